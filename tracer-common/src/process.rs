@@ -1,0 +1,99 @@
+//! Processes and threads: born, renamed, replaced, ended, reaped.
+
+use crate::event::Header;
+use crate::sized;
+
+/// Bytes of an executable's path that are kept.
+pub const EXEC_PATH_BYTES: usize = 128;
+/// Bytes of a command line that are kept.
+pub const EXEC_ARGUMENT_BYTES: usize = 384;
+
+/// A traced process made a thread or a process; the header names the parent.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fork {
+    /// Its kind is [`crate::event::kind::FORK`].
+    pub header: Header,
+    /// The parent's stack, 0 when there was none.
+    pub stack: u64,
+    /// Process of the new task: the parent's own for a thread.
+    pub child_pid: u32,
+    /// The new task.
+    pub child_tid: u32,
+    /// The parent's name (15 bytes and a NUL).
+    pub comm: [u8; 16],
+    /// 1 when the new process is traced too.
+    pub followed: u32,
+    /// Fills the struct up to its alignment.
+    pub pad: u32,
+}
+
+/// A traced process runs another program now.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exec {
+    /// Its kind is [`crate::event::kind::EXEC`].
+    pub header: Header,
+    /// The address space from here on.
+    pub space: u64,
+    /// The thread that called `execve` and became the process's leader.
+    pub old_tid: u32,
+    /// Bytes of `arguments` that are valid.
+    pub arguments_bytes: u32,
+    /// The new name (15 bytes and a NUL).
+    pub comm: [u8; 16],
+    /// `bprm->filename`, up to its NUL.
+    pub path: [u8; EXEC_PATH_BYTES],
+    /// The command line, its arguments separated by NULs.
+    pub arguments: [u8; EXEC_ARGUMENT_BYTES],
+}
+
+/// A thread of a traced process ends.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Exit {
+    /// Its kind is [`crate::event::kind::EXIT`].
+    pub header: Header,
+    /// As `wait(2)` has it: exit code << 8, or the signal's number in the low 7 bits.
+    pub wait_status: u32,
+    /// 1 when it was the last thread of its process.
+    pub last_thread: u32,
+    /// The process's parent at this time.
+    pub parent: u32,
+    /// Fills the struct up to its alignment.
+    pub pad: u32,
+    /// Its name (15 bytes and a NUL).
+    pub comm: [u8; 16],
+}
+
+/// The kernel let go of a traced process: it has been reaped, up to 25 ms ago. The header names the process.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Free {
+    /// Its kind is [`crate::event::kind::FREE`].
+    pub header: Header,
+}
+
+/// A thread has another name now.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rename {
+    /// Its kind is [`crate::event::kind::RENAME`]; the header names the renamed thread.
+    pub header: Header,
+    /// 15 bytes and a NUL.
+    pub comm: [u8; 16],
+}
+
+/// `wait4` or `waitid` gave a traced process one of its children. The header names the parent.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reaped {
+    /// Its kind is [`crate::event::kind::REAPED`].
+    pub header: Header,
+    /// The child, as the parent's pid namespace numbers it.
+    pub child: u32,
+    /// Fills the struct up to its alignment.
+    pub pad: u32,
+}
+
+sized!(Fork = 64, Exec = 56 + EXEC_PATH_BYTES + EXEC_ARGUMENT_BYTES, Exit = 56, Free = 24, Rename = 40, Reaped = 32);

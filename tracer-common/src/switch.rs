@@ -1,0 +1,86 @@
+//! Context switches: one row per thread, cause and stack, and what each thread does right now.
+
+use crate::{pod, sized};
+
+/// What makes two switch-outs the same row.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SwitchKey {
+    /// The stack at the switch, 0 when there is none.
+    pub stack: u64,
+    /// [`crate::hash::file_id`] of the descriptor that the system call names, else 0.
+    pub object: u64,
+    /// Process.
+    pub pid: u32,
+    /// Thread.
+    pub tid: u32,
+    /// [`crate::control::Control::epoch`]
+    pub epoch: u32,
+    /// System call that it is in, -1 for none.
+    pub syscall: i32,
+    /// See [`flag`].
+    pub flags: u32,
+    /// One of [`crate::python::status`].
+    pub status: u32,
+}
+
+/// Flags of [`SwitchKey`].
+pub mod flag {
+    /// The kernel counted it in `nvcsw`.
+    pub const VOLUNTARY: u32 = 1;
+    /// It waits on a futex inside the interpreter's GIL.
+    pub const GIL: u32 = 2;
+    /// `TASK_UNINTERRUPTIBLE`: a wait that no signal ends, for a disk most often.
+    pub const UNINTERRUPTIBLE: u32 = 4;
+    /// Stopped by a signal or by a debugger.
+    pub const STOPPED: u32 = 8;
+    /// The thread has ended.
+    pub const DEAD: u32 = 16;
+    /// A new thread that has not run yet: no switch-out, only the time until it runs.
+    pub const BORN: u32 = 32;
+    /// It was off its CPU when the window began.
+    pub const BEGAN_BEFORE: u32 = 64;
+    /// The system call's first argument is 0 (select and poll on nothing are sleeps).
+    pub const NO_DESCRIPTORS: u32 = 128;
+    /// Only the innermost frame was taken.
+    pub const LEAF_ONLY: u32 = 256;
+    /// The row holds on-CPU time only: the thread was running when the window ended.
+    pub const RUNNING: u32 = 512;
+}
+
+/// What a row adds up to in one epoch, on one CPU.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SwitchValue {
+    /// Switch-outs.
+    pub count: u64,
+    /// From switch-out to switch-in, run-queue wait included.
+    pub off_cpu_ns: u64,
+    /// Of these, runnable: from the wakeup, or from a preemption, to the switch-in.
+    pub run_queue_ns: u64,
+    /// On the CPU before these switch-outs.
+    pub on_cpu_ns: u64,
+    /// Gaps in `off_cpu_ns` that had begun before the window.
+    pub began_before: u64,
+}
+
+/// What one thread does right now.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Thread {
+    /// The row of its last switch-out; its off-CPU time goes there.
+    pub key: SwitchKey,
+    /// Since when it is on or off its CPU.
+    pub since_ns: u64,
+    /// Made runnable at; 0 while it sleeps.
+    pub runnable_ns: u64,
+    /// `nvcsw` at its last switch-out, plus 1; 0 when none was seen.
+    pub voluntary_seen: u64,
+    /// 1 while it runs.
+    pub running: u32,
+    /// Fills the struct up to its alignment.
+    pub pad: u32,
+}
+
+sized!(SwitchKey = 40, SwitchValue = 40, Thread = 72);
+pod!(SwitchKey, SwitchValue, Thread);

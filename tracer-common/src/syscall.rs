@@ -1,0 +1,111 @@
+//! Reads: one row per process, file and call site.
+
+use crate::python::Frame;
+use crate::{pod, sized};
+
+/// System calls of x86-64 that may sleep on the descriptor in their first argument: reads and writes, sockets, syncs,
+/// `epoll_wait`, `flock`. One bit per number.
+/// <https://github.com/torvalds/linux/blob/v6.12/arch/x86/entry/syscalls/syscall_64.tbl>
+pub static DESCRIPTOR_CALLS: [u64; 8] = bits(&[
+    0, 1, 17, 18, 19, 20, 42, 43, 44, 45, 46, 47, 73, 74, 75, 232, 281, 288, 295, 296, 299, 307, 327, 328, 441,
+]);
+
+const fn bits(numbers: &[u32]) -> [u64; 8] {
+    let mut bits = [0; 8];
+    let mut index = 0;
+    while index < numbers.len() {
+        bits[numbers[index] as usize / 64] |= 1 << (numbers[index] % 64);
+        index += 1;
+    }
+    bits
+}
+
+/// Whether a system call is one of [`DESCRIPTOR_CALLS`]. Without a branch per number, which would cost the verifier.
+#[inline(always)]
+#[must_use]
+pub fn names_descriptor(syscall: i32) -> bool {
+    let number = syscall as u32;
+    number < 512 && DESCRIPTOR_CALLS[number as usize / 64 & 7] >> (number % 64) & 1 == 1
+}
+
+/// Different sizes of one row that are counted exactly in one epoch on one CPU.
+pub const SIZES: usize = 16;
+/// Different errors of one row that are counted apart.
+pub const ERRORS: usize = 4;
+
+/// What makes two reads the same row.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ReadKey {
+    /// The innermost Python frame; its code is 0 where there is none.
+    pub site: Frame,
+    /// Address space of `site`.
+    pub space: u64,
+    /// [`crate::hash::file_id`], or 0 when the descriptor was none.
+    pub file: u64,
+    /// Process.
+    pub pid: u32,
+    /// [`crate::control::Control::epoch`]
+    pub epoch: u32,
+    /// Which system call.
+    pub syscall: u32,
+    /// See [`flag`].
+    pub flags: u32,
+}
+
+/// Flags of [`ReadKey`].
+pub mod flag {
+    /// `O_DIRECT`
+    pub const DIRECT: u32 = 1;
+    /// `O_NONBLOCK`
+    pub const NONBLOCKING: u32 = 2;
+    /// The descriptor was not open any more when the call returned, or never was.
+    pub const NO_FILE: u32 = 4;
+    /// Why there is no call site: one of [`crate::python::status`], shifted by this many bits.
+    pub const STATUS_SHIFT: u32 = 8;
+}
+
+/// How often a size or an error was seen.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// The size in bytes, or the error's number.
+    pub what: u32,
+    /// How often; 0 marks a free slot.
+    pub count: u32,
+}
+
+/// What a row adds up to in one epoch, on one CPU.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadValue {
+    /// Calls.
+    pub calls: u64,
+    /// Bytes returned.
+    pub bytes: u64,
+    /// Calls that asked for something and returned 0.
+    pub eof: u64,
+    /// The whole stack at the row's first call of the epoch, 0 when there is none.
+    pub stack: u64,
+    /// Sizes asked for.
+    pub requested: [Tally; SIZES],
+    /// Sizes returned, without errors.
+    pub returned: [Tally; SIZES],
+    /// Errors by number.
+    pub errors: [Tally; ERRORS],
+}
+
+/// A size that found no free slot in its row; the value counts them.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SizeKey {
+    /// The row.
+    pub row: ReadKey,
+    /// 0 requested, 1 returned, 2 error.
+    pub which: u32,
+    /// The power of two at or below the size, or the error's number.
+    pub what: u32,
+}
+
+sized!(ReadKey = 48, Tally = 8, ReadValue = 320, SizeKey = 56);
+pod!(ReadKey, ReadValue, SizeKey);

@@ -1,0 +1,31 @@
+//! Which processes are traced: the map that every probe asks first.
+
+use crate::python::Python;
+use crate::{pod, sized};
+
+/// One traced process. Its entry is the on/off switch: filled last at the start, removed first at the end.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Target {
+    /// Address space that code objects' addresses belong to: a child inherits its parent's, an exec makes a new one.
+    pub space: u64,
+    /// See [`flag`].
+    pub flags: u32,
+    /// Fills the struct up to its alignment.
+    pub pad: u32,
+    /// How to walk its threads' stacks, valid with [`flag::PYTHON`].
+    pub python: Python,
+}
+
+/// Flags of [`Target`].
+pub mod flag {
+    /// `python` is valid.
+    pub const PYTHON: u32 = 1;
+    /// It was looked at and is no Python.
+    pub const NOT_PYTHON: u32 = 2;
+    /// Processes that it forks are traced too.
+    pub const FOLLOW: u32 = 4;
+}
+
+sized!(Target = 96);
+pod!(Target);

@@ -1,0 +1,20 @@
+//! What user space decides before the load: frozen `.rodata`, which the verifier sees as constants, so that the
+//! branches of other kernels are not even verified.
+
+use aya_ebpf::Global;
+
+/// Frames that are kept of a stack.
+#[unsafe(no_mangle)]
+pub static DEPTH: Global<u32> = Global::new(128);
+/// Fill of the ring buffer, in bytes, above which an event wakes the reader at once.
+#[unsafe(no_mangle)]
+pub static RING_WATERMARK: Global<u32> = Global::new(1 << 20);
+/// 1 where the kernel has `bpf_rdonly_cast` (6.2) and the loader has patched its calls in.
+#[unsafe(no_mangle)]
+pub static HAS_RDONLY_CAST: Global<u32> = Global::new(0);
+/// BTF id of `struct kiocb`, whose first member is a `struct file *`.
+#[unsafe(no_mangle)]
+pub static KIOCB_TYPE: Global<u32> = Global::new(0);
+/// Which argument of `sched_switch` is `prev_state`; 0 where it has none (before 5.18).
+#[unsafe(no_mangle)]
+pub static PREV_STATE_ARGUMENT: Global<u32> = Global::new(3);

@@ -1,0 +1,173 @@
+//! Reserve, submit, and count what became of each hit.
+
+use core::arch::asm;
+
+use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_ringbuf_output};
+use aya_ebpf::maps::PerCpuHashMap;
+use tracer_common::control::Control;
+use tracer_common::counters::{Counters, Probe};
+use tracer_common::event::Header;
+
+use crate::config::RING_WATERMARK;
+use crate::maps::{CONTROL, COUNTERS, EVENTS};
+use crate::task::Task;
+
+/// `BPF_RB_NO_WAKEUP`: the reader looks by itself, every few milliseconds.
+const NO_WAKEUP: u64 = 1;
+/// `BPF_RB_FORCE_WAKEUP`
+const FORCE_WAKEUP: u64 = 2;
+/// `BPF_RB_AVAIL_DATA`
+const AVAILABLE: u64 = 0;
+/// `BPF_NOEXIST`
+const NO_EXIST: u64 = 1;
+/// Two programs insert the same new key at once: one is told this.
+const EEXIST: i32 = -17;
+/// The map is full.
+const E2BIG: i32 = -7;
+/// The map is full, said by maps that allocate.
+const ENOMEM: i32 = -12;
+
+/// Where a hit ends: the place of its counter after `hits` in [`Counters`]. A number rather than an enum, since it
+/// may take a detour through a map.
+#[repr(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Outcome(pub u32);
+
+impl Outcome {
+    /// Nothing of ours.
+    pub const FILTERED: Self = Self(1);
+    /// Sent as one event.
+    pub const EMITTED: Self = Self(2);
+    /// Added to a row.
+    pub const AGGREGATED: Self = Self(3);
+    /// Lost: no room in the ring buffer.
+    pub const RING_FULL: Self = Self(4);
+    /// Lost: no room in a map.
+    pub const MAP_FULL: Self = Self(5);
+    /// Lost: a map's bucket was locked by the program that this one interrupted.
+    pub const MAP_BUSY: Self = Self(6);
+
+    /// What a failed insertion means.
+    #[inline(always)]
+    pub fn refused(error: i32) -> Self {
+        if error == E2BIG || error == ENOMEM { Self::MAP_FULL } else { Self::MAP_BUSY }
+    }
+
+    /// Its counter; the mask shows the verifier that it lies inside.
+    #[inline(always)]
+    fn counter(self, counters: *mut Counters) -> *mut u64 {
+        const _: () = assert!(size_of::<Counters>() > 7 * size_of::<u64>());
+        // SAFETY: at most the eighth of nine words.
+        unsafe { counters.cast::<u64>().add(self.0 as usize & 7) }
+    }
+}
+
+/// Runs a probe's body, if tracing is on, and counts its hit and where it ended.
+///
+/// The kernel never lets a BTF tracepoint or perf program run twice at once on a CPU, so that plain additions do.
+#[inline(always)]
+pub fn counted(probe: Probe, body: impl FnOnce(&'static Control) -> Outcome) -> i32 {
+    let Some(control) = CONTROL.get(0) else { return 0 };
+    if control.running == 0 {
+        return 0;
+    }
+    let Some(counters) = COUNTERS.get_ptr_mut(probe as u32) else { return 0 };
+    // SAFETY: this CPU's counters of this probe: nobody else touches them now.
+    unsafe { (*counters).hits += 1 };
+    let outcome = body(control);
+    // SAFETY: as above.
+    unsafe { *outcome.counter(counters) += 1 };
+    0
+}
+
+/// [`counted`] for a uprobe, which may be preempted by another thread's run of the same program.
+#[inline(always)]
+pub fn counted_preemptible(probe: Probe, body: impl FnOnce(&'static Control) -> Outcome) {
+    let Some(control) = CONTROL.get(0) else { return };
+    if control.running == 0 {
+        return;
+    }
+    let Some(counters) = COUNTERS.get_ptr_mut(probe as u32) else { return };
+    // SAFETY: a counter of this CPU's entry.
+    add(unsafe { &raw mut (*counters).hits }, 1);
+    let outcome = body(control);
+    add(outcome.counter(counters), 1);
+}
+
+/// Adds to a counter that another run of the program may be adding to.
+#[inline(always)]
+pub fn add(counter: *mut u64, amount: u64) {
+    // The precompiled `core` of this target has no atomic additions; the machine does.
+    // SAFETY: callers pass an aligned word of a map's value.
+    unsafe { asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) counter, in(reg) amount) };
+}
+
+/// The header of an event of the thread that runs now.
+#[inline(always)]
+pub fn header(kind: u32, bytes: usize, at_ns: u64, task: Task) -> Header {
+    Header { kind, bytes: bytes as u32, at_ns, pid: task.pid(), tid: task.tid() }
+}
+
+/// Nanoseconds of `CLOCK_MONOTONIC`.
+#[inline(always)]
+pub fn now() -> u64 {
+    // SAFETY: always callable.
+    unsafe { bpf_ktime_get_ns() }
+}
+
+/// Sends one event that is built in place.
+#[inline(always)]
+pub fn send<T: 'static>(fill: impl FnOnce(*mut T)) -> Outcome {
+    let Some(mut entry) = EVENTS.reserve::<T>(0) else { return Outcome::RING_FULL };
+    fill(entry.as_mut_ptr());
+    entry.submit(wakeup());
+    Outcome::EMITTED
+}
+
+/// Sends one event that the reader should not let wait.
+#[inline(always)]
+pub fn send_urgent<T: 'static>(fill: impl FnOnce(*mut T)) -> Outcome {
+    let Some(mut entry) = EVENTS.reserve::<T>(0) else { return Outcome::RING_FULL };
+    fill(entry.as_mut_ptr());
+    entry.submit(FORCE_WAKEUP);
+    Outcome::EMITTED
+}
+
+/// Sends a record of a length that is known only now, and counts it under the records' own law.
+///
+/// # Safety
+/// `bytes` bytes at `record` must be readable, in a way that the verifier can follow.
+#[inline(always)]
+pub unsafe fn send_record(probe: u32, record: *const u8, bytes: u64) -> bool {
+    let Some(counters) = COUNTERS.get_ptr_mut(probe) else { return false };
+    let ring = (&raw const EVENTS).cast_mut().cast();
+    // SAFETY: the caller's.
+    let sent = unsafe { bpf_ringbuf_output(ring, record.cast_mut().cast(), bytes, wakeup()) } == 0;
+    // SAFETY: an entry of this CPU.
+    unsafe {
+        add(&raw mut (*counters).records_tried, 1);
+        if !sent {
+            add(&raw mut (*counters).records_lost, 1);
+        }
+    }
+    sent
+}
+
+/// A wake-up costs more than an event: the reader looks by itself, unless the buffer fills.
+#[inline(always)]
+fn wakeup() -> u64 {
+    if EVENTS.query(AVAILABLE) > u64::from(RING_WATERMARK.load()) { FORCE_WAKEUP } else { NO_WAKEUP }
+}
+
+/// A row of an aggregate, made of `zero` at its first sight; `fresh` is told.
+#[inline(always)]
+pub fn row<K, V>(map: &PerCpuHashMap<K, V>, key: &K, zero: &V) -> Result<(*mut V, bool), Outcome> {
+    if let Some(row) = map.get_ptr_mut(key) {
+        return Ok((row, false));
+    }
+    match map.insert(key, zero, NO_EXIST) {
+        Ok(()) | Err(EEXIST) => {}
+        Err(error) => return Err(Outcome::refused(error)),
+    }
+    map.get_ptr_mut(key).map(|row| (row, true)).ok_or(Outcome::MAP_BUSY)
+}

@@ -1,0 +1,246 @@
+//! The only reader of `struct file`: what a descriptor means, and its path at first sight.
+
+use core::ffi::c_void;
+
+use aya_ebpf::helpers::generated::{bpf_loop, bpf_probe_read_kernel_str};
+use tracer_common::counters::Probe;
+use tracer_common::event::kind;
+use tracer_common::file::{COMPONENT_BYTES, COMPONENTS, File, PATH_BYTES, flag};
+use tracer_common::hash::file_id;
+
+use crate::config::HAS_RDONLY_CAST;
+use crate::emit::{header, now, send_record};
+use crate::kernel::{self, Typed, as_kiocb, copied, field, word};
+use crate::maps::{SEEN, SEEN_FILES};
+use crate::scratch::{self, Scratch};
+use crate::task::Task;
+
+/// What a descriptor means.
+#[derive(Clone, Copy)]
+pub struct Opened {
+    /// Address of the `struct file`.
+    file: u64,
+    /// Address of its inode.
+    inode: u64,
+    /// Address of its super block.
+    super_block: u64,
+    /// `i_ino`
+    number: u64,
+    /// `s_dev`
+    device: u32,
+    /// `i_mode`
+    pub mode: u32,
+    /// `f_flags`
+    pub flags: u32,
+    /// See [`file_id`].
+    pub id: u64,
+}
+
+/// What a descriptor of a task means now, `None` when it is not open.
+#[inline(always)]
+pub fn opened(task: Task, descriptor: u32) -> Option<Opened> {
+    // SAFETY: `files` and `fdt` are typed.
+    let (array, max): (u64, u32) = unsafe {
+        let table: Typed = field(task.files(), &kernel::FILES_FDT);
+        (field(table, &kernel::FDT_FD), field(table, &kernel::FDT_MAX))
+    };
+    if descriptor >= max {
+        return None;
+    }
+    let slot = array + u64::from(descriptor) * 8;
+    if HAS_RDONLY_CAST.load() == 1 { typed(slot) } else { untyped(slot) }
+}
+
+/// By direct loads: a slot of the descriptor table, seen as the start of a `struct kiocb`, is a `struct file *`.
+#[inline(always)]
+fn typed(slot: u64) -> Option<Opened> {
+    // SAFETY: `HAS_RDONLY_CAST`, and the loader has checked that `ki_filp` is the first member.
+    let file: Typed = unsafe { core::ptr::read_volatile(as_kiocb(slot).cast()) };
+    if file.is_null() {
+        return None;
+    }
+    // SAFETY: `file` is typed, and so is what it points at.
+    unsafe {
+        let inode: Typed = field(file, &kernel::FILE_INODE);
+        let super_block: Typed = field(inode, &kernel::INODE_SB);
+        let (number, device): (u64, u32) = (field(inode, &kernel::INODE_INO), field(super_block, &kernel::SB_DEV));
+        let generation: u32 = field(inode, &kernel::INODE_GENERATION);
+        Some(Opened {
+            file: file as u64,
+            inode: inode as u64,
+            super_block: super_block as u64,
+            number,
+            device,
+            mode: u32::from(field::<u16>(inode, &kernel::INODE_MODE)),
+            flags: field(file, &kernel::FILE_FLAGS),
+            id: file_id(number, device, generation),
+        })
+    }
+}
+
+/// By copies, before 6.2.
+#[inline(always)]
+fn untyped(slot: u64) -> Option<Opened> {
+    let file = copied::<u64>(slot).filter(|&file| file != 0)?;
+    let inode = word(file, &kernel::FILE_INODE);
+    let super_block = word(inode, &kernel::INODE_SB);
+    let (number, device) = (word(inode, &kernel::INODE_INO), word(super_block, &kernel::SB_DEV) as u32);
+    let generation = word(inode, &kernel::INODE_GENERATION) as u32;
+    Some(Opened {
+        file,
+        inode,
+        super_block,
+        number,
+        device,
+        mode: u32::from(word(inode, &kernel::INODE_MODE) as u16),
+        flags: word(file, &kernel::FILE_FLAGS) as u32,
+        id: file_id(number, device, generation),
+    })
+}
+
+/// Sends what a file is, if that has not been sent.
+#[inline(always)]
+pub fn send_once(probe: Probe, task: Task, opened: &Opened) {
+    let slot = opened.id as u32 & (SEEN - 1);
+    if SEEN_FILES.get(slot).is_some_and(|&seen| seen == opened.id) {
+        return;
+    }
+    if send(probe, task, opened)
+        && let Some(seen) = SEEN_FILES.get_ptr_mut(slot)
+    {
+        // SAFETY: one word; whoever writes last only makes the other's file be sent again.
+        unsafe { *seen = opened.id };
+    }
+}
+
+#[inline(always)]
+fn send(probe: Probe, task: Task, opened: &Opened) -> bool {
+    let Some(scratch) = scratch::of_probe(probe) else { return false };
+    let file = &mut scratch.file;
+    (file.id, file.inode, file.device) = (opened.id, opened.number, opened.device);
+    (file.mode, file.open_flags) = (opened.mode, opened.flags);
+    file.magic = word(opened.super_block, &kernel::SB_MAGIC);
+    file.rdev = word(opened.inode, &kernel::INODE_RDEV) as u32;
+    read_peer(opened, file);
+    read_path(probe, task, opened, scratch);
+    let file = &mut scratch.file;
+    let bytes = File::FIXED as u64 + u64::from(file.path_bytes & (2 * PATH_BYTES as u32 - 1)).min(PATH_BYTES as u64);
+    file.header = header(kind::FILE, bytes as usize, now(), task);
+    // SAFETY: the record is as long as its longest path.
+    unsafe { send_record(probe as u32, (&raw const scratch.file).cast(), bytes) }
+}
+
+/// Address family and peer of a socket.
+#[inline(always)]
+fn read_peer(opened: &Opened, file: &mut File) {
+    const S_IFMT: u32 = 0o170_000;
+    const S_IFSOCK: u32 = 0o140_000;
+    (file.family, file.peer_port, file.peer) = (0, 0, [0; 16]);
+    if opened.mode & S_IFMT != S_IFSOCK {
+        return;
+    }
+    let socket = word(opened.file, &kernel::FILE_PRIVATE);
+    let sock = word(socket, &kernel::SOCKET_SK);
+    file.family = u32::from(word(sock, &kernel::SOCK_FAMILY) as u16);
+    file.peer_port = u32::from(u16::from_be(word(sock, &kernel::SOCK_DPORT) as u16));
+    const AF_INET6: u32 = 10;
+    let address = if file.family == AF_INET6 { &kernel::SOCK_V6_DADDR } else { &kernel::SOCK_DADDR };
+    if let Some(peer) = copied(sock + u64::from(address.load())) {
+        file.peer = peer;
+    }
+}
+
+/// The walk from a dentry up to the process's root. Kept in the scratch buffer: what the verifier reads back from
+/// there is unknown to it, so that one pass through a step stands for all.
+#[repr(C)]
+pub struct Climb {
+    dentry: u64,
+    mount: u64,
+    root_dentry: u64,
+    root_mount: u64,
+    bytes: u64,
+    flags: u32,
+    done: u32,
+}
+
+#[inline(always)]
+fn read_path(probe: Probe, task: Task, opened: &Opened, scratch: &mut Scratch) {
+    let dentry = word(opened.file, &kernel::FILE_DENTRY);
+    let (root_dentry, root_mount) = task.root();
+    let hashed = word(dentry, &kernel::DENTRY_PPREV) != 0;
+    scratch.climb = Climb {
+        dentry,
+        mount: word(opened.file, &kernel::FILE_MNT),
+        root_dentry,
+        root_mount,
+        bytes: 0,
+        flags: if hashed { 0 } else { flag::UNHASHED },
+        done: 0,
+    };
+    let mut number = probe as u32;
+    // SAFETY: `climb_step` has the signature that the helper wants, and `number` outlives the loop.
+    unsafe { bpf_loop(COMPONENTS, climb_step as *mut c_void, (&raw mut number).cast(), 0) };
+    scratch.file.flags = scratch.climb.flags | if scratch.climb.done == 0 { flag::TRUNCATED } else { 0 };
+    scratch.file.path_bytes = scratch.climb.bytes as u32;
+}
+
+#[inline(never)]
+unsafe extern "C" fn climb_step(index: u64, context: *mut c_void) -> i64 {
+    // SAFETY: `bpf_loop` hands on what it was given.
+    let probe = unsafe { *context.cast::<u32>() };
+    let Some(scratch) = scratch::of(probe) else { return 1 };
+    let climb = &mut scratch.climb;
+    if climb.dentry == climb.root_dentry && climb.mount == climb.root_mount {
+        climb.flags |= flag::ROOTED;
+        climb.done = 1;
+        return 1;
+    }
+    let parent = word(climb.dentry, &kernel::DENTRY_PARENT);
+    let at_mount = climb.dentry == word(climb.mount, &kernel::VFSMOUNT_ROOT);
+    if !at_mount && parent != climb.dentry {
+        let appended = append_name(scratch);
+        scratch.climb.dentry = parent;
+        return i64::from(!appended);
+    }
+    if cross_mount(climb) {
+        return 0;
+    }
+    climb.done = 1;
+    if index == 0 {
+        // A file without a parent has only its own name: `memfd:NAME`, `[eventfd]`.
+        append_name(scratch);
+    }
+    1
+}
+
+/// From the root of a mount to where it is mounted; false where it is mounted nowhere.
+#[inline(always)]
+fn cross_mount(climb: &mut Climb) -> bool {
+    let mount = climb.mount.wrapping_sub(u64::from(kernel::MOUNT_MNT.load()));
+    let parent = word(mount, &kernel::MOUNT_PARENT);
+    if parent == mount || parent == 0 {
+        return false;
+    }
+    climb.dentry = word(mount, &kernel::MOUNT_MOUNTPOINT);
+    climb.mount = parent + u64::from(kernel::MOUNT_MNT.load());
+    true
+}
+
+/// Appends the name of the current dentry; false when there is no room.
+#[inline(always)]
+fn append_name(scratch: &mut Scratch) -> bool {
+    let at = scratch.climb.bytes;
+    if at > (PATH_BYTES - COMPONENT_BYTES) as u64 {
+        return false;
+    }
+    let name = word(scratch.climb.dentry, &kernel::DENTRY_NAME);
+    // SAFETY: there is room for the longest component, as just checked.
+    let copied = unsafe {
+        let into = scratch.file.path.as_mut_ptr().add(at as usize);
+        bpf_probe_read_kernel_str(into.cast(), COMPONENT_BYTES as u32, name as *const _)
+    };
+    if copied > 0 {
+        scratch.climb.bytes = at + copied as u64;
+    }
+    copied > 0
+}

@@ -1,0 +1,43 @@
+//! Entries of the evaluation function: Python calls up to 3.10, calls from C into Python from 3.11 on.
+
+use aya_ebpf::macros::uprobe;
+use aya_ebpf::programs::ProbeContext;
+use tracer_common::counters::Probe;
+use tracer_common::sample::EntryKey;
+
+use crate::emit::{Outcome, add, counted_preemptible, row};
+use crate::maps::ENTRIES;
+use crate::python::{frame_at, send_site};
+use crate::task::Task;
+
+/// `_PyEval_EvalFrameDefault` is entered.
+///
+/// proto (3.11): `PyThreadState *tstate, _PyInterpreterFrame *frame, int throwflag`; up to 3.8 the frame comes first
+#[uprobe]
+pub fn evaluation_entry(ctx: ProbeContext) -> u32 {
+    counted_preemptible(Probe::Entry, |control| {
+        let task = Task::current();
+        let Some(target) = task.target() else { return Outcome::FILTERED };
+        let argument = if target.python.entry_frame_argument == 0 { ctx.arg::<u64>(0) } else { ctx.arg::<u64>(1) };
+        let frame = argument.and_then(|address| frame_at(Probe::Entry, target, address)).unwrap_or_default();
+        let key = EntryKey {
+            space: target.space,
+            code: frame.code,
+            identity: frame.identity,
+            pid: task.pid(),
+            epoch: control.epoch,
+            pad: 0,
+        };
+        match row(&ENTRIES, &key, &0) {
+            Ok((count, fresh)) => {
+                if fresh {
+                    send_site(Probe::Entry, task, target, frame);
+                }
+                add(count, 1);
+                Outcome::AGGREGATED
+            }
+            Err(refused) => refused,
+        }
+    });
+    0
+}

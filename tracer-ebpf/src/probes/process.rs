@@ -1,0 +1,193 @@
+//! Processes and threads: born, renamed, replaced, ended, let go.
+
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
+use aya_ebpf::macros::btf_tracepoint;
+use aya_ebpf::programs::BtfTracePointContext;
+use tracer_common::counters::Probe;
+use tracer_common::event::{Header, kind};
+use tracer_common::process::{EXEC_ARGUMENT_BYTES, EXEC_PATH_BYTES, Exec, Exit, Fork, Free, Rename};
+use tracer_common::switch::{SwitchKey, Thread, flag};
+use tracer_common::target::{self, Target};
+
+use crate::emit::{Outcome, counted, header, now, send, send_urgent};
+use crate::kernel::{self, Typed, copied, field};
+use crate::maps::{TARGETS, THREADS};
+use crate::python::walk;
+use crate::task::Task;
+use crate::user;
+
+/// A task is born; it has not run yet.
+///
+/// proto: `struct task_struct *parent, struct task_struct *child`
+#[btf_tracepoint(function = "sched_process_fork")]
+pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
+    counted(Probe::Fork, |_| {
+        // SAFETY: the prototype says so.
+        let (parent, child) = unsafe { (Task::new(ctx.arg(0)), Task::new(ctx.arg(1))) };
+        let Some(target) = parent.target() else { return Outcome::FILTERED };
+        let at = now();
+        let is_thread = child.pid() == parent.pid();
+        let followed = is_thread || follow(target, child);
+        if followed {
+            await_first_run(child, at);
+        }
+        let stack = walk(Probe::Fork, parent, target).id;
+        send::<Fork>(|event| {
+            let fork = Fork {
+                header: header(kind::FORK, size_of::<Fork>(), at, parent),
+                stack,
+                child_pid: child.pid(),
+                child_tid: child.tid(),
+                comm: parent.comm(),
+                followed: u32::from(followed),
+                pad: 0,
+            };
+            // SAFETY: the entry has room for one event.
+            unsafe { event.write(fork) };
+        })
+    })
+}
+
+/// The child shares its parent's memory, or has a copy of it: what is known of the parent's interpreter holds.
+#[inline(always)]
+fn follow(target: &Target, child: Task) -> bool {
+    target.flags & target::flag::FOLLOW != 0 && TARGETS.insert(child.pid(), target, 0).is_ok()
+}
+
+#[inline(always)]
+fn await_first_run(child: Task, at: u64) {
+    let key = SwitchKey { pid: child.pid(), tid: child.tid(), syscall: -1, flags: flag::BORN, ..Default::default() };
+    let thread = Thread { key, since_ns: at, voluntary_seen: 1, ..Default::default() };
+    // A table without room is told by the thread's first switch, which is lost.
+    let _ = THREADS.insert(child.tid(), thread, 0);
+}
+
+/// A process runs another program.
+///
+/// proto: `struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm`
+#[btf_tracepoint(function = "sched_process_exec")]
+pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
+    counted(Probe::Exec, |_| {
+        // SAFETY: the prototype says so.
+        let task = unsafe { Task::new(ctx.arg(0)) };
+        let Some(target) = TARGETS.get_ptr_mut(task.pid()) else { return Outcome::FILTERED };
+        let at = now();
+        // SAFETY: a preallocated entry, of a process that has one thread now.
+        unsafe { forget_interpreter(&mut *target, at) };
+        let old_tid = ctx.arg::<u64>(1) as u32;
+        move_thread(old_tid, task.tid());
+        // SAFETY: the prototype says that the third argument is a `struct linux_binprm *`.
+        let path: u64 = unsafe { field(ctx.arg::<Typed>(2), &kernel::BPRM_FILENAME) };
+        send_urgent::<Exec>(|event| {
+            let header = header(kind::EXEC, size_of::<Exec>(), at, task);
+            // SAFETY: the entry has room for one event, which `fill_exec` fills.
+            unsafe { fill_exec(event, header, task, old_tid, path) };
+        })
+    })
+}
+
+#[inline(always)]
+fn forget_interpreter(target: &mut Target, at: u64) {
+    target.flags &= !(target::flag::PYTHON | target::flag::NOT_PYTHON);
+    target.space = at;
+}
+
+/// A thread that is not its process's leader takes the leader's id with its exec.
+#[inline(always)]
+fn move_thread(old: u32, new: u32) {
+    if old == new {
+        return;
+    }
+    if let Some(thread) = THREADS.get_ptr_mut(old) {
+        // SAFETY: a preallocated entry; its thread is the current one.
+        let thread = unsafe { *thread };
+        let _ = THREADS.insert(new, thread, 0);
+        let _ = THREADS.remove(old);
+    }
+}
+
+/// # Safety
+/// `event` must have room for an [`Exec`].
+#[inline(always)]
+unsafe fn fill_exec(event: *mut Exec, header: Header, task: Task, old_tid: u32, path: u64) {
+    // SAFETY: all fields of one event; the helpers stay inside their arrays.
+    unsafe {
+        (*event).header = header;
+        (*event).space = header.at_ns;
+        (*event).old_tid = old_tid;
+        (*event).comm = task.comm();
+        (*event).path[0] = 0;
+        bpf_probe_read_kernel_str((&raw mut (*event).path).cast(), EXEC_PATH_BYTES as u32, path as *const _);
+        let (start, end) = task.arguments();
+        let bytes = end.saturating_sub(start).min(EXEC_ARGUMENT_BYTES as u64) as u32;
+        let read = user::read_into((&raw mut (*event).arguments).cast(), bytes & 0x1ff, start);
+        (*event).arguments_bytes = if read { bytes } else { 0 };
+    }
+}
+
+/// A thread ends.
+///
+/// proto: `struct task_struct *p` (and `bool group_dead` since 6.16)
+#[btf_tracepoint(function = "sched_process_exit")]
+pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
+    counted(Probe::Exit, |_| {
+        // SAFETY: the prototype says so.
+        let task = unsafe { Task::new(ctx.arg(0)) };
+        if task.target().is_none() {
+            return Outcome::FILTERED;
+        }
+        let at = now();
+        send::<Exit>(|event| {
+            let exit = Exit {
+                header: header(kind::EXIT, size_of::<Exit>(), at, task),
+                wait_status: task.wait_status(),
+                last_thread: u32::from(task.is_last_thread()),
+                parent: task.parent_pid(),
+                pad: 0,
+                comm: task.comm(),
+            };
+            // SAFETY: the entry has room for one event.
+            unsafe { event.write(exit) };
+        })
+    })
+}
+
+/// The kernel lets go of a task, some milliseconds after it was reaped.
+///
+/// proto: `struct task_struct *p`
+#[btf_tracepoint(function = "sched_process_free")]
+pub fn sched_process_free(ctx: BtfTracePointContext) -> i32 {
+    counted(Probe::Free, |_| {
+        // SAFETY: the prototype says so.
+        let task = unsafe { Task::new(ctx.arg(0)) };
+        let pid = task.pid();
+        if task.tid() != pid || task.target().is_none() {
+            return Outcome::FILTERED;
+        }
+        let _ = TARGETS.remove(pid);
+        send::<Free>(|event| {
+            // SAFETY: the entry has room for one event.
+            unsafe { event.write(Free { header: header(kind::FREE, size_of::<Free>(), now(), task) }) };
+        })
+    })
+}
+
+/// A thread gets another name.
+///
+/// proto: `struct task_struct *task, const char *comm`
+#[btf_tracepoint(function = "task_rename")]
+pub fn task_rename(ctx: BtfTracePointContext) -> i32 {
+    counted(Probe::Rename, |_| {
+        // SAFETY: the prototype says so.
+        let task = unsafe { Task::new(ctx.arg(0)) };
+        if task.target().is_none() {
+            return Outcome::FILTERED;
+        }
+        let Some(comm) = copied::<[u8; 16]>(ctx.arg::<u64>(1)) else { return Outcome::FILTERED };
+        send::<Rename>(|event| {
+            let header = header(kind::RENAME, size_of::<Rename>(), now(), task);
+            // SAFETY: the entry has room for one event.
+            unsafe { event.write(Rename { header, comm }) };
+        })
+    })
+}

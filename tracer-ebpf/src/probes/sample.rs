@@ -1,0 +1,32 @@
+//! Samples of what runs, by the cpu-clock of every CPU.
+
+use aya_ebpf::macros::perf_event;
+use aya_ebpf::programs::PerfEventContext;
+use tracer_common::counters::Probe;
+use tracer_common::sample::SampleKey;
+
+use crate::emit::{Outcome, counted, row};
+use crate::maps::SAMPLES;
+use crate::python::walk;
+use crate::task::Task;
+
+/// One tick of this CPU's clock, in an interrupt of whatever runs.
+#[perf_event]
+pub fn sample(_ctx: PerfEventContext) -> u32 {
+    counted(Probe::Sample, |control| {
+        let task = Task::current();
+        let Some(target) = task.target() else { return Outcome::FILTERED };
+        let stack = walk(Probe::Sample, task, target);
+        let key =
+            SampleKey { stack: stack.id, pid: task.pid(), tid: task.tid(), epoch: control.epoch, status: stack.status };
+        match row(&SAMPLES, &key, &0) {
+            Ok((count, _)) => {
+                // SAFETY: this CPU's row; the program does not interrupt itself.
+                unsafe { *count += 1 };
+                Outcome::AGGREGATED
+            }
+            Err(refused) => refused,
+        }
+    });
+    0
+}

@@ -1,0 +1,258 @@
+//! Scheduler probes: when a traced thread leaves its CPU, when it is made runnable, and when it returns.
+
+use aya_ebpf::macros::btf_tracepoint;
+use aya_ebpf::programs::BtfTracePointContext;
+use tracer_common::control::{Control, SHED_SWITCH_STACKS};
+use tracer_common::counters::Probe;
+use tracer_common::python::status;
+use tracer_common::switch::{SwitchKey, SwitchValue, Thread, flag};
+use tracer_common::syscall::names_descriptor;
+use tracer_common::target::Target;
+
+use crate::config::{DEPTH, PREV_STATE_ARGUMENT};
+use crate::emit::{Outcome, counted, now, row};
+use crate::file;
+use crate::kernel::Typed;
+use crate::maps::{SWITCHES, THREADS};
+use crate::python::walk_to;
+use crate::scratch::{self, Scratch};
+use crate::task::{Registers, Task};
+
+/// `TASK_UNINTERRUPTIBLE`, and `__TASK_STOPPED | __TASK_TRACED`.
+/// <https://github.com/torvalds/linux/blob/v6.12/include/linux/sched.h#L99>
+const STATE_UNINTERRUPTIBLE: u64 = 2;
+const STATE_STOPPED: u64 = 4 | 8;
+const SYS_FUTEX: i32 = 202;
+
+/// One thread leaves this CPU and another takes it.
+///
+/// proto: `bool preempt, struct task_struct *prev, struct task_struct *next, unsigned int prev_state` (the last since 5.18)
+#[btf_tracepoint(function = "sched_switch")]
+pub fn sched_switch(ctx: BtfTracePointContext) -> i32 {
+    counted(Probe::Switch, |control| {
+        // SAFETY: the prototype says so.
+        let (prev, next) = unsafe { (Task::new(ctx.arg(1)), Task::new(ctx.arg(2))) };
+        if prev.target().is_none() && next.target().is_none() {
+            return Outcome::FILTERED;
+        }
+        let Some(scratch) = scratch::of_probe(Probe::Switch) else { return Outcome::MAP_BUSY };
+        let switch = Switch { control, now: now(), preempt: ctx.arg::<u64>(0) & 1 == 1, state: prev_state(&ctx) };
+        scratch.outcome = leave(&switch, prev, scratch).0;
+        scratch.arrived = arrive(&switch, next, scratch).0;
+        // The switch-out is the primary record, where there is one.
+        let primary = if scratch.outcome == Outcome::FILTERED.0 { scratch.arrived } else { scratch.outcome };
+        Outcome(primary)
+    })
+}
+
+/// A thread becomes runnable.
+///
+/// proto: `struct task_struct *p`
+#[btf_tracepoint(function = "sched_wakeup")]
+pub fn sched_wakeup(ctx: BtfTracePointContext) -> i32 {
+    runnable(&ctx)
+}
+
+/// A new thread becomes runnable for the first time.
+///
+/// proto: `struct task_struct *p`
+#[btf_tracepoint(function = "sched_wakeup_new")]
+pub fn sched_wakeup_new(ctx: BtfTracePointContext) -> i32 {
+    runnable(&ctx)
+}
+
+struct Switch {
+    control: &'static Control,
+    now: u64,
+    preempt: bool,
+    state: u64,
+}
+
+#[inline(always)]
+fn prev_state(ctx: &BtfTracePointContext) -> u64 {
+    if PREV_STATE_ARGUMENT.load() == 3 { ctx.arg::<u64>(3) & 0xffff_ffff } else { 0 }
+}
+
+#[inline(always)]
+fn runnable(ctx: &BtfTracePointContext) -> i32 {
+    counted(Probe::Wakeup, |_| {
+        // SAFETY: the prototype says so.
+        let task = unsafe { Task::new(ctx.arg::<Typed>(0)) };
+        if task.target().is_none() {
+            return Outcome::FILTERED;
+        }
+        let Some(thread) = THREADS.get_ptr_mut(task.tid()) else { return Outcome::FILTERED };
+        // SAFETY: a preallocated entry, written by this wakeup alone while its thread sleeps.
+        let thread = unsafe { &mut *thread };
+        if thread.running == 1 || thread.runnable_ns != 0 {
+            return Outcome::FILTERED;
+        }
+        thread.runnable_ns = now();
+        Outcome::AGGREGATED
+    })
+}
+
+/// A traced thread leaves: why, where, and after how long on the CPU.
+#[inline(always)]
+fn leave(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
+    let Some(target) = task.target() else { return Outcome::FILTERED };
+    let thread = match entry(task.tid()) {
+        Ok(thread) => thread,
+        Err(refused) => return refused,
+    };
+    scratch.switch = SwitchKey { pid: task.pid(), tid: task.tid(), epoch: switch.control.epoch, ..Default::default() };
+    scratch.gap = SwitchValue { count: 1, on_cpu_ns: on_cpu(switch, task, thread), ..Default::default() };
+    explain(switch, task, target, thread, scratch);
+    if let Err(refused) = add(scratch) {
+        return refused;
+    }
+    thread.key = scratch.switch;
+    thread.since_ns = switch.now;
+    // A thread that was preempted, or that a signal kept from sleeping, stays runnable.
+    let stays = switch.state == 0 || scratch.switch.flags & flag::VOLUNTARY == 0;
+    thread.runnable_ns = if stays { switch.now } else { 0 };
+    thread.voluntary_seen = task.voluntary_switches() + 1;
+    thread.running = 0;
+    if task.is_dead() {
+        let _ = THREADS.remove(task.tid());
+    }
+    Outcome::AGGREGATED
+}
+
+/// What the thread did until now; an empty entry at its first sight.
+#[inline(always)]
+fn entry(tid: u32) -> Result<&'static mut Thread, Outcome> {
+    if let Some(thread) = THREADS.get_ptr_mut(tid) {
+        // SAFETY: a preallocated entry; the thread is on this CPU, so that no other switch touches it.
+        return Ok(unsafe { &mut *thread });
+    }
+    let empty = Thread::default();
+    THREADS.insert(tid, &empty, 0).map_err(Outcome::refused)?;
+    // SAFETY: as above.
+    THREADS.get_ptr_mut(tid).map(|thread| unsafe { &mut *thread }).ok_or(Outcome::MAP_BUSY)
+}
+
+/// Since when it has run: its last switch-in, the window's start, or its own.
+#[inline(always)]
+fn on_cpu(switch: &Switch, task: Task, thread: &Thread) -> u64 {
+    let since = if thread.running == 1 { thread.since_ns } else { switch.control.started_ns.max(task.start_time()) };
+    switch.now.saturating_sub(since)
+}
+
+/// Everything of the row that says why and where.
+#[inline(always)]
+fn explain(switch: &Switch, task: Task, target: &Target, thread: &Thread, scratch: &mut Scratch) {
+    let registers = task.registers();
+    let row = &mut scratch.switch;
+    row.syscall = registers.syscall() as i32;
+    if is_voluntary(switch, task, thread) {
+        row.flags |= flag::VOLUNTARY;
+    }
+    if switch.state & STATE_UNINTERRUPTIBLE != 0 {
+        row.flags |= flag::UNINTERRUPTIBLE;
+    }
+    if switch.state & STATE_STOPPED != 0 {
+        row.flags |= flag::STOPPED;
+    }
+    if task.is_dead() {
+        // Its memory is gone, and its registers say how it ended, not why it leaves.
+        row.flags |= flag::DEAD;
+        row.status = status::NO_PYTHON_FRAME;
+        return;
+    }
+    if registers.first() as u32 == 0 {
+        row.flags |= flag::NO_DESCRIPTORS;
+    }
+    if registers.first().wrapping_sub(target.python.gil) < u64::from(target.python.gil_bytes) && row.syscall == SYS_FUTEX {
+        row.flags |= flag::GIL;
+    }
+    if row.flags & flag::VOLUNTARY != 0 && names_descriptor(row.syscall) {
+        scratch.switch.object = object(task, registers);
+    }
+    let depth = if switch.control.shed & SHED_SWITCH_STACKS == 0 { DEPTH.load() } else { 1 };
+    let stack = walk_to(Probe::Switch, task, target, depth);
+    (scratch.switch.stack, scratch.switch.status) = (stack.id, stack.status);
+    if depth == 1 {
+        scratch.switch.flags |= flag::LEAF_ONLY;
+    }
+}
+
+/// The kernel's own verdict: `nvcsw` moved. At a thread's first switch there is nothing to compare with, and the rule is
+/// the scheduler's. <https://github.com/torvalds/linux/blob/v6.12/kernel/sched/core.c#L6650>
+#[inline(always)]
+fn is_voluntary(switch: &Switch, task: Task, thread: &Thread) -> bool {
+    if thread.voluntary_seen == 0 {
+        return !switch.preempt && switch.state != 0;
+    }
+    task.voluntary_switches() + 1 != thread.voluntary_seen
+}
+
+/// The file that the system call's first argument names.
+#[inline(always)]
+fn object(task: Task, registers: Registers) -> u64 {
+    let Some(opened) = file::opened(task, registers.first() as u32) else { return 0 };
+    file::send_once(Probe::Switch, task, &opened);
+    opened.id
+}
+
+/// A traced thread returns: its gap goes to the row of its switch-out.
+#[inline(always)]
+fn arrive(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
+    if task.target().is_none() {
+        return Outcome::FILTERED;
+    }
+    let seen = THREADS.get_ptr_mut(task.tid()).is_some();
+    let thread = match entry(task.tid()) {
+        Ok(thread) => thread,
+        Err(refused) => return refused,
+    };
+    if !seen {
+        assume_asleep(task, thread);
+    }
+    scratch.gap = gap(switch, task, thread);
+    thread.key.epoch = switch.control.epoch;
+    scratch.switch = thread.key;
+    (thread.running, thread.since_ns, thread.runnable_ns) = (1, switch.now, 0);
+    match add(scratch) {
+        Ok(()) => Outcome::AGGREGATED,
+        Err(refused) => refused,
+    }
+}
+
+/// A thread that was off its CPU when the window began, and that user space has not looked at: why is not known.
+#[inline(always)]
+fn assume_asleep(task: Task, thread: &mut Thread) {
+    thread.key.pid = task.pid();
+    thread.key.tid = task.tid();
+    thread.key.syscall = -1;
+    thread.key.flags = flag::BEGAN_BEFORE;
+    thread.key.status = status::UNRESOLVED;
+}
+
+/// The time since the thread left; since the window's start, when that was before it.
+#[inline(always)]
+fn gap(switch: &Switch, task: Task, thread: &Thread) -> SwitchValue {
+    let before = thread.since_ns == 0;
+    let since = if before { switch.control.started_ns.max(task.start_time()) } else { thread.since_ns };
+    let runnable = if thread.runnable_ns == 0 { switch.now } else { thread.runnable_ns };
+    SwitchValue {
+        off_cpu_ns: switch.now.saturating_sub(since),
+        run_queue_ns: switch.now.saturating_sub(runnable.max(since)),
+        began_before: u64::from(before),
+        ..Default::default()
+    }
+}
+
+#[inline(always)]
+fn add(scratch: &Scratch) -> Result<(), Outcome> {
+    let zero = SwitchValue::default();
+    let (row, _) = row(&SWITCHES, &scratch.switch, &zero)?;
+    // SAFETY: this CPU's row; the program does not interrupt itself.
+    let row = unsafe { &mut *row };
+    row.count += scratch.gap.count;
+    row.off_cpu_ns += scratch.gap.off_cpu_ns;
+    row.run_queue_ns += scratch.gap.run_queue_ns;
+    row.on_cpu_ns += scratch.gap.on_cpu_ns;
+    row.began_before += scratch.gap.began_before;
+    Ok(())
+}

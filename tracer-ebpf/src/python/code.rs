@@ -1,0 +1,129 @@
+//! Code objects at their first sight: their names go out before the process can.
+
+use core::ffi::c_void;
+
+use aya_ebpf::helpers::generated::bpf_loop;
+use tracer_common::control::MAX_DEPTH;
+use tracer_common::counters::Probe;
+use tracer_common::event::kind;
+use tracer_common::hash::mix;
+use tracer_common::python::{Code, Frame, LINE_TABLE_BYTES, Layout, NAME_BYTES, Name, flag};
+use tracer_common::target::Target;
+
+use super::{first_line, identity, identity_word};
+use crate::emit::{header, now, send_record};
+use crate::maps::{SEEN, SEEN_CODES};
+use crate::scratch::{self, Scratch};
+use crate::task::Task;
+use crate::user;
+
+/// `ob_size` of `bytes` and the length of `str`, in every version.
+/// <https://github.com/python/cpython/blob/v3.12.0/Include/cpython/unicodeobject.h#L54>
+const LENGTH: u64 = 16;
+/// The bit field of `str` that says how its characters are kept.
+const STATE: u64 = 32;
+
+struct Sending {
+    probe: u32,
+    space: u64,
+    pid: u32,
+    tid: u32,
+}
+
+/// Sends the names of those code objects of the stack in the scratch buffer that have not been sent.
+#[inline(always)]
+pub fn send_all(probe: Probe, task: Task, target: &Target, depth: u64) {
+    let mut sending = Sending { probe: probe as u32, space: target.space, pid: task.pid(), tid: task.tid() };
+    // SAFETY: `send_step` has the signature that the helper wants, and `sending` outlives the loop.
+    unsafe { bpf_loop(depth as u32, send_step as *mut c_void, (&raw mut sending).cast(), 0) };
+}
+
+/// Sends the names of one code object, if they have not been sent.
+#[inline(always)]
+pub fn send_site(probe: Probe, task: Task, target: &Target, frame: Frame) {
+    let mut sending = Sending { probe: probe as u32, space: target.space, pid: task.pid(), tid: task.tid() };
+    let Some(scratch) = scratch::of_probe(probe) else { return };
+    scratch.stack.frames[0] = frame;
+    // SAFETY: as in `send_all`.
+    unsafe { bpf_loop(1, send_step as *mut c_void, (&raw mut sending).cast(), 0) };
+}
+
+#[inline(never)]
+unsafe extern "C" fn send_step(index: u64, context: *mut c_void) -> i64 {
+    // SAFETY: `bpf_loop` hands on what it was given.
+    let sending = unsafe { &*context.cast::<Sending>() };
+    let Some(scratch) = scratch::of(sending.probe) else { return 1 };
+    let frame = scratch.stack.frames[index as usize & (MAX_DEPTH - 1)];
+    if frame.identity == 0 {
+        return 0;
+    }
+    let hash = mix(mix(sending.space, frame.code), u64::from(frame.identity));
+    let slot = hash as u32 & (SEEN - 1);
+    if SEEN_CODES.get(slot).is_some_and(|&seen| seen == hash) {
+        return 0;
+    }
+    if send(sending, scratch, frame)
+        && let Some(seen) = SEEN_CODES.get_ptr_mut(slot)
+    {
+        // SAFETY: one word; whoever writes last only makes the other's names be sent again.
+        unsafe { *seen = hash };
+    }
+    0
+}
+
+#[inline(always)]
+fn send(sending: &Sending, scratch: &mut Scratch, frame: Frame) -> bool {
+    let layout = scratch.layout;
+    if identity(scratch, frame.code) != frame.identity {
+        return false;
+    }
+    let line = first_line(scratch);
+    let (file, function) = (identity_word(scratch, layout.code_filename), identity_word(scratch, layout.code_name));
+    let table = identity_word(scratch, layout.code_line_table);
+    let code = &mut scratch.code;
+    (code.space, code.code, code.identity, code.first_line) = (sending.space, frame.code, frame.identity, line);
+    read_name(&layout, file, &mut code.file);
+    read_name(&layout, function, &mut code.function);
+    let copied = read_table(&layout, table, code);
+    let bytes = Code::FIXED as u64 + copied;
+    code.header = header(kind::CODE, bytes as usize, now(), Task::current());
+    (code.header.pid, code.header.tid) = (sending.pid, sending.tid);
+    // SAFETY: the record is as long as its longest table.
+    unsafe { send_record(sending.probe, (&raw const scratch.code).cast(), bytes) }
+}
+
+/// Copies as many characters as fit.
+#[inline(always)]
+fn read_name(layout: &Layout, string: u64, name: &mut Name) {
+    name.width = 0;
+    name.length = 0;
+    let Some(length) = user::read::<u64>(string + LENGTH) else { return };
+    let (width, data) = if layout.flags & flag::BYTE_NAMES == 0 {
+        let Some(state) = user::read::<u32>(string + STATE) else { return };
+        let ascii = state >> 6 & 1 == 1;
+        (state >> 2 & 7, if ascii { layout.ascii_data } else { layout.compact_data })
+    } else {
+        (1, layout.bytes_data)
+    };
+    let bytes = (length.min(NAME_BYTES as u64) * u64::from(width)).min(NAME_BYTES as u64) as u32;
+    // SAFETY: `bytes` is at most the buffer's length.
+    if unsafe { user::read_into(name.bytes.as_mut_ptr(), bytes & 0x1ff, string + u64::from(data)) } {
+        name.length = length as u32;
+        name.width = width;
+    }
+}
+
+/// Copies the line table, whole or not at all; tells how many bytes.
+#[inline(always)]
+fn read_table(layout: &Layout, table: u64, code: &mut Code) -> u64 {
+    code.table_copied = 0;
+    let length = user::read::<u64>(table + LENGTH).unwrap_or(0);
+    code.table_bytes = length as u32;
+    if length == 0 || length > LINE_TABLE_BYTES as u64 {
+        return 0;
+    }
+    // SAFETY: `length` is at most the buffer's.
+    let copied = unsafe { user::read_into(code.table.as_mut_ptr(), length as u32, table + u64::from(layout.bytes_data)) };
+    code.table_copied = if copied { length as u32 } else { 0 };
+    u64::from(code.table_copied)
+}

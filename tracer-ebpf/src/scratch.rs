@@ -1,0 +1,63 @@
+//! Room for what does not fit on a program's 512-byte stack.
+
+use tracer_common::counters::Probe;
+use tracer_common::file::File;
+use tracer_common::python::{Code, FRAME_BYTES, Layout, Stack};
+use tracer_common::switch::{SwitchKey, SwitchValue};
+use tracer_common::syscall::{ReadKey, ReadValue};
+
+use crate::file::Climb;
+use crate::maps::SCRATCH;
+use crate::python::Walk;
+
+/// Words that the identity of a code object is read from: from its first line to its line table.
+pub const IDENTITY_WORDS: usize = 16;
+
+/// One probe's room on one CPU.
+#[repr(C)]
+pub struct Scratch {
+    /// Where the walk's objects lie: a copy, so that its steps need not look the process up again.
+    pub layout: Layout,
+    /// Fills up to the next word.
+    pub pad: u32,
+    /// The frame being read.
+    pub frame: [u64; FRAME_BYTES / 8],
+    /// The part of a code object that tells it from others.
+    pub identity: [u64; IDENTITY_WORDS],
+    /// The stack being put together.
+    pub stack: Stack,
+    /// The code object being sent.
+    pub code: Code,
+    /// The file being sent.
+    pub file: File,
+    /// The path being followed upwards.
+    pub climb: Climb,
+    /// The stack being walked.
+    pub walk: Walk,
+    /// The row of a switch. Kept here rather than on the stack: what the verifier reads back from a map is unknown to
+    /// it, so that the many ways to a value do not multiply the states that it must follow.
+    pub switch: SwitchKey,
+    /// What is added to that row.
+    pub gap: SwitchValue,
+    /// Where the switch-out of a hit ended.
+    pub outcome: u32,
+    /// Where its switch-in ended.
+    pub arrived: u32,
+    /// The row of a read, kept here for the same reason.
+    pub read: ReadKey,
+    /// Never written: a new row's value, too wide for the stack.
+    pub no_reads: ReadValue,
+}
+
+/// The room of a probe that has one.
+#[inline(always)]
+pub fn of(probe: u32) -> Option<&'static mut Scratch> {
+    // SAFETY: this CPU's entry of this probe, which does not interrupt itself.
+    SCRATCH.get_ptr_mut(probe).map(|scratch| unsafe { &mut *scratch })
+}
+
+/// [`of`], for those that know their probe.
+#[inline(always)]
+pub fn of_probe(probe: Probe) -> Option<&'static mut Scratch> {
+    of(probe as u32)
+}

@@ -1,0 +1,26 @@
+//! Loads from the memory of the process that runs now. A page that is not resident cannot be waited for: the load
+//! fails, and whoever asked says so.
+
+use core::mem::MaybeUninit;
+
+use aya_ebpf::helpers::generated::bpf_probe_read_user;
+
+/// Copies a value; `None` where the page is not resident.
+#[inline(always)]
+pub fn read<T: Copy>(address: u64) -> Option<T> {
+    let mut value = MaybeUninit::<T>::uninit();
+    // SAFETY: the helper checks the address, and fills `value` whole or fails.
+    let failed = unsafe { bpf_probe_read_user(value.as_mut_ptr().cast(), size_of::<T>() as u32, address as *const _) };
+    // SAFETY: filled, since the helper did not fail.
+    (failed == 0).then(|| unsafe { value.assume_init() })
+}
+
+/// Copies `bytes` bytes; false where a page is not resident.
+///
+/// # Safety
+/// `into` must have room for `bytes`, in a way that the verifier can follow.
+#[inline(always)]
+pub unsafe fn read_into(into: *mut u8, bytes: u32, address: u64) -> bool {
+    // SAFETY: the caller's.
+    unsafe { bpf_probe_read_user(into.cast(), bytes, address as *const _) == 0 }
+}

@@ -1,0 +1,27 @@
+//! Brings the compiled probes to where the library embeds them from.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Where `cargo xtask build` leaves the probes, in cargo's target directory.
+const OBJECT: &str = "bpf/tracer.bpf.o";
+
+fn main() {
+    println!("cargo::rerun-if-env-changed=TRACER_EBPF_OBJECT");
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let given = env::var_os("TRACER_EBPF_OBJECT").map(PathBuf::from);
+    let Some(object) = given.or_else(|| built_object(&out)) else {
+        println!("cargo::error=cannot find the compiled probes ({OBJECT}); try `cargo xtask build`");
+        return;
+    };
+    println!("cargo::rerun-if-changed={}", object.display());
+    if let Err(error) = fs::copy(&object, out.join("tracer.bpf.o")) {
+        println!("cargo::error=cannot copy {}: {error}; try `cargo xtask build`", object.display());
+    }
+}
+
+/// Cargo tells a build script no target directory, but gives it an `OUT_DIR` somewhere inside.
+fn built_object(out: &Path) -> Option<PathBuf> {
+    out.ancestors().map(|directory| directory.join(OBJECT)).find(|object| object.exists())
+}

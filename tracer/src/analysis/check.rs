@@ -1,0 +1,140 @@
+//! Our counts against the kernel's own, thread by thread.
+
+use std::collections::HashMap;
+
+use super::switches::{counted, is_voluntary};
+use crate::event::{Event, Task};
+
+/// Threads whose switches are counted apart; those of others are left out on both sides.
+const THREADS: usize = 65_536;
+
+/// Context switches by the kernel's rule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// In `nvcsw`.
+    pub voluntary: u64,
+    /// In `nivcsw`.
+    pub involuntary: u64,
+}
+
+/// What we counted and what the kernel counted.
+#[derive(Debug, Default)]
+pub struct Check {
+    ours: HashMap<Task, Counts>,
+    kernel: HashMap<Task, Counts>,
+}
+
+impl Check {
+    /// Counts the switches of threads, and takes the kernel's own counts of those that lived throughout.
+    pub fn fold(&mut self, event: &Event) {
+        match *event {
+            Event::Switches { key, value, .. } => {
+                let task = Task { pid: key.pid, tid: key.tid };
+                self.add(task, is_voluntary(&key), counted(key.flags, &value));
+            }
+            Event::KernelSwitches { task, voluntary, involuntary } => {
+                self.kernel.insert(task, Counts { voluntary, involuntary });
+            }
+            // It did not live throughout, so the kernel will not be asked about it.
+            Event::Exit(ref exit) => {
+                self.ours.remove(&exit.task);
+            }
+            _ => {}
+        }
+    }
+
+    /// The kernel's counts and ours of the same threads.
+    pub fn finish(&self) -> (Counts, Counts) {
+        let full = self.ours.len() >= THREADS;
+        let checked = self.kernel.iter().filter(|(task, _)| !full || self.ours.contains_key(task));
+        checked.fold(Default::default(), |(kernel, ours), (task, counts)| {
+            (kernel + *counts, ours + self.ours.get(task).copied().unwrap_or_default())
+        })
+    }
+
+    fn add(&mut self, task: Task, voluntary: bool, count: u64) {
+        if self.ours.len() >= THREADS && !self.ours.contains_key(&task) {
+            return;
+        }
+        let counts = self.ours.entry(task).or_default();
+        *if voluntary { &mut counts.voluntary } else { &mut counts.involuntary } += count;
+    }
+}
+
+impl std::ops::Add for Counts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            voluntary: self.voluntary + other.voluntary,
+            involuntary: self.involuntary + other.involuntary,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracer_common::switch::{SwitchKey, SwitchValue, flag};
+
+    use super::*;
+    use crate::event::Exit;
+
+    fn task(tid: u32) -> Task {
+        Task { pid: 1, tid }
+    }
+
+    fn ours(tid: u32, flags: u32, count: u64) -> Event {
+        let key = SwitchKey { pid: 1, tid, flags, ..SwitchKey::default() };
+        Event::Switches { key, value: SwitchValue { count, ..SwitchValue::default() }, still_blocked: 0 }
+    }
+
+    fn kernel(tid: u32, voluntary: u64, involuntary: u64) -> Event {
+        Event::KernelSwitches { task: task(tid), voluntary, involuntary }
+    }
+
+    fn exit(tid: u32) -> Event {
+        let (comm, last_thread) = (b"t"[..].into(), false);
+        Event::Exit(Exit { at: 1, task: task(tid), wait_status: 0, last_thread, parent: 0, comm })
+    }
+
+    #[test]
+    fn compares_the_threads_that_the_kernel_was_asked_about() {
+        let counts = |voluntary, involuntary| Counts { voluntary, involuntary };
+        for (name, events, expected) in [
+            ("nothing", vec![], (counts(0, 0), counts(0, 0))),
+            (
+                "equal",
+                vec![ours(1, flag::VOLUNTARY, 3), ours(1, 0, 2), kernel(1, 3, 2)],
+                (counts(3, 2), counts(3, 2)),
+            ),
+            (
+                "another thread came later",
+                vec![ours(1, flag::VOLUNTARY, 3), ours(2, flag::VOLUNTARY, 9), kernel(1, 3, 0)],
+                (counts(3, 0), counts(3, 0)),
+            ),
+            ("we saw none", vec![kernel(1, 3, 0)], (counts(3, 0), counts(0, 0))),
+            (
+                "asleep before",
+                vec![ours(1, flag::VOLUNTARY | flag::BEGAN_BEFORE, 1), kernel(1, 0, 0)],
+                (counts(0, 0), counts(0, 0)),
+            ),
+            ("ended", vec![ours(1, 0, 3), exit(1)], (counts(0, 0), counts(0, 0))),
+        ] {
+            let mut check = Check::default();
+            events.iter().for_each(|event| check.fold(event));
+            assert_eq!(check.finish(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn threads_beyond_the_limit_are_left_out_on_both_sides() {
+        let mut check = Check::default();
+        for tid in 0..THREADS as u32 + 10 {
+            check.fold(&ours(tid, flag::VOLUNTARY, 1));
+        }
+        check.fold(&kernel(1, 1, 0));
+        check.fold(&kernel(THREADS as u32 + 5, 1, 0));
+        let one = Counts { voluntary: 1, involuntary: 0 };
+        assert_eq!(check.finish(), (one, one));
+    }
+}

@@ -1,0 +1,100 @@
+//! What a person should change, in sentences. They are made from the finished rows, and claim what these prove.
+
+mod children;
+mod hot;
+mod kills;
+mod quality;
+mod small_reads;
+#[cfg(test)]
+mod tests;
+mod waits;
+
+use std::cmp::Reverse;
+
+use super::lines::own_line;
+use crate::report::{Bounded, Evidence, Fact, Finding, FindingKind, Frame, Report, Severity, Stack};
+
+/// More than that nobody reads.
+const MOST: usize = 10;
+
+/// The findings of a report whose other sections are complete, gravest first.
+#[must_use]
+pub fn findings(report: &Report) -> Bounded<Finding> {
+    let all = [
+        children::zombies(report),
+        children::orphans(report),
+        kills::kills(report),
+        waits::stuck(report),
+        waits::gil(report),
+        waits::locks(report),
+        small_reads::small_reads(report),
+        hot::hot_lines(report),
+        quality::quality(report),
+    ];
+    let mut all = all.concat();
+    all.sort_by_key(|found| (Reverse(found.finding.severity), Reverse(found.cost_ns)));
+    all.into_iter().take(MOST).map(|found| found.finding).collect()
+}
+
+/// A finding, and what it costs: to compare with others that are as grave.
+#[derive(Clone, Debug)]
+struct Found {
+    finding: Finding,
+    cost_ns: u64,
+}
+
+impl Found {
+    fn new(kind: FindingKind, severity: Severity, pid: u32, text: String) -> Self {
+        let (text, frame, evidence) = (text.into(), None, Evidence::new());
+        Self { finding: Finding { kind, severity, text, pid, frame, evidence }, cost_ns: 0 }
+    }
+
+    fn costs(self, cost_ns: u64) -> Self {
+        Self { cost_ns, ..self }
+    }
+
+    fn at(mut self, frame: Option<&Frame>) -> Self {
+        self.finding.frame = frame.cloned();
+        self
+    }
+
+    fn with(mut self, name: &str, fact: impl Into<Fact>) -> Self {
+        self.finding.evidence.insert(name.into(), fact.into());
+        self
+    }
+}
+
+/// `metrics.py:41 in small_reads`
+fn place(frame: &Frame) -> String {
+    let line = frame.line.map_or_else(String::new, |line| format!(":{line}"));
+    format!("{}{line} in {}", frame.file, frame.function)
+}
+
+/// Where a stack is, told after the fact: ` at metrics.py:41 in small_reads`; nothing where it is not known.
+fn at(stack: Option<&Stack>) -> String {
+    own(stack).map_or_else(String::new, |frame| format!(" at {}", place(frame)))
+}
+
+/// The line of a stack that a person can change.
+fn own(stack: Option<&Stack>) -> Option<&Frame> {
+    own_line(stack?)
+}
+
+/// `pid 4257 (convert)`
+fn process(report: &Report, pid: u32) -> String {
+    let known = report.target.processes.rows.iter().find(|process| process.pid == pid);
+    known.map_or_else(|| format!("pid {pid}"), |process| format!("pid {pid} ({})", process.comm))
+}
+
+/// Groups rows by a key, in the order of their first rows.
+fn grouped<R, K: PartialEq>(rows: impl IntoIterator<Item = R>, key: impl Fn(&R) -> K) -> Vec<Vec<R>> {
+    let mut groups: Vec<(K, Vec<R>)> = Vec::new();
+    for row in rows {
+        let of = key(&row);
+        match groups.iter_mut().find(|(key, _)| *key == of) {
+            Some((_, group)) => group.push(row),
+            None => groups.push((of, vec![row])),
+        }
+    }
+    groups.into_iter().map(|(_, group)| group).collect()
+}

@@ -1,0 +1,60 @@
+//! What the trace itself lacks.
+
+use super::Found;
+use crate::report::text::units::{count, percent};
+use crate::report::{FindingKind, Report, Severity};
+
+/// One sentence for each way in which figures are too low.
+pub fn quality(report: &Report) -> Vec<Found> {
+    [lost(report), skipped(report), unresolved(report), disagreement(report)].into_iter().flatten().collect()
+}
+
+fn found(report: &Report, severity: Severity, text: String) -> Found {
+    let pid = report.target.pids.first().copied().unwrap_or_default();
+    Found::new(FindingKind::Quality, severity, pid, text)
+}
+
+fn lost(report: &Report) -> Option<Found> {
+    let (lost, hits) = (report.quality.lost.values().sum::<u64>(), report.quality.hits);
+    let reasons: Vec<_> = report.quality.lost.iter().filter(|(_, lost)| **lost > 0).collect();
+    let reasons: Vec<_> =
+        reasons.iter().map(|(reason, lost)| format!("{reason} {}", count(**lost))).collect();
+    let text = format!(
+        "{} of {} events were lost ({}): counts are lower bounds",
+        count(lost),
+        count(hits),
+        reasons.join(", ")
+    );
+    (lost > 0).then(|| found(report, Severity::Warn, text).with("lost", lost).with("hits", hits))
+}
+
+fn skipped(report: &Report) -> Option<Found> {
+    let missed = report.quality.kernel_missed;
+    let text = format!("the kernel skipped {} runs of probes: as many events may be missing", count(missed));
+    (missed > 0).then(|| found(report, Severity::Warn, text).with("kernel_missed", missed))
+}
+
+fn unresolved(report: &Report) -> Option<Found> {
+    let samples = &report.quality.samples;
+    let without = samples.faulted + samples.unresolved;
+    let share = percent(without, samples.taken);
+    let text = format!("{share} of the samples have no stack: their lines are missing from the frames");
+    let severe = without * 10 > samples.taken;
+    let severity = if severe { Severity::Warn } else { Severity::Info };
+    (without * 100 > samples.taken).then(|| found(report, severity, text).with("unresolved", without))
+}
+
+/// Both are read while threads run, so a few switches fall between.
+fn disagreement(report: &Report) -> Option<Found> {
+    let switches = &report.switches;
+    let kernel = switches.kernel_voluntary + switches.kernel_involuntary;
+    let ours = switches.checked_voluntary + switches.checked_involuntary;
+    let text = format!(
+        "the kernel counted {} context switches of threads of which the tracer saw {}",
+        count(kernel),
+        count(ours)
+    );
+    let apart = kernel.abs_diff(ours);
+    let evidence = |found: Found| found.with("kernel", kernel).with("checked", ours);
+    (apart > 10 && apart * 100 > kernel).then(|| evidence(found(report, Severity::Warn, text)))
+}

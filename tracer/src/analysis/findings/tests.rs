@@ -1,0 +1,318 @@
+use super::*;
+use crate::report::{
+    Cause, FileKind, HotLine, HotStack, Interrupted, Name, Origin, Orphan, Outcome, ParentEnd, Process, Read,
+    Sender, Signal, SignalTarget, SwitchCause, Zombie,
+};
+
+const SECOND: u64 = 1_000_000_000;
+
+fn frame(place: &str) -> Frame {
+    let (file, line) = place.rsplit_once(':').expect("a place is file:line");
+    Frame { function: "f".into(), file: file.into(), line: line.parse().ok() }
+}
+
+fn stack(places: &[&str]) -> Option<Stack> {
+    Some(places.iter().map(|place| frame(place)).collect())
+}
+
+fn report() -> Report {
+    let mut report = Report::default();
+    report.window.duration_ns = 10 * SECOND;
+    report.target.pids = vec![7];
+    let process = |pid, comm: &str| Process { pid, comm: comm.into(), ..Process::default() };
+    report.target.processes = vec![process(7, "app"), process(8, "child")].into();
+    report
+}
+
+/// Kind, severity and text of the findings.
+fn told(report: &Report) -> Vec<(FindingKind, Severity, String)> {
+    let found = findings(report);
+    found.rows.iter().map(|found| (found.kind, found.severity, found.text.to_string())).collect()
+}
+
+fn text(report: &Report) -> Vec<String> {
+    told(report).into_iter().map(|(_, _, text)| text).collect()
+}
+
+#[test]
+fn nothing_is_found_in_nothing() {
+    assert_eq!(told(&Report::default()), []);
+    assert_eq!(told(&report()), []);
+}
+
+#[test]
+fn zombies_are_told_by_the_line_that_spawned_them() {
+    let child = Zombie { pid: 8, ppid: 7, comm: "child".into(), zombie_ns: 4 * SECOND, ..Zombie::default() };
+    let spawned =
+        Zombie { spawned_at: stack(&["/usr/lib/python3.11/subprocess.py:1", "a.py:3"]), ..child.clone() };
+    let doing = Zombie { parent_doing: stack(&["b.py:5"]), ..spawned.clone() };
+    let reaped = Zombie { reaped: true, end_is_upper_bound: true, ..spawned.clone() };
+    for (name, zombies, expected) in [
+        (
+            "one",
+            vec![child.clone()],
+            vec!["child 8 (child) of pid 7 (app) stayed a zombie for 4.00 s, and nobody waits"],
+        ),
+        (
+            "two of a line",
+            vec![doing.clone(), doing],
+            vec![
+                "2 children of pid 7 (app), spawned at a.py:3 in f, stayed zombies for up to 4.00 s, \
+              and nobody waits: the parent is at b.py:5 in f",
+            ],
+        ),
+        (
+            "late",
+            vec![reaped],
+            vec![
+                "child 8 (child) of pid 7 (app), spawned at a.py:3 in f, stayed a zombie for up to 4.00 s, \
+                 then the parent waited",
+            ],
+        ),
+    ] {
+        let mut report = report();
+        report.processes.zombies = zombies.into();
+        assert_eq!(text(&report), expected, "{name}");
+    }
+}
+
+#[test]
+fn orphans_are_told_by_their_parent() {
+    let orphan = |pid| Orphan {
+        pid,
+        comm: "sleep".into(),
+        old_ppid: 8,
+        new_ppid: 1,
+        old_parent_ended: ParentEnd::Signal,
+    };
+    for (orphans, expected) in [
+        (vec![orphan(9)], "pid 8 (child) was killed and left child 9 (sleep) behind, adopted by pid 1"),
+        (
+            vec![orphan(9), orphan(10)],
+            "pid 8 (child) was killed and left 2 children behind, adopted by pid 1",
+        ),
+    ] {
+        let mut report = report();
+        report.processes.orphans = orphans.into();
+        assert_eq!(text(&report), [expected]);
+    }
+}
+
+#[test]
+fn kills_are_told_with_their_sender() {
+    let killed = Signal {
+        signal: "SIGKILL".into(),
+        target: SignalTarget { pid: 8, ..SignalTarget::default() },
+        outcome: Outcome::Killed,
+        origin: Origin::Kill,
+        ..Signal::default()
+    };
+    let by = |pid| Some(Sender { pid, tid: pid, comm: "bash".into(), uid: 1000 });
+    let interrupted = Some(Interrupted { syscall: None, frame: Some(frame("c.py:1")) });
+    let (critical, info) = (Severity::Critical, Severity::Info);
+    for (name, signal, severity, expected) in [
+        (
+            "by a stranger",
+            Signal { sender: by(99), ..killed.clone() },
+            critical,
+            "SIGKILL from pid 99 (bash, uid 1000) killed pid 8 (child)",
+        ),
+        (
+            "by its parent",
+            Signal { sender: by(7), sender_stack: stack(&["a.py:9"]), ..killed.clone() },
+            info,
+            "SIGKILL from pid 7 (bash, uid 1000) at a.py:9 in f killed pid 8 (child)",
+        ),
+        (
+            "by itself",
+            Signal { sender: by(8), ..killed.clone() },
+            critical,
+            "SIGKILL that it sent to itself killed pid 8 (child)",
+        ),
+        (
+            "by the kernel",
+            Signal { origin: Origin::Kernel, ..killed.clone() },
+            critical,
+            "SIGKILL from the kernel killed pid 8 (child)",
+        ),
+        (
+            "a fault",
+            Signal { signal: "SIGSEGV".into(), origin: Origin::Fault, interrupted, ..killed },
+            critical,
+            "SIGSEGV after a fault of its own killed pid 8 (child) at c.py:1 in f",
+        ),
+    ] {
+        let mut report = report();
+        report.signals = vec![signal].into();
+        assert_eq!(told(&report), [(FindingKind::SignalKill, severity, expected.to_string())], "{name}");
+    }
+}
+
+#[test]
+fn what_did_not_move_is_told_only_if_the_rows_prove_it() {
+    let row = |cause, place: &str| SwitchCause {
+        pid: 7,
+        cause,
+        syscall: Some(if cause == Cause::Lock { "futex" } else { "read" }.into()),
+        object: Some("pipe:[1]".into()),
+        still_blocked: 1,
+        stack: stack(&[place]),
+        ..SwitchCause::default()
+    };
+    let (one, two) = (row(Cause::Lock, "a.py:1"), row(Cause::Lock, "b.py:2"));
+    let worker = SwitchCause { still_blocked: 4, ..row(Cause::Lock, "/usr/lib/python3.11/threading.py:1") };
+    let moves = SwitchCause { count: 1, ..row(Cause::Sleep, "c.py:3") };
+    let (critical, info, warn) = (Severity::Critical, Severity::Info, Severity::Warn);
+    let locks = "2 threads of pid 7 (app) waited for locks for all 10.0 s: a.py:1 in f; b.py:2 in f";
+    for (name, rows, expected) in [
+        ("two locks", vec![one.clone(), two.clone()], vec![(critical, locks)]),
+        ("two locks, another thread runs", vec![one.clone(), two, moves.clone()], vec![(info, locks)]),
+        (
+            "one lock",
+            vec![one.clone()],
+            vec![(warn, "pid 7 (app) did nothing for all 10.0 s: 1 thread blocked, in futex at a.py:1 in f")],
+        ),
+        ("one lock, another thread runs", vec![one, moves.clone()], vec![]),
+        ("idle workers", vec![worker, moves.clone()], vec![]),
+        (
+            "a pipe",
+            vec![row(Cause::Read, "a.py:1")],
+            vec![(
+                warn,
+                "pid 7 (app) did nothing for all 10.0 s: 1 thread blocked, in read of pipe:[1] at a.py:1 in f",
+            )],
+        ),
+        ("it moves", vec![SwitchCause { count: 5, ..row(Cause::Read, "a.py:1") }], vec![]),
+        ("it ended", vec![SwitchCause { still_blocked: 0, ..row(Cause::Read, "a.py:1") }], vec![]),
+    ] {
+        let mut report = report();
+        report.switches.causes = rows.into();
+        let told: Vec<_> = told(&report).into_iter().map(|(_, severity, text)| (severity, text)).collect();
+        let expected: Vec<_> =
+            expected.into_iter().map(|(severity, text)| (severity, text.to_string())).collect();
+        assert_eq!(told, expected, "{name}");
+    }
+}
+
+#[test]
+fn waits_for_the_gil_and_for_locks_are_told_where_they_cost() {
+    let row = |cause, count, off_cpu_ns| SwitchCause {
+        pid: 7,
+        cause,
+        count,
+        off_cpu_ns,
+        stack: stack(&["/usr/lib/python3.11/threading.py:1", "a.py:3"]),
+        ..SwitchCause::default()
+    };
+    let sleeps = row(Cause::Sleep, 1, 3 * SECOND);
+    let gil = "threads of pid 7 (app) waited 1.00 s for the GIL in 200 switches, 25.0% of their off-CPU time, \
+               most at a.py:3 in f";
+    let lock = "threads of pid 7 (app) waited 1.00 s for a lock at a.py:3 in f, 200 times";
+    for (name, rows, expected) in [
+        ("the GIL", vec![row(Cause::Gil, 200, SECOND), sleeps], vec![gil]),
+        ("a lock", vec![row(Cause::Lock, 150, SECOND / 2), row(Cause::Lock, 50, SECOND / 2)], vec![lock]),
+        ("seldom", vec![row(Cause::Gil, 20, SECOND), row(Cause::Lock, 20, SECOND)], vec![]),
+        ("shortly", vec![row(Cause::Gil, 200, SECOND / 10), row(Cause::Lock, 200, SECOND / 10)], vec![]),
+    ] {
+        let mut report = report();
+        report.switches.causes = rows.into();
+        assert_eq!(text(&report), expected, "{name}");
+    }
+}
+
+#[test]
+fn small_reads_are_told_with_no_promise_that_the_rows_do_not_keep() {
+    let read = |asked, calls, bytes, eof| Read {
+        pid: 7,
+        path: "/proc/7/stat".into(),
+        kind: FileKind::Procfs,
+        stack: stack(&["a.py:3"]),
+        syscalls: calls,
+        requested: [(asked, calls)].into(),
+        bytes,
+        eof,
+        ..Read::default()
+    };
+    let facts = "pid 7 (app) reads /proc/7/stat 16 B at a time: 20,000 calls for 312 KiB at a.py:3 in f";
+    let with_remedy = format!("{facts}; the whole is about 320 B, one read of 4096 would do");
+    for (name, read, expected) in [
+        ("a small file, again and again", read(16, 20_000, 320_000, 1_000), Some(with_remedy.as_str())),
+        ("a large file", read(16, 20_000, 320_000, 2), Some(facts)),
+        ("a file without end", read(16, 20_000, 320_000, 0), Some(facts)),
+        ("large pieces", read(8_192, 20_000, 160_000_000, 0), None),
+        ("there was not more", read(1_024, 20_000, 320_000, 0), None),
+        ("few calls", read(16, 50, 800, 0), None),
+        ("a socket", Read { kind: FileKind::Unix, ..read(1, 20_000, 20_000, 0) }, None),
+    ] {
+        let mut report = report();
+        report.reads = vec![read].into();
+        assert_eq!(text(&report), Vec::from_iter(expected), "{name}");
+    }
+}
+
+#[test]
+fn a_hot_line_is_told_with_the_line_that_called_it() {
+    let library = "/usr/lib/python3.11/json/encoder.py:1";
+    let line =
+        |place, self_samples| HotLine { pid: 7, frame: frame(place), self_samples, ..HotLine::default() };
+    let called = HotStack { pid: 7, stack: stack(&[library, "a.py:3"]).unwrap(), ..HotStack::default() };
+    let encoder =
+        format!("30.0% of the CPU time is spent at {library} in f, called from a.py:3 in f (30 samples)");
+    for (name, row, expected) in [
+        ("one's own", line("b.py:1", 40), Some("40.0% of the CPU time is spent at b.py:1 in f (40 samples)")),
+        ("of the library", line(library, 30), Some(encoder.as_str())),
+        ("not hot", line("b.py:1", 29), None),
+    ] {
+        let mut report = report();
+        report.quality.samples.python = 100;
+        report.frames.hot = vec![row].into();
+        report.frames.stacks = vec![called.clone()].into();
+        assert_eq!(text(&report), Vec::from_iter(expected), "{name}");
+    }
+}
+
+#[test]
+fn what_the_trace_lacks_is_told() {
+    let mut incomplete = report();
+    incomplete.quality.hits = 5_000;
+    incomplete.quality.lost = [("ring_full".to_string(), 12), ("map_full".to_string(), 0)].into();
+    incomplete.quality.kernel_missed = 687;
+    incomplete.quality.samples.taken = 100;
+    incomplete.quality.samples.unresolved = 2;
+    incomplete.switches.kernel_voluntary = 1_000;
+    incomplete.switches.checked_voluntary = 900;
+    let mut told = text(&incomplete);
+    told.sort();
+    assert_eq!(
+        told,
+        [
+            "12 of 5,000 events were lost (ring_full 12): counts are lower bounds",
+            "2.0% of the samples have no stack: their lines are missing from the frames",
+            "the kernel counted 1,000 context switches of threads of which the tracer saw 900",
+            "the kernel skipped 687 runs of probes: as many events may be missing",
+        ]
+    );
+    assert_eq!(findings(&incomplete).rows.last().unwrap().severity, Severity::Info);
+}
+
+#[test]
+fn the_gravest_come_first_and_no_more_than_a_page_of_them() {
+    let mut report = report();
+    let zombie = |ppid, zombie_ns| Zombie { ppid, zombie_ns, ..Zombie::default() };
+    report.processes.zombies = (0..20).map(|n| zombie(100 + n, u64::from(n) * SECOND)).collect();
+    let killed = Signal { outcome: Outcome::Killed, ..Signal::default() };
+    report.signals = vec![killed].into();
+    let found = findings(&report);
+    assert_eq!(found.rows.len(), MOST);
+    assert_eq!(found.rows[0].kind, FindingKind::SignalKill);
+    assert_eq!(found.rows[1].pid, 119);
+    assert!(found.rows[1].frame.is_none());
+}
+
+#[test]
+fn names_of_the_target_cannot_leave_the_sentence() {
+    let mut report = report();
+    let evil = Name::new("x\n\x1b[31m");
+    report.processes.zombies = vec![Zombie { ppid: 9, comm: evil, ..Zombie::default() }].into();
+    assert!(text(&report)[0].contains(r"x\x0a\x1b[31m"));
+}

@@ -1,0 +1,108 @@
+//! Frames and stacks as the report shows them, and which line of a stack a person can change.
+
+use std::sync::Arc;
+
+use crate::event::StackId;
+use crate::report;
+use crate::symbols::{FrameId, Symbols};
+
+/// The frames of a stack by their names: stacks that differ in instructions or addresses only are equal.
+pub type Frames = Arc<[FrameId]>;
+
+/// The frames of a stack; `None` where there was no Python stack or its record never arrived.
+pub fn frames(symbols: &Symbols, stack: StackId) -> Option<Frames> {
+    let frames = &symbols.stack(stack)?.frames;
+    (!frames.is_empty()).then(|| frames.clone())
+}
+
+/// A frame of the report.
+pub fn frame(symbols: &Symbols, id: FrameId) -> report::Frame {
+    let frame = symbols.frame(id);
+    report::Frame {
+        function: report::Name::new(&frame.function),
+        file: report::Name::new(&frame.file),
+        line: frame.line,
+    }
+}
+
+/// A stack of the report.
+pub fn stack(symbols: &Symbols, frames: &[FrameId]) -> report::Stack {
+    frames.iter().map(|&id| frame(symbols, id)).collect()
+}
+
+/// A stack of the report, by its id.
+pub fn stack_of(symbols: &Symbols, id: StackId) -> Option<report::Stack> {
+    frames(symbols, id).map(|frames| stack(symbols, &frames))
+}
+
+/// The line that a person can change: the innermost frame outside the standard library, or the innermost one.
+pub fn own_frame(symbols: &Symbols, frames: &[FrameId]) -> Option<FrameId> {
+    let own = frames.iter().find(|id| !is_standard_library(&symbols.frame(**id).file));
+    own.or(frames.first()).copied()
+}
+
+/// The same of a stack that is part of the report already.
+pub fn own_line(stack: &[report::Frame]) -> Option<&report::Frame> {
+    stack.iter().find(|frame| !is_standard_library(frame.file.as_bytes())).or(stack.first())
+}
+
+/// `file:line` of a frame.
+pub fn place(frame: &crate::symbols::Frame) -> report::Name {
+    let line = frame.line.map_or_else(String::new, |line| format!(":{line}"));
+    report::Name::new([&frame.file[..], line.as_bytes()].concat())
+}
+
+/// Whether this file belongs to Python itself: `<frozen …>`, or below `lib/python3.12` but not in `site-packages`.
+pub fn is_standard_library(file: &[u8]) -> bool {
+    if file.starts_with(b"<frozen ") {
+        return true;
+    }
+    let mut parts = file.split(|&byte| byte == b'/').skip_while(|part| !is_library_directory(part)).skip(1);
+    parts.next().is_some_and(|part| part != b"site-packages" && part != b"dist-packages")
+}
+
+/// `python3.12`, `python3.13t`, `python2.7`, `python312.zip`; `python3` alone is Debian's place for packages.
+fn is_library_directory(part: &[u8]) -> bool {
+    let Some(version) = part.strip_prefix(b"python") else { return false };
+    let version = version.strip_suffix(b".zip").or(version.strip_suffix(b"t")).unwrap_or(version);
+    version.len() > 1 && version.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_the_standard_library_from_what_a_person_wrote() {
+        for (file, standard) in [
+            ("/usr/lib/python3.11/threading.py", true),
+            ("/home/me/.pyenv/versions/3.13.0/lib/python3.13t/json/encoder.py", true),
+            ("/opt/app/python312.zip/queue.py", true),
+            ("/usr/lib64/python2.7/subprocess.py", true),
+            ("<frozen importlib._bootstrap>", true),
+            ("/usr/lib/python3.11/site-packages/requests/api.py", false),
+            ("/usr/lib/python3/dist-packages/apt/cache.py", false),
+            ("/srv/app/python.py", false),
+            ("/srv/python/app.py", false),
+            ("/srv/python3/app.py", false),
+            ("<string>", false),
+            ("", false),
+        ] {
+            assert_eq!(is_standard_library(file.as_bytes()), standard, "{file}");
+        }
+    }
+
+    #[test]
+    fn the_line_to_change_is_the_innermost_of_ones_own() {
+        let at = |file: &str| report::Frame { file: file.into(), ..report::Frame::default() };
+        let (library, own, main) = (at("/usr/lib/python3.11/threading.py"), at("work.py"), at("main.py"));
+        for (name, stack, expected) in [
+            ("below the library", vec![library.clone(), own.clone(), main.clone()], Some(&own)),
+            ("one's own is innermost", vec![main.clone(), library.clone()], Some(&main)),
+            ("nothing but library", vec![library.clone()], Some(&library)),
+            ("no stack", vec![], None),
+        ] {
+            assert_eq!(own_line(&stack), expected, "{name}");
+        }
+    }
+}

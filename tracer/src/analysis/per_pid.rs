@@ -1,0 +1,83 @@
+//! Procfs paths that differ only by a pid: a program that looks at every process reads one file, not thousands.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+
+use crate::event::Bytes;
+
+/// Files of one name from which on they are shown as one.
+const PIDS: usize = 16;
+
+/// Which paths are shown as `/proc/[pid]/…`, by reader.
+pub struct PerPid<R> {
+    files: HashMap<(R, Bytes), HashSet<Bytes>>,
+}
+
+impl<R: Copy + Eq + Hash> PerPid<R> {
+    /// Looks at what each reader reads in procfs.
+    pub fn of(reads: impl Iterator<Item = (R, Bytes)>) -> Self {
+        let mut files = HashMap::<_, HashSet<_>>::new();
+        for (reader, path) in reads {
+            if let Some(pattern) = pattern(&path) {
+                files.entry((reader, pattern)).or_default().insert(path);
+            }
+        }
+        Self { files }
+    }
+
+    /// The path as it is, or its pattern where this reader reads many such files.
+    pub fn path(&self, reader: R, path: Bytes) -> Bytes {
+        let Some(pattern) = pattern(&path) else { return path };
+        let key = (reader, pattern);
+        if self.files.get(&key).is_some_and(|files| files.len() > PIDS) { key.1 } else { path }
+    }
+}
+
+/// `/proc/[pid]/task/[tid]/stat` for `/proc/12/task/34/stat`; `None` for what is no process's file.
+fn pattern(path: &[u8]) -> Option<Bytes> {
+    let file = after_number(path.strip_prefix(b"/proc/")?)?;
+    let thread = file.strip_prefix(b"/task/").and_then(after_number);
+    let pattern = match thread {
+        Some(file) => [b"/proc/[pid]/task/[tid]", file].concat(),
+        None => [b"/proc/[pid]", file].concat(),
+    };
+    Some(pattern.into())
+}
+
+/// What follows a part of a path that is a number.
+fn after_number(path: &[u8]) -> Option<&[u8]> {
+    let digits = path.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let rest = &path[digits..];
+    (digits > 0 && (rest.is_empty() || rest[0] == b'/')).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_replace_ids_of_processes_and_threads() {
+        for (path, expected) in [
+            ("/proc/4242/stat", Some("/proc/[pid]/stat")),
+            ("/proc/1/task/2/comm", Some("/proc/[pid]/task/[tid]/comm")),
+            ("/proc/1/task", Some("/proc/[pid]/task")),
+            ("/proc/1/fd/3", Some("/proc/[pid]/fd/3")),
+            ("/proc/stat", None),
+            ("/proc/12a/stat", None),
+            ("/proc/", None),
+            ("/srv/proc/1/stat", None),
+        ] {
+            assert_eq!(pattern(path.as_bytes()).as_deref(), expected.map(str::as_bytes), "{path}");
+        }
+    }
+
+    #[test]
+    fn folds_from_the_seventeenth_process_on() {
+        let stat = |pid: usize| Bytes::from(format!("/proc/{pid}/stat").into_bytes());
+        for (files, folded) in [(1, false), (16, false), (17, true), (1000, true)] {
+            let paths = PerPid::of((1..=files).map(|pid| ("a.py:1", stat(pid))));
+            assert_eq!(*paths.path("a.py:1", stat(1)) == *b"/proc/[pid]/stat", folded, "{files}");
+            assert_eq!(paths.path("b.py:1", stat(1)), stat(1), "another reader, {files}");
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Rows of reads and of switches joined by the names of their lines and files.
+
+use std::collections::{BTreeMap, HashMap};
+
+use syscalls::Errno;
+use tracer_common::switch::SwitchKey;
+use tracer_common::syscall::{ReadKey, flag};
+
+use super::{Reads, Sum};
+use crate::analysis::causes::syscall_name;
+use crate::analysis::lines::{self, Frames};
+use crate::analysis::per_pid::PerPid;
+use crate::analysis::switches::{self, Switches, is_voluntary};
+use crate::event::{Bytes, Pid};
+use crate::report::{self, Read, Row as _};
+use crate::symbols::{FileKind, FrameId, Symbols};
+
+/// The rows of the report, most calls first.
+pub fn rows(reads: &Reads, symbols: &Symbols, switches: &Switches) -> Vec<Read> {
+    let mut merged = Merged::of(reads, symbols);
+    merged.join(switches, symbols);
+    let mut rows: Vec<_> = merged.rows.into_iter().collect();
+    rows.sort_by(|(a, x), (b, y)| y.sum.calls.cmp(&x.sum.calls).then_with(|| a.cmp(b)));
+    let mut reads: Vec<_> = rows.iter().map(|(site, row)| row.read(site)).collect();
+    for (read, (_, row)) in reads.iter_mut().zip(&rows).take(Read::LIMIT) {
+        read.stack = row.usual_stack(symbols);
+    }
+    reads
+}
+
+/// What makes two reads one row of the report.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Site {
+    pid: Pid,
+    path: Bytes,
+    syscall: u32,
+    line: Option<FrameId>,
+}
+
+/// Who reads, without what: process, system call, line.
+type Reader = (Pid, u32, Option<FrameId>);
+
+/// One row of the report, nearly.
+#[derive(Debug, Default)]
+struct Joined {
+    sum: Sum,
+    kind: report::FileKind,
+    flags: u32,
+    switched: [u64; 2],
+    off_cpu_ns: u64,
+}
+
+/// Rows whose lines and paths are equal by name.
+#[derive(Default)]
+struct Merged {
+    rows: HashMap<Site, Joined>,
+    /// Where the reads of a path by a reader went.
+    paths: HashMap<Reader, HashMap<Bytes, Site>>,
+}
+
+impl Merged {
+    fn of(reads: &Reads, symbols: &Symbols) -> Self {
+        let folded = PerPid::of(reads.rows.iter().filter_map(|(key, sum)| {
+            let file = symbols.file(key.file).filter(|file| file.kind == FileKind::Procfs)?;
+            Some(((key.pid, key.syscall, line(key, sum, symbols)), file.path.clone()))
+        }));
+        let mut merged = Self::default();
+        for (key, sum) in reads.rows.iter() {
+            let reader = (key.pid, key.syscall, line(key, sum, symbols));
+            let (pid, syscall, line) = reader;
+            let path = path(key, symbols);
+            let site = Site { pid, path: folded.path(reader, path.clone()), syscall, line };
+            merged.rows.entry(site.clone()).or_default().add(key, sum, symbols);
+            merged.paths.entry(reader).or_default().insert(path, site);
+        }
+        merged
+    }
+
+    /// Adds each row of switches to the reads that it happened in.
+    fn join(&mut self, switches: &Switches, symbols: &Symbols) {
+        for (key, sum) in switches.rows() {
+            if let Some(site) = inside(&self.paths, key, symbols) {
+                self.rows.entry(site.clone()).and_modify(|row| row.add_switches(is_voluntary(key), sum));
+            }
+        }
+    }
+}
+
+/// The reads that a switch happened in. A switch that is involuntary does not name its file: it is charged where the
+/// line reads one file only.
+fn inside<'a>(
+    paths: &'a HashMap<Reader, HashMap<Bytes, Site>>,
+    key: &SwitchKey,
+    symbols: &Symbols,
+) -> Option<&'a Site> {
+    let syscall = u32::try_from(key.syscall).ok()?;
+    let paths = paths.get(&(key.pid, syscall, symbols.leaf(key.stack)))?;
+    if let Some(file) = symbols.file(key.object) {
+        return paths.get(&file.path);
+    }
+    let mut sites = paths.values();
+    let first = sites.next()?;
+    (key.object == 0 && sites.all(|site| site == first)).then_some(first)
+}
+
+impl Joined {
+    fn add(&mut self, key: &ReadKey, sum: &Sum, symbols: &Symbols) {
+        self.sum.merge(sum);
+        self.flags |= key.flags;
+        self.kind = symbols.file(key.file).map_or(self.kind, |file| kind(file.kind));
+    }
+
+    fn add_switches(&mut self, voluntary: bool, sum: &switches::Sum) {
+        self.switched[usize::from(voluntary)] += sum.count;
+        self.off_cpu_ns += sum.off_cpu_ns;
+    }
+
+    fn read(&self, site: &Site) -> Read {
+        Read {
+            pid: site.pid,
+            path: report::Name::new(&site.path),
+            kind: self.kind,
+            syscall: syscall_name(site.syscall.into()).unwrap_or("unknown").into(),
+            syscalls: self.sum.calls,
+            eof: self.sum.eof,
+            errors: self.sum.errors.iter().map(|(errno, calls)| (errno_name(*errno), *calls)).collect(),
+            bytes: self.sum.bytes,
+            requested: self.sum.requested.finish(),
+            returned: self.sum.returned.finish(),
+            o_direct: self.flags & flag::DIRECT != 0,
+            nonblocking: self.flags & flag::NONBLOCKING != 0,
+            off_cpu_ns: self.off_cpu_ns,
+            voluntary_switches: self.switched[1],
+            involuntary_switches: self.switched[0],
+            ..Read::default()
+        }
+    }
+
+    /// The stack most often seen, by its names.
+    fn usual_stack(&self, symbols: &Symbols) -> Option<report::Stack> {
+        let mut counts = BTreeMap::<Frames, u64>::new();
+        for (stack, calls) in &self.sum.stacks {
+            if let Some(frames) = lines::frames(symbols, *stack) {
+                *counts.entry(frames).or_default() += calls;
+            }
+        }
+        let (frames, _) = counts.into_iter().max_by_key(|(_, calls)| *calls)?;
+        Some(lines::stack(symbols, &frames))
+    }
+}
+
+/// The line of a call site: by its own record, or by that of a stack which it is the top of.
+fn line(key: &ReadKey, sum: &Sum, symbols: &Symbols) -> Option<FrameId> {
+    let of_stack = || sum.stacks.iter().find_map(|(stack, _)| symbols.leaf(*stack));
+    if key.site.code == 0 { None } else { symbols.site(key.space, &key.site).or_else(of_stack) }
+}
+
+/// The path; in parentheses where there is none.
+fn path(key: &ReadKey, symbols: &Symbols) -> Bytes {
+    let unnamed = match key.file {
+        _ if key.flags & flag::NO_FILE != 0 => "(closed)",
+        0 => "(other files)",
+        _ => "(unknown)",
+    };
+    symbols.file(key.file).map_or_else(|| unnamed.as_bytes().into(), |file| file.path.clone())
+}
+
+/// `EINVAL`
+fn errno_name(errno: u32) -> String {
+    let known = i32::try_from(errno).ok().and_then(|errno| Errno::new(errno).name());
+    known.map_or_else(|| errno.to_string(), Into::into)
+}
+
+fn kind(kind: FileKind) -> report::FileKind {
+    match kind {
+        FileKind::Procfs => report::FileKind::Procfs,
+        FileKind::Sysfs => report::FileKind::Sysfs,
+        FileKind::Regular => report::FileKind::File,
+        FileKind::Pipe => report::FileKind::Pipe,
+        FileKind::Fifo => report::FileKind::Fifo,
+        FileKind::Unix => report::FileKind::Unix,
+        FileKind::Inet => report::FileKind::Inet,
+        FileKind::Tty => report::FileKind::Tty,
+        FileKind::Device => report::FileKind::Device,
+        FileKind::Memfd => report::FileKind::Memfd,
+        FileKind::Other => report::FileKind::Other,
+    }
+}

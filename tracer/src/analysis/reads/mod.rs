@@ -1,0 +1,128 @@
+//! Reads: which file, at which line, in which pieces, and what the thread waited for inside the call.
+
+mod merged;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use tracer_common::python::Frame;
+use tracer_common::syscall::ReadKey;
+
+use super::sizes::Sizes;
+use super::sums::{Key, Sums};
+use super::switches::Switches;
+use crate::event::{Event, Reads as Drained, StackId};
+use crate::report::{Bounded, Read};
+use crate::symbols::Symbols;
+
+/// Different processes, files and call sites that are kept apart.
+const ROWS: usize = 8_192;
+/// Different stacks of one call site among which the most frequent is looked for.
+const STACKS: usize = 8;
+
+/// Values of [`tracer_common::syscall::SizeKey::which`].
+mod which {
+    pub const REQUESTED: u32 = 0;
+    pub const RETURNED: u32 = 1;
+}
+
+/// Every read, by process, file and call site.
+#[derive(Debug)]
+pub struct Reads {
+    rows: Sums<ReadKey, Sum>,
+}
+
+/// What one row adds up to.
+#[derive(Clone, Debug, Default)]
+struct Sum {
+    calls: u64,
+    bytes: u64,
+    eof: u64,
+    requested: Sizes,
+    returned: Sizes,
+    errors: BTreeMap<u32, u64>,
+    stacks: Vec<(StackId, u64)>,
+}
+
+impl Default for Reads {
+    fn default() -> Self {
+        Self { rows: Sums::new(ROWS) }
+    }
+}
+
+impl Reads {
+    /// Adds the rows of one drain.
+    pub fn fold(&mut self, event: &Event) {
+        match event {
+            Event::Reads { key, value } => self.row(key).add(value),
+            Event::ReadSizes { key, count } => self.row(&key.row).add_size(key.which, key.what, *count),
+            _ => {}
+        }
+    }
+
+    /// The section of the report; `switches` tells what happened inside the calls.
+    pub fn finish(&self, symbols: &Symbols, switches: &Switches) -> Bounded<Read> {
+        merged::rows(self, symbols, switches).into()
+    }
+
+    fn row(&mut self, key: &ReadKey) -> &mut Sum {
+        self.rows.row(ReadKey { epoch: 0, ..*key })
+    }
+}
+
+impl Sum {
+    fn add(&mut self, drained: &Drained) {
+        self.calls += drained.calls;
+        self.bytes += drained.bytes;
+        self.eof += drained.eof;
+        drained.requested.iter().for_each(|&(size, calls)| self.requested.add(size, calls));
+        drained.returned.iter().for_each(|&(size, calls)| self.returned.add(size, calls));
+        drained.errors.iter().for_each(|&(errno, calls)| self.add_error(errno, calls));
+        self.add_stack(drained.stack, drained.calls);
+    }
+
+    fn add_size(&mut self, which: u32, what: u32, calls: u64) {
+        match which {
+            which::REQUESTED => self.requested.add_power(what, calls),
+            which::RETURNED => self.returned.add_power(what, calls),
+            _ => self.add_error(what, calls),
+        }
+    }
+
+    fn add_error(&mut self, errno: u32, calls: u64) {
+        *self.errors.entry(errno).or_default() += calls;
+    }
+
+    fn add_stack(&mut self, stack: StackId, calls: u64) {
+        if let Some((_, seen)) = self.stacks.iter_mut().find(|(other, _)| *other == stack) {
+            *seen += calls;
+        } else if stack != 0 && self.stacks.len() < STACKS {
+            self.stacks.push((stack, calls));
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.bytes += other.bytes;
+        self.eof += other.eof;
+        self.requested.merge(&other.requested);
+        self.returned.merge(&other.returned);
+        other.errors.iter().for_each(|(errno, calls)| self.add_error(*errno, *calls));
+        self.stacks.extend(&other.stacks);
+    }
+}
+
+/// First the call site is forgotten, then the file, then the process.
+impl Key for ReadKey {
+    fn coarser(self) -> Option<Self> {
+        match self {
+            Self { space: 1.., .. } | Self { site: Frame { code: 1.., .. }, .. } => {
+                Some(Self { space: 0, site: Frame::default(), ..self })
+            }
+            Self { file: 1.., .. } => Some(Self { file: 0, ..self }),
+            Self { pid: 1.., .. } => Some(Self { pid: 0, ..self }),
+            _ => None,
+        }
+    }
+}

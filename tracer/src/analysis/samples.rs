@@ -1,0 +1,72 @@
+//! Small made-up worlds for the tests of the analyses.
+
+use crate::event::{
+    Bytes, Event, Exit, Fork, Nanos, Pid, Process, SignalGenerate, SignalInfo, SignalResult, StackId,
+    StackStatus, Task, Tid,
+};
+use crate::symbols::{File, FileKind, Frame, Stack, Symbols};
+
+/// Symbols with these stacks: an id, and `file:line` of each frame, innermost first.
+pub fn symbols_of(stacks: &[(u64, &[&str])]) -> Symbols {
+    let mut symbols = Symbols::default();
+    for (id, places) in stacks {
+        let frames = places.iter().map(|place| symbols.intern(frame(place))).collect();
+        symbols.insert_stack(*id, Stack { frames, status: StackStatus::Ok, truncated: false });
+    }
+    symbols
+}
+
+/// The frame at a `file:line`; its function is `f` and the line.
+pub fn frame(place: &str) -> Frame {
+    let (file, line) = place.rsplit_once(':').expect("a place is file:line");
+    Frame { function: bytes(&format!("f{line}")), file: bytes(file), line: line.parse().ok() }
+}
+
+/// A regular file.
+pub fn regular_file(path: &str) -> File {
+    File { path: bytes(path), kind: FileKind::Regular }
+}
+
+/// A name.
+pub fn bytes(text: &str) -> Bytes {
+    text.as_bytes().into()
+}
+
+/// A thread of a process.
+pub fn task(pid: Pid, tid: Tid) -> Task {
+    Task { pid, tid }
+}
+
+/// A traced process: its title is its name and the word `title`.
+pub fn process(pid: Pid, comm: &str) -> Process {
+    Process { pid, comm: bytes(comm), title: bytes(&format!("{comm} title")), ..Process::default() }
+}
+
+/// The main thread of `parent` forks a process that is followed.
+pub fn fork(at: Nanos, parent: Pid, child: Pid, stack: StackId) -> Event {
+    let (parent, child, comm) = (task(parent, parent), task(child, child), bytes("python"));
+    Event::Fork(Fork { at, parent, comm, child, stack, followed: true })
+}
+
+/// The last thread of a process ends.
+pub fn exit(at: Nanos, pid: Pid, parent: Pid, wait_status: u32) -> Event {
+    let (task, comm) = (task(pid, pid), bytes("python"));
+    Event::Exit(Exit { at, task, wait_status, last_thread: true, parent, comm })
+}
+
+/// `kill(2)` by one thread, aimed at the process of another.
+pub fn signal(signal: u32, from: Task, to: Task) -> SignalGenerate {
+    SignalGenerate {
+        at: 0,
+        current: from,
+        comm: bytes("sender"),
+        uid: 1000,
+        stack: 0,
+        signal,
+        info: SignalInfo::Code { code: 0, pid: from.pid },
+        target: to,
+        group: true,
+        result: SignalResult::Delivered,
+        blocked: false,
+    }
+}

@@ -1,0 +1,204 @@
+//! One signal, from its generation to what became of it.
+
+use super::origin::{is_sent, origin};
+use crate::analysis::causes::syscall_name;
+use crate::analysis::lines;
+use crate::analysis::signal_names::{Action, default_action, signal_name};
+use crate::event::{
+    Bytes, Handler, Nanos, SignalDeliver, SignalGenerate, SignalInfo, SignalResult, StackId, Task, Tid,
+};
+use crate::report::{
+    Disposition, HandlerState, Interrupted, Name, Origin, Outcome, Sender, Signal, SignalTarget,
+};
+use crate::symbols::Symbols;
+
+const SIGKILL: u32 = 9;
+const SIGCONT: u32 = 18;
+
+/// A row of the report, nearly.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub at: Nanos,
+    pub signal: u32,
+    pub count: u64,
+    pub origin: Origin,
+    pub sender: Option<Who>,
+    pub sender_stack: StackId,
+    /// The thread that was aimed at; for a group signal any thread of its process takes it.
+    pub target: Task,
+    pub group: bool,
+    pub blocked: bool,
+    /// The thread that took it.
+    pub receiver: Option<Tid>,
+    pub delivered_after: Option<Nanos>,
+    pub interrupted: Option<(Option<u32>, StackId)>,
+    pub disposition: Option<Disposition>,
+    pub outcome: Outcome,
+}
+
+/// Who sent a signal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Who {
+    pub task: Task,
+    pub comm: Bytes,
+    pub uid: u32,
+}
+
+impl Row {
+    /// A signal as it was generated; what became of it is open unless the kernel has decided at once.
+    pub fn new(signal: &SignalGenerate) -> Self {
+        let origin = origin(signal);
+        let (outcome, disposition) = outcome_at_once(signal);
+        Self {
+            at: signal.at,
+            signal: signal.signal,
+            count: 1,
+            origin,
+            sender: sender(signal, origin),
+            sender_stack: if is_sent(origin) { signal.stack } else { 0 },
+            target: signal.target,
+            group: signal.group,
+            blocked: signal.blocked,
+            receiver: None,
+            delivered_after: None,
+            interrupted: None,
+            disposition,
+            outcome,
+        }
+    }
+
+    /// Whether what became of it is still to be seen.
+    pub fn is_open(&self) -> bool {
+        self.outcome == Outcome::Pending
+    }
+
+    /// Whether this delivery can be that of this signal.
+    pub fn fits(&self, delivery: &SignalDeliver) -> bool {
+        let aimed_at =
+            if self.group { self.target.pid == delivery.task.pid } else { self.target == delivery.task };
+        aimed_at && self.signal == delivery.signal && self.at <= delivery.at
+    }
+
+    /// It was delivered, and the disposition decides.
+    pub fn deliver(&mut self, delivery: &SignalDeliver) {
+        self.receive(delivery);
+        (self.disposition, self.outcome) = match delivery.handler {
+            Handler::Python => (Some(Disposition::Python), Outcome::Handled),
+            Handler::C => (Some(Disposition::C), Outcome::Handled),
+            Handler::Ignore => (Some(Disposition::Ignored), Outcome::Ignored),
+            Handler::Default => (Some(Disposition::Default), default_outcome(self.signal)),
+        };
+    }
+
+    /// It killed the process; as a SIGKILL was delivered, its own disposition was not looked at.
+    pub fn kill(&mut self, delivery: Option<&SignalDeliver>) {
+        if let Some(delivery) = delivery {
+            self.receive(delivery);
+        }
+        (self.disposition, self.outcome) = (Some(Disposition::Default), Outcome::Killed);
+    }
+
+    /// The program took it without its being delivered.
+    pub fn accept(&mut self) {
+        self.outcome = Outcome::Handled;
+    }
+
+    /// Nothing more will be seen of it.
+    pub fn give_up(mut self) -> Self {
+        if self.is_open() && self.blocked {
+            self.outcome = Outcome::Blocked;
+        }
+        self
+    }
+
+    /// Whether a SIGKILL that is delivered may stand for this signal: one that terminates without a core dump is not
+    /// delivered itself, the kernel makes it a SIGKILL for every thread.
+    /// <https://github.com/torvalds/linux/blob/v6.12/kernel/signal.c> (`complete_signal`)
+    pub fn is_killed_by(&self, delivery: &SignalDeliver) -> bool {
+        let terminates = !self.blocked && default_action(self.signal) == Action::Terminate;
+        terminates && delivery.signal == SIGKILL && self.at <= delivery.at
+    }
+
+    /// Whether both wait in the same queue: that of the process, or that of the thread.
+    pub fn is_in_queue_of(&self, other: &Self) -> bool {
+        let queue =
+            |row: &Self| (row.signal, row.group, row.target.pid, (!row.group).then_some(row.target.tid));
+        queue(self) == queue(other)
+    }
+
+    fn receive(&mut self, delivery: &SignalDeliver) {
+        self.receiver = Some(delivery.task.tid);
+        self.delivered_after = Some(delivery.at.saturating_sub(self.at));
+        self.interrupted = Some((delivery.syscall, delivery.stack));
+    }
+
+    /// A row of the report.
+    pub fn row(&self, symbols: &Symbols) -> Signal {
+        let python = self.disposition == Some(Disposition::Python);
+        Signal {
+            signal: signal_name(self.signal),
+            number: self.signal,
+            at_ns: self.at,
+            count: self.count,
+            sender: self.sender.as_ref().map(Who::row),
+            origin: self.origin,
+            sender_stack: lines::stack_of(symbols, self.sender_stack),
+            target: SignalTarget { pid: self.target.pid, tid: self.tid(), group: self.group },
+            disposition: self.disposition,
+            delivered_after_ns: self.delivered_after,
+            interrupted: self.interrupted.and_then(|(syscall, stack)| interrupted(syscall, stack, symbols)),
+            handler_state: if python { HandlerState::Unknown } else { HandlerState::None },
+            handler: None,
+            outcome: self.outcome,
+        }
+    }
+
+    /// The thread that took it, or the one that it was aimed at.
+    fn tid(&self) -> Option<Tid> {
+        self.receiver.or((!self.group).then_some(self.target.tid))
+    }
+}
+
+impl Who {
+    fn row(&self) -> Sender {
+        let Task { pid, tid } = self.task;
+        Sender { pid, tid, comm: Name::new(&self.comm), uid: self.uid }
+    }
+}
+
+/// A program, or the child that the kernel speaks for; nobody for what is the kernel's own.
+fn sender(signal: &SignalGenerate, origin: Origin) -> Option<Who> {
+    let is_the_child = |pid| pid == 0 || pid == signal.current.pid;
+    let known = match signal.info {
+        SignalInfo::Code { pid, .. } if origin == Origin::Child => is_the_child(pid),
+        _ => is_sent(origin),
+    };
+    known.then(|| Who { task: signal.current, comm: signal.comm.clone(), uid: signal.uid })
+}
+
+/// What the kernel decides at the generation. A SIGCONT continues its process then, and is ignored after that.
+fn outcome_at_once(signal: &SignalGenerate) -> (Outcome, Option<Disposition>) {
+    match signal.result {
+        SignalResult::Delivered | SignalResult::LoseInfo => (Outcome::Pending, None),
+        SignalResult::Ignored if signal.signal == SIGCONT => (Outcome::Continued, None),
+        SignalResult::Ignored => (Outcome::Ignored, Some(Disposition::Ignored)),
+        SignalResult::AlreadyPending => (Outcome::Coalesced, None),
+        // Dropped, and its sender was told so: nothing comes of it.
+        SignalResult::OverflowFail => (Outcome::Ignored, None),
+    }
+}
+
+fn default_outcome(signal: u32) -> Outcome {
+    match default_action(signal) {
+        Action::Terminate | Action::Core => Outcome::Killed,
+        Action::Stop => Outcome::Stopped,
+        Action::Continue => Outcome::Continued,
+        Action::Ignore => Outcome::Ignored,
+    }
+}
+
+fn interrupted(syscall: Option<u32>, stack: StackId, symbols: &Symbols) -> Option<Interrupted> {
+    let syscall = syscall.and_then(|number| syscall_name(number.into())).map(Into::into);
+    let frame = symbols.leaf(stack).map(|id| lines::frame(symbols, id));
+    (syscall.is_some() || frame.is_some()).then_some(Interrupted { syscall, frame })
+}

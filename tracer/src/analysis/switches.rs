@@ -1,0 +1,323 @@
+//! Context switches: how many, and why.
+
+use std::collections::HashMap;
+
+use tracer_common::python::status;
+use tracer_common::switch::{SwitchKey, SwitchValue, flag};
+
+use super::causes::{cause, syscall_name};
+use super::check::Check;
+use super::lines::{self, Frames};
+use super::sums::{Key, Sums, share};
+use crate::event::{Bytes, Event, Nanos, Pid};
+use crate::report::{self, Cause, Row as _, SwitchCause};
+use crate::symbols::Symbols;
+
+/// Different threads, causes and stacks that are kept apart.
+const ROWS: usize = 32_768;
+
+/// Rows that hold time only: the thread had been off its CPU before, had never run, or was still running.
+const NO_SWITCH: u32 = flag::BEGAN_BEFORE | flag::BORN | flag::RUNNING;
+
+/// Every switch, by thread, cause and stack.
+#[derive(Debug)]
+pub struct Switches {
+    rows: Sums<SwitchKey, Sum>,
+    check: Check,
+}
+
+/// What one row adds up to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// Switch-outs within the window.
+    pub count: u64,
+    /// Nanoseconds from switch-out to switch-in, run-queue wait included.
+    pub off_cpu_ns: Nanos,
+    /// Of these, runnable.
+    pub run_queue_ns: Nanos,
+    /// Nanoseconds on the CPU before the switch-outs.
+    pub on_cpu_ns: Nanos,
+    /// Gaps that had begun before the window.
+    pub began_before: u64,
+    /// Gaps that had not ended with the window.
+    pub still_blocked: u64,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Self { rows: Sums::new(ROWS), check: Check::default() }
+    }
+}
+
+impl Switches {
+    /// Adds the rows of one drain, and what the kernel itself counted.
+    pub fn fold(&mut self, event: &Event) {
+        self.check.fold(event);
+        if let Event::Switches { key, value, still_blocked } = event {
+            self.rows.row(SwitchKey { epoch: 0, ..*key }).add(key.flags, value, *still_blocked);
+        }
+    }
+
+    /// Every row: other sections join theirs with them.
+    pub fn rows(&self) -> impl Iterator<Item = (&SwitchKey, &Sum)> {
+        self.rows.iter()
+    }
+
+    /// The section of the report.
+    pub fn finish(&self, symbols: &Symbols) -> report::Switches {
+        let total = |of: fn(&Sum) -> u64| self.rows().map(|(_, sum)| of(sum)).sum();
+        let (kernel, ours) = self.check.finish();
+        report::Switches {
+            voluntary: self.switches(is_voluntary),
+            involuntary: self.switches(|key| !is_voluntary(key)),
+            kernel_voluntary: kernel.voluntary,
+            kernel_involuntary: kernel.involuntary,
+            checked_voluntary: ours.voluntary,
+            checked_involuntary: ours.involuntary,
+            on_cpu_ns: total(|sum| sum.on_cpu_ns),
+            off_cpu_ns: total(|sum| sum.off_cpu_ns),
+            run_queue_ns: total(|sum| sum.run_queue_ns),
+            causes: self.causes(symbols).into(),
+        }
+    }
+
+    fn switches(&self, counted: fn(&SwitchKey) -> bool) -> u64 {
+        self.rows().filter(|(key, _)| counted(key)).map(|(_, sum)| sum.count).sum()
+    }
+
+    /// Rows of the report; only those that it keeps get their stacks.
+    fn causes(&self, symbols: &Symbols) -> Vec<SwitchCause> {
+        let mut rows: Vec<_> = self.by_reason(symbols).into_iter().collect();
+        let all = rows.iter().fold(Sum::default(), |all, (_, sum)| all.plus(sum));
+        rows.sort_by(|(a, x), (b, y)| y.share(&all).cmp(&x.share(&all)).then_with(|| a.cmp(b)));
+        let mut causes: Vec<_> = rows.iter().map(|(reason, sum)| reason.row(sum)).collect();
+        for (row, (reason, _)) in causes.iter_mut().zip(&rows).take(SwitchCause::LIMIT) {
+            reason.name(row, symbols);
+        }
+        causes
+    }
+
+    /// Merges threads, and stacks of the same names. What never left a CPU has no reason.
+    fn by_reason(&self, symbols: &Symbols) -> HashMap<Reason, Sum> {
+        let mut merged = HashMap::<Reason, Sum>::new();
+        for (key, sum) in self.rows().filter(|(_, sum)| !sum.is_on_cpu_only()) {
+            let merged = merged.entry(Reason::of(key, symbols)).or_default();
+            *merged = merged.plus(sum);
+        }
+        merged
+    }
+}
+
+/// Whether the kernel counted these switches in `nvcsw`.
+pub fn is_voluntary(key: &SwitchKey) -> bool {
+    key.flags & flag::VOLUNTARY != 0
+}
+
+/// The switches of a drained row: none where the row holds time only.
+pub fn counted(flags: u32, value: &SwitchValue) -> u64 {
+    if flags & NO_SWITCH == 0 { value.count } else { 0 }
+}
+
+/// First the thread and the stack are forgotten, then the file, then the process.
+impl Key for SwitchKey {
+    fn coarser(self) -> Option<Self> {
+        match self {
+            Self { stack: 1.., .. } | Self { tid: 1.., .. } => {
+                Some(Self { stack: 0, tid: 0, status: status::UNRESOLVED, ..self })
+            }
+            Self { object: 1.., .. } => Some(Self { object: 0, ..self }),
+            Self { pid: 1.., .. } => Some(Self { pid: 0, ..self }),
+            _ => None,
+        }
+    }
+}
+
+impl Sum {
+    fn add(&mut self, flags: u32, value: &SwitchValue, still_blocked: u64) {
+        *self = self.plus(&Self {
+            count: counted(flags, value),
+            off_cpu_ns: value.off_cpu_ns,
+            run_queue_ns: value.run_queue_ns,
+            on_cpu_ns: value.on_cpu_ns,
+            began_before: value.began_before,
+            still_blocked,
+        });
+    }
+
+    fn plus(self, other: &Self) -> Self {
+        Self {
+            count: self.count + other.count,
+            off_cpu_ns: self.off_cpu_ns + other.off_cpu_ns,
+            run_queue_ns: self.run_queue_ns + other.run_queue_ns,
+            on_cpu_ns: self.on_cpu_ns + other.on_cpu_ns,
+            began_before: self.began_before + other.began_before,
+            still_blocked: self.still_blocked + other.still_blocked,
+        }
+    }
+
+    fn is_on_cpu_only(&self) -> bool {
+        Self { on_cpu_ns: 0, ..*self } == Self::default()
+    }
+
+    /// What a row is worth: its share of all switches plus its share of all off-CPU time. By one of them alone, a hung
+    /// thread (no switch) or a read in a tight loop (little time) would come last.
+    fn share(&self, all: &Self) -> u128 {
+        share(self.count, all.count) + share(self.off_cpu_ns, all.off_cpu_ns)
+    }
+}
+
+/// What makes two switches one row of the report.
+#[derive(Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Reason {
+    pid: Pid,
+    cause: Cause,
+    syscall: i32,
+    file: Option<Bytes>,
+    frames: Option<Frames>,
+}
+
+impl Reason {
+    fn of(key: &SwitchKey, symbols: &Symbols) -> Self {
+        let file = symbols.file(key.object);
+        Self {
+            pid: key.pid,
+            cause: cause(key, file.map(|file| file.kind)),
+            syscall: key.syscall,
+            file: file.map(|file| file.path.clone()),
+            frames: lines::frames(symbols, key.stack),
+        }
+    }
+
+    fn row(&self, sum: &Sum) -> SwitchCause {
+        SwitchCause {
+            pid: self.pid,
+            cause: self.cause,
+            syscall: syscall_name(self.syscall.into()).map(Into::into),
+            count: sum.count,
+            off_cpu_ns: sum.off_cpu_ns,
+            run_queue_ns: sum.run_queue_ns,
+            began_before: sum.began_before,
+            still_blocked: sum.still_blocked,
+            ..SwitchCause::default()
+        }
+    }
+
+    fn name(&self, row: &mut SwitchCause, symbols: &Symbols) {
+        row.object = self.object(symbols);
+        row.stack = self.frames.as_ref().map(|frames| lines::stack(symbols, frames));
+    }
+
+    /// The file; for a lock and for the GIL the line that waits for it.
+    fn object(&self, symbols: &Symbols) -> Option<report::Name> {
+        if !matches!(self.cause, Cause::Lock | Cause::Gil) || self.file.is_some() {
+            return self.file.as_ref().map(report::Name::new);
+        }
+        let line = lines::own_frame(symbols, self.frames.as_ref()?)?;
+        Some(lines::place(symbols.frame(line)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::samples::{regular_file, symbols_of};
+
+    const V: u32 = flag::VOLUNTARY;
+
+    fn key(tid: u32, syscall: i32, flags: u32, stack: u64) -> SwitchKey {
+        SwitchKey { pid: 7, tid, syscall, flags, stack, ..SwitchKey::default() }
+    }
+
+    fn switches(key: SwitchKey, count: u64, off_cpu_ns: u64) -> Event {
+        let value = SwitchValue { count, off_cpu_ns, on_cpu_ns: 1, ..SwitchValue::default() };
+        Event::Switches { key, value, still_blocked: 0 }
+    }
+
+    fn folded(events: impl IntoIterator<Item = Event>) -> Switches {
+        let mut switches = Switches::default();
+        events.into_iter().for_each(|event| switches.fold(&event));
+        switches
+    }
+
+    #[test]
+    fn merges_what_has_the_same_cause_file_and_names() {
+        // 1 and 2 are the same line reached by two instructions; 3 is another line.
+        let mut symbols = symbols_of(&[(1, &["a.py:1"]), (2, &["a.py:1"]), (3, &["a.py:3"])]);
+        symbols.insert_file(5, regular_file("/data/5"));
+        let file = |key: SwitchKey| SwitchKey { object: 5, ..key };
+        for (name, keys, rows) in [
+            ("two threads", vec![key(7, 202, V, 1), key(8, 202, V, 1)], 1),
+            ("two instructions of a line", vec![key(7, 202, V, 1), key(7, 202, V, 2)], 1),
+            ("two epochs", vec![key(7, 0, V, 1), SwitchKey { epoch: 9, ..key(7, 0, V, 1) }], 1),
+            ("two lines", vec![key(7, 202, V, 1), key(7, 202, V, 3)], 2),
+            ("two files", vec![key(7, 0, V, 1), file(key(7, 0, V, 1))], 2),
+            ("two system calls", vec![key(7, 0, V, 1), key(7, 17, V, 1)], 2),
+            ("lock and GIL", vec![key(7, 202, V, 1), key(7, 202, V | flag::GIL, 1)], 2),
+            ("stack and none", vec![key(7, 0, V, 1), key(7, 0, V, 0)], 2),
+        ] {
+            let report = folded(keys.into_iter().map(|key| switches(key, 1, 1))).finish(&symbols);
+            assert_eq!(report.causes.rows.len(), rows, "{name}");
+            assert_eq!(report.causes.sum().totals.count, 2, "{name}");
+        }
+    }
+
+    #[test]
+    fn rows_that_hold_time_only_count_no_switch() {
+        for (name, flags, off_cpu_ns, rows) in [
+            ("asleep when the window began", V | flag::BEGAN_BEFORE, 9, 1),
+            ("born", flag::BORN, 9, 1),
+            ("running when the window ended", flag::RUNNING, 0, 0),
+        ] {
+            let report = folded([switches(key(7, 0, flags, 0), 1, off_cpu_ns)]).finish(&Symbols::default());
+            assert_eq!((report.voluntary, report.involuntary, report.on_cpu_ns), (0, 0, 1), "{name}");
+            assert_eq!(report.off_cpu_ns, off_cpu_ns, "{name}");
+            assert_eq!(report.causes.rows.len(), rows, "{name}");
+        }
+    }
+
+    #[test]
+    fn causes_add_up_to_all_switches_whatever_happens() {
+        let flags = [V, V | flag::GIL, 0, flag::BORN, flag::RUNNING, V | flag::DEAD, V | flag::BEGAN_BEFORE];
+        let many = (0..200_000_u32).map(|n| {
+            let key = key(n, (n % 20) as i32, flags[n as usize % flags.len()], n.into());
+            let key = SwitchKey { pid: n % 50, object: u64::from(n % 977), ..key };
+            switches(key, u64::from(n % 3), u64::from(n))
+        });
+        let switches = folded(many);
+        assert!(switches.rows().count() < 2 * ROWS, "{}", switches.rows().count());
+        let report = switches.finish(&Symbols::default());
+        let totals = report.causes.sum().totals;
+        assert_eq!(totals.count, report.voluntary + report.involuntary);
+        assert_eq!(totals.off_cpu_ns, report.off_cpu_ns);
+        assert_eq!(report.off_cpu_ns, (0..200_000).sum::<u64>());
+        assert_eq!(report.causes.rows.len(), SwitchCause::LIMIT - 1);
+    }
+
+    #[test]
+    fn the_object_is_the_file_or_the_line_that_waits() {
+        let mut symbols = symbols_of(&[(1, &["/usr/lib/python3.11/threading.py:320", "a.py:9"])]);
+        symbols.insert_file(5, regular_file("/data/5"));
+        for (name, key, object) in [
+            ("a lock", key(7, 202, V, 1), Some("a.py:9")),
+            ("the GIL", key(7, 202, V | flag::GIL, 1), Some("a.py:9")),
+            ("a lock without a stack", key(7, 202, V, 0), None),
+            ("a file", SwitchKey { object: 5, ..key(7, 0, V, 1) }, Some("/data/5")),
+            ("a file that was not seen", SwitchKey { object: 6, ..key(7, 0, V, 1) }, None),
+            ("a locked file", SwitchKey { object: 5, ..key(7, 73, V, 1) }, Some("/data/5")),
+            ("a sleep", key(7, 230, V, 1), None),
+        ] {
+            let report = folded([switches(key, 1, 1)]).finish(&symbols);
+            assert_eq!(report.causes.rows[0].object, object.map(Into::into), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_hung_thread_and_a_tight_loop_both_come_first() {
+        let sleeps = (0..300).map(|n| switches(key(7, 230, V, n), 10, 1_000));
+        let hung = SwitchKey { flags: V | flag::BEGAN_BEFORE, ..key(9, 202, V, 0) };
+        let events = sleeps.chain([switches(hung, 0, 1_000_000), switches(key(8, 0, V, 0), 9_000, 1)]);
+        let report = folded(events).finish(&symbols_of(&[]));
+        let first: Vec<_> = report.causes.rows.iter().take(3).map(|row| row.cause).collect();
+        assert!(first.contains(&Cause::Lock) && first.contains(&Cause::Read), "{first:?}");
+    }
+}

@@ -1,0 +1,264 @@
+//! Children that have ended and that nobody waits for.
+//!
+//! ```text
+//!  Fork ── … ── Exit ─ SIGCHLD ─────────────── Reaped ── Free
+//!                         └───── a zombie ────────┘   the kernel lets go up to 25 ms later
+//! ```
+//! A child whose parent ignores SIGCHLD is reaped by the kernel at once and is no zombie:
+//! <https://github.com/torvalds/linux/blob/v6.12/kernel/signal.c> (`do_notify_parent`)
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, VecDeque};
+
+use super::lines;
+use super::signal_names::signal_name;
+use super::traced::Traced;
+use crate::event::{Bytes, Event, Exit, Fork, Nanos, Pid, SignalGenerate, SignalInfo, StackId};
+use crate::report::{self, Bounded, Name, Row as _};
+use crate::symbols::Symbols;
+
+/// A zombie is worth a row from here on.
+const WORTH_A_ROW: Nanos = 100_000_000;
+/// How long after the reaping the kernel lets go of a process, at most.
+const FREED_AFTER: Nanos = 25_000_000;
+/// How long to wait for `Reaped` once `Free` was seen: they come from different CPUs.
+const PATIENCE: Nanos = 100_000_000;
+/// Living children whose origin is remembered.
+const CHILDREN: usize = 65_536;
+
+const SIGCHLD: u32 = 17;
+/// `CLD_EXITED`, `CLD_KILLED`, `CLD_DUMPED`
+const CHILD_ENDED: std::ops::RangeInclusive<i32> = 1..=3;
+
+/// Children that have ended, and how long each waited to be reaped.
+#[derive(Debug, Default)]
+pub struct Zombies {
+    children: HashMap<Pid, Child>,
+    /// Children without `Reaped` that the kernel has let go of.
+    freed: VecDeque<(Nanos, Pid)>,
+    doing: HashMap<Pid, StackId>,
+    rows: Vec<Row>,
+    omitted: report::Omitted<report::ZombieTotals>,
+    /// Processes that ended.
+    pub exited: u64,
+    /// Children that were waited for.
+    pub reaped: u64,
+}
+
+/// A child of a traced process.
+#[derive(Debug, Default)]
+struct Child {
+    pid: Pid,
+    ppid: Pid,
+    comm: Bytes,
+    forked_at: Option<StackId>,
+    wait_status: Option<u32>,
+    exited: Option<Nanos>,
+    /// Its parent was told: from here on it could have been waited for.
+    notified: Option<Nanos>,
+    was_zombie: bool,
+    is_zombie: bool,
+}
+
+/// A row of the report, nearly.
+#[derive(Debug)]
+struct Row {
+    child: Child,
+    zombie_ns: Nanos,
+    end: End,
+}
+
+/// How we know that a child is a zombie no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Reaped,
+    /// Let go of by the kernel: reaped some time before.
+    Freed,
+    /// It still is one.
+    Window,
+}
+
+impl Zombies {
+    /// Takes what happens to children of traced processes.
+    pub fn fold(&mut self, event: &Event, traced: &Traced) {
+        match event {
+            Event::Fork(fork) if fork.is_process() => self.fork(fork),
+            Event::Exec { task, comm, .. } => self.rename(task.pid, comm),
+            Event::ThreadName { task, comm } if task.tid == task.pid => self.rename(task.pid, comm),
+            Event::Reparented { pid, new_ppid, .. } => self.reparent(*pid, *new_ppid),
+            Event::Exit(exit) if exit.last_thread => self.exit(exit, traced),
+            Event::SignalGenerate(signal) if is_death_notice(signal) => self.notify(signal, traced),
+            Event::Reaped { at, child, .. } => self.reap(*at, *child),
+            Event::Free { at, pid } => self.free(*at, *pid),
+            Event::ZombieAtStart { pid, ppid, comm, wait_status } => {
+                let child = self.child(*pid, *ppid, comm);
+                (child.was_zombie, child.wait_status) = (true, *wait_status);
+            }
+            Event::ZombieAtEnd { pid } => self.still_there(*pid),
+            Event::Doing { pid, stack } => {
+                self.doing.insert(*pid, *stack);
+            }
+            _ => {}
+        }
+    }
+
+    /// The rows of the report, longest first.
+    pub fn finish(&mut self, symbols: &Symbols, duration_ns: Nanos) -> Bounded<report::Zombie> {
+        self.settle_freed(Nanos::MAX);
+        let zombies: Vec<_> = self.children.extract_if(|_, child| child.is_zombie).collect();
+        for (_, child) in zombies {
+            self.end(child, duration_ns, End::Window);
+        }
+        self.sort();
+        let mut rows: Bounded<_> = self.rows.iter().map(|row| row.zombie(symbols, &self.doing)).collect();
+        if self.omitted.omitted > 0 {
+            let rest = rows.rest.get_or_insert_default();
+            rest.omitted += self.omitted.omitted;
+            rest.totals.zombie_ns += self.omitted.totals.zombie_ns;
+        }
+        rows
+    }
+
+    fn fork(&mut self, fork: &Fork) {
+        self.settle_freed(fork.at);
+        if self.children.len() < CHILDREN {
+            let (pid, ppid, comm) = (fork.child.pid, fork.parent.pid, fork.comm.clone());
+            let child = Child { pid, ppid, comm, forked_at: Some(fork.stack), ..Child::default() };
+            self.children.insert(pid, child);
+        }
+    }
+
+    fn rename(&mut self, pid: Pid, comm: &Bytes) {
+        if let Some(child) = self.children.get_mut(&pid) {
+            child.comm = comm.clone();
+        }
+    }
+
+    fn reparent(&mut self, pid: Pid, new_ppid: Pid) {
+        if let Some(child) = self.children.get_mut(&pid).filter(|child| child.begin().is_none()) {
+            child.ppid = new_ppid;
+        }
+    }
+
+    fn exit(&mut self, exit: &Exit, traced: &Traced) {
+        self.settle_freed(exit.at);
+        let pid = exit.task.pid;
+        if !traced.contains(exit.parent) {
+            self.exited += 1;
+            self.children.remove(&pid); // not ours, or not any more: somebody else waits for it
+            return;
+        }
+        let child = self.child(pid, exit.parent, &exit.comm);
+        (child.exited, child.wait_status) = (Some(exit.at), Some(exit.wait_status));
+        self.exited += u64::from(self.children[&pid].notified.is_none());
+    }
+
+    fn notify(&mut self, signal: &SignalGenerate, traced: &Traced) {
+        if !traced.contains(signal.target.pid) {
+            return;
+        }
+        let child = self.child(signal.current.pid, signal.target.pid, &signal.comm);
+        let first = child.begin().is_none();
+        child.notified.get_or_insert(signal.at);
+        self.exited += u64::from(first);
+    }
+
+    fn reap(&mut self, at: Nanos, pid: Pid) {
+        self.reaped += 1;
+        if let Some(child) = self.children.remove(&pid) {
+            self.end(child, at, End::Reaped);
+        }
+    }
+
+    fn free(&mut self, at: Nanos, pid: Pid) {
+        self.settle_freed(at);
+        if self.children.contains_key(&pid) {
+            self.freed.push_back((at, pid));
+        }
+    }
+
+    /// Takes the kernel's letting go for the reaping where no `Reaped` has come.
+    fn settle_freed(&mut self, now: Nanos) {
+        while let Some((at, pid)) = self.freed.pop_front_if(|(at, _)| *at + PATIENCE < now) {
+            let Some(child) = self.children.remove(&pid) else { continue };
+            let late = child.begin().is_some_and(|begin| begin + FREED_AFTER < at);
+            self.reaped += u64::from(late || child.notified.is_some());
+            self.end(child, at, End::Freed);
+        }
+    }
+
+    fn still_there(&mut self, pid: Pid) {
+        if let Some(child) = self.children.get_mut(&pid) {
+            child.is_zombie = true;
+        }
+    }
+
+    fn end(&mut self, child: Child, at: Nanos, end: End) {
+        let zombie_ns = child.begin().map_or(0, |begin| at.saturating_sub(begin));
+        if zombie_ns >= WORTH_A_ROW || end == End::Window {
+            self.rows.push(Row { child, zombie_ns, end });
+        }
+        if self.rows.len() > 2 * report::Zombie::LIMIT {
+            self.drop_shortest();
+        }
+    }
+
+    fn sort(&mut self) {
+        self.rows.sort_by_key(|row| (std::cmp::Reverse(row.zombie_ns), row.child.pid));
+    }
+
+    fn drop_shortest(&mut self) {
+        self.sort();
+        for row in self.rows.drain(report::Zombie::LIMIT..) {
+            self.omitted.omitted += 1;
+            self.omitted.totals.zombie_ns += row.zombie_ns;
+        }
+    }
+
+    fn child(&mut self, pid: Pid, ppid: Pid, comm: &Bytes) -> &mut Child {
+        let child = self.children.entry(pid).or_insert_with(|| {
+            let comm = comm.clone();
+            Child { pid, comm, ..Child::default() }
+        });
+        child.ppid = ppid;
+        child
+    }
+}
+
+impl Child {
+    /// When it became a zombie; the window's start if it was one before.
+    fn begin(&self) -> Option<Nanos> {
+        if self.was_zombie { Some(0) } else { self.notified.or(self.exited) }
+    }
+}
+
+impl Row {
+    fn zombie(&self, symbols: &Symbols, doing: &HashMap<Pid, StackId>) -> report::Zombie {
+        let child = &self.child;
+        let signal = child.wait_status.map(|status| status & 0x7f).filter(|signal| *signal != 0);
+        report::Zombie {
+            pid: child.pid,
+            ppid: child.ppid,
+            comm: Name::new(&child.comm),
+            exit_code: child
+                .wait_status
+                .filter(|_| signal.is_none())
+                .map(|status| (status >> 8 & 0xff) as i32),
+            signal: signal.map(signal_name),
+            exited_at_ns: child.begin().filter(|_| !child.was_zombie),
+            zombie_ns: self.zombie_ns,
+            end_is_upper_bound: self.end == End::Freed,
+            reaped: self.end != End::Window,
+            spawned_at: child.forked_at.and_then(|stack| lines::stack_of(symbols, stack)),
+            parent_doing: doing.get(&child.ppid).and_then(|stack| lines::stack_of(symbols, *stack)),
+        }
+    }
+}
+
+/// Whether a dying child tells its parent; it may also have stopped, or somebody may have sent a SIGCHLD by hand.
+fn is_death_notice(signal: &SignalGenerate) -> bool {
+    let SignalInfo::Code { code, .. } = signal.info else { return false };
+    signal.signal == SIGCHLD && CHILD_ENDED.contains(&code) && signal.current.pid != signal.target.pid
+}

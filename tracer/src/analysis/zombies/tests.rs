@@ -1,0 +1,115 @@
+use super::*;
+use crate::analysis::samples::{bytes, exit, fork, process, signal, symbols_of, task};
+
+const MS: Nanos = 1_000_000;
+
+fn zombies(events: &[Event]) -> (Zombies, Bounded<report::Zombie>) {
+    let (mut zombies, mut traced) = (Zombies::default(), Traced::default());
+    traced.fold(&Event::Process(process(7, "parent")));
+    for event in events {
+        traced.fold(event);
+        zombies.fold(event, &traced);
+    }
+    let rows = zombies.finish(&symbols_of(&[(1, &["a.py:3"]), (2, &["a.py:9"])]), 1_000 * MS);
+    (zombies, rows)
+}
+
+fn notice(at: Nanos) -> Event {
+    let info = SignalInfo::Code { code: 1, pid: 8 };
+    Event::SignalGenerate(SignalGenerate { at, info, ..signal(17, task(8, 8), task(7, 7)) })
+}
+
+fn reaped(at: Nanos) -> Event {
+    Event::Reaped { at, by: task(7, 7), child: 8 }
+}
+
+#[test]
+fn a_zombie_lives_from_its_parents_notice_to_its_reaping() {
+    let (born, died) = (fork(1, 7, 8, 1), exit(100 * MS, 8, 7, 0));
+    let free = |at| Event::Free { at, pid: 8 };
+    let still = Event::ZombieAtEnd { pid: 8 };
+    let found = |zombie_ns, upper, reaped| vec![(zombie_ns, upper, reaped)];
+    for (name, events, expected) in [
+        ("lives", vec![], vec![]),
+        ("reaped at once", vec![died.clone(), notice(101 * MS), reaped(102 * MS)], vec![]),
+        ("reaped late", vec![died.clone(), notice(110 * MS), reaped(410 * MS)], found(300 * MS, false, true)),
+        ("no notice seen", vec![died.clone(), reaped(400 * MS)], found(300 * MS, false, true)),
+        ("only let go", vec![died.clone(), free(400 * MS)], found(300 * MS, true, true)),
+        (
+            "let go before the parent has its status",
+            vec![died.clone(), free(401 * MS), reaped(400 * MS)],
+            found(300 * MS, false, true),
+        ),
+        ("its parent ignores SIGCHLD", vec![died.clone(), free(124 * MS)], vec![]),
+        ("still one", vec![died.clone(), notice(110 * MS), still], found(890 * MS, false, false)),
+        ("its end was lost", vec![died.clone()], vec![]),
+    ] {
+        let (_, rows) = zombies(&[vec![born.clone()], events].concat());
+        let rows: Vec<_> =
+            rows.rows.iter().map(|row| (row.zombie_ns, row.end_is_upper_bound, row.reaped)).collect();
+        assert_eq!(rows, expected, "{name}");
+    }
+}
+
+#[test]
+fn tells_where_it_was_spawned_how_it_ended_and_what_its_parent_did_instead() {
+    for (status, exit_code, signal) in
+        [(0x300, Some(3), None), (9, None, Some("SIGKILL")), (0x8b, None, Some("SIGSEGV"))]
+    {
+        let doing = Event::Doing { pid: 7, stack: 2 };
+        let end = [exit(100 * MS, 8, 7, status), Event::ZombieAtEnd { pid: 8 }, doing];
+        let (_, rows) = zombies(&[&[fork(1, 7, 8, 1)], &end[..]].concat());
+        let row = &rows.rows[0];
+        assert_eq!((row.exit_code, row.signal.as_deref()), (exit_code, signal));
+        assert_eq!(row.spawned_at.as_ref().unwrap()[0].line, Some(3));
+        assert_eq!(row.parent_doing.as_ref().unwrap()[0].line, Some(9));
+    }
+}
+
+#[test]
+fn a_zombie_from_before_counts_from_the_start() {
+    let before = Event::ZombieAtStart { pid: 8, ppid: 7, comm: bytes("old"), wait_status: Some(0) };
+    for (name, end, zombie_ns) in [
+        ("reaped", reaped(50 * MS), None),
+        ("reaped late", reaped(500 * MS), Some(500 * MS)),
+        ("still one", Event::ZombieAtEnd { pid: 8 }, Some(1_000 * MS)),
+    ] {
+        let (_, rows) = zombies(&[before.clone(), end]);
+        let row = rows.rows.first();
+        assert_eq!(row.map(|row| row.zombie_ns), zombie_ns, "{name}");
+        assert!(row.is_none_or(|row| row.exited_at_ns.is_none() && row.comm == "old".into()), "{name}");
+    }
+}
+
+#[test]
+fn counts_each_end_and_each_wait_once() {
+    let born = fork(1, 7, 8, 1);
+    let died = exit(10 * MS, 8, 7, 0);
+    let free = Event::Free { at: 12 * MS, pid: 8 };
+    for (name, events, exited, reaped) in [
+        ("all seen", vec![born.clone(), died.clone(), notice(11 * MS), reaped(12 * MS), free.clone()], 1, 1),
+        ("not followed", vec![born.clone(), notice(11 * MS), reaped(12 * MS)], 1, 1),
+        ("no reaping seen", vec![born.clone(), died.clone(), notice(11 * MS), free.clone()], 1, 1),
+        ("reaped by the kernel", vec![born.clone(), died.clone(), free], 1, 0),
+        ("from before", vec![died, reaped(12 * MS)], 1, 1),
+        ("the root itself", vec![exit(10 * MS, 7, 1, 0)], 1, 0),
+        ("adopted by init", vec![born, exit(10 * MS, 8, 1, 0)], 1, 0),
+    ] {
+        let (zombies, rows) = zombies(&events);
+        assert_eq!((zombies.exited, zombies.reaped), (exited, reaped), "{name}");
+        assert!(rows.is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn the_longest_are_kept_and_the_others_still_add_up() {
+    let lives = (0..5_000_u32).flat_map(|n| {
+        let at = 200 * MS + Nanos::from(n);
+        [fork(1, 7, 8, 1), exit(1, 8, 7, 0), reaped(at)]
+    });
+    let (_, rows) = zombies(&lives.collect::<Vec<_>>());
+    let sum = rows.sum();
+    assert_eq!((sum.omitted, rows.rows.len()), (5_000, report::Zombie::LIMIT - 1));
+    assert_eq!(sum.totals.zombie_ns, (0..5_000).map(|n| 200 * MS - 1 + n).sum::<u64>());
+    assert_eq!(rows.rows[0].zombie_ns, 200 * MS - 1 + 4_999);
+}

@@ -1,0 +1,108 @@
+//! Why the kernel would not take the probes.
+
+use std::io;
+
+use crate::kernel::btf;
+
+/// Why the probes are not attached.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The kernel does not describe its types.
+    #[error("cannot read {path}: {0}; try a kernel built with CONFIG_DEBUG_INFO_BTF", path = btf::VMLINUX)]
+    NoBtf(#[source] io::Error),
+    /// A struct is not as the probes need it.
+    #[error("cannot adapt the probes to this kernel: {0}; try Linux 5.17 or later")]
+    Btf(#[from] btf::Error),
+    /// The kernel refuses for want of rights.
+    #[error("cannot load {what}: operation not permitted; try sudo, or grant CAP_BPF and CAP_PERFMON")]
+    NotPermitted {
+        /// A map or a probe.
+        what: String,
+    },
+    /// The kernel refuses a probe.
+    #[error("cannot load probe {probe}: {reason}; try a newer kernel, or -v for the verifier's words")]
+    Refused {
+        /// Its name.
+        probe: String,
+        /// The last lines of what the kernel said, in one.
+        reason: String,
+    },
+    /// Anything else about the kernel's side.
+    #[error("cannot {act}: {reason}")]
+    Kernel {
+        /// What was tried.
+        act: &'static str,
+        /// What came of it.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// Of a failed load or attach of a probe.
+    pub(super) fn of_probe(probe: &str, error: &aya::programs::ProgramError) -> Self {
+        if is_denied(error) && !has_verifier_log(error) {
+            return Self::NotPermitted { what: format!("probe {probe}") };
+        }
+        Self::Refused { probe: probe.to_owned(), reason: last_lines(&chain(error)) }
+    }
+
+    /// Of something else that aya could not do.
+    pub(super) fn of(act: &'static str, error: &(dyn std::error::Error + 'static)) -> Self {
+        if is_denied(error) {
+            return Self::NotPermitted { what: "the probes' maps".to_owned() };
+        }
+        Self::Kernel { act, reason: last_lines(&chain(error)) }
+    }
+}
+
+impl Error {
+    /// The command's exit code for it.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::NotPermitted { .. } => 5,
+            Self::NoBtf(_) | Self::Btf(_) | Self::Refused { .. } => 7,
+            Self::Kernel { .. } => 1,
+        }
+    }
+
+    /// Of a system call of our own.
+    #[must_use]
+    pub fn system(act: &'static str, error: &io::Error) -> Self {
+        Self::Kernel { act, reason: error.to_string() }
+    }
+}
+
+/// Somewhere down the chain the kernel said EPERM or EACCES.
+fn is_denied(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let io = error.downcast_ref::<io::Error>();
+        if io.is_some_and(|io| io.kind() == io::ErrorKind::PermissionDenied) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+/// The verifier refuses by EACCES too, and then says why.
+fn has_verifier_log(error: &aya::programs::ProgramError) -> bool {
+    matches!(error, aya::programs::ProgramError::LoadError { verifier_log, .. } if !verifier_log.to_string().is_empty())
+}
+
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        text = format!("{text}: {error}");
+        next = error.source();
+    }
+    text
+}
+
+/// A verifier's log is thousands of lines, of which the last say what is wrong.
+fn last_lines(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines[lines.len().saturating_sub(4)..].join(" / ")
+}

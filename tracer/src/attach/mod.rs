@@ -1,0 +1,16 @@
+//! The probes in the kernel: loaded, attached, switched on and off, drained.
+
+mod cost;
+mod drain;
+mod error;
+mod ledger;
+mod object;
+mod plan;
+mod probes;
+
+pub use cost::{Cost, RunTime};
+pub use drain::{Aggregates, unfinished};
+pub use error::Error;
+pub use ledger::Ledger;
+pub use plan::Plan;
+pub use probes::Probes;

@@ -1,0 +1,345 @@
+//! Where things lie in CPython's objects, release by release.
+//!
+//! The numbers are in [`crate::cpython::releases`]: a release that has no block there is refused, never guessed. From
+//! 3.13 on the target describes itself and is believed first, see [`crate::cpython::debug_offsets`].
+
+use tracer_common::python;
+use tracer_common::python::flag;
+
+use crate::cpython::releases::LAYOUTS;
+
+/// One release's layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Major and minor version.
+    pub release: (u8, u8),
+    /// A build without GIL has a layout of its own.
+    pub free_threaded: bool,
+    /// Pointer to the newest interpreter state.
+    pub head: Head,
+    /// `PyInterpreterState`
+    pub interpreter: Interpreter,
+    /// `PyThreadState`
+    pub thread: Thread,
+    /// How a thread finds its own thread state.
+    pub slot: Slot,
+    /// Where the GIL is.
+    pub gil: Gil,
+    /// `PyFrameObject`, or `_PyInterpreterFrame` from 3.11 on.
+    pub frame: Frame,
+    /// `PyCodeObject`
+    pub code: Code,
+    /// Strings in code objects.
+    pub names: Names,
+    /// `bytes` (`str` in 2.7): start of the bytes; their number is at [`OB_SIZE`].
+    pub bytes: u16,
+    /// How a code object's line table is written.
+    pub lines: LineFormat,
+    /// Which argument of the evaluation function is the frame.
+    pub entry_frame_argument: u32,
+}
+
+/// Where the pointer to the newest interpreter state lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// `interp_head`, a variable without external linkage.
+    Variable(&'static str),
+    /// At this offset in `_PyRuntime`.
+    Runtime(u32),
+}
+
+/// `PyInterpreterState`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interpreter {
+    /// Pointer to the next older interpreter state.
+    pub next: u32,
+    /// Pointer to the newest thread state.
+    pub threads: u32,
+}
+
+/// `PyThreadState`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Thread {
+    /// Pointer to the next older thread state.
+    pub next: u16,
+    /// `pthread_self()` of its thread.
+    pub id: u16,
+    /// Thread id in the target's own pid namespace.
+    pub native_id: Option<u16>,
+    /// Pointer to the innermost frame.
+    pub top: Top,
+}
+
+/// How a thread state leads to the innermost frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Top {
+    /// It points at the frame.
+    Direct(u16),
+    /// It points at a `_PyCFrame`, which points at the frame.
+    ViaCFrame {
+        /// Pointer to the `_PyCFrame`.
+        cframe: u16,
+        /// In it, pointer to the frame.
+        current_frame: u16,
+    },
+}
+
+/// How a thread finds its own thread state, also while it does not hold the GIL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// Python's own table of thread-local values: no fixed place.
+    None,
+    /// A `pthread_key_t` in this variable without external linkage.
+    KeyVariable(&'static str),
+    /// A `pthread_key_t` at this offset in `_PyRuntime`; the `int` before it is 1 once the key is made.
+    RuntimeKey(u32),
+    /// A thread-local variable.
+    ThreadLocal(&'static str),
+}
+
+/// Where the GIL's state lies: the futexes of its waiters are inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gil {
+    /// A lock that a variable points at.
+    Lock {
+        /// The variable, without external linkage.
+        variable: &'static str,
+        /// Bytes of the lock.
+        bytes: u32,
+    },
+    /// These variables lie together.
+    Variables(&'static [&'static str]),
+    /// A `_gil_runtime_state` at this offset in `_PyRuntime`.
+    Runtime(u32),
+    /// The main interpreter state points at a `_gil_runtime_state` from this offset.
+    Interpreter(u32),
+}
+
+/// A frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Pointer to the caller's frame.
+    pub previous: u16,
+    /// Pointer to the code object, perhaps with tag bits.
+    pub code: u16,
+    /// Where it executes.
+    pub instruction: Instruction,
+    /// Who owns it.
+    pub owner: Option<u16>,
+}
+
+/// How a frame says where it executes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instruction {
+    /// `f_lasti`, in bytes.
+    Bytes(u16),
+    /// `f_lasti`, in code units of two bytes.
+    Units(u16),
+    /// Pointer into the bytecode.
+    Pointer(u16),
+}
+
+/// `PyCodeObject`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Code {
+    /// `co_filename`
+    pub file: u16,
+    /// `co_qualname`, or `co_name` where there is none.
+    pub name: u16,
+    /// `co_linetable` or `co_lnotab`
+    pub lines: u16,
+    /// `co_firstlineno`
+    pub first_line: u16,
+    /// `co_flags`
+    pub flags: u16,
+    /// `co_code_adaptive`, where the bytecode lies in the code object itself.
+    pub bytecode: Option<u16>,
+}
+
+/// Strings in code objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// As `bytes`.
+    Bytes,
+    /// As `str`.
+    Unicode {
+        /// Size of `PyASCIIObject`: start of the characters of an ASCII string.
+        ascii: u16,
+        /// Size of `PyCompactUnicodeObject`: start of the characters of any other compact string.
+        compact: u16,
+    },
+}
+
+/// How a line table is written, see [`crate::cpython::linetable`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineFormat {
+    /// `co_lnotab`
+    Lnotab {
+        /// Lines may step back: from 3.6 on.
+        signed: bool,
+    },
+    /// `co_linetable` of 3.10
+    Ranges,
+    /// `co_linetable` of 3.11 and later.
+    Locations,
+}
+
+/// `ob_size` of a variable-size object, `length` of a `str`.
+/// <https://github.com/python/cpython/blob/v3.12.0/Include/object.h>
+pub const OB_SIZE: u64 = 16;
+/// `state` of a `str`: kind in bits 2 to 4, compact in bit 5, ASCII in bit 6.
+/// <https://github.com/python/cpython/blob/v3.12.0/Include/cpython/unicodeobject.h>
+pub const STR_STATE: u64 = 32;
+/// Bytes of `_gil_runtime_state` with glibc's mutexes and condition variables.
+/// <https://github.com/python/cpython/blob/v3.12.0/Include/internal/pycore_gil.h>
+pub const GIL_BYTES: u32 = 208;
+/// Frame owners from this one up are C's: `FRAME_OWNED_BY_CSTACK`, from 3.14 on `FRAME_OWNED_BY_INTERPRETER`.
+/// <https://github.com/python/cpython/blob/v3.14.0/Include/internal/pycore_interpframe_structs.h>
+const FIRST_C_OWNER: u16 = 3;
+
+impl Layout {
+    /// The block of a release, if it is known.
+    #[must_use]
+    pub fn of(release: (u8, u8), free_threaded: bool) -> Option<&'static Self> {
+        LAYOUTS.iter().find(|layout| layout.release == release && layout.free_threaded == free_threaded)
+    }
+
+    /// What the walk in the kernel needs of it.
+    #[must_use]
+    pub fn wire(&self) -> python::Layout {
+        let (top_frame, cframe_frame) = self.thread.top.offsets();
+        let (ascii_data, compact_data) = self.names.offsets();
+        python::Layout {
+            flags: self.flags(),
+            threads_head: self.interpreter.threads,
+            thread_next: self.thread.next,
+            thread_id: self.thread.id,
+            top_frame,
+            cframe_frame,
+            frame_bytes: self.frame.bytes(),
+            frame_previous: self.frame.previous,
+            frame_code: self.frame.code,
+            frame_instruction: self.frame.instruction.offset(),
+            frame_owner: self.frame.owner.unwrap_or_default(),
+            first_c_owner: FIRST_C_OWNER,
+            code_filename: self.code.file,
+            code_name: self.code.name,
+            code_line_table: self.code.lines,
+            code_first_line: self.code.first_line,
+            code_bytecode: self.code.bytecode.unwrap_or_default(),
+            ascii_data,
+            compact_data,
+            bytes_data: self.bytes,
+        }
+    }
+
+    fn flags(&self) -> u32 {
+        let when = |holds: bool, flag: u32| if holds { flag } else { 0 };
+        when(matches!(self.thread.top, Top::ViaCFrame { .. }), flag::VIA_CFRAME)
+            | when(!matches!(self.frame.instruction, Instruction::Pointer(_)), flag::INDEX)
+            | when(self.frame.owner.is_some(), flag::OWNER)
+            | when(self.names == Names::Bytes, flag::BYTE_NAMES)
+    }
+
+    /// Bytes from the start of the bytecode to what a frame of the wire executes; negative before it began.
+    #[must_use]
+    pub fn address(&self, instruction: i32) -> i64 {
+        match self.frame.instruction {
+            Instruction::Bytes(_) => i64::from(instruction),
+            Instruction::Units(_) => i64::from(instruction) * 2,
+            Instruction::Pointer(_) => {
+                i64::from(instruction) - i64::from(self.code.bytecode.unwrap_or_default())
+            }
+        }
+    }
+}
+
+impl Top {
+    fn offsets(self) -> (u16, u16) {
+        match self {
+            Self::Direct(frame) => (frame, 0),
+            Self::ViaCFrame { cframe, current_frame } => (cframe, current_frame),
+        }
+    }
+}
+
+impl Names {
+    fn offsets(self) -> (u16, u16) {
+        match self {
+            Self::Bytes => (0, 0),
+            Self::Unicode { ascii, compact } => (ascii, compact),
+        }
+    }
+}
+
+impl Instruction {
+    fn offset(self) -> u16 {
+        match self {
+            Self::Bytes(offset) | Self::Units(offset) | Self::Pointer(offset) => offset,
+        }
+    }
+}
+
+impl Frame {
+    /// Bytes from its start up to the last field that is read, in whole words.
+    fn bytes(&self) -> u16 {
+        let owner = self.owner.unwrap_or_default();
+        let last = self.previous.max(self.code).max(self.instruction.offset()).max(owner);
+        (last / 8 + 1) * 8
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracer_common::python::FRAME_BYTES;
+
+    #[test]
+    fn every_release_is_there_once_and_in_order() {
+        let releases: Vec<_> = LAYOUTS.iter().map(|layout| layout.release).collect();
+        let expected: Vec<_> = [(2, 7)].into_iter().chain((6..=15).map(|minor| (3, minor))).collect();
+        assert_eq!(releases, expected);
+        assert_eq!(Layout::of((3, 16), false), None);
+        assert_eq!(Layout::of((3, 13), true), None);
+    }
+
+    #[test]
+    fn every_frame_field_lies_in_what_the_kernel_reads() {
+        for layout in LAYOUTS {
+            let wire = layout.wire();
+            assert!(usize::from(wire.frame_bytes) <= FRAME_BYTES, "{:?}", layout.release);
+            assert!(wire.frame_previous + 8 <= wire.frame_bytes, "{:?}", layout.release);
+            assert!(wire.frame_code + 8 <= wire.frame_bytes, "{:?}", layout.release);
+            assert!(wire.frame_instruction + 4 <= wire.frame_bytes, "{:?}", layout.release);
+            assert!(wire.frame_owner < wire.frame_bytes, "{:?}", layout.release);
+        }
+    }
+
+    #[test]
+    fn flags_follow_the_release() {
+        let flags = |release| Layout::of(release, false).expect("a known release").wire().flags;
+        for (release, expected) in [
+            ((2, 7), flag::INDEX | flag::BYTE_NAMES),
+            ((3, 10), flag::INDEX),
+            ((3, 11), flag::VIA_CFRAME),
+            ((3, 12), flag::VIA_CFRAME | flag::OWNER),
+            ((3, 13), flag::OWNER),
+        ] {
+            assert_eq!(flags(release), expected, "{release:?}");
+        }
+    }
+
+    #[test]
+    fn an_instruction_becomes_an_address_in_the_bytecode() {
+        let address = |release, instruction| Layout::of(release, false).expect("known").address(instruction);
+        for (release, instruction, expected) in [
+            ((3, 9), 24, 24),
+            ((3, 9), -1, -1),
+            ((3, 10), 12, 24),
+            ((3, 11), 184 + 24, 24),
+            ((3, 12), 190, -2),
+        ] {
+            assert_eq!(address(release, instruction), expected, "{release:?} {instruction}");
+        }
+    }
+}

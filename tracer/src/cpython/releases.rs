@@ -1,0 +1,145 @@
+//! The table: one block per release.
+//!
+//! Numbers are byte offsets on x86-64 Linux in a default build: with a GIL, without `--with-pydebug`.
+
+use crate::cpython::layout::LineFormat::{Lnotab, Locations, Ranges};
+use crate::cpython::layout::{
+    Code, Frame, Gil, Head, Instruction, Interpreter, Layout, Names, Slot, Thread, Top,
+};
+
+/// All releases that are known.
+#[rustfmt::skip] // one block per release, aligned: a review sees what moved
+pub const LAYOUTS: &[Layout] = &[
+    // https://github.com/python/cpython/blob/v2.7.18/Include/frameobject.h
+    Layout {
+        release: (2, 7), free_threaded: false, entry_frame_argument: 0,
+        head: Head::Variable("interp_head"),
+        interpreter: Interpreter { next: 0, threads: 8 },
+        thread: Thread { next: 0, id: 144, native_id: None, top: Top::Direct(16) },
+        slot: Slot::None,
+        gil: Gil::Lock { variable: "interpreter_lock", bytes: size_of::<libc::sem_t>() as u32 },
+        frame: Frame { previous: 24, code: 32, instruction: Instruction::Bytes(120), owner: None },
+        code: Code { file: 80, name: 88, lines: 104, first_line: 96, flags: 28, bytecode: None },
+        names: Names::Bytes, bytes: 36, lines: Lnotab { signed: false },
+    },
+    // https://github.com/python/cpython/blob/v3.6.15/Include/frameobject.h
+    Layout {
+        release: (3, 6), free_threaded: false, entry_frame_argument: 0,
+        head: Head::Variable("interp_head"),
+        interpreter: Interpreter { next: 0, threads: 8 },
+        thread: Thread { next: 8, id: 152, native_id: None, top: Top::Direct(24) },
+        slot: Slot::KeyVariable("autoTLSkey"),
+        gil: Gil::Variables(&["switch_mutex", "switch_cond", "gil_mutex", "gil_cond"]),
+        frame: Frame { previous: 24, code: 32, instruction: Instruction::Bytes(120), owner: None },
+        code: Code { file: 96, name: 104, lines: 112, first_line: 36, flags: 32, bytecode: None },
+        names: Names::Unicode { ascii: 48, compact: 72 }, bytes: 32, lines: Lnotab { signed: true },
+    },
+    // https://github.com/python/cpython/blob/v3.7.16/Include/internal/pystate.h
+    Layout {
+        release: (3, 7), free_threaded: false, entry_frame_argument: 0,
+        head: Head::Runtime(24),
+        interpreter: Interpreter { next: 0, threads: 8 },
+        thread: Thread { next: 8, id: 176, native_id: None, top: Top::Direct(24) },
+        slot: Slot::RuntimeKey(1508),
+        gil: Gil::Runtime(1264),
+        frame: Frame { previous: 24, code: 32, instruction: Instruction::Bytes(104), owner: None },
+        code: Code { file: 96, name: 104, lines: 112, first_line: 36, flags: 32, bytecode: None },
+        names: Names::Unicode { ascii: 48, compact: 72 }, bytes: 32, lines: Lnotab { signed: true },
+    },
+    // https://github.com/python/cpython/blob/v3.8.18/Include/internal/pycore_pystate.h
+    Layout {
+        release: (3, 8), free_threaded: false, entry_frame_argument: 0,
+        head: Head::Runtime(32),
+        interpreter: Interpreter { next: 0, threads: 8 },
+        thread: Thread { next: 8, id: 176, native_id: None, top: Top::Direct(24) },
+        slot: Slot::RuntimeKey(1396),
+        gil: Gil::Runtime(1152),
+        frame: Frame { previous: 24, code: 32, instruction: Instruction::Bytes(104), owner: None },
+        code: Code { file: 104, name: 112, lines: 120, first_line: 40, flags: 36, bytecode: None },
+        names: Names::Unicode { ascii: 48, compact: 72 }, bytes: 32, lines: Lnotab { signed: true },
+    },
+    // https://github.com/python/cpython/blob/v3.9.18/Include/internal/pycore_runtime.h
+    Layout {
+        release: (3, 9), free_threaded: false, entry_frame_argument: 1,
+        head: Head::Runtime(32),
+        interpreter: Interpreter { next: 0, threads: 8 },
+        thread: Thread { next: 8, id: 176, native_id: None, top: Top::Direct(24) },
+        slot: Slot::RuntimeKey(588),
+        gil: Gil::Runtime(352),
+        frame: Frame { previous: 24, code: 32, instruction: Instruction::Bytes(104), owner: None },
+        code: Code { file: 104, name: 112, lines: 120, first_line: 40, flags: 36, bytecode: None },
+        names: Names::Unicode { ascii: 48, compact: 72 }, bytes: 32, lines: Lnotab { signed: true },
+    },
+    // https://github.com/python/cpython/blob/v3.10.13/Include/cpython/frameobject.h
+    Layout {
+        release: (3, 10), free_threaded: false, entry_frame_argument: 1,
+        head: Head::Runtime(32),
+        interpreter: Interpreter { next: 0, threads: 8 },
+        thread: Thread { next: 8, id: 176, native_id: None, top: Top::Direct(24) },
+        slot: Slot::RuntimeKey(588),
+        gil: Gil::Runtime(352),
+        frame: Frame { previous: 24, code: 32, instruction: Instruction::Units(96), owner: None },
+        code: Code { file: 104, name: 112, lines: 120, first_line: 40, flags: 36, bytecode: None },
+        names: Names::Unicode { ascii: 48, compact: 72 }, bytes: 32, lines: Ranges,
+    },
+    // https://github.com/python/cpython/blob/v3.11.7/Include/internal/pycore_frame.h
+    Layout {
+        release: (3, 11), free_threaded: false, entry_frame_argument: 1,
+        head: Head::Runtime(40),
+        interpreter: Interpreter { next: 0, threads: 16 },
+        thread: Thread { next: 8, id: 152, native_id: Some(160), top: Top::ViaCFrame { cframe: 56, current_frame: 8 } },
+        slot: Slot::RuntimeKey(596),
+        gil: Gil::Runtime(360),
+        frame: Frame { previous: 48, code: 32, instruction: Instruction::Pointer(56), owner: None },
+        code: Code { file: 112, name: 128, lines: 136, first_line: 72, flags: 48, bytecode: Some(184) },
+        names: Names::Unicode { ascii: 48, compact: 72 }, bytes: 32, lines: Locations,
+    },
+    // https://github.com/python/cpython/blob/v3.12.1/Include/internal/pycore_frame.h
+    Layout {
+        release: (3, 12), free_threaded: false, entry_frame_argument: 1,
+        head: Head::Runtime(40),
+        interpreter: Interpreter { next: 0, threads: 72 },
+        thread: Thread { next: 8, id: 136, native_id: Some(144), top: Top::ViaCFrame { cframe: 56, current_frame: 0 } },
+        slot: Slot::RuntimeKey(1548),
+        gil: Gil::Interpreter(384),
+        frame: Frame { previous: 8, code: 0, instruction: Instruction::Pointer(56), owner: Some(70) },
+        code: Code { file: 112, name: 128, lines: 136, first_line: 68, flags: 48, bytecode: Some(192) },
+        names: Names::Unicode { ascii: 40, compact: 56 }, bytes: 32, lines: Locations,
+    },
+    // https://github.com/python/cpython/blob/v3.13.0/Include/internal/pycore_runtime.h
+    Layout {
+        release: (3, 13), free_threaded: false, entry_frame_argument: 1,
+        head: Head::Runtime(632),
+        interpreter: Interpreter { next: 7264, threads: 7344 },
+        thread: Thread { next: 8, id: 152, native_id: Some(160), top: Top::Direct(72) },
+        slot: Slot::RuntimeKey(2164),
+        gil: Gil::Interpreter(16),
+        frame: Frame { previous: 8, code: 0, instruction: Instruction::Pointer(56), owner: Some(70) },
+        code: Code { file: 112, name: 128, lines: 136, first_line: 68, flags: 48, bytecode: Some(200) },
+        names: Names::Unicode { ascii: 40, compact: 56 }, bytes: 32, lines: Locations,
+    },
+    // https://github.com/python/cpython/blob/v3.14.0/Include/internal/pycore_interpframe_structs.h
+    Layout {
+        release: (3, 14), free_threaded: false, entry_frame_argument: 1,
+        head: Head::Runtime(808),
+        interpreter: Interpreter { next: 7272, threads: 7344 },
+        thread: Thread { next: 8, id: 152, native_id: Some(160), top: Top::Direct(72) },
+        slot: Slot::RuntimeKey(2340),
+        gil: Gil::Interpreter(16),
+        frame: Frame { previous: 8, code: 0, instruction: Instruction::Pointer(56), owner: Some(74) },
+        code: Code { file: 112, name: 128, lines: 136, first_line: 68, flags: 48, bytecode: Some(208) },
+        names: Names::Unicode { ascii: 40, compact: 56 }, bytes: 32, lines: Locations,
+    },
+    // https://github.com/python/cpython/blob/v3.15.0/Include/internal/pycore_interpframe_structs.h
+    Layout {
+        release: (3, 15), free_threaded: false, entry_frame_argument: 1,
+        head: Head::Runtime(936),
+        interpreter: Interpreter { next: 7264, threads: 7336 },
+        thread: Thread { next: 8, id: 176, native_id: Some(184), top: Top::Direct(72) },
+        slot: Slot::ThreadLocal("_Py_tss_gilstate"),
+        gil: Gil::Interpreter(16),
+        frame: Frame { previous: 8, code: 0, instruction: Instruction::Pointer(56), owner: Some(74) },
+        code: Code { file: 112, name: 128, lines: 136, first_line: 68, flags: 48, bytecode: Some(208) },
+        names: Names::Unicode { ascii: 40, compact: 56 }, bytes: 32, lines: Locations,
+    },
+];

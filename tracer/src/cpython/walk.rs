@@ -1,0 +1,211 @@
+//! The walk of a thread that sleeps, from user space: what the kernel does for a thread that runs.
+//!
+//! Frame by frame the same raw result, so that equal stacks have equal ids whoever walked them. A thread that is not
+//! stopped may change its frames meanwhile: whoever calls must check that it slept throughout.
+
+use std::io;
+
+use tracer_common::hash::{SEED, mix};
+use tracer_common::python::{self, FRAME_BYTES, Frame, flag, status};
+
+use crate::cpython::code::Pointers;
+use crate::cpython::memory::Memory;
+
+/// Code pointers carry tags in their lowest bits from 3.14 on; before, these are 0.
+/// <https://github.com/python/cpython/blob/v3.14.0/Include/internal/pycore_stackref.h>
+const TAG_BITS: u64 = 7;
+
+/// What a walk found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Walk {
+    /// Innermost first, C boundaries included: they have code 0.
+    pub frames: Vec<Frame>,
+    /// One of [`status`], and perhaps [`status::TRUNCATED`].
+    pub status: u32,
+}
+
+/// Identity of a stack in an address space, never 0.
+#[must_use]
+pub fn stack_id(space: u64, frames: &[Frame]) -> u64 {
+    let hash = frames.iter().fold(mix(SEED, space), |hash, frame| {
+        let instruction = u64::from(frame.instruction.cast_unsigned());
+        mix(mix(hash, frame.code), instruction << 32 | u64::from(frame.identity))
+    });
+    hash.max(1)
+}
+
+/// Walks the frames of a thread state, at most `depth` of them.
+#[must_use]
+pub fn walk(memory: &dyn Memory, layout: &python::Layout, thread_state: u64, depth: usize) -> Walk {
+    let mut frames = Vec::new();
+    let end = follow(memory, layout, thread_state, depth, &mut frames);
+    let python = frames.iter().any(|frame| frame.code != 0);
+    let status = match end {
+        Err(_) => status::FAULTED,
+        Ok(_) if !python => status::NO_PYTHON_FRAME,
+        Ok(End::Outermost) => status::OK,
+        Ok(End::Depth) => status::OK | status::TRUNCATED,
+    };
+    Walk { frames, status }
+}
+
+/// Address of the innermost frame, 0 where there is none.
+///
+/// # Errors
+/// When memory cannot be read.
+pub fn top_frame(memory: &dyn Memory, layout: &python::Layout, thread_state: u64) -> io::Result<u64> {
+    let top = memory.u64(thread_state.wrapping_add(layout.top_frame.into()))?;
+    if layout.flags & flag::VIA_CFRAME == 0 || top == 0 {
+        return Ok(top);
+    }
+    memory.u64(top.wrapping_add(layout.cframe_frame.into()))
+}
+
+/// Where a walk ended.
+enum End {
+    Outermost,
+    Depth,
+}
+
+fn follow(
+    memory: &dyn Memory,
+    layout: &python::Layout,
+    thread_state: u64,
+    depth: usize,
+    frames: &mut Vec<Frame>,
+) -> io::Result<End> {
+    let mut at = top_frame(memory, layout, thread_state)?;
+    while at != 0 {
+        if frames.len() == depth {
+            return Ok(End::Depth);
+        }
+        let raw = RawFrame::read(memory, layout, at)?;
+        frames.push(raw.frame(memory, layout));
+        at = raw.pointer(layout.frame_previous);
+    }
+    Ok(End::Outermost)
+}
+
+/// A frame's bytes.
+struct RawFrame([u8; FRAME_BYTES]);
+
+impl RawFrame {
+    fn read(memory: &dyn Memory, layout: &python::Layout, at: u64) -> io::Result<Self> {
+        let mut bytes = [0; FRAME_BYTES];
+        memory.read(at, &mut bytes[..usize::from(layout.frame_bytes).min(FRAME_BYTES)])?;
+        Ok(Self(bytes))
+    }
+
+    fn frame(&self, memory: &dyn Memory, layout: &python::Layout) -> Frame {
+        let code = self.pointer(layout.frame_code) & !TAG_BITS;
+        if code == 0 || self.belongs_to_c(layout) {
+            return Frame::default();
+        }
+        let pointers = Pointers::read(memory, layout, code);
+        Frame {
+            code,
+            instruction: self.instruction(layout, code),
+            identity: pointers.map_or(0, |pointers| pointers.identity()),
+        }
+    }
+
+    fn belongs_to_c(&self, layout: &python::Layout) -> bool {
+        let owner = u16::from(self.0[usize::from(layout.frame_owner)]);
+        layout.flags & flag::OWNER != 0 && owner >= layout.first_c_owner
+    }
+
+    fn instruction(&self, layout: &python::Layout, code: u64) -> i32 {
+        let word = self.pointer(layout.frame_instruction);
+        let index = if layout.flags & flag::INDEX == 0 { word.wrapping_sub(code) } else { word };
+        (index as u32).cast_signed()
+    }
+
+    /// Eight bytes at an offset; what lies past the frame's end is 0.
+    fn pointer(&self, offset: u16) -> u64 {
+        let mut word = [0; 8];
+        let rest = &self.0[usize::from(offset).min(FRAME_BYTES)..];
+        let length = rest.len().min(8);
+        word[..length].copy_from_slice(&rest[..length]);
+        u64::from_le_bytes(word)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpython::layout::Layout;
+    use crate::cpython::memory::fake::Fake;
+
+    const THREAD: u64 = 0x1000;
+    const FRAMES: u64 = 0x10_0000;
+    const CODE: u64 = 0x20_0000;
+
+    fn layout() -> python::Layout {
+        Layout::of((3, 14), false).expect("known").wire()
+    }
+
+    /// A thread state and frames whose owners are given, innermost first.
+    fn memory(owners: &[u8]) -> Fake {
+        let mut memory = Fake::default();
+        memory.map(THREAD, vec![0; 200]);
+        memory.set(THREAD + 72, &FRAMES.to_le_bytes());
+        memory.map(FRAMES, vec![0; owners.len() * 128]);
+        memory.map(CODE, vec![0; 256]);
+        for (index, &owner) in owners.iter().enumerate() {
+            let at = FRAMES + index as u64 * 128;
+            let previous = if index + 1 == owners.len() { 0 } else { at + 128 };
+            memory.set(at, &(CODE | 1).to_le_bytes());
+            memory.set(at + 8, &previous.to_le_bytes());
+            memory.set(at + 56, &(CODE + 208 + 4).to_le_bytes());
+            memory.set(at + 74, &[owner]);
+        }
+        memory
+    }
+
+    #[test]
+    fn c_boundaries_keep_their_place() {
+        let walk = walk(&memory(&[0, 3, 1, 4]), &layout(), THREAD, 128);
+        let python = Frame { code: CODE, instruction: 212, identity: walk.frames[0].identity };
+        assert_eq!(walk.frames, [python, Frame::default(), python, Frame::default()]);
+        assert_eq!(walk.status, status::OK);
+        assert_ne!(python.identity, 0);
+    }
+
+    #[test]
+    fn every_ending_has_its_status() {
+        let mut cyclic = memory(&[0, 0]);
+        cyclic.set(FRAMES + 128 + 8, &FRAMES.to_le_bytes());
+        let mut wild = memory(&[0, 0]);
+        wild.set(FRAMES + 128 + 8, &0xdead_0000_u64.to_le_bytes());
+        let mut idle = memory(&[0]);
+        idle.set(THREAD + 72, &0_u64.to_le_bytes());
+        for (name, memory, frames, expected) in [
+            ("two frames", memory(&[0, 0]), 2, status::OK),
+            ("as many as the limit", memory(&[0; 3]), 3, status::OK),
+            ("one more", memory(&[0; 4]), 3, status::OK | status::TRUNCATED),
+            ("a cycle", cyclic, 3, status::OK | status::TRUNCATED),
+            ("a wild pointer", wild, 2, status::FAULTED),
+            ("only C", memory(&[3]), 1, status::NO_PYTHON_FRAME),
+            ("no frame", idle, 0, status::NO_PYTHON_FRAME),
+            ("no thread state", Fake::default(), 0, status::FAULTED),
+        ] {
+            let walk = walk(&memory, &layout(), THREAD, 3);
+            assert_eq!((walk.frames.len(), walk.status), (frames, expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn ids_tell_spaces_frames_and_their_order_apart() {
+        let frame = |code, instruction| Frame { code, instruction, identity: 5 };
+        let stacks = [
+            stack_id(1, &[]),
+            stack_id(1, &[frame(8, 2)]),
+            stack_id(2, &[frame(8, 2)]),
+            stack_id(1, &[frame(8, -2)]),
+            stack_id(1, &[frame(8, 2), frame(16, 2)]),
+            stack_id(1, &[frame(16, 2), frame(8, 2)]),
+        ];
+        let different: std::collections::HashSet<_> = stacks.iter().collect();
+        assert_eq!(different.len(), stacks.len());
+    }
+}

@@ -1,0 +1,251 @@
+//! Where the fields of the kernel's structs lie, read from its BTF.
+//!
+//! Format: <https://github.com/torvalds/linux/blob/v6.12/Documentation/bpf/btf.rst>
+
+use std::collections::HashMap;
+
+/// The kernel's own type information.
+pub const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
+
+const MAGIC: u16 = 0xeb9f;
+/// `struct btf_type` before what its kind appends.
+const TYPE_BYTES: usize = 12;
+const MEMBER_BYTES: usize = 12;
+
+/// Kinds of types that matter here.
+mod kind {
+    pub const STRUCT: u32 = 4;
+    pub const UNION: u32 = 5;
+    pub const TYPEDEF: u32 = 8;
+    pub const VOLATILE: u32 = 9;
+    pub const CONST: u32 = 10;
+    pub const RESTRICT: u32 = 11;
+    pub const FUNC: u32 = 12;
+    pub const FUNC_PROTO: u32 = 13;
+    pub const TYPE_TAG: u32 = 18;
+}
+
+/// Why a BTF blob cannot be used.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Error {
+    /// It does not begin as BTF does.
+    #[error("{what} is not BTF")]
+    NotBtf {
+        /// Where it came from.
+        what: &'static str,
+    },
+    /// It ends too early.
+    #[error("the BTF ends inside the type at offset {offset}")]
+    Truncated {
+        /// From the start of the blob.
+        offset: usize,
+    },
+    /// A struct or one of its members is not there.
+    #[error("this kernel has no {path} in struct {container}")]
+    NoField {
+        /// The struct.
+        container: &'static str,
+        /// Its member, and so on inwards.
+        path: &'static str,
+    },
+}
+
+/// An indexed BTF blob.
+pub struct Btf {
+    blob: Vec<u8>,
+    strings: usize,
+    /// Offset of each type, by its id.
+    types: Vec<usize>,
+    by_name: HashMap<Vec<u8>, Vec<u32>>,
+}
+
+impl Btf {
+    /// Indexes a blob.
+    ///
+    /// # Errors
+    /// When it is not BTF, or ends too early.
+    pub fn parse(blob: Vec<u8>) -> Result<Self, Error> {
+        let not_btf = Error::NotBtf { what: VMLINUX };
+        if blob.len() < 24 || u16::from_ne_bytes([blob[0], blob[1]]) != MAGIC {
+            return Err(not_btf);
+        }
+        let header = word(&blob, 4)? as usize;
+        let (types, length) = (header + word(&blob, 8)? as usize, word(&blob, 12)? as usize);
+        let strings = header + word(&blob, 16)? as usize;
+        let mut btf = Self { blob, strings, types: vec![0], by_name: HashMap::new() };
+        btf.index(types, types + length)?;
+        Ok(btf)
+    }
+
+    fn index(&mut self, mut at: usize, end: usize) -> Result<(), Error> {
+        while at < end {
+            let id = u32::try_from(self.types.len()).map_err(|_| Error::Truncated { offset: at })?;
+            let info = word(&self.blob, at + 4)?;
+            let (kind, count) = (info >> 24 & 0x1f, (info & 0xffff) as usize);
+            if matches!(kind, kind::STRUCT | kind::UNION | kind::FUNC | kind::TYPEDEF) {
+                let name = self.string(word(&self.blob, at)?);
+                self.by_name.entry(name.to_vec()).or_default().push(id);
+            }
+            self.types.push(at);
+            at += TYPE_BYTES + appended(kind, count);
+        }
+        Ok(())
+    }
+
+    /// Byte offset of a field: `path` goes inwards by dots, through anonymous members as C does.
+    ///
+    /// # Errors
+    /// When this kernel has no such field.
+    pub fn offset(&self, container: &'static str, path: &'static str) -> Result<u32, Error> {
+        let ids = self.by_name.get(container.as_bytes()).into_iter().flatten();
+        ids.filter(|&&id| matches!(self.kind(id), Some(kind::STRUCT | kind::UNION)))
+            .find_map(|&id| self.walk(id, path))
+            .ok_or(Error::NoField { container, path })
+    }
+
+    fn walk(&self, mut id: u32, path: &str) -> Option<u32> {
+        let mut total = 0;
+        for name in path.split('.') {
+            let (bits, member) = self.member(id, name.as_bytes(), 0)?;
+            total += bits / 8;
+            id = member;
+        }
+        Some(total)
+    }
+
+    /// Offset in bits, and type, of a member, looked for inside anonymous ones too.
+    fn member(&self, id: u32, name: &[u8], nesting: u32) -> Option<(u32, u32)> {
+        let at = *self.types.get(id as usize)?;
+        let info = word(&self.blob, at + 4).ok()?;
+        let packed = info >> 31 == 1; // the upper byte of an offset is then a bit field's width
+        (0..(info & 0xffff) as usize).find_map(|index| {
+            let member = at + TYPE_BYTES + MEMBER_BYTES * index;
+            let kind = self.resolve(word(&self.blob, member + 4).ok()?)?;
+            let offset = word(&self.blob, member + 8).ok()? & if packed { 0xff_ffff } else { u32::MAX };
+            match self.string(word(&self.blob, member).ok()?) {
+                found if found == name => Some((offset, kind)),
+                b"" if nesting < 8 => {
+                    self.member(kind, name, nesting + 1).map(|(bits, inner)| (offset + bits, inner))
+                }
+                _ => None,
+            }
+        })
+    }
+
+    /// Behind typedefs and qualifiers.
+    fn resolve(&self, mut id: u32) -> Option<u32> {
+        for _ in 0..32 {
+            match self.kind(id) {
+                Some(kind::TYPEDEF | kind::VOLATILE | kind::CONST | kind::RESTRICT | kind::TYPE_TAG) => {
+                    id = word(&self.blob, self.types[id as usize] + 8).ok()?;
+                }
+                _ => return Some(id),
+            }
+        }
+        None
+    }
+
+    fn kind(&self, id: u32) -> Option<u32> {
+        let at = *self.types.get(id as usize)?;
+        if id == 0 { None } else { Some(word(&self.blob, at + 4).ok()? >> 24 & 0x1f) }
+    }
+
+    /// Id of a struct.
+    #[must_use]
+    pub fn struct_id(&self, name: &str) -> Option<u32> {
+        self.id_of(name, kind::STRUCT)
+    }
+
+    /// Id of a function: kernel functions that programs may call are among them.
+    #[must_use]
+    pub fn function_id(&self, name: &str) -> Option<u32> {
+        self.id_of(name, kind::FUNC)
+    }
+
+    /// Names of the parameters of a tracepoint, the context aside, from its `btf_trace_NAME` typedef.
+    #[must_use]
+    pub fn tracepoint_parameters(&self, name: &str) -> Option<Vec<String>> {
+        let typedef = self.id_of(&format!("btf_trace_{name}"), kind::TYPEDEF)?;
+        let pointer = word(&self.blob, self.types[typedef as usize] + 8).ok()?;
+        let proto = word(&self.blob, *self.types.get(pointer as usize)? + 8).ok()?;
+        let at = *self.types.get(proto as usize)?;
+        let info = word(&self.blob, at + 4).ok()?;
+        if info >> 24 & 0x1f != kind::FUNC_PROTO {
+            return None;
+        }
+        let names = (0..(info & 0xffff) as usize)
+            .filter_map(|index| word(&self.blob, at + TYPE_BYTES + 8 * index).ok())
+            .map(|name| String::from_utf8_lossy(self.string(name)).into_owned());
+        Some(names.skip(1).collect())
+    }
+
+    fn id_of(&self, name: &str, kind: u32) -> Option<u32> {
+        self.by_name.get(name.as_bytes())?.iter().copied().find(|&id| self.kind(id) == Some(kind))
+    }
+
+    fn string(&self, offset: u32) -> &[u8] {
+        let start = self.strings.saturating_add(offset as usize);
+        let rest = self.blob.get(start..).unwrap_or(&[]);
+        rest.split(|&byte| byte == 0).next().unwrap_or(&[])
+    }
+}
+
+/// Bytes that a type of this kind appends to its `struct btf_type`.
+fn appended(kind: u32, count: usize) -> usize {
+    match kind {
+        1 | 14 | 17 => 4,                // integer, variable, declaration tag
+        3 => 12,                         // array
+        4 | 5 | 15 | 19 => 12 * count,   // struct, union, data section, 64-bit enum
+        6 | kind::FUNC_PROTO => 8 * count, // enum, prototype
+        _ => 0,
+    }
+}
+
+fn word(blob: &[u8], at: usize) -> Result<u32, Error> {
+    let bytes = blob.get(at..at + 4).ok_or(Error::Truncated { offset: at })?;
+    Ok(u32::from_ne_bytes(bytes.try_into().expect("four bytes")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn running() -> Btf {
+        Btf::parse(std::fs::read(VMLINUX).expect("a kernel with BTF")).expect("valid BTF")
+    }
+
+    #[test]
+    fn finds_the_fields_that_every_kernel_has() {
+        let btf = running();
+        assert!(btf.offset("task_struct", "tgid").unwrap() > btf.offset("task_struct", "pid").unwrap());
+        assert!(btf.offset("task_struct", "thread.fsbase").unwrap() > 0);
+        assert_eq!(btf.offset("kiocb", "ki_filp"), Ok(0));
+    }
+
+    #[test]
+    fn names_what_is_missing() {
+        let error = running().offset("task_struct", "no_such_field").unwrap_err();
+        assert_eq!(error.to_string(), "this kernel has no no_such_field in struct task_struct");
+    }
+
+    #[test]
+    fn knows_a_tracepoint_by_its_parameters() {
+        let parameters = running().tracepoint_parameters("sched_switch").unwrap();
+        assert_eq!(parameters[..3], ["preempt", "prev", "next"]);
+    }
+
+    #[test]
+    fn refuses_what_is_not_btf() {
+        assert_eq!(Btf::parse(vec![0; 64]).err(), Some(Error::NotBtf { what: VMLINUX }));
+        assert_eq!(Btf::parse(Vec::new()).err(), Some(Error::NotBtf { what: VMLINUX }));
+    }
+
+    #[test]
+    fn survives_a_blob_that_is_cut_anywhere() {
+        let blob = std::fs::read(VMLINUX).unwrap();
+        for length in [24, 100, 1000, blob.len() / 3] {
+            let cut = Btf::parse(blob[..length].to_vec());
+            assert!(cut.is_err() || cut.unwrap().offset("task_struct", "no_such_field").is_err());
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What the running kernel can do, as far as the probes differ by it.
+
+use super::btf::{self, Btf};
+
+/// Values for the probes' `.rodata`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Features {
+    /// Global variables by name: field offsets, and which branches to take.
+    pub globals: Vec<(&'static str, u32)>,
+    /// BTF id of the kernel function `bpf_rdonly_cast`, where there is one (6.2).
+    pub rdonly_cast: Option<u32>,
+}
+
+impl Features {
+    /// Reads them from the kernel's BTF.
+    ///
+    /// # Errors
+    /// When a field that the probes need is not there.
+    pub fn of(btf: &Btf) -> Result<Self, btf::Error> {
+        let mut globals = offsets(btf)?;
+        let rdonly_cast = typed_files(btf);
+        globals.push(("HAS_RDONLY_CAST", u32::from(rdonly_cast.is_some())));
+        globals.push(("KIOCB_TYPE", btf.struct_id("kiocb").unwrap_or(0)));
+        globals.push(("PREV_STATE_ARGUMENT", prev_state_argument(btf)));
+        Ok(Self { globals, rdonly_cast })
+    }
+}
+
+macro_rules! table {
+    ($($name:ident = $struct:ident . $path:literal;)*) => {
+        &[$((stringify!($name), stringify!($struct), $path)),*]
+    };
+}
+
+fn offsets(btf: &Btf) -> Result<Vec<(&'static str, u32)>, btf::Error> {
+    let fields: &[(&'static str, &'static str, &'static str)] = tracer_common::kernel_fields!(table);
+    fields.iter().map(|&(name, container, path)| Ok((name, btf.offset(container, path)?))).collect()
+}
+
+/// The cast is of use only while the first member of `struct kiocb` is a `struct file *`.
+fn typed_files(btf: &Btf) -> Option<u32> {
+    btf.function_id("bpf_rdonly_cast").filter(|_| btf.offset("kiocb", "ki_filp") == Ok(0))
+}
+
+/// It was added in 5.18, first in another place: the prototype decides.
+fn prev_state_argument(btf: &Btf) -> u32 {
+    let parameters = btf.tracepoint_parameters("sched_switch").unwrap_or_default();
+    let place = parameters.iter().position(|name| name == "prev_state").unwrap_or(0);
+    u32::try_from(place).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_running_kernel_has_all_that_the_probes_need() {
+        let btf = Btf::parse(std::fs::read(btf::VMLINUX).unwrap()).unwrap();
+        let features = Features::of(&btf).unwrap();
+        assert!(features.globals.iter().any(|&(name, offset)| name == "TASK_TGID" && offset > 0));
+    }
+}

@@ -1,0 +1,18 @@
+//! The tracer as a library: `target` finds the process and its interpreter, `attach` loads the probes, `decode`
+//! turns their bytes into events, `timeline` names what they mention, `analysis` folds them into rows, `report` shows
+//! these; a `session` is one run of it all.
+
+pub mod analysis;
+pub mod attach;
+mod clock;
+pub mod cpython;
+pub mod decode;
+pub mod event;
+pub mod kernel;
+pub mod report;
+pub mod sections;
+pub mod session;
+pub mod symbols;
+mod sys;
+pub mod target;
+pub mod timeline;

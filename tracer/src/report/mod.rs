@@ -1,0 +1,19 @@
+//! The last stage: what was found out, as text or JSON, on stdout or in a file.
+//!
+//! Nothing is computed here. All figures of a [`Report`] arrive ready; lists are bounded, names are made safe, and
+//! what is left is layout.
+
+mod bounded;
+pub mod json;
+mod model;
+mod name;
+pub mod output;
+mod sanitize;
+pub mod text;
+
+pub use bounded::{Bounded, NoTotals, Omitted, Row, bounded};
+pub use model::*;
+pub use name::{Name, Sentence};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,70 @@
+//! Pauses of the garbage collector.
+
+use serde::{Deserialize, Serialize};
+
+use super::frame::Frame;
+use super::vocabulary::vocabulary;
+use crate::report::bounded::add_known;
+use crate::report::{Bounded, Row};
+
+/// Collections of the traced processes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Gc {
+    /// How they were seen.
+    pub method: GcMethod,
+    /// By process, generation and line, dearest first.
+    pub pauses: Bounded<GcPauses>,
+}
+
+/// Collections of one generation that one line set off.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GcPauses {
+    /// Process.
+    pub pid: u32,
+    /// Generation.
+    pub generation: Option<u32>,
+    /// Collections.
+    pub count: u64,
+    /// Their time.
+    pub total_ns: u64,
+    /// The longest one.
+    pub max_ns: u64,
+    /// Objects collected.
+    pub collected: Option<u64>,
+    /// The line that set them off.
+    pub started_by: Option<Frame>,
+}
+
+/// What `GcPauses` rows add up to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GcTotals {
+    /// Collections.
+    pub count: u64,
+    /// Their time.
+    pub total_ns: u64,
+    /// The longest one.
+    pub max_ns: u64,
+    /// Objects collected.
+    pub collected: Option<u64>,
+}
+
+impl Row for GcPauses {
+    type Totals = GcTotals;
+
+    fn add_to(&self, totals: &mut GcTotals) {
+        totals.count += self.count;
+        totals.total_ns += self.total_ns;
+        totals.max_ns = totals.max_ns.max(self.max_ns);
+        add_known(&mut totals.collected, self.collected);
+    }
+}
+
+vocabulary! {
+    /// How collections were seen.
+    GcMethod {
+        /// Each one, by a probe.
+        Probe = "probe",
+        /// Those that a sample fell into.
+        Sampled = "sampled",
+    }
+}

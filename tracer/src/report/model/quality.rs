@@ -1,0 +1,94 @@
+//! What the trace could not see, and what it cost.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::report::{Bounded, NoTotals, Row};
+
+/// The ledger of the probes. Each hit ends in one place: `hits == filtered + emitted + aggregated + Σ lost`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quality {
+    /// Runs of all probes while the run switch was on.
+    pub hits: u64,
+    /// Nothing of ours.
+    pub filtered: u64,
+    /// Sent as one event.
+    pub emitted: u64,
+    /// Added to a row of a map.
+    pub aggregated: u64,
+    /// Lost, by reason: `ring_full`, `map_full`, `map_busy`.
+    pub lost: BTreeMap<String, u64>,
+    /// Names and stacks.
+    pub records: Records,
+    /// Runs that the kernel itself skipped, from `recursion_misses`; in neither sum.
+    pub kernel_missed: u64,
+    /// On-CPU samples.
+    pub samples: Samples,
+}
+
+/// Names and stacks have a law of their own: `tried == decoded + corrupt + lost`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Records {
+    /// Taken by a probe.
+    pub tried: u64,
+    /// Read back in user space.
+    pub decoded: u64,
+    /// Arrived, but made no sense.
+    pub corrupt: u64,
+    /// Never arrived.
+    pub lost: u64,
+}
+
+/// On-CPU samples: `taken == python + no_python_frame + faulted + unresolved`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Samples {
+    /// On-CPU time × rate.
+    pub expected: u64,
+    /// Taken of traced threads.
+    pub taken: u64,
+    /// With a Python stack.
+    pub python: u64,
+    /// Of threads without a Python frame.
+    pub no_python_frame: u64,
+    /// The interpreter's memory was not to be read.
+    pub faulted: u64,
+    /// The stack was taken, its names were not found.
+    pub unresolved: u64,
+    /// Of those in `python`, deeper than `--depth`.
+    pub truncated: u64,
+}
+
+/// What tracing cost.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Overhead {
+    /// Run time of all BPF programs.
+    pub bpf_ns: u64,
+    /// CPU time of `tracer` itself.
+    pub tracer_cpu_ns: u64,
+    /// Most memory that `tracer` held at a time.
+    pub tracer_peak_rss_bytes: u64,
+    /// Memory of the BPF maps.
+    pub map_bytes: u64,
+    /// From the start of attaching to its end.
+    pub attach_ns: u64,
+    /// Detail that was given up to stay within `--budget`.
+    pub shed: Bounded<Shed>,
+}
+
+/// One piece of detail that was given up.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shed {
+    /// When.
+    pub at_ns: u64,
+    /// What is not seen from then on.
+    pub what: String,
+    /// The limit that was passed.
+    pub why: String,
+}
+
+impl Row for Shed {
+    type Totals = NoTotals;
+
+    fn add_to(&self, _: &mut NoTotals) {}
+}

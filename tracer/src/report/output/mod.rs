@@ -1,0 +1,94 @@
+//! Where the report goes: stdout, or a file that nobody else could have prepared.
+//!
+//! `tracer` runs as root, often in a directory where others may write. So a file is written under a name of our own in
+//! the opened directory and renamed at the end; what is already there is replaced only if it is a plain file of
+//! the person who asked. It is opened before tracing begins, so that nobody waits for a report that cannot be kept.
+
+mod directory;
+mod draft;
+mod error;
+mod invoker;
+
+pub use error::{Obstacle, OutputError};
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use draft::Draft;
+use invoker::Invoker;
+
+/// What a report is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+impl Format {
+    /// The format that a file's name asks for.
+    pub fn of(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()? {
+            "txt" => Some(Self::Text),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+}
+
+/// An open place for one report. Dropped without [`finish`](Self::finish), it leaves nothing behind.
+#[derive(Debug)]
+pub struct Destination {
+    /// What to write there.
+    pub format: Format,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Stdout,
+    File(Draft),
+}
+
+impl Destination {
+    /// Standard output.
+    pub fn stdout(format: Format) -> Self {
+        Self { format, place: Place::Stdout }
+    }
+
+    /// The file that `--output` names, `-` being stdout. Without a `format` the name's extension decides.
+    pub fn open(path: &Path, format: Option<Format>) -> Result<Self, OutputError> {
+        Self::open_for(&Invoker::current(), path, format)
+    }
+
+    fn open_for(invoker: &Invoker, path: &Path, format: Option<Format>) -> Result<Self, OutputError> {
+        if path.as_os_str() == "-" {
+            return Ok(Self::stdout(format.unwrap_or(Format::Text)));
+        }
+        let format = format.or_else(|| Format::of(path)).ok_or_else(|| OutputError::unknown_format(path))?;
+        Ok(Self { format, place: Place::File(Draft::create(invoker, path)?) })
+    }
+
+    /// Whether the report goes to standard output.
+    pub fn is_stdout(&self) -> bool {
+        matches!(self.place, Place::Stdout)
+    }
+
+    /// Writes the whole report; a file appears under its name only now.
+    pub fn finish(self, report: &[u8]) -> Result<(), OutputError> {
+        match self.place {
+            Place::Stdout => write_stdout(report).map_err(OutputError::Stdout),
+            Place::File(draft) => draft.finish(report),
+        }
+    }
+}
+
+fn write_stdout(report: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(report)?;
+    stdout.flush()
+}
+
+#[cfg(test)]
+mod tests;

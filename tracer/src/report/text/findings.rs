@@ -1,0 +1,50 @@
+//! What to change.
+
+use super::and_more;
+use super::page::{Ink, Page};
+use super::place::fit_place;
+use crate::report::{Bounded, Finding, Severity};
+
+const SHOWN: usize = 20;
+/// Columns of `  1  critical  `.
+const INDENT: usize = 15;
+
+pub fn write(page: &mut Page, findings: &Bounded<Finding>, names_pids: bool) {
+    if findings.is_empty() {
+        return page.section("FINDINGS", Ink::Plain, "none: nothing here calls for a change");
+    }
+    page.blank();
+    let (shown, rest) = findings.top(SHOWN);
+    for (number, finding) in (1..).zip(shown) {
+        write_finding(page, number, finding, names_pids);
+    }
+    if let Some(rest) = rest {
+        and_more(page, rest.omitted, "the JSON report has them");
+    }
+}
+
+fn write_finding(page: &mut Page, number: usize, finding: &Finding, names_pids: bool) {
+    let (ink, word) = severity(finding.severity);
+    let lead = format!("{number:>3}  {}  ", page.paint(ink, &format!("{word:<8}")));
+    page.led(&lead, INDENT, Ink::Plain, finding.text.as_str());
+    if let Some(place) = place(finding, names_pids, page.width() - INDENT) {
+        page.line(Ink::Plain, INDENT, &place);
+    }
+}
+
+fn place(finding: &Finding, names_pids: bool, width: usize) -> Option<String> {
+    let pid = format!(" in pid {}", finding.pid);
+    let pid = if names_pids { pid } else { String::new() };
+    match &finding.frame {
+        Some(frame) => Some(format!("at {}{pid}", fit_place(frame, width.saturating_sub(3 + pid.len())))),
+        None => names_pids.then(|| pid.trim_start().to_string()),
+    }
+}
+
+fn severity(severity: Severity) -> (Ink, &'static str) {
+    match severity {
+        Severity::Info => (Ink::Faint, "note"),
+        Severity::Warn => (Ink::Warn, "warning"),
+        Severity::Critical => (Ink::Critical, "critical"),
+    }
+}

@@ -1,0 +1,67 @@
+//! Who was traced, when, and where the time went.
+
+use super::page::{Ink, Page};
+use super::place::{columns, fit_text};
+use super::units::{count, counted, duration, percent};
+use crate::report::{Ended, Process, Report, Window};
+
+/// Roots that are named one by one.
+const ROOTS: usize = 4;
+
+pub fn write(page: &mut Page, report: &Report) {
+    let host = &report.host;
+    let machine = format!("Linux {} {}, {}", host.kernel, host.arch, counted(host.cpus, "CPU"));
+    page.line(Ink::Faint, 0, &format!("tracer {}, {machine}", report.tracer.version));
+    let processes = &report.target.processes;
+    let roots: Vec<&Process> = processes.rows.iter().filter(|process| process.root).take(ROOTS).collect();
+    for root in &roots {
+        write_root(page, root);
+    }
+    let others = processes.sum().omitted.saturating_sub(roots.len() as u64);
+    if others > 0 {
+        let are = if others == 1 { "process" } else { "processes" };
+        page.line(Ink::Plain, 0, &format!("and {} other {are}", count(others)));
+    }
+    page.prose(Ink::Plain, 0, &window(&report.window));
+    page.prose(Ink::Plain, 0, &times(report));
+}
+
+fn write_root(page: &mut Page, root: &Process) {
+    let title = if root.title.is_empty() { &root.comm } else { &root.title };
+    let (pid, python) = (format!("pid {}  ", root.pid), python(root));
+    let room = page.width().saturating_sub(columns(&pid) + columns(&python));
+    let title = page.paint(Ink::Title, &fit_text(&title.to_string(), room));
+    page.raw_line(&format!("{pid}{title}{python}"));
+}
+
+fn python(process: &Process) -> String {
+    let build = if process.free_threaded == Some(true) { ", free-threaded" } else { "" };
+    let version = process.python.as_ref().map(|version| fit_text(&version.to_string(), 16));
+    version.map_or_else(String::new, |version| format!("  CPython {version}{build}"))
+}
+
+fn window(window: &Window) -> String {
+    // `2026-11-21T02:03:04.123456789Z`: nobody reads the nanoseconds.
+    let start = window.start.split('.').next().unwrap_or_default().replace('T', " ");
+    format!("{} from {start} UTC, {}", duration(window.duration_ns), ended(window.ended))
+}
+
+fn ended(ended: Ended) -> &'static str {
+    match ended {
+        Ended::Duration => "as long as asked",
+        Ended::Interrupt => "until interrupted",
+        Ended::TargetExited => "until the target exited",
+        Ended::Until => "until the rule of --until held",
+    }
+}
+
+fn times(report: &Report) -> String {
+    let switches = &report.switches;
+    format!(
+        "all threads: on-CPU {} ({}), off-CPU {}, run queue {}",
+        duration(switches.on_cpu_ns),
+        percent(switches.on_cpu_ns, report.window.duration_ns),
+        duration(switches.off_cpu_ns),
+        duration(switches.run_queue_ns),
+    )
+}

@@ -1,0 +1,53 @@
+//! The report as text: findings first, as sentences, then one section for each kind of fact, dearest first.
+
+mod findings;
+mod frames;
+mod gc;
+mod gil;
+mod header;
+mod overhead;
+mod page;
+mod place;
+mod processes;
+mod quality;
+mod reads;
+mod signals;
+mod switches;
+mod table;
+pub(crate) mod units;
+
+use super::Report;
+use page::Page;
+
+/// How text is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Whether to colour it.
+    pub color: bool,
+    /// Columns of the terminal; at most 100 of them are used.
+    pub width: u16,
+}
+
+/// The whole report.
+pub fn render(report: &Report, style: Style) -> String {
+    let names_pids = report.target.processes.sum().omitted > 1;
+    let mut page = Page::new(style);
+    header::write(&mut page, report);
+    findings::write(&mut page, &report.findings, names_pids);
+    switches::write(&mut page, report, names_pids);
+    gil::write(&mut page, report.gil.as_ref(), names_pids);
+    reads::write(&mut page, &report.reads, names_pids);
+    processes::write(&mut page, &report.processes);
+    signals::write(&mut page, &report.signals);
+    frames::write(&mut page, report, names_pids);
+    gc::write(&mut page, report.gc.as_ref(), names_pids);
+    quality::write(&mut page, &report.quality);
+    overhead::write(&mut page, report);
+    page.into_string()
+}
+
+/// What a list ends in when it is longer than what is shown of it.
+fn and_more(page: &mut Page, omitted: u64, what: &str) {
+    let rows = units::count(omitted);
+    page.line(page::Ink::Faint, 2, &format!("and {rows} more: {what}"));
+}

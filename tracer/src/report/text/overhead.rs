@@ -1,0 +1,28 @@
+//! What tracing cost.
+
+use super::page::{Ink, Page};
+use super::units::{bytes, duration, percent};
+use crate::report::{Overhead, Report};
+
+pub fn write(page: &mut Page, report: &Report) {
+    let overhead = &report.overhead;
+    page.section("OVERHEAD", Ink::Plain, &times(overhead, report.window.duration_ns));
+    page.prose(Ink::Plain, 2, &memory(overhead));
+    for shed in &overhead.shed.rows {
+        page.prose(
+            Ink::Warn,
+            2,
+            &format!("from {} on without {}: {}", duration(shed.at_ns), shed.what, shed.why),
+        );
+    }
+}
+
+fn times(overhead: &Overhead, window_ns: u64) -> String {
+    let share = |ns| format!("{} ({} of one CPU)", duration(ns), percent(ns, window_ns));
+    format!("probes {}, tracer {}", share(overhead.bpf_ns), share(overhead.tracer_cpu_ns))
+}
+
+fn memory(overhead: &Overhead) -> String {
+    let (resident, maps) = (bytes(overhead.tracer_peak_rss_bytes), bytes(overhead.map_bytes));
+    format!("{resident} memory, {maps} maps, attached in {}", duration(overhead.attach_ns))
+}

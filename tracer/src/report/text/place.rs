@@ -1,0 +1,187 @@
+//! Places in code and paths, made to fit: what is cut is the left of a path, never its end.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use crate::report::Frame;
+
+/// Columns that `text` takes on a terminal.
+pub fn columns(text: &str) -> usize {
+    text.width()
+}
+
+/// `metrics.py:41 small_reads`, whole.
+pub fn place(frame: &Frame) -> String {
+    format!("{} {}", file_line(frame, &frame.file.to_string()), frame.function)
+}
+
+/// The place of `frame` in at most `width` columns: first the path gives way, then the function.
+pub fn fit_place(frame: &Frame, width: usize) -> String {
+    let file = frame.file.to_string();
+    let function = frame.function.to_string();
+    let base = file_line(frame, base_name(&file));
+    let whole = file_line(frame, &file);
+    match width.checked_sub(columns(&function) + 1) {
+        Some(room) if columns(&whole) <= room || columns(&base) + 2 <= room => {
+            format!("{} {function}", fit_path(&whole, room))
+        }
+        Some(room) if columns(&base) <= room => format!("{base} {function}"),
+        _ if columns(&base) + 6 <= width => fit_text(&format!("{base} {function}"), width),
+        _ => fit_path(&whole, width),
+    }
+}
+
+/// The path in at most `width` columns: `…/psutil/_common.py`.
+pub fn fit_path(path: &str, width: usize) -> String {
+    if columns(path) <= width {
+        return path.to_string();
+    }
+    let tails = path.match_indices('/').map(|(slash, _)| format!("…{}", &path[slash..]));
+    tails.skip(1).find(|tail| columns(tail) <= width).unwrap_or_else(|| fit_tail(path, width))
+}
+
+/// The beginning of `text` in at most `width` columns.
+pub fn fit_text(text: &str, width: usize) -> String {
+    if columns(text) <= width {
+        return text.to_string();
+    }
+    let kept = take_columns(text.chars(), width.saturating_sub(1));
+    kept.into_iter().chain(mark(width)).collect()
+}
+
+/// A stack on at most `lines` lines, innermost frame first: `queue.py:171 get ← app.py:88 worker ← :12 main ← 7 more`.
+///
+/// A file is named once in a row. No place is broken, and only the first one shows more of its path than the file.
+pub fn chain(stack: &[Frame], width: usize, lines: usize) -> Vec<String> {
+    let Some(first) = stack.first() else { return Vec::new() };
+    let share = if stack.len() == 1 { width } else { width / 2 };
+    let first = fit_place(first, columns(&short_place(first)).max(share).min(width));
+    let callers = stack.windows(2).map(|pair| step(&pair[0], &pair[1]));
+    let steps: Vec<String> = std::iter::once(first).chain(callers).collect();
+    let fits = |kept: &usize| fill(&steps, *kept, width).filter(|filled| filled.len() <= lines);
+    // No more fit than there are columns, however deep the stack is.
+    (1..=steps.len().min(width)).rev().find_map(|kept| fits(&kept)).unwrap_or_else(|| vec![steps[0].clone()])
+}
+
+/// Lays out the first steps and the number of those beyond; nothing if one is wider than a line.
+fn fill(steps: &[String], kept: usize, width: usize) -> Option<Vec<String>> {
+    let more = (kept < steps.len()).then(|| format!("{} more", steps.len() - kept));
+    let mut lines: Vec<String> = Vec::new();
+    for step in steps[..kept].iter().chain(&more) {
+        match lines.last_mut() {
+            Some(line) if columns(line) + columns(step) + 3 <= width => *line += &format!(" ← {step}"),
+            Some(_) => lines.push(format!("← {step}")),
+            None => lines.push(step.clone()),
+        }
+    }
+    lines.iter().all(|line| columns(line) <= width).then_some(lines)
+}
+
+fn step(callee: &Frame, caller: &Frame) -> String {
+    match caller.line {
+        Some(line) if caller.file == callee.file => format!(":{line} {}", caller.function),
+        _ => short_place(caller),
+    }
+}
+
+fn short_place(frame: &Frame) -> String {
+    format!("{} {}", file_line(frame, base_name(&frame.file.to_string())), frame.function)
+}
+
+fn file_line(frame: &Frame, file: &str) -> String {
+    frame.line.map_or_else(|| file.to_string(), |line| format!("{file}:{line}"))
+}
+
+fn base_name(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(_, base)| base)
+}
+
+fn fit_tail(text: &str, width: usize) -> String {
+    let kept = take_columns(text.chars().rev(), width.saturating_sub(1));
+    mark(width).into_iter().chain(kept.into_iter().rev()).collect()
+}
+
+fn mark(width: usize) -> Option<char> {
+    (width > 0).then_some('…')
+}
+
+fn take_columns(characters: impl Iterator<Item = char>, width: usize) -> Vec<char> {
+    let mut taken = 0;
+    characters
+        .take_while(|character| {
+            taken += character.width().unwrap_or(0);
+            taken <= width
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(file: &str, line: u32, function: &str) -> Frame {
+        Frame { function: function.into(), file: file.into(), line: Some(line) }
+    }
+
+    #[test]
+    fn a_path_loses_its_left() {
+        let path = "/usr/lib/python3/dist-packages/psutil/_common.py:12";
+        for (width, expected) in [
+            (60, path),
+            (51, path),
+            (50, "…/lib/python3/dist-packages/psutil/_common.py:12"),
+            (36, "…/dist-packages/psutil/_common.py:12"),
+            (22, "…/psutil/_common.py:12"),
+            (21, "…/_common.py:12"),
+            (10, "…mon.py:12"),
+            (1, "…"),
+            (0, ""),
+        ] {
+            assert_eq!(fit_path(path, width), expected, "{width}");
+        }
+    }
+
+    #[test]
+    fn a_wide_character_is_two_columns() {
+        assert_eq!(fit_path("日本/語語語.py", 12), "…/語語語.py");
+        assert_eq!(fit_path("日本/語語語.py", 9), "…語語.py");
+        assert_eq!(fit_text("日本語", 4), "日…");
+    }
+
+    #[test]
+    fn a_place_loses_its_path_first_and_its_function_next() {
+        let frame = frame("/srv/shop/app/metrics.py", 41, "Poller.small_reads");
+        for (width, expected) in [
+            (50, "/srv/shop/app/metrics.py:41 Poller.small_reads"),
+            (45, "…/shop/app/metrics.py:41 Poller.small_reads"),
+            (36, "…/metrics.py:41 Poller.small_reads"),
+            (30, "metrics.py:41 Poller.small_re…"),
+            (19, "metrics.py:41 Poll…"),
+            (18, "…/metrics.py:41"),
+            (8, "…s.py:41"),
+        ] {
+            assert_eq!(fit_place(&frame, width), expected, "{width}");
+        }
+    }
+
+    #[test]
+    fn a_chain_says_how_many_frames_it_leaves_out() {
+        let stack = [
+            frame("/lib/python/queue.py", 171, "get"),
+            frame("/srv/app.py", 88, "worker"),
+            frame("/srv/app.py", 9, "main"),
+        ];
+        for (width, lines, expected) in [
+            (70, 1, "/lib/python/queue.py:171 get ← app.py:88 worker ← :9 main"),
+            (55, 1, "…/python/queue.py:171 get ← app.py:88 worker ← :9 main"),
+            (46, 1, "…/queue.py:171 get ← app.py:88 worker ← 1 more"),
+            (40, 1, "…/queue.py:171 get ← 2 more"),
+            (40, 2, "…/queue.py:171 get ← app.py:88 worker|← :9 main"),
+            (20, 2, "queue.py:171 get|← 2 more"),
+            (16, 1, "queue.py:171 get"),
+            (10, 2, "…ue.py:171|← 2 more"),
+        ] {
+            assert_eq!(chain(&stack, width, lines).join("|"), expected, "{width}");
+        }
+        assert!(chain(&[], 10, 1).is_empty());
+    }
+}

@@ -1,0 +1,145 @@
+//! Signals: who sent them, whom they reached, and what became of them.
+
+use super::and_more;
+use super::page::{Ink, Page};
+use super::place::place;
+use super::table::{Cell, Setting, Table};
+use super::units::{count, counted, duration, known};
+use crate::report::{
+    Bounded, Disposition, Handler, HandlerState, HandlerWait, Origin, Outcome, Signal, SignalTarget,
+};
+
+const SHOWN: usize = 20;
+
+pub fn write(page: &mut Page, signals: &Bounded<Signal>) {
+    if signals.is_empty() {
+        return page.section("SIGNALS", Ink::Plain, "none seen");
+    }
+    page.section("SIGNALS", Ink::Plain, &format!("{} generated", count(signals.sum().totals.count)));
+    let (shown, rest) = signals.top(SHOWN);
+    table(page, shown).write(page);
+    if let Some(rest) = rest {
+        and_more(page, rest.omitted, &counted(rest.totals.count, "signal"));
+    }
+}
+
+fn table(page: &Page, signals: &[Signal]) -> Table {
+    let mut table = Table::new([
+        ("at", Setting::Figure),
+        ("signal", Setting::Word),
+        ("from", Setting::Flexible),
+        ("to", Setting::Word),
+        ("delivered", Setting::Figure),
+        ("handler", Setting::Figure),
+        ("outcome", Setting::Word),
+    ]);
+    for signal in signals {
+        table.row(ink(signal), cells(signal));
+        let notes = [handler(signal), delay(signal), interrupted(signal)];
+        notes.into_iter().flatten().for_each(|note| table.note(Ink::Plain, note));
+        table.stack(page, "sent at", signal.sender_stack.as_ref());
+    }
+    table
+}
+
+fn ink(signal: &Signal) -> Ink {
+    match (signal.outcome, signal.handler_state) {
+        (Outcome::Killed, _) => Ink::Critical,
+        (Outcome::Blocked | Outcome::Pending, _) | (_, HandlerState::Pending) => Ink::Warn,
+        _ => Ink::Plain,
+    }
+}
+
+fn cells(signal: &Signal) -> [Cell; 7] {
+    let times = if signal.count > 1 { format!(" × {}", count(signal.count)) } else { String::new() };
+    let began = signal.handler.as_ref().and_then(|handler| handler.started_after_ns);
+    [
+        duration(signal.at_ns).into(),
+        format!("{}{times}", signal.signal).into(),
+        from(signal).into(),
+        to(signal.target).into(),
+        known(signal.delivered_after_ns.map(after)).into(),
+        known(began.map(after)).into(),
+        signal.outcome.as_str().into(),
+    ]
+}
+
+fn after(ns: u64) -> String {
+    format!("+{}", duration(ns))
+}
+
+fn from(signal: &Signal) -> String {
+    let origin = origin(signal.origin);
+    match &signal.sender {
+        Some(sender) => format!("{} {} (uid {}){}", sender.pid, sender.comm, sender.uid, with_comma(origin)),
+        None => origin.unwrap_or("unknown").to_string(),
+    }
+}
+
+fn with_comma(origin: Option<&str>) -> String {
+    origin.map_or_else(String::new, |origin| format!(", {origin}"))
+}
+
+/// What is to be said of the origin beyond its sender.
+fn origin(origin: Origin) -> Option<&'static str> {
+    match origin {
+        Origin::Kill | Origin::Tgkill | Origin::Unknown => None,
+        Origin::Sigqueue => Some("sigqueue"),
+        Origin::Timer => Some("timer"),
+        Origin::Fault => Some("own fault"),
+        Origin::Child => Some("child changed state"),
+        Origin::Oom => Some("kernel, out of memory"),
+        Origin::Kernel => Some("kernel"),
+    }
+}
+
+fn to(target: SignalTarget) -> String {
+    target.tid.map_or_else(|| target.pid.to_string(), |tid| format!("{}/{tid}", target.pid))
+}
+
+fn handler(signal: &Signal) -> Option<String> {
+    let handler = signal.handler.as_ref();
+    match (signal.handler_state, signal.outcome, signal.disposition) {
+        (HandlerState::Started, ..) => Some(ran(handler)),
+        (HandlerState::Pending, ..) => Some(format!("{} has not begun", named(handler))),
+        (_, Outcome::Handled, Some(Disposition::C)) => Some("handled by a C function".to_string()),
+        (HandlerState::Unknown, Outcome::Handled, Some(Disposition::Python)) => {
+            Some("when the Python handler ran was not seen".to_string())
+        }
+        _ => None,
+    }
+}
+
+fn ran(handler: Option<&Handler>) -> String {
+    let ended = handler.and_then(|handler| handler.ended_after_ns);
+    let ended = ended.map_or_else(String::new, |ended| format!(", returned at {}", after(ended)));
+    format!("{} ran{ended}", named(handler))
+}
+
+fn named(handler: Option<&Handler>) -> String {
+    let frame = handler.and_then(|handler| handler.frame.as_ref());
+    frame.map_or_else(|| "the handler".to_string(), place)
+}
+
+/// What kept the handler waiting, if anything did.
+fn delay(signal: &Signal) -> Option<String> {
+    let reason = match signal.handler.as_ref()?.waited_for? {
+        HandlerWait::Nothing => return None,
+        HandlerWait::CCall => "the main thread was in a C function",
+        HandlerWait::Gil => "the main thread waited for the GIL",
+        HandlerWait::WrongThread => "another thread received the signal, the main thread slept on",
+        HandlerWait::Blocked => "the signal was blocked",
+        HandlerWait::Nested => "another handler was running",
+    };
+    Some(format!("it had to wait: {reason}"))
+}
+
+fn interrupted(signal: &Signal) -> Option<String> {
+    let interrupted = signal.interrupted.as_ref()?;
+    match (&interrupted.syscall, &interrupted.frame) {
+        (Some(syscall), Some(frame)) => Some(format!("interrupted {syscall} at {}", place(frame))),
+        (Some(syscall), None) => Some(format!("interrupted {syscall}")),
+        (None, Some(frame)) => Some(format!("arrived at {}", place(frame))),
+        (None, None) => None,
+    }
+}

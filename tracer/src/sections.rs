@@ -1,0 +1,95 @@
+//! The parts of a report that can be asked for.
+
+use std::str::FromStr;
+
+/// A part of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Section {
+    /// Reads by file and call site.
+    Reads,
+    /// Context switches by cause.
+    Switches,
+    /// Children, zombies, orphans.
+    Processes,
+    /// Signals.
+    Signals,
+    /// On-CPU samples and off-CPU stacks.
+    Frames,
+    /// Pauses for garbage collection.
+    Gc,
+}
+
+impl Section {
+    /// All of them, as the command line names them.
+    pub const ALL: [(Self, &'static str); 6] = [
+        (Self::Reads, "reads"),
+        (Self::Switches, "switches"),
+        (Self::Processes, "processes"),
+        (Self::Signals, "signals"),
+        (Self::Frames, "frames"),
+        (Self::Gc, "gc"),
+    ];
+}
+
+impl FromStr for Section {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.iter().find(|(_, name)| *name == text);
+        known.map(|&(section, _)| section).ok_or_else(|| format!("no section is called {text}"))
+    }
+}
+
+/// A set of sections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sections(u8);
+
+impl Sections {
+    /// Everything.
+    pub const ALL: Self = Self(0x3f);
+
+    /// Only these.
+    #[must_use]
+    pub fn only(sections: &[Section]) -> Self {
+        Self(sections.iter().fold(0, |set, section| set | section.bit()))
+    }
+
+    /// Without these.
+    #[must_use]
+    pub fn without(self, sections: &[Section]) -> Self {
+        Self(self.0 & !Self::only(sections).0)
+    }
+
+    /// Whether a section is asked for.
+    #[must_use]
+    pub fn has(self, section: Section) -> bool {
+        self.0 & section.bit() != 0
+    }
+
+    /// Whether any of these is asked for.
+    #[must_use]
+    pub fn has_any(self, sections: &[Section]) -> bool {
+        sections.iter().any(|&section| self.has(section))
+    }
+}
+
+impl Section {
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_are_what_the_command_line_says() {
+        let only = Sections::only(&[Section::Reads, Section::Gc]);
+        assert!(only.has(Section::Reads) && only.has(Section::Gc) && !only.has(Section::Frames));
+        assert!(!Sections::ALL.without(&[Section::Frames]).has(Section::Frames));
+        assert_eq!(Sections::ALL, Sections::only(&Section::ALL.map(|(section, _)| section)));
+        assert_eq!("cpu".parse::<Section>(), Err("no section is called cpu".into()));
+    }
+}

@@ -1,0 +1,104 @@
+//! Threads that sleep when the window begins: read from user space, so that one that never moves shows where it hangs.
+
+use tracer_common::hash::{SEED, mix};
+use tracer_common::python::status;
+use tracer_common::switch::{SwitchKey, Thread, flag};
+
+use super::roots::Root;
+use crate::attach::Probes;
+use crate::cpython::walk::stack_id;
+use crate::decode;
+use crate::symbols::{File, FileKind};
+use crate::target::asleep::{Asleep, asleep};
+use crate::target::process::SleepsIn;
+
+/// `futex(2)`
+const FUTEX: u32 = 202;
+
+/// What was found out of one sleeping thread.
+pub struct Sleeper {
+    /// Its stack, where it has one.
+    pub stack: Option<decode::Stack>,
+    /// The file that it waits for, with the id that its row has.
+    pub file: Option<(u64, File)>,
+}
+
+/// Reads all threads of the roots that sleep, and tells the kernel, unless they have moved since.
+pub fn tell(probes: &mut Probes, roots: &[Root]) -> Vec<Sleeper> {
+    let depth = probes.plan().depth as usize;
+    let mut sleepers = Vec::new();
+    for root in roots {
+        let threads = asleep([(&root.process, Some(&*root.interpreter))], depth);
+        for thread in threads.iter().filter(|thread| !thread.torn) {
+            let (entry, sleeper) = sleeper(root, thread);
+            if probes.assume_asleep(thread.task.tid, &entry) {
+                sleepers.push(sleeper);
+            }
+        }
+    }
+    sleepers
+}
+
+fn sleeper(root: &Root, thread: &Asleep) -> (Thread, Sleeper) {
+    let has_stack = thread.frames.iter().any(|frame| frame.code != 0);
+    let stack = has_stack.then(|| decode::Stack {
+        id: stack_id(root.space, &thread.frames),
+        space: root.space,
+        pid: thread.task.pid,
+        status: thread.status,
+        frames: thread.frames.clone(),
+    });
+    let (syscall, argument) = match thread.sleeps_in {
+        SleepsIn::Syscall { number, first_argument } => (number.cast_signed(), first_argument),
+        _ => (-1, 1),
+    };
+    let file = file(root, syscall, argument);
+    let key = SwitchKey {
+        stack: stack.as_ref().map_or(0, |stack| stack.id),
+        object: file.as_ref().map_or(0, |(id, _)| *id),
+        pid: thread.task.pid,
+        tid: thread.task.tid,
+        epoch: 0,
+        syscall,
+        flags: flag::VOLUNTARY | flag::BEGAN_BEFORE | flags(root, syscall, argument),
+        status: if has_stack { thread.status } else { status::NO_PYTHON_FRAME },
+    };
+    let voluntary_seen = thread.thread.voluntary + 1;
+    (Thread { key, voluntary_seen, ..Thread::default() }, Sleeper { stack, file })
+}
+
+fn flags(root: &Root, syscall: i32, argument: u64) -> u32 {
+    let python = &root.interpreter.python;
+    let in_gil = syscall == FUTEX.cast_signed() && argument.wrapping_sub(python.gil) < python.gil_bytes.into();
+    let mut flags = if in_gil { flag::GIL } else { 0 };
+    if argument as u32 == 0 {
+        flags |= flag::NO_DESCRIPTORS;
+    }
+    flags
+}
+
+/// The file that a read, a write or the like waits for. Its generation cannot be read from here, so that its id is
+/// another than the kernel's; the report merges rows by path.
+fn file(root: &Root, syscall: i32, descriptor: u64) -> Option<(u64, File)> {
+    if !tracer_common::syscall::names_descriptor(syscall) {
+        return None;
+    }
+    let path = std::fs::read_link(format!("/proc/{}/fd/{}", root.process.pid, descriptor as u32)).ok()?;
+    let path = std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str());
+    let id = path.iter().fold(SEED, |hash, &byte| mix(hash, byte.into()));
+    Some((id, File { path: path.into(), kind: kind(path) }))
+}
+
+fn kind(path: &[u8]) -> FileKind {
+    let starts = |prefix: &str| path.starts_with(prefix.as_bytes());
+    match path {
+        _ if starts("pipe:[") => FileKind::Pipe,
+        _ if starts("/dev/pts/") || starts("/dev/tty") => FileKind::Tty,
+        _ if starts("/dev/") => FileKind::Device,
+        _ if starts("/proc/") => FileKind::Procfs,
+        _ if starts("/") => FileKind::Regular,
+        // A socket's family is not told here; what waits on one waits for a peer.
+        _ if starts("socket:[") => FileKind::Inet,
+        _ => FileKind::Other,
+    }
+}

@@ -1,0 +1,180 @@
+//! Takes in what the probes send, and hands events on to whoever folds them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::analysis::Analysis;
+use crate::decode::{self, Message};
+use crate::event::{self, Bytes, Event, Fork, Nanos, Pid};
+use crate::target::{Interpreter, Process};
+use crate::timeline::children::Stat;
+use crate::timeline::{Children, Looks, Names, Spaces};
+
+use super::asleep::Sleeper;
+use super::roots::describe;
+
+/// Where events go besides the analysis: a stream for others to read, a rule that ends the run.
+pub trait Listener {
+    /// One event, with what ids stand for.
+    fn event(&mut self, event: &Event, names: &Names);
+}
+
+/// The state of a run between two messages.
+pub struct Collector<L> {
+    start_ns: Nanos,
+    /// What ids stand for.
+    pub names: Names,
+    /// Which interpreter lives where.
+    pub spaces: Spaces,
+    /// Who begot whom.
+    pub children: Children,
+    /// Processes that have begun another program.
+    pub looks: Looks,
+    /// Where everything ends up.
+    pub analysis: Analysis,
+    processes: HashMap<Pid, event::Process>,
+    records: Records,
+    /// Whoever else wants events.
+    pub listener: L,
+}
+
+/// What became of names and stacks that arrived.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Records {
+    /// Read.
+    pub decoded: u64,
+    /// Made no sense.
+    pub corrupt: u64,
+}
+
+impl<L: Listener> Collector<L> {
+    /// For a window that starts then.
+    pub fn new(start_ns: Nanos, listener: L) -> Self {
+        Self {
+            start_ns,
+            names: Names::default(),
+            spaces: Spaces::default(),
+            children: Children::default(),
+            looks: Looks::default(),
+            analysis: Analysis::default(),
+            processes: HashMap::new(),
+            records: Records::default(),
+            listener,
+        }
+    }
+
+    /// One message of the ring buffer.
+    pub fn message(&mut self, bytes: &[u8]) {
+        let spaces = &self.spaces;
+        let message = decode::message(bytes, self.start_ns, |pid, address| spaces.is_python(pid, address));
+        self.records.decoded += u64::from(matches!(message, Ok(Message::Stack(_) | Message::Code(_) | Message::File(..))));
+        match message {
+            Ok(Message::Event(event)) => self.event(event),
+            Ok(Message::Stack(stack)) => self.names.stack(&stack, &self.spaces),
+            Ok(Message::Code(code)) => self.names.code(&code, &self.spaces),
+            Ok(Message::File(id, file)) => self.names.symbols.insert_file(id, file),
+            Err(decode::Corrupt) => self.records.corrupt += 1,
+        }
+    }
+
+    /// One event, wherever it comes from.
+    pub fn event(&mut self, event: Event) {
+        match &event {
+            Event::Fork(fork) if fork.followed && fork.child.pid != fork.parent.pid => self.fork(fork),
+            Event::Exec { task, comm, .. } => self.exec(task.pid, comm),
+            Event::Exit(exit) if exit.last_thread => {
+                self.looks.end(exit.task.pid);
+                self.spaces.leave(exit.task.pid);
+            }
+            Event::Free { pid, .. } => _ = self.processes.remove(pid),
+            Event::Process(process) => _ = self.processes.insert(process.pid, process.clone()),
+            _ => {}
+        }
+        self.names.sites(&event, &self.spaces);
+        if let Event::Switches { key, still_blocked: 1, .. } = &event
+            && key.tid == key.pid
+        {
+            self.event(Event::Doing { pid: key.pid, stack: key.stack });
+        }
+        self.children.fold(&event);
+        self.analysis.fold(&event);
+        self.listener.event(&event, &self.names);
+        if let Event::Fork(fork) = &event {
+            self.describe_newborn(fork);
+        }
+    }
+
+    fn fork(&mut self, fork: &Fork) {
+        self.spaces.fork(fork.parent.pid, fork.child.pid);
+    }
+
+    /// A child is what its parent was, until it says otherwise; and a thread is called as the one that made it.
+    fn describe_newborn(&mut self, fork: &Fork) {
+        let is_process = fork.child.pid != fork.parent.pid;
+        if is_process
+            && fork.followed
+            && let Some(parent) = self.processes.get(&fork.parent.pid)
+        {
+            let process = event::Process { pid: fork.child.pid, ppid: parent.pid, root: false, ..parent.clone() };
+            self.event(Event::Process(process));
+        }
+        self.event(Event::ThreadName { task: fork.child, comm: fork.comm.clone() });
+    }
+
+    fn exec(&mut self, pid: Pid, comm: &Bytes) {
+        self.spaces.leave(pid);
+        self.looks.begin(pid, Instant::now());
+        if let Some(process) = self.processes.get_mut(&pid) {
+            process.comm = comm.clone();
+            (process.exe, process.python, process.free_threaded) = (None, None, None);
+        }
+    }
+
+    /// A process that has begun another program turned out to be this Python, or none.
+    pub fn looked(&mut self, process: &Process, interpreter: Option<(u64, Arc<Interpreter>)>) {
+        if let Some((space, interpreter)) = &interpreter {
+            self.spaces.insert(process.pid, *space, interpreter.clone());
+        }
+        let described = describe(process, interpreter.as_ref().map(|(_, interpreter)| &**interpreter));
+        self.event(Event::Process(described));
+    }
+
+    /// A thread that has slept since before the window.
+    pub fn sleeper(&mut self, sleeper: Sleeper) {
+        if let Some(stack) = &sleeper.stack {
+            self.names.stack(stack, &self.spaces);
+        }
+        if let Some((id, file)) = sleeper.file {
+            self.names.symbols.insert_file(id, file);
+        }
+    }
+
+    /// What is true at the end of the window.
+    pub fn end(&mut self, at: Nanos, stat: impl Fn(Pid) -> Option<Stat>) {
+        for event in self.children.reparented(at, &stat) {
+            self.event(event);
+        }
+        for pid in self.children.zombies(&stat) {
+            self.event(Event::ZombieAtEnd { pid });
+        }
+        self.refresh();
+    }
+
+    /// Titles and names as they stand now: programs change theirs.
+    fn refresh(&mut self) {
+        let pids: Vec<_> = self.processes.keys().copied().collect();
+        for process in pids.into_iter().filter_map(|pid| Process::open(pid).ok()) {
+            let known = &self.processes[&process.pid];
+            let now = describe(&process, None);
+            let (python, free_threaded, root) = (known.python.clone(), known.free_threaded, known.root);
+            self.event(Event::Process(event::Process { python, free_threaded, root, ..now }));
+        }
+    }
+
+    /// What became of names and stacks.
+    #[must_use]
+    pub fn records(&self) -> Records {
+        self.records
+    }
+}

@@ -1,0 +1,82 @@
+//! One run: attach, watch, finish.
+
+mod asleep;
+mod budget;
+mod collector;
+mod finish;
+mod relay;
+mod roots;
+mod rules;
+mod run;
+mod stop;
+mod window;
+
+use std::time::Duration;
+
+pub use collector::Listener;
+pub use roots::Root;
+pub use rules::Rule;
+
+use crate::attach::{self, Plan, Probes};
+use crate::event::Pid;
+use crate::report::{Ended, Report};
+use run::Run;
+use stop::{Alive, Signals};
+
+/// What a run is asked to do.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which probes, and how large their maps are.
+    pub plan: Plan,
+    /// Trace children too.
+    pub follow: bool,
+    /// How long; until stopped if `None`.
+    pub duration: Option<Duration>,
+    /// What tracing may cost the target, as a share of its CPU time.
+    pub budget: Option<f64>,
+    /// What ends the run early.
+    pub until: Option<Rule>,
+}
+
+/// Whoever watches a run.
+pub trait Watch: Listener {
+    /// Everything is attached and counted from now on.
+    fn attached(&mut self, pids: &[Pid], took: Duration);
+    /// Some time has passed.
+    fn progress(&mut self, elapsed: Duration, events: u64, lost: u64);
+    /// All that has happened so far has been told.
+    fn caught_up(&mut self);
+    /// The window has ended; the report follows.
+    fn ended(&mut self, why: Ended);
+}
+
+/// A finished run. Dropping it detaches the probes, which may take a while: show the report first.
+pub struct Finished {
+    /// What was found out.
+    pub report: Report,
+    _probes: Probes,
+}
+
+/// Traces the roots until the run ends.
+///
+/// # Errors
+/// When the kernel does not take the probes.
+pub async fn trace(options: &Options, roots: &[Root], watch: &mut dyn Watch) -> Result<Finished, attach::Error> {
+    let mut signals = Signals::watch().map_err(|error| attach::Error::system("watch for signals", &error))?;
+    let alive = Alive::watch(roots).map_err(|error| attach::Error::system("watch the target", &error))?;
+    let mut run = Run::begin(options, roots, watch)?;
+    let ended = tokio::select! {
+        met = run.watch() => met.map(|()| Ended::Until)?,
+        () = pass(options.duration) => Ended::Duration,
+        () = signals.first() => Ended::Interrupt,
+        () = alive.all_ended() => Ended::TargetExited,
+    };
+    run.finish(ended)
+}
+
+async fn pass(duration: Option<Duration>) {
+    match duration {
+        Some(duration) => tokio::time::sleep(duration).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,76 @@
+//! The processes that were asked for.
+
+use std::sync::Arc;
+
+use tracer_common::target::{Target, flag};
+
+use crate::clock::monotonic_ns;
+use crate::event::{self, Pid};
+use crate::target::{self, Interpreter, Process, discover};
+
+/// A process that was asked for, and its interpreter.
+pub struct Root {
+    /// The process.
+    pub process: Process,
+    /// What runs in it.
+    pub interpreter: Arc<Interpreter>,
+    /// Its address space.
+    pub space: u64,
+}
+
+impl Root {
+    /// Opens each process, by its id or a thread's, and finds its interpreter.
+    ///
+    /// # Errors
+    /// With the first that cannot be traced.
+    pub fn open_all(pids: &[Pid]) -> Result<Vec<Self>, target::Error> {
+        let mut roots: Vec<Self> = Vec::new();
+        for &pid in pids {
+            let process = Process::open(pid)?;
+            if roots.iter().all(|root| root.process.pid != process.pid) {
+                roots.push(Self::of(process)?);
+            }
+        }
+        Ok(roots)
+    }
+
+    fn of(process: Process) -> Result<Self, target::Error> {
+        let interpreter = Arc::new(discover(&process)?);
+        // As an exec's is: a time at which no other process has got its address space.
+        Ok(Self { process, interpreter, space: monotonic_ns() })
+    }
+
+    /// What the kernel must know of it.
+    #[must_use]
+    pub fn target(&self, follow: bool) -> Target {
+        known(&self.interpreter, self.space, follow)
+    }
+
+    /// What the report says of it.
+    #[must_use]
+    pub fn describe(&self) -> event::Process {
+        event::Process { root: true, ..describe(&self.process, Some(&self.interpreter)) }
+    }
+}
+
+/// What the kernel must know of a process with an interpreter.
+#[must_use]
+pub fn known(interpreter: &Interpreter, space: u64, follow: bool) -> Target {
+    let follow = if follow { flag::FOLLOW } else { 0 };
+    Target { space, flags: flag::PYTHON | follow, pad: 0, python: interpreter.python }
+}
+
+/// What the report says of a process, as it is now.
+#[must_use]
+pub fn describe(process: &Process, interpreter: Option<&Interpreter>) -> event::Process {
+    event::Process {
+        pid: process.pid,
+        ppid: process.stat().map_or(0, |stat| stat.ppid.unsigned_abs()),
+        comm: process.comm().unwrap_or_default(),
+        title: process.title().unwrap_or_default(),
+        exe: process.exe(),
+        python: interpreter.map(|interpreter| interpreter.version.to_string()),
+        free_threaded: interpreter.map(|interpreter| interpreter.free_threaded),
+        root: false,
+    }
+}

@@ -1,0 +1,82 @@
+//! What `/proc` says at the two ends of the window.
+
+use procfs::process::Stat;
+
+use super::roots::Root;
+use crate::event::{Bytes, Event, Pid, Task};
+use crate::target::Process;
+use crate::timeline::children;
+
+/// The kernel's own counts of switches, of each thread that the roots had at the start.
+pub struct KernelCounters(Vec<(Task, u64, u64)>);
+
+impl KernelCounters {
+    /// As they stand now.
+    #[must_use]
+    pub fn of(roots: &[Root]) -> Self {
+        Self(roots.iter().flat_map(|root| of_process(&root.process)).collect())
+    }
+
+    /// What was counted since, for the threads that are still there.
+    #[must_use]
+    pub fn since(&self, roots: &[Root]) -> Vec<Event> {
+        let now = Self::of(roots).0;
+        let alive = |task| now.iter().find(move |(now, ..)| *now == task);
+        let switches = self.0.iter().filter_map(|&(task, voluntary, involuntary)| {
+            let &(_, voluntary_now, involuntary_now) = alive(task)?;
+            let (voluntary, involuntary) = (voluntary_now - voluntary, involuntary_now - involuntary);
+            Some(Event::KernelSwitches { task, voluntary, involuntary })
+        });
+        switches.collect()
+    }
+}
+
+fn of_process(process: &Process) -> Vec<(Task, u64, u64)> {
+    let counters = |tid| {
+        let thread = process.thread(tid).ok()?;
+        Some((Task { pid: process.pid, tid }, thread.voluntary, thread.involuntary))
+    };
+    process.threads().unwrap_or_default().into_iter().filter_map(counters).collect()
+}
+
+/// Names of all threads of the roots.
+#[must_use]
+pub fn thread_names(roots: &[Root]) -> Vec<Event> {
+    let names = roots.iter().flat_map(|root| {
+        let process = &root.process;
+        process.threads().unwrap_or_default().into_iter().filter_map(|tid| {
+            let comm = process.thread_name(tid).ok()?;
+            Some(Event::ThreadName { task: Task { pid: process.pid, tid }, comm })
+        })
+    });
+    names.collect()
+}
+
+/// Children of the roots that are zombies now.
+#[must_use]
+pub fn zombies_before(roots: &[Root]) -> Vec<Event> {
+    let Ok(processes) = procfs::process::all_processes() else { return Vec::new() };
+    let stats = processes.flatten().filter_map(|process| process.stat().ok());
+    let zombies = stats.filter(|stat| stat.state == 'Z' && is_child(stat, roots));
+    zombies.map(|stat| zombie(&stat)).collect()
+}
+
+fn is_child(stat: &Stat, roots: &[Root]) -> bool {
+    roots.iter().any(|root| root.process.pid == stat.ppid.unsigned_abs())
+}
+
+fn zombie(stat: &Stat) -> Event {
+    Event::ZombieAtStart {
+        pid: stat.pid.unsigned_abs(),
+        ppid: stat.ppid.unsigned_abs(),
+        comm: Bytes::from(stat.comm.as_bytes()),
+        wait_status: stat.exit_code.map(i32::unsigned_abs),
+    }
+}
+
+/// What `/proc/PID/stat` says of a process, `None` when it is gone.
+#[must_use]
+pub fn stat(pid: Pid) -> Option<children::Stat> {
+    let stat = procfs::process::Process::new(pid.cast_signed()).ok()?.stat().ok()?;
+    Some(children::Stat { ppid: stat.ppid.unsigned_abs(), state: stat.state, comm: stat.comm.as_bytes().into() })
+}

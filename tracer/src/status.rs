@@ -1,0 +1,63 @@
+//! What is said on stderr while tracing.
+
+use std::io::{IsTerminal, Write, stderr};
+use std::time::Duration;
+
+use tracer::report::Ended;
+
+/// Without a terminal there is a line this often.
+const PERIOD: Duration = Duration::from_secs(10);
+
+/// One live line on a terminal, a line now and then elsewhere, nothing when quiet.
+pub struct Status {
+    quiet: bool,
+    terminal: bool,
+    said: Duration,
+}
+
+impl Status {
+    /// For this stderr.
+    pub fn new(quiet: bool) -> Self {
+        Self { quiet, terminal: stderr().is_terminal(), said: Duration::ZERO }
+    }
+
+    /// Everything is attached.
+    pub fn attached(&self, pids: &[u32], took: Duration) {
+        let pids: Vec<_> = pids.iter().map(u32::to_string).collect();
+        let pids = pids.join(", ");
+        self.say(&format!("attached to PID {pids} in {:.2} s, it was not stopped; Ctrl-C to finish", took.as_secs_f64()));
+    }
+
+    /// Some time has passed.
+    pub fn progress(&mut self, elapsed: Duration, events: u64, lost: u64) {
+        let line = format!("{:.0} s, {events} events, {lost} lost", elapsed.as_secs_f64());
+        if self.terminal && !self.quiet {
+            // Erase to the end of the line: the one before may have been longer.
+            let _ = write!(stderr(), "\rtracer: {line}\x1b[K");
+            let _ = stderr().flush();
+        } else if elapsed >= self.said + PERIOD {
+            self.said = elapsed;
+            self.say(&line);
+        }
+    }
+
+    /// The window has ended.
+    pub fn ended(&self, why: Ended) {
+        let why = match why {
+            Ended::Duration => "the time is up",
+            Ended::Interrupt => "asked to stop",
+            Ended::TargetExited => "the target has exited",
+            Ended::Until => "the rule of --until holds",
+        };
+        if self.terminal && !self.quiet {
+            let _ = write!(stderr(), "\r\x1b[K");
+        }
+        self.say(&format!("{why}, the report follows"));
+    }
+
+    fn say(&self, line: &str) {
+        if !self.quiet {
+            let _ = writeln!(stderr(), "tracer: {line}");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! `--jsonl`: one JSON object a line, for each thing that happens once.
+
+use std::io::{self, BufWriter, Stdout, Write, stdout};
+
+use serde_json::{Value, json};
+use tracer::analysis::signal_name;
+use tracer::event::{Event, StackId, Task};
+use tracer::report::Name;
+use tracer::symbols::Symbols;
+
+/// Writes events to stdout as they come. The first failure ends it: whoever read has gone.
+pub struct Stream {
+    out: Option<BufWriter<Stdout>>,
+}
+
+impl Stream {
+    /// To stdout.
+    pub fn new() -> Self {
+        Self { out: Some(BufWriter::new(stdout())) }
+    }
+
+    /// One event; aggregates are left to the report.
+    pub fn event(&mut self, event: &Event, symbols: &Symbols) {
+        if let Some(object) = object(event, symbols) {
+            self.line(&object.to_string());
+        }
+    }
+
+    /// Lines so far are for the reader now.
+    pub fn flush(&mut self) {
+        if self.out.as_mut().is_some_and(|out| out.flush().is_err()) {
+            self.out = None;
+        }
+    }
+
+    /// The last line.
+    ///
+    /// # Errors
+    /// When it, or any before it, could not be written.
+    pub fn finish(mut self, report: &str) -> io::Result<()> {
+        self.line(report);
+        self.flush();
+        self.out.map(drop).ok_or_else(|| io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn line(&mut self, line: &str) {
+        let Some(out) = &mut self.out else { return };
+        if writeln!(out, "{line}").is_err() {
+            self.out = None;
+        }
+    }
+}
+
+fn object(event: &Event, symbols: &Symbols) -> Option<Value> {
+    let stack = |id: StackId| stack(id, symbols);
+    Some(match event {
+        Event::Fork(fork) if fork.child.pid != fork.parent.pid => json!({
+            "kind": "fork", "at_ns": fork.at, "pid": fork.parent.pid, "tid": fork.parent.tid,
+            "child": fork.child.pid, "followed": fork.followed, "stack": stack(fork.stack),
+        }),
+        Event::Exec { at, task, comm, path, arguments } => json!({
+            "kind": "exec", "at_ns": at, "pid": task.pid, "comm": name(comm), "path": name(path),
+            "arguments": arguments.iter().map(|argument| name(argument)).collect::<Vec<_>>(),
+        }),
+        Event::Exit(exit) if exit.last_thread => json!({
+            "kind": "exit", "at_ns": exit.at, "pid": exit.task.pid, "comm": name(&exit.comm),
+            "exit_code": exit_code(exit.wait_status), "signal": killed_by(exit.wait_status),
+        }),
+        Event::Reaped { at, by, child } => json!({ "kind": "reaped", "at_ns": at, "pid": child, "by": task(*by) }),
+        Event::Reparented { at, pid, comm, old_ppid, new_ppid } => json!({
+            "kind": "orphan", "at_ns": at, "pid": pid, "comm": name(comm), "old_ppid": old_ppid, "new_ppid": new_ppid,
+        }),
+        Event::SignalGenerate(signal) => json!({
+            "kind": "signal", "at_ns": signal.at, "signal": signal_name(signal.signal), "number": signal.signal,
+            "current": { "pid": signal.current.pid, "tid": signal.current.tid, "comm": name(&signal.comm), "uid": signal.uid },
+            "target": { "pid": signal.target.pid, "tid": signal.target.tid, "group": signal.group },
+            "sender_stack": stack(signal.stack),
+        }),
+        Event::SignalDeliver(signal) => json!({
+            "kind": "signal_delivered", "at_ns": signal.at, "signal": signal_name(signal.signal), "number": signal.signal,
+            "target": task(signal.task), "stack": stack(signal.stack),
+        }),
+        _ => return None,
+    })
+}
+
+fn task(task: Task) -> Value {
+    json!({ "pid": task.pid, "tid": task.tid })
+}
+
+fn name(bytes: &std::sync::Arc<[u8]>) -> Name {
+    Name::from(bytes.clone())
+}
+
+fn exit_code(wait_status: u32) -> Option<u32> {
+    (wait_status & 0x7f == 0).then_some(wait_status >> 8 & 0xff)
+}
+
+fn killed_by(wait_status: u32) -> Option<String> {
+    (wait_status & 0x7f != 0).then(|| signal_name(wait_status & 0x7f))
+}
+
+fn stack(id: StackId, symbols: &Symbols) -> Value {
+    let Some(stack) = symbols.stack(id) else { return Value::Null };
+    let frames = stack.frames.iter().map(|&id| {
+        let frame = symbols.frame(id);
+        json!({ "function": name(&frame.function), "file": name(&frame.file), "line": frame.line })
+    });
+    frames.collect()
+}

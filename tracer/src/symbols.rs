@@ -1,0 +1,128 @@
+//! What ids stand for: stacks, code objects and files, interned at their first sight.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tracer_common::python;
+
+use crate::event::{Bytes, StackId, StackStatus};
+
+/// A Python function at a line, interned: equal ids mean the same file, function and line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FrameId(pub u32);
+
+/// A frame as the report shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Frame {
+    /// `co_qualname` where the version has it, else `co_name`.
+    pub function: Bytes,
+    /// `co_filename`
+    pub file: Bytes,
+    /// The line executing, `None` for an instruction without one.
+    pub line: Option<u32>,
+}
+
+/// A stack, innermost frame first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stack {
+    /// Frames without C boundaries.
+    pub frames: Arc<[FrameId]>,
+    /// Why it is as it is.
+    pub status: StackStatus,
+    /// There were more frames than the limit.
+    pub truncated: bool,
+}
+
+/// What a descriptor meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// As `/proc/PID/fd` would show it: a path, `pipe:[4711]`, `memfd:name`, a socket's peer.
+    pub path: Bytes,
+    /// What sort of file.
+    pub kind: FileKind,
+}
+
+/// Sorts of files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum FileKind {
+    Procfs,
+    Sysfs,
+    Regular,
+    Pipe,
+    Fifo,
+    Unix,
+    Inet,
+    Tty,
+    Device,
+    Memfd,
+    Other,
+}
+
+/// Everything that ids stand for.
+#[derive(Debug, Default)]
+pub struct Symbols {
+    frames: Vec<Frame>,
+    frame_ids: HashMap<Frame, FrameId>,
+    stacks: HashMap<StackId, Stack>,
+    files: HashMap<u64, File>,
+    sites: HashMap<(u64, python::Frame), FrameId>,
+}
+
+impl Symbols {
+    /// The id of a frame.
+    pub fn intern(&mut self, frame: Frame) -> FrameId {
+        if let Some(&id) = self.frame_ids.get(&frame) {
+            return id;
+        }
+        let id = FrameId(u32::try_from(self.frames.len()).expect("fewer than 2^32 different frames"));
+        self.frames.push(frame.clone());
+        self.frame_ids.insert(frame, id);
+        id
+    }
+
+    /// What an id stands for.
+    #[must_use]
+    pub fn frame(&self, id: FrameId) -> &Frame {
+        &self.frames[id.0 as usize]
+    }
+
+    /// Remembers a stack.
+    pub fn insert_stack(&mut self, id: StackId, stack: Stack) {
+        self.stacks.insert(id, stack);
+    }
+
+    /// A stack, if its record arrived.
+    #[must_use]
+    pub fn stack(&self, id: StackId) -> Option<&Stack> {
+        self.stacks.get(&id)
+    }
+
+    /// The innermost frame of a stack.
+    #[must_use]
+    pub fn leaf(&self, id: StackId) -> Option<FrameId> {
+        self.stack(id)?.frames.first().copied()
+    }
+
+    /// Remembers what a file is.
+    pub fn insert_file(&mut self, id: u64, file: File) {
+        self.files.insert(id, file);
+    }
+
+    /// A file, if its record arrived.
+    #[must_use]
+    pub fn file(&self, id: u64) -> Option<&File> {
+        self.files.get(&id)
+    }
+
+    /// Remembers which line a call site (address space and raw frame) is.
+    pub fn insert_site(&mut self, space: u64, site: python::Frame, frame: FrameId) {
+        self.sites.insert((space, site), frame);
+    }
+
+    /// The line of a call site, if its code object is known.
+    #[must_use]
+    pub fn site(&self, space: u64, site: &python::Frame) -> Option<FrameId> {
+        self.sites.get(&(space, *site)).copied()
+    }
+}

@@ -1,0 +1,5 @@
+//! The unsafe calls into the kernel that no crate covers.
+
+pub mod membarrier;
+pub mod memory;
+pub mod readable;

@@ -1,0 +1,103 @@
+//! Raw frames get their file, function and line.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tracer_common::python::{Code, Frame};
+
+use super::spaces::Spaces;
+use crate::cpython::code::CodeObject;
+use crate::decode;
+use crate::event::{Event, Pid, StackStatus};
+use crate::symbols::{self, FrameId, Stack, Symbols};
+use crate::sys::memory::ProcessMemory;
+
+/// What a frame is called whose code object could not be read.
+const UNKNOWN: &[u8] = b"?";
+
+/// A code object: its address space, its address, and what tells it from others that were there.
+type CodeKey = (u64, u64, u32);
+
+/// Interns names as they arrive.
+#[derive(Default)]
+pub struct Names {
+    /// What ids stand for.
+    pub symbols: Symbols,
+    codes: HashMap<CodeKey, Arc<CodeObject>>,
+    frames: HashMap<(CodeKey, i32), FrameId>,
+}
+
+impl Names {
+    /// A code object was sent.
+    pub fn code(&mut self, record: &Code, spaces: &Spaces) {
+        let Some(interpreter) = spaces.interpreter(record.space) else { return };
+        let memory = ProcessMemory::new(record.header.pid);
+        let object = CodeObject::decode(record, &interpreter.layout, &memory);
+        self.codes.insert((record.space, record.code, record.identity), Arc::new(object));
+    }
+
+    /// A stack was sent; the code objects that it needs were sent before.
+    pub fn stack(&mut self, raw: &decode::Stack, spaces: &Spaces) {
+        let frames = raw.frames.iter().filter(|frame| frame.code != 0);
+        let frames: Vec<_> = frames.map(|frame| self.frame(raw.space, raw.pid, frame, spaces)).collect();
+        let (status, truncated) = StackStatus::from_wire(raw.status);
+        self.symbols.insert_stack(raw.id, Stack { frames: frames.into(), status, truncated });
+    }
+
+    /// The call sites that a drained row names.
+    pub fn sites(&mut self, event: &Event, spaces: &Spaces) {
+        match event {
+            Event::Reads { key, .. } => self.site(key.space, key.pid, key.site, spaces),
+            Event::Entries { key, .. } => {
+                // No instruction: the function as a whole, at its first line.
+                let frame = Frame { code: key.code, instruction: -1, identity: key.identity };
+                self.site(key.space, key.pid, frame, spaces);
+            }
+            _ => {}
+        }
+    }
+
+    fn site(&mut self, space: u64, pid: Pid, frame: Frame, spaces: &Spaces) {
+        if frame.code != 0 {
+            let id = self.frame(space, pid, &frame, spaces);
+            self.symbols.insert_site(space, frame, id);
+        }
+    }
+
+    fn frame(&mut self, space: u64, pid: Pid, frame: &Frame, spaces: &Spaces) -> FrameId {
+        let key = ((space, frame.code, frame.identity), frame.instruction);
+        if let Some(&id) = self.frames.get(&key) {
+            return id;
+        }
+        let Some((object, line)) = self.line(key.0, pid, frame, spaces) else {
+            return self.symbols.intern(symbols::Frame { function: UNKNOWN.into(), file: UNKNOWN.into(), line: None });
+        };
+        let (function, file) = (object.function.clone(), object.file.clone());
+        let id = self.symbols.intern(symbols::Frame { function, file, line });
+        self.frames.insert(key, id);
+        id
+    }
+
+    fn line(&mut self, key: CodeKey, pid: Pid, frame: &Frame, spaces: &Spaces) -> Option<(Arc<CodeObject>, Option<u32>)> {
+        let interpreter = spaces.interpreter(key.0)?;
+        let object = match self.codes.get(&key) {
+            Some(object) => object.clone(),
+            None => self.read(key, pid, spaces)?,
+        };
+        let line = object.line(&interpreter.layout, frame.instruction);
+        Some((object, line))
+    }
+
+    /// The record was lost: the memory may still hold the code object, in the process or in one with a copy.
+    fn read(&mut self, key: CodeKey, pid: Pid, spaces: &Spaces) -> Option<Arc<CodeObject>> {
+        let (space, address, identity) = key;
+        let layout = &spaces.interpreter(space)?.layout;
+        let processes = [Some(pid), spaces.process_in(space)];
+        let object = processes.into_iter().flatten().find_map(|pid| {
+            CodeObject::read(address, identity, layout, &ProcessMemory::new(pid)).ok()
+        })?;
+        let object = Arc::new(object);
+        self.codes.insert(key, object.clone());
+        Some(object)
+    }
+}

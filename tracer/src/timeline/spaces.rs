@@ -1,0 +1,58 @@
+//! Address spaces: which interpreter lives in which, and through which process it can be read.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::event::Pid;
+use crate::target::Interpreter;
+
+/// What is known of the interpreters of traced processes.
+#[derive(Default)]
+pub struct Spaces {
+    interpreters: HashMap<u64, Arc<Interpreter>>,
+    of_process: HashMap<Pid, u64>,
+}
+
+impl Spaces {
+    /// A process lives in this address space, which holds this interpreter.
+    pub fn insert(&mut self, pid: Pid, space: u64, interpreter: Arc<Interpreter>) {
+        self.interpreters.insert(space, interpreter);
+        self.of_process.insert(pid, space);
+    }
+
+    /// A child has a copy of its parent's address space.
+    pub fn fork(&mut self, parent: Pid, child: Pid) {
+        if let Some(&space) = self.of_process.get(&parent) {
+            self.of_process.insert(child, space);
+        }
+    }
+
+    /// A process has ended, or left its address space for another program's. What ran in it is still to be named.
+    pub fn leave(&mut self, pid: Pid) {
+        self.of_process.remove(&pid);
+    }
+
+    /// The interpreter of an address space.
+    #[must_use]
+    pub fn interpreter(&self, space: u64) -> Option<&Arc<Interpreter>> {
+        self.interpreters.get(&space)
+    }
+
+    /// The interpreter of a process.
+    #[must_use]
+    pub fn of_process(&self, pid: Pid) -> Option<&Arc<Interpreter>> {
+        self.interpreter(*self.of_process.get(&pid)?)
+    }
+
+    /// Some process that lives in an address space.
+    #[must_use]
+    pub fn process_in(&self, space: u64) -> Option<Pid> {
+        self.of_process.iter().find(|&(_, &lives_in)| lives_in == space).map(|(&pid, _)| pid)
+    }
+
+    /// Whether an address lies in the code of a process's interpreter.
+    #[must_use]
+    pub fn is_python(&self, pid: Pid, address: u64) -> bool {
+        self.of_process(pid).is_some_and(|python| python.text.iter().any(|range| range.contains(&address)))
+    }
+}

@@ -1,0 +1,150 @@
+//! When a run ends, and with which exit code.
+
+use std::io::{PipeReader, pipe};
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, kill_process};
+
+use crate::harness::{Program, Signal, Status, Tracer, number, run, system, until};
+
+#[test]
+fn asked_to_stop() {
+    let Some(python) = system() else { return };
+    let program = Program::start(&python, "idle.py");
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let tracer = Tracer::attach(program.pid(), &[]);
+        tracer.signal(signal);
+        let report = tracer.end().exact();
+        assert_eq!(report.ended(), "interrupt", "{signal:?}");
+        assert_eq!(report["target"]["pids"], serde_json::json!([program.pid()]), "{signal:?}");
+    }
+}
+
+#[test]
+fn duration_is_over() {
+    let Some(python) = system() else { return };
+    let program = Program::start(&python, "idle.py");
+    let report = run(["--json", "--duration", "500ms", &program.pid().to_string()]).exact();
+    assert_eq!(report.ended(), "duration");
+    let lasted_ms = number(&report["window"]["duration_ns"]) / 1_000_000;
+    assert!((500..800).contains(&lasted_ms), "{lasted_ms} ms");
+}
+
+#[test]
+fn target_ends_first() {
+    let Some(python) = system() else { return };
+    let mut program = Program::start(&python, "idle.py");
+    let tracer = Tracer::attach(program.pid(), &[]);
+    program.go();
+    program.finish();
+    let report = tracer.end().exact();
+    assert_eq!(report.ended(), "target_exited");
+    let process = report.process(program.pid().into()).expect("the target is told");
+    assert!(process["ended_at_ns"].is_u64(), "{process}");
+}
+
+#[test]
+fn until_a_signal() {
+    let Some(python) = system() else { return };
+    let mut program = Program::start_with(&python, "idle.py", &["terminate"]);
+    let tracer = Tracer::attach(program.pid(), &["--until", "signal:TERM"]);
+    program.go();
+    let report = tracer.end().exact();
+    assert_eq!(report.ended(), "until");
+    assert_eq!(report["signals"][0]["signal"], "SIGTERM", "{}", report["signals"]);
+    assert!(program.answers());
+}
+
+#[test]
+fn until_a_zombie() {
+    let Some(python) = system() else { return };
+    let mut program = Program::start_with(&python, "idle.py", &["zombie"]);
+    let tracer = Tracer::attach(program.pid(), &["--until", "zombie"]);
+    program.go();
+    assert_eq!(tracer.end().exact().ended(), "until");
+}
+
+#[test]
+fn fail_on_zombies() {
+    let Some(python) = system() else { return };
+    for (arguments, code) in [(&["zombie"][..], 3), (&[], 0)] {
+        let mut program = Program::start_with(&python, "idle.py", arguments);
+        let tracer = Tracer::attach(program.pid(), &["--fail-on", "zombies>0"]);
+        program.go();
+        let run = tracer.stop();
+        assert_eq!(run.report().lost(), 0, "{arguments:?}");
+        assert_eq!(run.code, code, "{arguments:?}: {}", run.stderr);
+    }
+}
+
+/// Nobody reads its report, so it cannot finish; the second Ctrl-C must not wait for that.
+#[test]
+fn second_interrupt_quits_at_once() {
+    let Some(python) = system() else { return };
+    let program = Program::start(&python, "idle.py");
+    let mut stuck = Stuck::attach(program.pid());
+    for _ in 0..2 {
+        stuck.interrupt();
+    }
+    let status = until("the end of the tracer", || stuck.tracer.try_wait().expect("it is our child"));
+    assert_eq!(status.code(), Some(130), "{status}");
+}
+
+/// A tracer whose stdout is a pipe that is full.
+struct Stuck {
+    tracer: Child,
+    _stdout: PipeReader,
+}
+
+impl Stuck {
+    fn attach(pid: u32) -> Self {
+        use std::io::Read;
+
+        let (stdout, writer) = pipe().expect("there are descriptors left");
+        fill(&writer);
+        let mut tracer = Command::new(env!("CARGO_BIN_EXE_tracer"))
+            .args(["--json", "--pid", &pid.to_string()])
+            .stdout(writer)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the tracer was built");
+        let mut stderr = tracer.stderr.take().expect("stderr is piped");
+        let mut said = Vec::new();
+        until("`attached`", || {
+            let mut piece = [0; 512];
+            let bytes = stderr.read(&mut piece).expect("stderr is readable");
+            assert_ne!(bytes, 0, "it ended: {}", String::from_utf8_lossy(&said));
+            said.extend_from_slice(&piece[..bytes]);
+            String::from_utf8_lossy(&said).contains("attached").then_some(())
+        });
+        tracer.stderr = Some(stderr);
+        Self { tracer, _stdout: stdout }
+    }
+
+    /// Sends Ctrl-C, and waits until it has been taken: a second one would else be the same.
+    fn interrupt(&mut self) {
+        kill_process(Pid::from_child(&self.tracer), Signal::INT)
+            .expect("a child that was not waited for has its pid");
+        until("the signal to be taken", || match Status::of(self.tracer.id()) {
+            Some(status) if status.state() != 'Z' && status.pending(2) => None,
+            _ => Some(()),
+        });
+    }
+}
+
+impl Drop for Stuck {
+    fn drop(&mut self) {
+        let _ = self.tracer.kill();
+        let _ = self.tracer.wait();
+    }
+}
+
+/// Writes until there is no room.
+fn fill(pipe: &impl std::os::fd::AsFd) {
+    use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+
+    let flags = fcntl_getfl(pipe).expect("a pipe has flags");
+    fcntl_setfl(pipe, flags | OFlags::NONBLOCK).expect("flags of a pipe can be set");
+    while rustix::io::write(pipe, &[b' '; 4096]).is_ok() {}
+    fcntl_setfl(pipe, flags).expect("flags of a pipe can be set");
+}

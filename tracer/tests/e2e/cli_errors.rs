@@ -1,0 +1,153 @@
+//! What cannot be done is said in one line, and the exit code says of which sort it is.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+
+use crate::harness::{Program, Run, Scratch, Status, Tracer, run, skip, system, until};
+
+#[track_caller]
+fn assert_refused(run: &Run, code: i32, words: &[&str]) {
+    assert_eq!(run.code, code, "{run:?}");
+    assert_eq!(run.stdout, "", "stdout carries reports and nothing else");
+    let line = run.stderr.strip_suffix('\n').unwrap_or(&run.stderr);
+    assert!(line.starts_with("tracer: ") && !line.contains('\n'), "one line that says who speaks: {line:?}");
+    for word in words {
+        assert!(line.contains(word), "{word:?} is missing: {line}");
+    }
+}
+
+/// A process that is no interpreter.
+struct Other(Child);
+
+impl Other {
+    fn start(program: &str, arguments: &[&str]) -> Self {
+        Self(Command::new(program).args(arguments).stdout(Stdio::null()).spawn().expect("it is installed"))
+    }
+
+    fn pid(&self) -> String {
+        self.0.id().to_string()
+    }
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn no_such_process() {
+    if system().is_none() {
+        return;
+    }
+    let gone = Command::new("true")
+        .spawn()
+        .and_then(|mut child| child.wait().map(|_| child.id()))
+        .expect("true runs");
+    assert_refused(&run(["--pid", &gone.to_string()]), 4, &["cannot", &gone.to_string()]);
+}
+
+#[test]
+fn a_zombie() {
+    if system().is_none() {
+        return;
+    }
+    let zombie = Other::start("true", &[]);
+    until("its end", || (Status::of(zombie.0.id())?.state() == 'Z').then_some(()));
+    assert_refused(&run(["--pid", &zombie.pid()]), 4, &["cannot", &zombie.pid(), "zombie"]);
+}
+
+#[test]
+fn not_an_interpreter() {
+    if system().is_none() {
+        return;
+    }
+    let sleep = Other::start("sleep", &["600"]);
+    until("exec", || {
+        (fs::read_to_string(format!("/proc/{}/comm", sleep.pid())).ok()? == "sleep\n").then_some(())
+    });
+    assert_refused(&run(["--pid", &sleep.pid()]), 6, &["cannot", &sleep.pid(), "sleep"]);
+}
+
+#[test]
+fn a_kernel_thread() {
+    if system().is_none() {
+        return;
+    }
+    if fs::read_to_string("/proc/2/comm").is_ok_and(|comm| comm == "kthreadd\n") {
+        assert_refused(&run(["--pid", "2"]), 6, &["cannot", "2", "kernel thread"]);
+    } else {
+        skip("kernel threads are not visible in this pid namespace");
+    }
+}
+
+#[test]
+fn without_rights() {
+    let Some(python) = system() else { return };
+    let program = Program::start(&python, "idle.py");
+    let scratch = Scratch::new();
+    // The build folder need not be open to others.
+    let binary = scratch.file("tracer");
+    fs::copy(env!("CARGO_BIN_EXE_tracer"), &binary).expect("the tracer was built");
+    let mut command = Command::new(binary);
+    let nobody = command.args(["--pid", &program.pid().to_string()]).uid(65534).gid(65534);
+    assert_refused(&Tracer::spawn(nobody).end(), 5, &["cannot", "CAP_", "sudo"]);
+}
+
+#[test]
+fn wrong_arguments() {
+    let Some(python) = system() else { return };
+    let program = Program::start(&python, "idle.py");
+    let pid = program.pid().to_string();
+    let cases: [&[&str]; 12] = [
+        &[],
+        &["--nonsense"],
+        &["--pid", "python"],
+        &["--pid", "0"],
+        &["--pid", "-1"],
+        &["--pid", &pid, "--duration", "soon"],
+        &["--pid", &pid, "--duration", "-1"],
+        &["--pid", &pid, "--rate", "0"],
+        &["--pid", &pid, "--depth", "1025"],
+        &["--pid", &pid, "--only", "everything"],
+        &["--pid", &pid, "--max-loss", "much"],
+        &["--pid", &pid, "--fail-on", "zombies>many"],
+    ];
+    for arguments in cases {
+        let run = run(arguments);
+        assert_eq!(run.code, 2, "{arguments:?}: {run:?}");
+        assert_eq!(run.stdout, "", "{arguments:?}");
+        assert!(!run.stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn output_that_is_not_a_new_file() {
+    let Some(python) = system() else { return };
+    let program = Program::start(&python, "idle.py");
+    let scratch = Scratch::new();
+
+    let victim = scratch.file("victim");
+    fs::write(&victim, "precious").expect("it is a new folder");
+    let link = scratch.file("link.json");
+    symlink(&victim, &link).expect("it is a new folder");
+    let dangling = scratch.file("dangling.json");
+    symlink(scratch.file("created"), &dangling).expect("it is a new folder");
+    let fifo = scratch.file("fifo.json");
+    assert!(Command::new("mkfifo").arg(&fifo).status().expect("coreutils are there").success());
+    let nowhere = scratch.file("no such folder/report.json");
+
+    for path in [&link, &dangling, &fifo, &nowhere] {
+        let path = path.to_str().expect("temporary paths are UTF-8");
+        let run = run(["--pid", &program.pid().to_string(), "--duration", "100ms", "-o", path]);
+        assert_eq!(run.code, 1, "{path}: {run:?}");
+        assert_eq!(run.stdout, "", "{path}");
+        let error = run.stderr.lines().last().unwrap_or_default();
+        assert!(error.starts_with("tracer: cannot ") && error.contains(path), "{path}: {run:?}");
+    }
+    assert_eq!(fs::read_to_string(&victim).expect("it was written"), "precious");
+    assert!(!scratch.file("created").exists(), "nothing is written through a link");
+}

@@ -1,0 +1,152 @@
+//! What goes where, and what is in it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::Value;
+
+use crate::harness::{Program, Report, Run, Scratch, Status, Tracer, number, rows, run, site, system};
+
+#[test]
+fn stdout_is_json_alone() {
+    let Some(python) = system() else { return };
+    let program = Program::start(&python, "idle.py");
+    let run = Tracer::attach(program.pid(), &[]).stop();
+    let report = run.exact();
+    assert_eq!(report["schema"], "tracer.report/1");
+    assert!(
+        !run.stderr.contains(['\x1b', '\r']),
+        "no control sequences where there is no terminal: {:?}",
+        run.stderr
+    );
+}
+
+#[test]
+fn text_has_no_control_sequences() {
+    let Some(python) = system() else { return };
+    let program = Program::start(&python, "idle.py");
+    let run = run(["--duration", "100ms", "--pid", &program.pid().to_string()]);
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.stdout.contains(&program.pid().to_string()), "{}", run.stdout);
+    assert!(!run.stdout.contains(|c: char| c.is_control() && c != '\n'), "{:?}", run.stdout);
+}
+
+#[test]
+fn quiet_says_nothing() {
+    let Some(python) = system() else { return };
+    let program = Program::start(&python, "idle.py");
+    let run = run(["-q", "--json", "--duration", "100ms", "--pid", &program.pid().to_string()]);
+    run.exact();
+    assert_eq!(run.stderr, "");
+}
+
+#[test]
+fn report_goes_to_a_file() {
+    let Some(python) = system() else { return };
+    let program = Program::start(&python, "idle.py");
+    let scratch = Scratch::new();
+    let path = scratch.file("report.json");
+    let arguments =
+        ["--duration", "100ms", "-o", path.to_str().expect("it is UTF-8"), &program.pid().to_string()];
+    let run = run(arguments);
+    assert_eq!((run.code, run.stdout.as_str()), (0, ""), "{}", run.stderr);
+
+    let stdout = fs::read_to_string(&path).expect("the report was written");
+    let report = Run { stdout, ..run }.exact();
+    assert_eq!(report.ended(), "duration");
+    let mode = fs::metadata(&path).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o077, 0, "a report is its owner's alone: {mode:o}");
+    assert_eq!(fs::read_dir(scratch.path()).expect("it is there").count(), 1, "nothing else is left");
+}
+
+#[test]
+fn report_goes_to_stdout_by_name() {
+    let Some(python) = system() else { return };
+    let program = Program::start(&python, "idle.py");
+    let run = run(["--duration", "100ms", "-f", "json", "-o", "-", "--pid", &program.pid().to_string()]);
+    assert_eq!(run.exact().ended(), "duration");
+}
+
+#[test]
+fn a_thread_is_taken_as_its_process() {
+    let Some(python) = system() else { return };
+    let program = Program::start(&python, "idle.py");
+    let pid = program.pid();
+    let tid = fs::read_dir(format!("/proc/{pid}/task"))
+        .expect("the program runs")
+        .flatten()
+        .find_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok().filter(|&tid| tid != pid))
+        .expect("the program has a second thread");
+    let run = Tracer::attach(tid, &[]).stop();
+    assert_eq!(run.exact()["target"]["pids"], serde_json::json!([pid]));
+    let told = run.stderr.lines().any(|line| [tid, pid].iter().all(|id| line.contains(&id.to_string())));
+    assert!(told, "{}", run.stderr);
+}
+
+#[test]
+fn several_processes() {
+    let Some(python) = system() else { return };
+    let programs = [(); 2].map(|()| Program::start(&python, "idle.py"));
+    let [one, two] = programs.each_ref().map(|program| program.pid());
+    let report = run(["--json", "--duration", "100ms", "--pid", &format!("{one},{two}")]).exact();
+    assert_eq!(report["target"]["pids"], serde_json::json!([one, two]));
+    for pid in [one, two] {
+        assert_eq!(report.process(pid.into()).expect("both are told")["root"], true);
+    }
+}
+
+fn work_under(flags: &[&str]) -> Option<Report> {
+    let python = system()?;
+    let scratch = Scratch::new();
+    let mut program = Program::start_with(&python, "reads.py", &[scratch.file("file").to_str()?]);
+    let tracer = Tracer::attach(program.pid(), flags);
+    program.go();
+    Some(tracer.stop().exact())
+}
+
+fn is_empty(list: &Value) -> bool {
+    list.is_null() || rows(list).next().is_none()
+}
+
+#[test]
+fn only_what_was_asked_for() {
+    let Some(report) = work_under(&["--only", "reads"]) else { return };
+    assert!(!is_empty(&report["reads"]));
+    for list in [&report["switches"]["causes"], &report["signals"], &report["frames"]["hot"]] {
+        assert!(is_empty(list), "{list}");
+    }
+}
+
+#[test]
+fn all_but_what_was_skipped() {
+    let Some(report) = work_under(&["--skip", "reads"]) else { return };
+    assert!(is_empty(&report["reads"]), "{}", report["reads"]);
+    assert!(!is_empty(&report["switches"]["causes"]));
+}
+
+#[test]
+fn stacks_are_as_deep_as_asked() {
+    let Some(python) = system() else { return };
+    let mut program = Program::start(&python, "parked.py");
+    let tracer = Tracer::attach(program.pid(), &["--depth", "3"]);
+    program.go();
+    let report = tracer.stop().exact();
+    let stacks: Vec<_> =
+        rows(&report["switches"]["causes"]).filter_map(|row| row["stack"].as_array()).collect();
+    let sleeping: Vec<_> = stacks.iter().filter(|stack| stack[0]["function"] == "sleeper").collect();
+    assert!(!sleeping.is_empty(), "{}", report["switches"]["causes"]);
+    for stack in sleeping {
+        assert_eq!(stack.len(), 3, "{:#?}", stack.iter().map(site).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn the_tracer_is_not_its_targets_tracer() {
+    let Some(python) = system() else { return };
+    let program = Program::start(&python, "idle.py");
+    let tracer = Tracer::attach(program.pid(), &[]);
+    let status = Status::of(program.pid()).expect("the program runs");
+    assert_eq!((status.tracer_pid(), status.state()), ("0", 'S'));
+    let overhead = &tracer.stop().exact()["overhead"];
+    assert!(number(&overhead["tracer_peak_rss_bytes"]) > 0, "{overhead}");
+}

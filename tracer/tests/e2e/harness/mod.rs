@@ -1,0 +1,80 @@
+//! What the tests share: interpreters, the programs that they run, the tracer, its report.
+
+mod files;
+mod interpreter;
+mod program;
+mod report;
+mod status;
+mod tracer;
+
+use std::sync::{Mutex, MutexGuard};
+use std::thread;
+use std::time::{Duration, Instant};
+
+pub use files::Scratch;
+pub use interpreter::{Interpreter, Python, each, system};
+pub use program::Program;
+pub use report::{Report, Tally, in_window, number, rows, site, stack, text};
+pub use rustix::process::Signal;
+pub use status::Status;
+pub use tracer::{Run, Tracer, run};
+
+/// Nothing in these tests takes longer, unless it hangs.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Turns each property, a `fn(&Python)`, into one test per interpreter: `property::python3_12`.
+macro_rules! on_every_python {
+    ($($property:ident),+ $(,)?) => {$(
+        mod $property {
+            use crate::harness::{Interpreter, each};
+
+            #[test]
+            fn system() {
+                each(Interpreter::System, super::$property);
+            }
+
+            #[test]
+            fn python3_11() {
+                each(Interpreter::Release(11), super::$property);
+            }
+
+            #[test]
+            fn python3_12() {
+                each(Interpreter::Release(12), super::$property);
+            }
+
+            #[test]
+            fn python3_13() {
+                each(Interpreter::Release(13), super::$property);
+            }
+        }
+    )+};
+}
+pub(crate) use on_every_python;
+
+/// Heavy tests, and those that measure time, go one after another.
+pub fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    // The lock guards no data: a test that failed while holding it leaves nothing broken.
+    TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Waits until something is there.
+#[track_caller]
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(started.elapsed() < PATIENCE, "waited in vain for {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Says why a test does not run; a failure where the environment asks for all tests.
+#[track_caller]
+pub fn skip(why: &str) {
+    assert!(std::env::var_os("TRACER_REQUIRE_E2E").is_none(), "skipped: {why}");
+    eprintln!("skipped: {why}");
+}

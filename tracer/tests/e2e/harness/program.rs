@@ -1,0 +1,106 @@
+//! A Python program under test, and the lines that we exchange with it.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use serde_json::Value;
+
+use super::{PATIENCE, Python};
+
+/// A running program; it and what it started end with this value.
+pub struct Program {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: Receiver<String>,
+}
+
+/// Where a program's source is.
+pub fn source(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "tests/programs", name].iter().collect()
+}
+
+impl Program {
+    /// Starts a program and waits until it is ready.
+    pub fn start(python: &Python, name: &str) -> Self {
+        Self::start_with(python, name, &[])
+    }
+
+    /// The same, with arguments.
+    pub fn start_with(python: &Python, name: &str, arguments: &[&str]) -> Self {
+        let mut child = Command::new(&python.path)
+            .arg("-B") // leaves no byte code beside the sources
+            .arg(source(name))
+            .args(arguments)
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("an interpreter that was found runs");
+        let stdin = child.stdin.take();
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            BufReader::new(stdout).lines().map_while(Result::ok).try_for_each(|l| sender.send(l))
+        });
+        let program = Self { child, stdin, lines };
+        assert_eq!(program.hear(), format!("ready {}", program.pid()), "{name} tells its pid");
+        program
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Lets it work, and waits for its own account of that.
+    pub fn go(&mut self) -> Value {
+        self.say("go");
+        serde_json::from_str(&self.hear()).expect("a program tells JSON")
+    }
+
+    /// It lives, and does what it is told.
+    pub fn answers(&mut self) -> bool {
+        self.say("hello?");
+        self.hear() == "still here"
+    }
+
+    /// Sends it one line.
+    pub fn say(&mut self, line: &str) {
+        let stdin = self.stdin.as_mut().expect("stdin is open until it is told to finish");
+        writeln!(stdin, "{line}").expect("the program reads its stdin");
+    }
+
+    /// Its next line.
+    #[track_caller]
+    pub fn hear(&self) -> String {
+        self.lines.recv_timeout(PATIENCE).expect("the program says something")
+    }
+
+    /// Lets it finish by itself.
+    pub fn finish(&mut self) {
+        self.stdin = None;
+        let status = self.child.wait().expect("it is our child");
+        assert!(status.success(), "the program failed: {status}");
+    }
+
+    /// Sends its process a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal)
+            .expect("a child that was not waited for has its pid");
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            // The group is the program's own, and its leader has not been reaped: no other can have this number.
+            let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+            let _ = self.child.wait();
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! What the kernel says about a process.
+
+use std::fs;
+
+/// `/proc/PID/status`
+pub struct Status(String);
+
+impl Status {
+    /// None for a process that is gone.
+    pub fn of(pid: u32) -> Option<Self> {
+        fs::read_to_string(format!("/proc/{pid}/status")).ok().map(Self)
+    }
+
+    fn field(&self, name: &str) -> &str {
+        let line = self.0.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.unwrap_or_default().trim()
+    }
+
+    /// `R`, `S`, `T`, `Z`, …
+    pub fn state(&self) -> char {
+        self.field("State").chars().next().unwrap_or('?')
+    }
+
+    /// Who traces it with ptrace(2); 0 is nobody.
+    pub fn tracer_pid(&self) -> &str {
+        self.field("TracerPid")
+    }
+
+    /// A signal was sent to the process and no thread has taken it yet.
+    pub fn pending(&self, signal: i32) -> bool {
+        let mask = u64::from_str_radix(self.field("ShdPnd"), 16).unwrap_or(0);
+        mask & (1 << (signal - 1)) != 0
+    }
+}

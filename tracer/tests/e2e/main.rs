@@ -1,0 +1,26 @@
+//! The real binary, as root, on a real kernel, against real interpreters.
+//!
+//! A test is two small files of one name: `e2e/NAME.rs` and `programs/NAME.py`. The program says `ready` before we
+//! attach, works when told to, and then tells its own truth; the report has to agree with it. Every report passes
+//! through [`harness::Run`], which asserts the laws of `quality` whatever else a test looks at.
+//!
+//! A skip prints why; `TRACER_REQUIRE_E2E=1` turns skips into failures, except for interpreters that a machine may
+//! well lack.
+
+mod harness;
+
+mod cli_end;
+mod cli_errors;
+mod cli_output;
+mod cpu;
+mod dead_target;
+mod deadlock;
+mod loss;
+mod neighbours;
+mod parked;
+mod processes;
+mod reads;
+mod signals;
+mod switches;
+mod unharmed;
+mod zombies;

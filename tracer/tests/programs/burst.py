@@ -1,0 +1,16 @@
+"""Sends itself many signals that it ignores, each an event of its own."""
+
+import os
+import signal
+
+import told
+
+SIGNALS = 20_000
+
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+told.ready()
+pid = os.getpid()
+for _ in range(SIGNALS):
+    os.kill(pid, signal.SIGUSR1)
+told.tell(SIGNALS)
+told.stay()

@@ -1,0 +1,15 @@
+"""Sends another process signals in two ways; nobody traces this program."""
+
+import ctypes
+import os
+import signal
+import sys
+
+import told
+
+target = int(sys.argv[1])
+told.ready()
+os.kill(target, signal.SIGTERM)
+ctypes.CDLL(None).sigqueue(target, int(signal.SIGRTMIN), ctypes.c_void_p(7))
+told.tell([[int(signal.SIGTERM), "kill"], [int(signal.SIGRTMIN), "sigqueue"]])
+told.stay()

@@ -1,0 +1,72 @@
+"""Threads that sleep, contend for a lock, read a pipe, poll and compute; all of them live throughout."""
+
+import os
+import select
+import threading
+import time
+
+import told
+
+lock = threading.Lock()
+pipe = os.pipe()
+quiet = os.pipe()
+begin, end = threading.Event(), threading.Event()
+done = threading.Semaphore(0)
+
+
+def sleeps():
+    for _ in range(200):
+        time.sleep(0.001)
+
+
+def contends():
+    for _ in range(100):
+        with lock:
+            time.sleep(0.0005)
+
+
+def writes():
+    for _ in range(200):
+        time.sleep(0.0002)
+        os.write(pipe[1], b"x")
+
+
+def reads():
+    for _ in range(200):
+        os.read(pipe[0], 1)
+
+
+def polls():
+    for _ in range(100):
+        select.select([quiet[0]], [], [], 0.002)
+
+
+def computes():
+    deadline = time.monotonic() + 0.5
+    while time.monotonic() < deadline:
+        sum(range(2000))
+
+
+def run(work):
+    begin.wait()
+    work()
+    done.release()
+    end.wait()
+
+
+WORK = [sleeps, contends, contends, writes, reads, polls, computes, computes]
+threads = [threading.Thread(target=run, args=[work], daemon=True) for work in WORK]
+for thread in threads:
+    thread.start()
+tids = [thread.native_id for thread in threads]
+told.until_parked(tids)
+told.ready()
+before = [told.switches(tid) for tid in tids]
+begin.set()
+for _ in threads:
+    done.acquire()
+told.until_parked(tids)
+after = [told.switches(tid) for tid in tids]
+truth = [sum(now[kind] - then[kind] for now, then in zip(after, before)) for kind in (0, 1)]
+told.tell({"workers_voluntary": truth[0], "workers_involuntary": truth[1], "threads": len(threads) + 1})
+told.stay()

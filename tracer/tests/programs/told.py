@@ -1,0 +1,58 @@
+"""How a program and its test talk: one line each way, and the program's own truth as JSON."""
+
+import json
+import os
+import sys
+import time
+
+
+def ready():
+    """Says that we may be traced now, and blocks until the test says that we are."""
+    print("ready", os.getpid(), flush=True)
+    sys.stdin.readline()
+
+
+def tell(truth):
+    """Says what was done."""
+    print(json.dumps(truth), flush=True)
+
+
+def stay():
+    """Answers every line until the test closes stdin."""
+    for _ in sys.stdin:
+        print("still here", flush=True)
+
+
+def only_line(function):
+    """The frame of a function of one line, as the report has it."""
+    code = function.__code__
+    return {"function": function.__qualname__, "file": code.co_filename, "line": code.co_firstlineno + 1}
+
+
+def stack(frame):
+    """A stack, innermost frame first, as the report has it."""
+    frames = []
+    while frame is not None:
+        code = frame.f_code
+        name = getattr(code, "co_qualname", code.co_name)
+        frames.append({"function": name, "file": code.co_filename, "line": frame.f_lineno})
+        frame = frame.f_back
+    return frames
+
+
+def switches(tid):
+    """How often a thread of ours left its CPU, voluntarily and not, and its state."""
+    with open(f"/proc/self/task/{tid}/status") as status:
+        fields = dict(line.rstrip("\n").split(":\t", 1) for line in status if ":\t" in line)
+    return int(fields["voluntary_ctxt_switches"]), int(fields["nonvoluntary_ctxt_switches"]), fields["State"][0]
+
+
+def until_parked(tids):
+    """Returns when all these threads sleep for good: waiting for the GIL wakes up every 5 ms."""
+    before = None
+    while True:
+        now = [switches(tid) for tid in tids]
+        if now == before and all(state == "S" for _, _, state in now):
+            return
+        before = now
+        time.sleep(0.02)

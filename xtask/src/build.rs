@@ -1,0 +1,84 @@
+//! Builds the probes, and the tracer around them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::command::{cargo, run};
+use crate::compiler::TARGET;
+use crate::setup::{self, Toolchain};
+use crate::tree;
+
+/// Builds everything; returns the path of the tracer.
+pub fn build() -> Result<PathBuf> {
+    build_probes(&setup::for_building()?)?;
+    run(in_workspace("build").args(["--release", "--package", "tracer"]))?;
+    Ok(tree::target()?.join("release/tracer"))
+}
+
+/// A subcommand of cargo, in the workspace, with the caller's settings.
+pub fn in_workspace(subcommand: &str) -> Command {
+    let mut cargo = Command::new(cargo());
+    cargo.arg(subcommand).arg("--manifest-path").arg(tree::root().join("Cargo.toml"));
+    cargo
+}
+
+/// Builds the probes into the object that the tracer embeds.
+pub fn build_probes(toolchain: &Toolchain) -> Result<()> {
+    let object = tree::object()?;
+    let target_directory = object.with_file_name("");
+    run(toolchain
+        .compiler
+        .cargo_build()
+        .args(["--release", "--target-dir"])
+        .arg(&target_directory)
+        .env("CARGO_ENCODED_RUSTFLAGS", rustflags(&toolchain.linker))
+        .current_dir(tree::root().join("tracer-ebpf")))?;
+    let built = target_directory.join(TARGET).join("release/tracer-ebpf");
+    replace_if_changed(&built, &object)
+        .with_context(|| format!("cannot copy {} to {}", built.display(), object.display()))
+}
+
+/// Debug info is what the linker makes BTF from, which the kernel asks for; it costs nothing at run time.
+fn rustflags(linker: &Path) -> String {
+    let linker = format!("linker={}", linker.display());
+    ["-C", &linker, "-C", "debuginfo=2", "-C", "link-arg=--btf"].join("\x1f")
+}
+
+/// Leaves an equal file as it is: a new modification time would make cargo build the tracer again.
+fn replace_if_changed(from: &Path, to: &Path) -> std::io::Result<()> {
+    let new = fs::read(from)?;
+    if fs::read(to).is_ok_and(|old| old == new) {
+        return Ok(());
+    }
+    // By a rename, so that a build that reads it at this moment never sees half of it.
+    let half = to.with_extension("half");
+    fs::write(&half, new)?;
+    fs::rename(half, to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replaces_a_file_only_when_it_changed() {
+        let directory = std::env::temp_dir().join(format!("xtask-replace-{}", std::process::id()));
+        fs::create_dir(&directory).unwrap();
+        let (from, to) = (directory.join("from"), directory.join("to"));
+        let modified = || fs::metadata(&to).unwrap().modified().unwrap();
+
+        fs::write(&from, "one").unwrap();
+        replace_if_changed(&from, &to).unwrap();
+        let first = modified();
+        replace_if_changed(&from, &to).unwrap();
+        assert_eq!(modified(), first, "an equal file was written again");
+
+        fs::write(&from, "two").unwrap();
+        replace_if_changed(&from, &to).unwrap();
+        assert_eq!(fs::read_to_string(&to).unwrap(), "two");
+        fs::remove_dir_all(directory).unwrap();
+    }
+}

@@ -1,0 +1,51 @@
+//! `cargo xtask`: sets up, builds, runs and tests the tracer.
+
+mod apt;
+mod build;
+mod command;
+mod compiler;
+mod demo;
+mod linker;
+mod run;
+mod setup;
+mod test;
+mod tree;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", about)]
+enum Task {
+    /// Install what this machine lacks to build and test; safe to repeat
+    Setup,
+    /// Build the probes, and target/release/tracer around them
+    Build,
+    /// Build, then run the tracer as root; without arguments, on a demo program for ten seconds
+    Run {
+        /// Passed to the tracer as they are
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+    /// Build, then check formatting, lints and docs, and run all tests, the end-to-end ones as root
+    Test {
+        /// Only run the tests whose names contain one of these
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        filters: Vec<OsString>,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Task::parse() {
+        Task::Setup => setup::setup().map(|()| ExitCode::SUCCESS),
+        Task::Build => build::build().map(|_tracer| ExitCode::SUCCESS),
+        Task::Run { args } => run::run(&args),
+        Task::Test { filters } => test::test(&filters).map(|()| ExitCode::SUCCESS),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("xtask: {error:#}");
+        ExitCode::FAILURE
+    })
+}

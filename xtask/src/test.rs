@@ -1,0 +1,57 @@
+//! Everything that has to hold before a change goes in, cheapest first.
+
+use std::env;
+use std::ffi::OsString;
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+
+use crate::build::{build_probes, in_workspace};
+use crate::command::{cargo, is_root, on_path, run, say};
+use crate::{setup, tree};
+
+/// Checks formatting, lints and docs, then runs the tests whose names contain one of `filters`.
+pub fn test(filters: &[OsString]) -> Result<()> {
+    let mut tests = all_tests(filters)?;
+    let toolchain = setup::for_testing()?;
+    check("the workspace's formatting", in_workspace("fmt").args(["--all", "--check"]))?;
+    check("the probes' formatting", &mut probes_fmt())?;
+    build_probes(&toolchain)?;
+    check("lints", in_workspace("clippy").args(["--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    check("docs", in_workspace("doc").args(["--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
+    run(&mut tests)
+}
+
+fn check(what: &str, command: &mut Command) -> Result<()> {
+    say(format!("checking {what}"));
+    run(command)
+}
+
+fn probes_fmt() -> Command {
+    let mut fmt = Command::new(cargo());
+    fmt.args(["fmt", "--check", "--manifest-path"]).arg(tree::root().join("tracer-ebpf/Cargo.toml"));
+    fmt
+}
+
+fn all_tests(filters: &[OsString]) -> Result<Command> {
+    let mut test = in_workspace("test");
+    test.args(["--release", "--workspace"]);
+    if !is_root() {
+        ensure!(on_path("sudo"), "cannot run the end-to-end tests: neither root nor sudo; try again as root");
+        test.arg("--config").arg(sudo_runner());
+    }
+    // Where nobody reads the reasons, a test that cannot run has failed.
+    if env::var_os("CI").is_some() {
+        test.env("TRACER_REQUIRE_E2E", "1");
+    }
+    test.arg("--").args(filters);
+    Ok(test)
+}
+
+/// Makes cargo build the tests as the caller, and run them as root.
+///
+/// `PATH`, which sudo would replace, is where the tests look for interpreters.
+fn sudo_runner() -> String {
+    let path = format!("PATH={}", env::var("PATH").unwrap_or_default());
+    format!(r#"target."cfg(all())".runner = ["sudo", "-E", "env", {path:?}]"#)
+}
