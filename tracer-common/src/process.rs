@@ -96,4 +96,11 @@ pub struct Reaped {
     pub pad: u32,
 }
 
-sized!(Fork = 64, Exec = 56 + EXEC_PATH_BYTES + EXEC_ARGUMENT_BYTES, Exit = 56, Free = 24, Rename = 40, Reaped = 32);
+sized!(
+    Fork = 64,
+    Exec = 56 + EXEC_PATH_BYTES + EXEC_ARGUMENT_BYTES,
+    Exit = 56,
+    Free = 24,
+    Rename = 40,
+    Reaped = 32
+);

@@ -179,5 +179,12 @@ impl Code {
     pub const FIXED: usize = size_of::<Self>() - LINE_TABLE_BYTES;
 }
 
-sized!(Python = 80, Layout = 44, Frame = 16, Name = 264, Code = 584 + LINE_TABLE_BYTES, Stack = 48 + 16 * MAX_DEPTH);
+sized!(
+    Python = 80,
+    Layout = 44,
+    Frame = 16,
+    Name = 264,
+    Code = 584 + LINE_TABLE_BYTES,
+    Stack = 48 + 16 * MAX_DEPTH
+);
 pod!(Python, Layout);

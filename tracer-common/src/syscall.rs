@@ -7,7 +7,8 @@ use crate::{pod, sized};
 /// `epoll_wait`, `flock`. One bit per number.
 /// <https://github.com/torvalds/linux/blob/v6.12/arch/x86/entry/syscalls/syscall_64.tbl>
 pub static DESCRIPTOR_CALLS: [u64; 8] = bits(&[
-    0, 1, 17, 18, 19, 20, 42, 43, 44, 45, 46, 47, 73, 74, 75, 232, 281, 288, 295, 296, 299, 307, 327, 328, 441,
+    0, 1, 17, 18, 19, 20, 42, 43, 44, 45, 46, 47, 73, 74, 75, 232, 281, 288, 295, 296, 299, 307, 327, 328,
+    441,
 ]);
 
 const fn bits(numbers: &[u32]) -> [u64; 8] {

@@ -122,8 +122,21 @@ fn send(probe: Probe, task: Task, opened: &Opened) -> bool {
     file.magic = word(opened.super_block, &kernel::SB_MAGIC);
     file.rdev = word(opened.inode, &kernel::INODE_RDEV) as u32;
     read_peer(opened, file);
-    read_path(probe, task, opened, scratch);
-    let file = &mut scratch.file;
+    start_climb(task, opened, scratch);
+    let mut number = probe as u32;
+    // SAFETY: `climb_step` has the signature that the helper wants, and `number` outlives the loop.
+    unsafe { bpf_loop(COMPONENTS, climb_step as *mut c_void, (&raw mut number).cast(), 0) };
+    finish(probe, task)
+}
+
+/// Sends the file in the scratch buffer, whose path has been followed.
+#[inline(always)]
+fn finish(probe: Probe, task: Task) -> bool {
+    // Looked up anew: the steps wrote to it behind the compiler's back.
+    let Some(scratch) = scratch::of_probe(probe) else { return false };
+    let (climb, file) = (&scratch.climb, &mut scratch.file);
+    file.flags = climb.flags | if climb.done == 0 { flag::TRUNCATED } else { 0 };
+    file.path_bytes = climb.bytes as u32;
     let bytes = File::FIXED as u64 + u64::from(file.path_bytes & (2 * PATH_BYTES as u32 - 1)).min(PATH_BYTES as u64);
     file.header = header(kind::FILE, bytes as usize, now(), task);
     // SAFETY: the record is as long as its longest path.
@@ -164,7 +177,7 @@ pub struct Climb {
 }
 
 #[inline(always)]
-fn read_path(probe: Probe, task: Task, opened: &Opened, scratch: &mut Scratch) {
+fn start_climb(task: Task, opened: &Opened, scratch: &mut Scratch) {
     let dentry = word(opened.file, &kernel::FILE_DENTRY);
     let (root_dentry, root_mount) = task.root();
     let hashed = word(dentry, &kernel::DENTRY_PPREV) != 0;
@@ -177,11 +190,6 @@ fn read_path(probe: Probe, task: Task, opened: &Opened, scratch: &mut Scratch) {
         flags: if hashed { 0 } else { flag::UNHASHED },
         done: 0,
     };
-    let mut number = probe as u32;
-    // SAFETY: `climb_step` has the signature that the helper wants, and `number` outlives the loop.
-    unsafe { bpf_loop(COMPONENTS, climb_step as *mut c_void, (&raw mut number).cast(), 0) };
-    scratch.file.flags = scratch.climb.flags | if scratch.climb.done == 0 { flag::TRUNCATED } else { 0 };
-    scratch.file.path_bytes = scratch.climb.bytes as u32;
 }
 
 #[inline(never)]

@@ -56,7 +56,7 @@ pub fn walk_to(probe: Probe, task: Task, target: &Target, depth: u32) -> Walked 
     let mut number = probe as u32;
     // SAFETY: `step` has the signature that the helper wants, and `number` outlives the loop.
     unsafe { bpf_loop(depth, step as *mut c_void, (&raw mut number).cast(), 0) };
-    finish(probe, task, target, scratch)
+    finish(probe, task, target)
 }
 
 /// The state of a walk between two frames. Kept in the scratch buffer: what the verifier reads back from there is
@@ -95,7 +95,9 @@ unsafe extern "C" fn step(index: u64, context: *mut c_void) -> i64 {
 }
 
 #[inline(always)]
-fn finish(probe: Probe, task: Task, target: &Target, scratch: &mut Scratch) -> Walked {
+fn finish(probe: Probe, task: Task, target: &Target) -> Walked {
+    // Looked up anew: the steps wrote to it behind the compiler's back.
+    let Some(scratch) = scratch::of_probe(probe) else { return Walked { id: 0, status: status::FAULTED } };
     let walk = &scratch.walk;
     let status = match (walk.faulted, walk.python) {
         (1, _) => status::FAULTED,
@@ -111,9 +113,8 @@ fn finish(probe: Probe, task: Task, target: &Target, scratch: &mut Scratch) -> W
         scratch.stack.id = id;
         scratch.stack.space = target.space;
         scratch.stack.status = status;
-        let depth = scratch.walk.depth;
-        scratch.stack.depth = depth as u32;
-        send_stack(probe, task, target, scratch, depth);
+        scratch.stack.depth = walk.depth as u32;
+        send_stack(probe, task, target, walk.depth);
     }
     Walked { id, status }
 }
@@ -123,15 +124,17 @@ fn seen_stack(id: u64) -> bool {
     SEEN_STACKS.get(id as u32 & (SEEN - 1)).is_some_and(|&seen| seen == id)
 }
 
+/// Sends the stack in the scratch buffer, after the names that it needs.
 #[inline(always)]
-fn send_stack(probe: Probe, task: Task, target: &Target, scratch: &mut Scratch, depth: u64) {
+fn send_stack(probe: Probe, task: Task, target: &Target, depth: u64) {
     code::send_all(probe, task, target, depth);
-    let bytes = Stack::FIXED as u64 + (depth & (2 * MAX_DEPTH as u64 - 1)).min(MAX_DEPTH as u64) * size_of::<Frame>() as u64;
+    let Some(scratch) = scratch::of_probe(probe) else { return };
+    let frames = (depth & (2 * MAX_DEPTH as u64 - 1)).min(MAX_DEPTH as u64);
+    let bytes = Stack::FIXED as u64 + frames * size_of::<Frame>() as u64;
     scratch.stack.header = header(kind::STACK, bytes as usize, now(), task);
     // SAFETY: the stack is as long as its deepest.
-    if unsafe { send_record(probe as u32, (&raw const scratch.stack).cast(), bytes) }
-        && let Some(slot) = SEEN_STACKS.get_ptr_mut(scratch.stack.id as u32 & (SEEN - 1))
-    {
+    let sent = unsafe { send_record(probe as u32, (&raw const scratch.stack).cast(), bytes) };
+    if sent && let Some(slot) = SEEN_STACKS.get_ptr_mut(scratch.stack.id as u32 & (SEEN - 1)) {
         // SAFETY: one word; whoever writes last only makes the other's stack be sent again.
         unsafe { *slot = scratch.stack.id };
     }

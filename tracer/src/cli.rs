@@ -277,12 +277,16 @@ mod tests {
     #[test]
     fn pids_come_in_every_way() {
         assert_eq!(parse("tracer -p 1,2 --pid 3 4").unwrap().pids(), [1, 2, 3, 4]);
-        assert!(parse("tracer -p 0").is_err() && parse("tracer -p x").is_err() && parse("tracer -p -5").is_err());
+        assert!(
+            parse("tracer -p 0").is_err() && parse("tracer -p x").is_err() && parse("tracer -p -5").is_err()
+        );
     }
 
     #[test]
     fn units_read_as_people_write_them() {
-        for (text, expected) in [("30s", 30_000), ("500ms", 500), ("5m", 300_000), ("2", 2_000), ("1.5s", 1_500)] {
+        for (text, expected) in
+            [("30s", 30_000), ("500ms", 500), ("5m", 300_000), ("2", 2_000), ("1.5s", 1_500)]
+        {
             assert_eq!(duration(text), Ok(Duration::from_millis(expected)), "{text}");
         }
         assert!(duration("0").is_err() && duration("3 days").is_err() && duration("s").is_err());
@@ -303,6 +307,8 @@ mod tests {
     fn sections_are_asked_for_or_left_out() {
         let options = parse("tracer -p 1 --skip reads,gc").unwrap().options();
         assert!(!options.plan.sections.has(Section::Reads) && options.plan.sections.has(Section::Frames));
-        assert!(parse("tracer -p 1 --only reads --skip gc").is_err() && parse("tracer -p 1 --only cpu").is_err());
+        assert!(
+            parse("tracer -p 1 --only reads --skip gc").is_err() && parse("tracer -p 1 --only cpu").is_err()
+        );
     }
 }

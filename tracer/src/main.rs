@@ -75,7 +75,8 @@ fn run(cli: &Cli) -> Result<u8, Failure> {
     if cli.shape() == Shape::Stream {
         console.stream = Some(Stream::new());
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Runtime)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Runtime)?;
     let finished = runtime.block_on(session::trace(&cli.options(), &roots, &mut console))?;
     show(cli, &finished.report, destination, console.stream)?;
     let code = exit_code(cli, &finished);

@@ -25,7 +25,10 @@ impl Status {
     pub fn attached(&self, pids: &[u32], took: Duration) {
         let pids: Vec<_> = pids.iter().map(u32::to_string).collect();
         let pids = pids.join(", ");
-        self.say(&format!("attached to PID {pids} in {:.2} s, it was not stopped; Ctrl-C to finish", took.as_secs_f64()));
+        self.say(&format!(
+            "attached to PID {pids} in {:.2} s, it was not stopped; Ctrl-C to finish",
+            took.as_secs_f64()
+        ));
     }
 
     /// Some time has passed.

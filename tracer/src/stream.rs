@@ -66,7 +66,9 @@ fn object(event: &Event, symbols: &Symbols) -> Option<Value> {
             "kind": "exit", "at_ns": exit.at, "pid": exit.task.pid, "comm": name(&exit.comm),
             "exit_code": exit_code(exit.wait_status), "signal": killed_by(exit.wait_status),
         }),
-        Event::Reaped { at, by, child } => json!({ "kind": "reaped", "at_ns": at, "pid": child, "by": task(*by) }),
+        Event::Reaped { at, by, child } => {
+            json!({ "kind": "reaped", "at_ns": at, "pid": child, "by": task(*by) })
+        }
         Event::Reparented { at, pid, comm, old_ppid, new_ppid } => json!({
             "kind": "orphan", "at_ns": at, "pid": pid, "comm": name(comm), "old_ppid": old_ppid, "new_ppid": new_ppid,
         }),

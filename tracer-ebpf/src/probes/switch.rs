@@ -61,6 +61,7 @@ pub fn sched_wakeup_new(ctx: BtfTracePointContext) -> i32 {
     runnable(&ctx)
 }
 
+#[derive(Clone, Copy)]
 struct Switch {
     control: &'static Control,
     now: u64,
@@ -100,8 +101,14 @@ fn leave(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
         Ok(thread) => thread,
         Err(refused) => return refused,
     };
+    if thread.running == 0
+        && let Err(refused) = make_up_for_return(switch, task, thread, scratch)
+    {
+        return refused;
+    }
     scratch.switch = SwitchKey { pid: task.pid(), tid: task.tid(), epoch: switch.control.epoch, ..Default::default() };
-    scratch.gap = SwitchValue { count: 1, on_cpu_ns: on_cpu(switch, task, thread), ..Default::default() };
+    let on_cpu_ns = switch.now.saturating_sub(thread.since_ns);
+    scratch.gap = SwitchValue { count: 1, on_cpu_ns, ..Default::default() };
     explain(switch, task, target, thread, scratch);
     if let Err(refused) = add(scratch) {
         return refused;
@@ -119,6 +126,28 @@ fn leave(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
     Outcome::AGGREGATED
 }
 
+/// The thread leaves without having returned: it ran when the window began, or its return was not seen, since the
+/// kernel may skip a program on whatever thread was there before. A known gap then ends at the wakeup.
+#[inline(always)]
+fn make_up_for_return(switch: &Switch, task: Task, thread: &mut Thread, scratch: &mut Scratch) -> Result<(), Outcome> {
+    if thread.key.pid == 0 {
+        thread.since_ns = start(switch, task);
+        return Ok(());
+    }
+    let returned = if thread.runnable_ns == 0 { switch.now } else { thread.runnable_ns };
+    scratch.gap = gap(&Switch { now: returned, ..*switch }, task, thread);
+    thread.since_ns = returned;
+    thread.key.epoch = switch.control.epoch;
+    scratch.switch = thread.key;
+    add(scratch)
+}
+
+/// Since when the window holds this thread: its own start, or the window's.
+#[inline(always)]
+fn start(switch: &Switch, task: Task) -> u64 {
+    switch.control.started_ns.max(task.start_time())
+}
+
 /// What the thread did until now; an empty entry at its first sight.
 #[inline(always)]
 fn entry(tid: u32) -> Result<&'static mut Thread, Outcome> {
@@ -130,13 +159,6 @@ fn entry(tid: u32) -> Result<&'static mut Thread, Outcome> {
     THREADS.insert(tid, &empty, 0).map_err(Outcome::refused)?;
     // SAFETY: as above.
     THREADS.get_ptr_mut(tid).map(|thread| unsafe { &mut *thread }).ok_or(Outcome::MAP_BUSY)
-}
-
-/// Since when it has run: its last switch-in, the window's start, or its own.
-#[inline(always)]
-fn on_cpu(switch: &Switch, task: Task, thread: &Thread) -> u64 {
-    let since = if thread.running == 1 { thread.since_ns } else { switch.control.started_ns.max(task.start_time()) };
-    switch.now.saturating_sub(since)
 }
 
 /// Everything of the row that says why and where.
@@ -233,7 +255,7 @@ fn assume_asleep(task: Task, thread: &mut Thread) {
 #[inline(always)]
 fn gap(switch: &Switch, task: Task, thread: &Thread) -> SwitchValue {
     let before = thread.since_ns == 0;
-    let since = if before { switch.control.started_ns.max(task.start_time()) } else { thread.since_ns };
+    let since = if before { start(switch, task) } else { thread.since_ns };
     let runnable = if thread.runnable_ns == 0 { switch.now } else { thread.runnable_ns };
     SwitchValue {
         off_cpu_ns: switch.now.saturating_sub(since),

@@ -16,7 +16,7 @@ use crate::symbols::{FrameId, Symbols};
 /// Different processes and functions that are kept apart.
 const ROWS: usize = 16_384;
 /// From here on a call from Python to Python stays within one evaluation:
-/// <https://docs.python.org/3.11/whatsnew/3.11.html#inlined-python-function-calls>
+/// <https://github.com/python/cpython/blob/v3.11.0/Doc/whatsnew/3.11.rst>
 const ONE_EVALUATION: (u32, u32) = (3, 11);
 
 /// [`python::Frame::instruction`] of a function as a whole.

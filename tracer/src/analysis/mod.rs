@@ -26,7 +26,6 @@ mod zombies;
 
 pub use findings::findings;
 pub use signal_names::signal_name;
-pub use signal_names::signal_name;
 pub use window::Window;
 
 use crate::event::Event;

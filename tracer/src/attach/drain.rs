@@ -43,21 +43,46 @@ impl Aggregates {
     /// When the kernel refuses to switch epochs.
     pub fn drain(&mut self, probes: &mut Probes, events: &mut Vec<Event>) -> Result<(), Error> {
         let old = probes.next_epoch()?;
-        rows(&mut self.switches, |key| key.epoch == old, add_switches, |key, value| {
-            events.push(Event::Switches { key, value, still_blocked: 0 });
-        });
-        rows(&mut self.reads, |key| key.epoch == old, add_reads, |key, value| {
-            events.push(Event::Reads { key, value });
-        });
-        rows(&mut self.sizes, |key| key.row.epoch == old, add_counts, |key, count| {
-            events.push(Event::ReadSizes { key, count });
-        });
-        rows(&mut self.samples, |key| key.epoch == old, add_counts, |key, count| {
-            events.push(Event::Samples { key, count });
-        });
-        rows(&mut self.entries, |key| key.epoch == old, add_counts, |key, count| {
-            events.push(Event::Entries { key, count });
-        });
+        rows(
+            &mut self.switches,
+            |key| key.epoch == old,
+            add_switches,
+            |key, value| {
+                events.push(Event::Switches { key, value, still_blocked: 0 });
+            },
+        );
+        rows(
+            &mut self.reads,
+            |key| key.epoch == old,
+            add_reads,
+            |key, value| {
+                events.push(Event::Reads { key, value });
+            },
+        );
+        rows(
+            &mut self.sizes,
+            |key| key.row.epoch == old,
+            add_counts,
+            |key, count| {
+                events.push(Event::ReadSizes { key, count });
+            },
+        );
+        rows(
+            &mut self.samples,
+            |key| key.epoch == old,
+            add_counts,
+            |key, count| {
+                events.push(Event::Samples { key, count });
+            },
+        );
+        rows(
+            &mut self.entries,
+            |key| key.epoch == old,
+            add_counts,
+            |key, count| {
+                events.push(Event::Entries { key, count });
+            },
+        );
         Ok(())
     }
 }
@@ -127,9 +152,14 @@ fn clipped(thread: &Thread, started_ns: u64, ended_ns: u64) -> Event {
     let lasted = ended_ns.saturating_sub(since);
     if thread.running == 1 {
         key.flags |= flag::RUNNING;
-        return Event::Switches { key, value: SwitchValue { on_cpu_ns: lasted, ..Default::default() }, still_blocked: 0 };
+        return Event::Switches {
+            key,
+            value: SwitchValue { on_cpu_ns: lasted, ..Default::default() },
+            still_blocked: 0,
+        };
     }
-    let queued = if thread.runnable_ns == 0 { 0 } else { ended_ns.saturating_sub(thread.runnable_ns.max(since)) };
+    let queued =
+        if thread.runnable_ns == 0 { 0 } else { ended_ns.saturating_sub(thread.runnable_ns.max(since)) };
     let value = SwitchValue {
         off_cpu_ns: lasted,
         run_queue_ns: queued,
@@ -166,12 +196,16 @@ mod tests {
             ("fell asleep", asleep(160, 0), 40, 0, 0),
             ("waits for a CPU", asleep(160, 190), 40, 10, 0),
         ] {
-            let Event::Switches { value, still_blocked, .. } = clipped(&thread, 100, 200) else { panic!("{name}") };
+            let Event::Switches { value, still_blocked, .. } = clipped(&thread, 100, 200) else {
+                panic!("{name}")
+            };
             let expected = SwitchValue { off_cpu_ns, run_queue_ns, began_before, ..SwitchValue::default() };
             assert_eq!((value, still_blocked), (expected, 1), "{name}");
         }
         let running = Thread { running: 1, since_ns: 150, ..Thread::default() };
-        let Event::Switches { key, value, still_blocked } = clipped(&running, 100, 200) else { panic!("running") };
+        let Event::Switches { key, value, still_blocked } = clipped(&running, 100, 200) else {
+            panic!("running")
+        };
         assert_eq!((key.flags, value.on_cpu_ns, value.off_cpu_ns, still_blocked), (flag::RUNNING, 50, 0, 0));
     }
 }

@@ -23,7 +23,10 @@ impl Ledger {
     /// All probes and CPUs added up.
     #[must_use]
     pub fn total(&self) -> Counters {
-        Probe::ALL.iter().map(|&probe| self.of_probe(probe)).fold(Counters::default(), |sum, counters| add(sum, &counters))
+        Probe::ALL
+            .iter()
+            .map(|&probe| self.of_probe(probe))
+            .fold(Counters::default(), |sum, counters| add(sum, &counters))
     }
 
     /// One probe, CPUs added up.

@@ -96,7 +96,10 @@ impl Probes {
     ///
     /// # Errors
     /// When the kernel refuses.
-    pub fn count_entries<'a>(&mut self, places: impl Iterator<Item = (u32, &'a EvalFrame)>) -> Result<(), Error> {
+    pub fn count_entries<'a>(
+        &mut self,
+        places: impl Iterator<Item = (u32, &'a EvalFrame)>,
+    ) -> Result<(), Error> {
         if !self.plan.calls {
             return Ok(());
         }
@@ -207,7 +210,9 @@ fn load_object(plan: &Plan, features: &Features) -> Result<Ebpf, Error> {
     }
     loader.map_max_entries("EVENTS", plan.ring_bytes);
     loader.map_max_entries("READS", read_rows(cpus));
-    loader.load(&object::for_kernel(features.rdonly_cast)).map_err(|error| Error::of("create the probes' maps", &error))
+    loader
+        .load(&object::for_kernel(features.rdonly_cast))
+        .map_err(|error| Error::of("create the probes' maps", &error))
 }
 
 fn load_programs(ebpf: &mut Ebpf, plan: &Plan) -> Result<(), Error> {

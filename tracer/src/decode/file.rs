@@ -130,8 +130,18 @@ mod tests {
     fn paths_read_as_in_proc() {
         const REGULAR: u32 = 0o100_644;
         for (name, record, path, kind) in [
-            ("regular", record(REGULAR, 0xef53, flag::ROOTED, b"hosts\0etc\0"), "/etc/hosts", FileKind::Regular),
-            ("procfs", record(REGULAR, magic::PROC, flag::ROOTED, b"stat\07\0proc\0"), "/proc/7/stat", FileKind::Procfs),
+            (
+                "regular",
+                record(REGULAR, 0xef53, flag::ROOTED, b"hosts\0etc\0"),
+                "/etc/hosts",
+                FileKind::Regular,
+            ),
+            (
+                "procfs",
+                record(REGULAR, magic::PROC, flag::ROOTED, b"stat\07\0proc\0"),
+                "/proc/7/stat",
+                FileKind::Procfs,
+            ),
             (
                 "unlinked",
                 record(REGULAR, 0xef53, flag::ROOTED | flag::UNHASHED, b"a\0tmp\0"),

@@ -53,7 +53,11 @@ pub struct Corrupt;
 ///
 /// # Errors
 /// When the bytes are too short for their kind, or of no kind.
-pub fn message(bytes: &[u8], start_ns: Nanos, is_python: impl Fn(u32, u64) -> bool) -> Result<Message, Corrupt> {
+pub fn message(
+    bytes: &[u8],
+    start_ns: Nanos,
+    is_python: impl Fn(u32, u64) -> bool,
+) -> Result<Message, Corrupt> {
     let header = wire::header(bytes).ok_or(Corrupt)?;
     match header.kind {
         kind::STACK => stack(bytes).map(Message::Stack),
@@ -71,7 +75,12 @@ fn stack(bytes: &[u8]) -> Result<Stack, Corrupt> {
     Ok(Stack { id: head.id, space: head.space, pid: head.header.pid, status: head.status, frames })
 }
 
-fn event(bytes: &[u8], kind: u32, start_ns: Nanos, is_python: impl Fn(u32, u64) -> bool) -> Result<Event, Corrupt> {
+fn event(
+    bytes: &[u8],
+    kind: u32,
+    start_ns: Nanos,
+    is_python: impl Fn(u32, u64) -> bool,
+) -> Result<Event, Corrupt> {
     let event = match kind {
         kind::FORK => wire::fork(bytes).map(|fork| Event::Fork(decode_fork(&fork, start_ns))),
         kind::EXEC => wire::exec(bytes).map(|exec| decode_exec(&exec, start_ns)),
@@ -232,7 +241,8 @@ mod tests {
 
     #[test]
     fn a_stack_is_only_as_deep_as_its_bytes() {
-        let head = |depth: u64| words(&[u64::from(kind::STACK), 0, 7 | 7 << 32, 42, 1, depth << 32, 0x1000, 5]);
+        let head =
+            |depth: u64| words(&[u64::from(kind::STACK), 0, 7 | 7 << 32, 42, 1, depth << 32, 0x1000, 5]);
         let Ok(Message::Stack(stack)) = decode(&head(1)) else { panic!("a stack") };
         assert_eq!((stack.id, stack.frames.len(), stack.frames[0].code), (42, 1, 0x1000));
         assert_eq!(decode(&head(2)).err(), Some(Corrupt));

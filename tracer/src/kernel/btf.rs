@@ -14,6 +14,7 @@ const MEMBER_BYTES: usize = 12;
 
 /// Kinds of types that matter here.
 mod kind {
+    pub const INTEGER: u32 = 1;
     pub const STRUCT: u32 = 4;
     pub const UNION: u32 = 5;
     pub const TYPEDEF: u32 = 8;
@@ -162,21 +163,26 @@ impl Btf {
         self.id_of(name, kind::FUNC)
     }
 
-    /// Names of the parameters of a tracepoint, the context aside, from its `btf_trace_NAME` typedef.
+    /// Which parameters of a tracepoint, the context aside, are plain integers and not pointers: from its
+    /// `btf_trace_NAME` typedef.
     #[must_use]
-    pub fn tracepoint_parameters(&self, name: &str) -> Option<Vec<String>> {
+    pub fn tracepoint_integers(&self, name: &str) -> Option<Vec<bool>> {
         let typedef = self.id_of(&format!("btf_trace_{name}"), kind::TYPEDEF)?;
         let pointer = word(&self.blob, self.types[typedef as usize] + 8).ok()?;
-        let proto = word(&self.blob, *self.types.get(pointer as usize)? + 8).ok()?;
-        let at = *self.types.get(proto as usize)?;
+        let prototype = word(&self.blob, *self.types.get(pointer as usize)? + 8).ok()?;
+        let at = *self.types.get(prototype as usize)?;
         let info = word(&self.blob, at + 4).ok()?;
         if info >> 24 & 0x1f != kind::FUNC_PROTO {
             return None;
         }
-        let names = (0..(info & 0xffff) as usize)
-            .filter_map(|index| word(&self.blob, at + TYPE_BYTES + 8 * index).ok())
-            .map(|name| String::from_utf8_lossy(self.string(name)).into_owned());
-        Some(names.skip(1).collect())
+        let types = (0..(info & 0xffff) as usize)
+            .filter_map(|index| word(&self.blob, at + TYPE_BYTES + 8 * index + 4).ok());
+        Some(
+            types
+                .skip(1)
+                .map(|id| self.resolve(id).and_then(|id| self.kind(id)) == Some(kind::INTEGER))
+                .collect(),
+        )
     }
 
     fn id_of(&self, name: &str, kind: u32) -> Option<u32> {
@@ -193,9 +199,9 @@ impl Btf {
 /// Bytes that a type of this kind appends to its `struct btf_type`.
 fn appended(kind: u32, count: usize) -> usize {
     match kind {
-        1 | 14 | 17 => 4,                // integer, variable, declaration tag
-        3 => 12,                         // array
-        4 | 5 | 15 | 19 => 12 * count,   // struct, union, data section, 64-bit enum
+        kind::INTEGER | 14 | 17 => 4,      // integer, variable, declaration tag
+        3 => 12,                           // array
+        4 | 5 | 15 | 19 => 12 * count,     // struct, union, data section, 64-bit enum
         6 | kind::FUNC_PROTO => 8 * count, // enum, prototype
         _ => 0,
     }
@@ -230,8 +236,8 @@ mod tests {
 
     #[test]
     fn knows_a_tracepoint_by_its_parameters() {
-        let parameters = running().tracepoint_parameters("sched_switch").unwrap();
-        assert_eq!(parameters[..3], ["preempt", "prev", "next"]);
+        let integers = running().tracepoint_integers("sched_switch").unwrap();
+        assert_eq!(integers[..3], [true, false, false], "preempt, prev, next");
     }
 
     #[test]

@@ -42,11 +42,12 @@ fn typed_files(btf: &Btf) -> Option<u32> {
     btf.function_id("bpf_rdonly_cast").filter(|_| btf.offset("kiocb", "ki_filp") == Ok(0))
 }
 
-/// It was added in 5.18, first in another place: the prototype decides.
+/// `sched_switch(preempt, prev, next, prev_state)` has its last parameter since 5.18.
 fn prev_state_argument(btf: &Btf) -> u32 {
-    let parameters = btf.tracepoint_parameters("sched_switch").unwrap_or_default();
-    let place = parameters.iter().position(|name| name == "prev_state").unwrap_or(0);
-    u32::try_from(place).unwrap_or(0)
+    match btf.tracepoint_integers("sched_switch").as_deref() {
+        Some([true, false, false, true]) => 3,
+        _ => 0,
+    }
 }
 
 #[cfg(test)]

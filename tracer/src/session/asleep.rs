@@ -69,7 +69,8 @@ fn sleeper(root: &Root, thread: &Asleep) -> (Thread, Sleeper) {
 
 fn flags(root: &Root, syscall: i32, argument: u64) -> u32 {
     let python = &root.interpreter.python;
-    let in_gil = syscall == FUTEX.cast_signed() && argument.wrapping_sub(python.gil) < python.gil_bytes.into();
+    let in_gil =
+        syscall == FUTEX.cast_signed() && argument.wrapping_sub(python.gil) < python.gil_bytes.into();
     let mut flags = if in_gil { flag::GIL } else { 0 };
     if argument as u32 == 0 {
         flags |= flag::NO_DESCRIPTORS;

@@ -77,7 +77,8 @@ impl Budget {
     /// Takes note of a second; what is given up from now on, if that changes.
     pub fn second(&mut self, second: &Second) -> Option<GivenUp> {
         let limit = self.limit?;
-        let share = second.probes_ns as f64 / (second.target_ns as f64).max(second.wall_ns as f64 * LEAST_SHARE);
+        let share =
+            second.probes_ns as f64 / (second.target_ns as f64).max(second.wall_ns as f64 * LEAST_SHARE);
         if share > limit && self.level < LADDER.len() {
             self.calm = 0;
             return Some(self.give_up(second.at_ns, share, limit));
@@ -88,7 +89,11 @@ impl Budget {
 
     fn give_up(&mut self, at_ns: Nanos, share: f64, limit: f64) -> GivenUp {
         let what = LADDER[self.level].1.to_owned();
-        let why = format!("the probes took {:.0}% of the target's time, over the budget of {:.0}%", share * 100.0, limit * 100.0);
+        let why = format!(
+            "the probes took {:.0}% of the target's time, over the budget of {:.0}%",
+            share * 100.0,
+            limit * 100.0
+        );
         self.shed.push(Shed { at_ns, what, why });
         self.level += 1;
         GivenUp(self.level)

@@ -68,7 +68,8 @@ impl<L: Listener> Collector<L> {
     pub fn message(&mut self, bytes: &[u8]) {
         let spaces = &self.spaces;
         let message = decode::message(bytes, self.start_ns, |pid, address| spaces.is_python(pid, address));
-        self.records.decoded += u64::from(matches!(message, Ok(Message::Stack(_) | Message::Code(_) | Message::File(..))));
+        self.records.decoded +=
+            u64::from(matches!(message, Ok(Message::Stack(_) | Message::Code(_) | Message::File(..))));
         match message {
             Ok(Message::Event(event)) => self.event(event),
             Ok(Message::Stack(stack)) => self.names.stack(&stack, &self.spaces),
@@ -116,7 +117,8 @@ impl<L: Listener> Collector<L> {
             && fork.followed
             && let Some(parent) = self.processes.get(&fork.parent.pid)
         {
-            let process = event::Process { pid: fork.child.pid, ppid: parent.pid, root: false, ..parent.clone() };
+            let process =
+                event::Process { pid: fork.child.pid, ppid: parent.pid, root: false, ..parent.clone() };
             self.event(Event::Process(process));
         }
         self.event(Event::ThreadName { task: fork.child, comm: fork.comm.clone() });

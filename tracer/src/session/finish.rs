@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use tracer_common::counters::Counters;
 
+use super::Options;
 use super::collector::Collector;
 use super::relay::Relay;
 use super::roots::Root;
 use super::run::Begin;
-use super::Options;
 use crate::analysis::{Window, findings};
 use crate::attach::Cost;
 use crate::clock::own_usage;
@@ -50,7 +50,10 @@ pub fn assemble(
     let mut report = Report {
         tracer: TracerInfo { version: env!("CARGO_PKG_VERSION").to_owned() },
         host: host(),
-        target: Target { pids: roots.iter().map(|root| root.process.pid).collect(), processes: sections.target },
+        target: Target {
+            pids: roots.iter().map(|root| root.process.pid).collect(),
+            processes: sections.target,
+        },
         window: report::Window {
             start: begin.start,
             start_monotonic_ns: begin.start_ns,

@@ -61,7 +61,11 @@ pub struct Finished {
 ///
 /// # Errors
 /// When the kernel does not take the probes.
-pub async fn trace(options: &Options, roots: &[Root], watch: &mut dyn Watch) -> Result<Finished, attach::Error> {
+pub async fn trace(
+    options: &Options,
+    roots: &[Root],
+    watch: &mut dyn Watch,
+) -> Result<Finished, attach::Error> {
     let mut signals = Signals::watch().map_err(|error| attach::Error::system("watch for signals", &error))?;
     let alive = Alive::watch(roots).map_err(|error| attach::Error::system("watch the target", &error))?;
     let mut run = Run::begin(options, roots, watch)?;

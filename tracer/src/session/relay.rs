@@ -1,8 +1,8 @@
 //! Between the collector and whoever watches: counts events, and notices when a rule is met.
 
+use super::Watch;
 use super::collector::Listener;
 use super::rules::Rule;
-use super::Watch;
 use crate::event::Event;
 use crate::timeline::Names;
 

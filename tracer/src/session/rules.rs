@@ -45,7 +45,9 @@ impl FromStr for Rule {
 
     fn from_str(text: &str) -> Result<Self, String> {
         if let Some(name) = text.strip_prefix("signal:") {
-            return signal_number(name).map(Self::Signal).ok_or_else(|| format!("no signal is called {name}"));
+            return signal_number(name)
+                .map(Self::Signal)
+                .ok_or_else(|| format!("no signal is called {name}"));
         }
         let (name, limit) = match text.split_once('>') {
             Some((name, limit)) => (name.trim(), parse_limit(limit.trim())?),
@@ -53,9 +55,11 @@ impl FromStr for Rule {
         };
         let plural = format!("{name}s");
         let figure = FIGURES.iter().find(|(known, _)| *known == name || *known == plural);
-        figure
-            .map(|&(_, figure)| Self::Above(figure, limit))
-            .ok_or_else(|| format!("no rule is called {name}; there are signal:NAME, zombies, orphans, signals, loss, gc.max"))
+        figure.map(|&(_, figure)| Self::Above(figure, limit)).ok_or_else(|| {
+            format!(
+                "no rule is called {name}; there are signal:NAME, zombies, orphans, signals, loss, gc.max"
+            )
+        })
     }
 }
 
@@ -79,7 +83,9 @@ fn parse_limit(text: &str) -> Result<f64, String> {
 fn signal_number(name: &str) -> Option<u32> {
     let name = name.strip_prefix("SIG").unwrap_or(name);
     let by_number = name.parse().ok().filter(|number| (1..=64).contains(number));
-    by_number.or_else(|| (1..=64).find(|&number| crate::analysis::signal_name(number).strip_prefix("SIG") == Some(name)))
+    by_number.or_else(|| {
+        (1..=64).find(|&number| crate::analysis::signal_name(number).strip_prefix("SIG") == Some(name))
+    })
 }
 
 impl Rule {

@@ -72,7 +72,8 @@ impl<'a> Run<'a> {
         let began = Instant::now();
         let mut probes = Probes::load(options.plan.clone())?;
         let (aggregates, ledger) = (Aggregates::of(&mut probes)?, Ledger::of(&mut probes)?);
-        let ring = readable::ring(probes.events()?).map_err(|error| Error::system("wait for events", &error))?;
+        let ring =
+            readable::ring(probes.events()?).map_err(|error| Error::system("wait for events", &error))?;
         let run_time = RunTime::count();
         probes.attach()?;
         probes.count_entries(roots.iter().filter_map(place_of_entry))?;
@@ -89,7 +90,15 @@ impl<'a> Run<'a> {
             second: (Instant::now(), Spent::default()),
             covered: Duration::ZERO,
             _run_time: run_time,
-            options, roots, probes, aggregates, ledger, ring, collector, counters, begin,
+            options,
+            roots,
+            probes,
+            aggregates,
+            ledger,
+            ring,
+            collector,
+            counters,
+            begin,
         };
         run.describe_roots();
         run.second.1 = run.spent();

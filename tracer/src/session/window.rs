@@ -78,5 +78,9 @@ fn zombie(stat: &Stat) -> Event {
 #[must_use]
 pub fn stat(pid: Pid) -> Option<children::Stat> {
     let stat = procfs::process::Process::new(pid.cast_signed()).ok()?.stat().ok()?;
-    Some(children::Stat { ppid: stat.ppid.unsigned_abs(), state: stat.state, comm: stat.comm.as_bytes().into() })
+    Some(children::Stat {
+        ppid: stat.ppid.unsigned_abs(),
+        state: stat.state,
+        comm: stat.comm.as_bytes().into(),
+    })
 }

@@ -53,7 +53,8 @@ impl Children {
     }
 
     fn exit(&mut self, exit: &Exit) {
-        let orphans = self.children.iter().filter(|(_, child)| child.parent == exit.task.pid && child.ended.is_none());
+        let orphans =
+            self.children.iter().filter(|(_, child)| child.parent == exit.task.pid && child.ended.is_none());
         self.abandoned.extend(orphans.map(|(&pid, _)| (pid, exit.task.pid)));
         if let Some(child) = self.children.get_mut(&exit.task.pid) {
             child.ended = Some(exit.at);
@@ -112,7 +113,14 @@ mod tests {
 
     fn exit(pid: Pid, parent: Pid) -> Event {
         let task = Task { pid, tid: pid };
-        Event::Exit(Exit { at: 5, task, wait_status: 0, last_thread: true, parent, comm: Bytes::from(*b"python") })
+        Event::Exit(Exit {
+            at: 5,
+            task,
+            wait_status: 0,
+            last_thread: true,
+            parent,
+            comm: Bytes::from(*b"python"),
+        })
     }
 
     fn stat(ppid: Pid, state: char) -> Stat {
@@ -134,7 +142,9 @@ mod tests {
     #[test]
     fn only_what_proc_calls_a_zombie_is_one() {
         let mut children = Children::default();
-        for event in [fork(1, 2), fork(1, 3), fork(1, 4), exit(2, 1), exit(3, 1), Event::Free { at: 6, pid: 3 }] {
+        for event in
+            [fork(1, 2), fork(1, 3), fork(1, 4), exit(2, 1), exit(3, 1), Event::Free { at: 6, pid: 3 }]
+        {
             children.fold(&event);
         }
         assert_eq!(children.zombies(|_| Some(stat(1, 'Z'))), [2]);

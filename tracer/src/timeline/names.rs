@@ -70,7 +70,11 @@ impl Names {
             return id;
         }
         let Some((object, line)) = self.line(key.0, pid, frame, spaces) else {
-            return self.symbols.intern(symbols::Frame { function: UNKNOWN.into(), file: UNKNOWN.into(), line: None });
+            return self.symbols.intern(symbols::Frame {
+                function: UNKNOWN.into(),
+                file: UNKNOWN.into(),
+                line: None,
+            });
         };
         let (function, file) = (object.function.clone(), object.file.clone());
         let id = self.symbols.intern(symbols::Frame { function, file, line });
@@ -78,7 +82,13 @@ impl Names {
         id
     }
 
-    fn line(&mut self, key: CodeKey, pid: Pid, frame: &Frame, spaces: &Spaces) -> Option<(Arc<CodeObject>, Option<u32>)> {
+    fn line(
+        &mut self,
+        key: CodeKey,
+        pid: Pid,
+        frame: &Frame,
+        spaces: &Spaces,
+    ) -> Option<(Arc<CodeObject>, Option<u32>)> {
         let interpreter = spaces.interpreter(key.0)?;
         let object = match self.codes.get(&key) {
             Some(object) => object.clone(),
@@ -93,9 +103,10 @@ impl Names {
         let (space, address, identity) = key;
         let layout = &spaces.interpreter(space)?.layout;
         let processes = [Some(pid), spaces.process_in(space)];
-        let object = processes.into_iter().flatten().find_map(|pid| {
-            CodeObject::read(address, identity, layout, &ProcessMemory::new(pid)).ok()
-        })?;
+        let object = processes
+            .into_iter()
+            .flatten()
+            .find_map(|pid| CodeObject::read(address, identity, layout, &ProcessMemory::new(pid)).ok())?;
         let object = Arc::new(object);
         self.codes.insert(key, object.clone());
         Some(object)

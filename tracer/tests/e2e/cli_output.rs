@@ -21,6 +21,51 @@ fn stdout_is_json_alone() {
     );
 }
 
+/// Absent knowledge is null, but the key is there.
+#[test]
+fn every_section_has_its_keys() {
+    let Some(report) = work_under(&[]) else { return };
+    for (section, keys) in [
+        (
+            "",
+            "schema tracer host target window quality overhead findings switches gil reads processes signals frames gc",
+        ),
+        ("/tracer", "version"),
+        ("/host", "kernel arch cpus"),
+        (
+            "/target/processes/0",
+            "pid ppid comm title exe python free_threaded root started_by at_ns ended_at_ns",
+        ),
+        ("/window", "start start_monotonic_ns duration_ns ended"),
+        ("/quality", "hits filtered emitted aggregated lost records kernel_missed samples"),
+        ("/quality/lost", "ring_full map_full map_busy"),
+        ("/quality/samples", "expected taken python no_python_frame faulted unresolved truncated"),
+        ("/overhead", "bpf_ns tracer_cpu_ns tracer_peak_rss_bytes map_bytes attach_ns shed"),
+        ("/switches", "voluntary involuntary kernel_voluntary kernel_involuntary checked_voluntary"),
+        ("/switches", "checked_involuntary on_cpu_ns off_cpu_ns run_queue_ns causes"),
+        (
+            "/switches/causes/0",
+            "pid cause syscall object after_call count off_cpu_ns run_queue_ns began_before",
+        ),
+        ("/switches/causes/0", "still_blocked stack wakers"),
+        (
+            "/reads/0",
+            "pid path kind syscall stack syscalls opens eof errors bytes requested returned o_direct",
+        ),
+        ("/reads/0", "nonblocking time_ns off_cpu_ns voluntary_switches involuntary_switches gil_waits"),
+        ("/reads/0", "gil_switches gil_wait_ns avoidable advice"),
+        ("/processes", "forked execed exited reaped zombies orphans"),
+        ("/frames", "rate_hz hot stacks entries"),
+        ("/frames/hot/0", "pid function file line self_samples total_samples off_cpu_ns"),
+        ("/frames/stacks/0", "pid tid thread_name task stack samples off_cpu_ns"),
+    ] {
+        let object = report.pointer(section).unwrap_or_else(|| panic!("there is no {section}"));
+        for key in keys.split(' ') {
+            assert!(object.get(key).is_some(), "{section} has no {key}: {object}");
+        }
+    }
+}
+
 #[test]
 fn text_has_no_control_sequences() {
     let Some(python) = system() else { return };

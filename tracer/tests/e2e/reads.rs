@@ -10,7 +10,10 @@ use crate::harness::{
     Program, Python, Report, Scratch, Tally, Tracer, number, on_every_python, rows, site, skip, text,
 };
 
-on_every_python!(rows_equal_the_programs_truth, strace_confirms_the_truth);
+on_every_python!(rows_equal_the_programs_truth, strace_confirms_the_truth, waits_are_told);
+
+/// What a read that waits may do besides: enter and leave the kernel, and run again once it is woken.
+const BESIDES_NS: u64 = 1_000_000;
 
 fn start(python: &Python, scratch: &Scratch) -> Program {
     let file = scratch.file("read by the test");
@@ -137,4 +140,21 @@ impl Drop for Strace {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+fn waits_are_told(python: &Python) {
+    let mut program = Program::start(python, "slow_reads.py");
+    let tracer = Tracer::attach(program.pid(), &[]);
+    let truth = program.go();
+    let report = tracer.stop().exact();
+
+    let row = row(&report, program.pid(), &truth);
+    let reads = number(&truth["reads"]);
+    assert_eq!(row["syscalls"], reads, "{row}");
+    assert_eq!(row["voluntary_switches"], truth["voluntary_switches"], "{row}");
+    let (seen, waited) = (number(&row["off_cpu_ns"]), number(&truth["waited_ns"]));
+    assert!(
+        seen <= waited && seen + reads * BESIDES_NS >= waited,
+        "{seen} ns told, {waited} ns waited: {row}"
+    );
 }

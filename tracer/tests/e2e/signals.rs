@@ -60,15 +60,16 @@ fn line(row: &Value) -> String {
         sender => format!("{}/{}", sender["pid"], sender["tid"]),
     };
     let target = &row["target"];
-    // What is dropped, or never taken, was received by no thread of the process.
-    let receiver = if row["outcome"] == "coalesced" { &Value::Null } else { &target["tid"] };
+    // A signal that is dropped because one like it is pending meets no thread, and so no disposition.
+    let dropped = row["outcome"] == "coalesced";
+    let [receiver, disposition] =
+        [&target["tid"], &row["disposition"]].map(|known| if dropped { &Value::Null } else { known });
     format!(
-        "{} {} from {sender} to {}/{receiver} group:{}: {} {}",
+        "{} {} from {sender} to {}/{receiver} group:{}: {disposition} {}",
         row["number"],
         text(&row["origin"]),
         target["pid"],
         target["group"],
-        row["disposition"],
         row["outcome"],
     )
 }
