@@ -26,7 +26,7 @@ const fn bits(numbers: &[u32]) -> [u64; 8] {
 #[must_use]
 pub fn names_descriptor(syscall: i32) -> bool {
     let number = syscall as u32;
-    number < 512 && DESCRIPTOR_CALLS[number as usize / 64 & 7] >> (number % 64) & 1 == 1
+    number < 512 && (DESCRIPTOR_CALLS[(number as usize / 64) & 7] >> (number % 64)) & 1 == 1
 }
 
 /// Different sizes of one row that are counted exactly in one epoch on one CPU.

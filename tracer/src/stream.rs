@@ -60,7 +60,7 @@ fn object(event: &Event, symbols: &Symbols) -> Option<Value> {
         }),
         Event::Exec { at, task, comm, path, arguments } => json!({
             "kind": "exec", "at_ns": at, "pid": task.pid, "comm": name(comm), "path": name(path),
-            "arguments": arguments.iter().map(|argument| name(argument)).collect::<Vec<_>>(),
+            "arguments": arguments.iter().map(name).collect::<Vec<_>>(),
         }),
         Event::Exit(exit) if exit.last_thread => json!({
             "kind": "exit", "at_ns": exit.at, "pid": exit.task.pid, "comm": name(&exit.comm),

@@ -138,7 +138,7 @@ mod tests {
             ),
             (
                 "procfs",
-                record(REGULAR, magic::PROC, flag::ROOTED, b"stat\07\0proc\0"),
+                record(REGULAR, magic::PROC, flag::ROOTED, b"stat\x007\0proc\0"),
                 "/proc/7/stat",
                 FileKind::Procfs,
             ),

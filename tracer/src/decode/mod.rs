@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn any_bytes_are_an_event_or_corrupt() {
-        for kind in (0..40).map(u64::from) {
+        for kind in 0..40_u64 {
             for length in 0..200 {
                 let mut bytes = words(&[kind]);
                 bytes.resize(length, 0xff);
