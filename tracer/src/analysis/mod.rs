@@ -10,7 +10,7 @@ mod entries;
 mod findings;
 mod frames;
 mod lines;
-mod per_pid;
+mod patterns;
 mod processes;
 mod reads;
 #[cfg(test)]

@@ -36,7 +36,11 @@ impl Children {
         match event {
             Event::Fork(fork) if fork.followed => self.fork(fork),
             Event::Exit(exit) if exit.last_thread => self.exit(exit),
-            Event::Free { pid, .. } => _ = self.children.remove(pid),
+            Event::ZombieAtStart { pid, ppid, .. } => {
+                _ = self.children.insert(*pid, Child { parent: *ppid, ended: Some(0) });
+            }
+            // Before the window's zombies it is not traced, and its end is not seen: the last look at `/proc` tells.
+            Event::Free { pid, .. } | Event::Reaped { child: pid, .. } => _ = self.children.remove(pid),
             Event::Reparented { pid, new_ppid, .. } => {
                 if let Some(child) = self.children.get_mut(pid) {
                     child.parent = *new_ppid;

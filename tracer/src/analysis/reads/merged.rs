@@ -9,7 +9,7 @@ use tracer_common::syscall::{ReadKey, flag};
 use super::{Reads, Sum};
 use crate::analysis::causes::syscall_name;
 use crate::analysis::lines::{self, Frames};
-use crate::analysis::per_pid::PerPid;
+use crate::analysis::patterns::Patterns;
 use crate::analysis::switches::{self, Switches, is_voluntary};
 use crate::event::{Bytes, Pid};
 use crate::report::{self, Read, Row as _};
@@ -60,8 +60,10 @@ struct Merged {
 
 impl Merged {
     fn of(reads: &Reads, symbols: &Symbols) -> Self {
-        let folded = PerPid::of(reads.rows.iter().filter_map(|(key, sum)| {
-            let file = symbols.file(key.file).filter(|file| file.kind == FileKind::Procfs)?;
+        let folded = Patterns::of(reads.rows.iter().filter_map(|(key, sum)| {
+            let file = symbols
+                .file(key.file)
+                .filter(|file| matches!(file.kind, FileKind::Procfs | FileKind::Inet))?;
             Some(((key.pid, key.syscall, line(key, sum, symbols)), file.path.clone()))
         }));
         let mut merged = Self::default();

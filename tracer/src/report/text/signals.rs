@@ -9,18 +9,51 @@ use crate::report::{
     Bounded, Disposition, Handler, HandlerState, HandlerWait, Origin, Outcome, Signal, SignalTarget,
 };
 
-const SHOWN: usize = 20;
+/// Rows that are shown: of signals that are alike, one.
+const SHOWN: usize = 12;
 
 pub fn write(page: &mut Page, signals: &Bounded<Signal>) {
     if signals.is_empty() {
         return page.section("SIGNALS", Ink::Plain, "none seen");
     }
     page.section("SIGNALS", Ink::Plain, &format!("{} generated", count(signals.sum().totals.count)));
-    let (shown, rest) = signals.top(SHOWN);
+    let alike = Bounded { rows: folded(&signals.rows), rest: signals.rest.clone() };
+    let (shown, rest) = alike.top(SHOWN);
     table(page, shown).write(page);
     if let Some(rest) = rest {
         and_more(page, rest.omitted, &counted(rest.totals.count, "signal"));
     }
+}
+
+/// Signals that differ in their times only, as one: of these the one whose handler waited longest.
+fn folded(signals: &[Signal]) -> Vec<Signal> {
+    let mut folded: Vec<Signal> = Vec::new();
+    for signal in signals {
+        match folded.iter_mut().find(|known| is_alike(known, signal)) {
+            Some(known) if waited(known) < waited(signal) => {
+                *known = Signal { count: known.count + signal.count, ..signal.clone() };
+            }
+            Some(known) => known.count += signal.count,
+            None => folded.push(signal.clone()),
+        }
+    }
+    folded
+}
+
+fn is_alike(one: &Signal, other: &Signal) -> bool {
+    let about =
+        |signal: &Signal| (signal.number, signal.origin, signal.target, signal.outcome, signal.handler_state);
+    let sender = |signal: &Signal| signal.sender.as_ref().map(|sender| sender.pid);
+    let place = |signal: &Signal| signal.sender_stack.as_ref().and_then(|stack| stack.first().cloned());
+    let reason = |signal: &Signal| signal.handler.as_ref().and_then(|handler| handler.waited_for);
+    about(one) == about(other)
+        && (sender(one), place(one), reason(one)) == (sender(other), place(other), reason(other))
+}
+
+/// How long until the handler began, or, where that is not known, until the delivery.
+fn waited(signal: &Signal) -> Option<u64> {
+    let began = signal.handler.as_ref().and_then(|handler| handler.started_after_ns);
+    began.or(signal.delivered_after_ns)
 }
 
 fn table(page: &Page, signals: &[Signal]) -> Table {

@@ -1,20 +1,21 @@
-//! Procfs paths that differ only by a pid: a program that looks at every process reads one file, not thousands.
+//! Paths that differ only by a pid, or by a peer's port: a program that looks at every process reads one file, not
+//! thousands, and a server has clients, not ports.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use crate::event::Bytes;
 
-/// Files of one name from which on they are shown as one.
-const PIDS: usize = 16;
+/// Files of one pattern from which on they are shown as one.
+const FILES: usize = 16;
 
-/// Which paths are shown as `/proc/[pid]/…`, by reader.
-pub struct PerPid<R> {
+/// Which paths are shown by their pattern, by reader.
+pub struct Patterns<R> {
     files: HashMap<(R, Bytes), HashSet<Bytes>>,
 }
 
-impl<R: Copy + Eq + Hash> PerPid<R> {
-    /// Looks at what each reader reads in procfs.
+impl<R: Copy + Eq + Hash> Patterns<R> {
+    /// Looks at what each reader reads in procfs, and from whom it receives.
     pub fn of(reads: impl Iterator<Item = (R, Bytes)>) -> Self {
         let mut files = HashMap::<_, HashSet<_>>::new();
         for (reader, path) in reads {
@@ -29,12 +30,25 @@ impl<R: Copy + Eq + Hash> PerPid<R> {
     pub fn path(&self, reader: R, path: Bytes) -> Bytes {
         let Some(pattern) = pattern(&path) else { return path };
         let key = (reader, pattern);
-        if self.files.get(&key).is_some_and(|files| files.len() > PIDS) { key.1 } else { path }
+        if self.files.get(&key).is_some_and(|files| files.len() > FILES) { key.1 } else { path }
     }
 }
 
-/// `/proc/[pid]/task/[tid]/stat` for `/proc/12/task/34/stat`; `None` for what is no process's file.
+/// `None` for what has none.
 fn pattern(path: &[u8]) -> Option<Bytes> {
+    if path.starts_with(b"/") { per_pid(path) } else { per_peer(path) }
+}
+
+/// `10.0.0.5:*` for `10.0.0.5:43210`.
+fn per_peer(path: &[u8]) -> Option<Bytes> {
+    let colon = path.iter().rposition(|&byte| byte == b':')?;
+    let (address, port) = path.split_at(colon + 1);
+    let is_port = !port.is_empty() && port.iter().all(u8::is_ascii_digit);
+    is_port.then(|| [address, b"*"].concat().into())
+}
+
+/// `/proc/[pid]/task/[tid]/stat` for `/proc/12/task/34/stat`.
+fn per_pid(path: &[u8]) -> Option<Bytes> {
     let file = after_number(path.strip_prefix(b"/proc/")?)?;
     let thread = file.strip_prefix(b"/task/").and_then(after_number);
     let pattern = match thread {
@@ -56,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_replace_ids_of_processes_and_threads() {
+    fn patterns_replace_ids_and_ports() {
         for (path, expected) in [
             ("/proc/4242/stat", Some("/proc/[pid]/stat")),
             ("/proc/1/task/2/comm", Some("/proc/[pid]/task/[tid]/comm")),
@@ -66,16 +80,19 @@ mod tests {
             ("/proc/12a/stat", None),
             ("/proc/", None),
             ("/srv/proc/1/stat", None),
+            ("10.0.0.5:43210", Some("10.0.0.5:*")),
+            ("[::1]:80", Some("[::1]:*")),
+            ("pipe:[4711]", None),
         ] {
             assert_eq!(pattern(path.as_bytes()).as_deref(), expected.map(str::as_bytes), "{path}");
         }
     }
 
     #[test]
-    fn folds_from_the_seventeenth_process_on() {
+    fn folds_from_the_seventeenth_file_on() {
         let stat = |pid: usize| Bytes::from(format!("/proc/{pid}/stat").into_bytes());
         for (files, folded) in [(1, false), (16, false), (17, true), (1000, true)] {
-            let paths = PerPid::of((1..=files).map(|pid| ("a.py:1", stat(pid))));
+            let paths = Patterns::of((1..=files).map(|pid| ("a.py:1", stat(pid))));
             assert_eq!(*paths.path("a.py:1", stat(1)) == *b"/proc/[pid]/stat", folded, "{files}");
             assert_eq!(paths.path("b.py:1", stat(1)), stat(1), "another reader, {files}");
         }
