@@ -1,0 +1,143 @@
+//! What the sleeping threads of some processes do, read from outside while they sleep.
+
+use std::collections::HashMap;
+
+use tracer_common::python::{Frame, status};
+
+use crate::cpython::memory::Memory;
+use crate::cpython::walk::{self, Walk};
+use crate::event::{Task, Tid};
+use crate::sys::memory::ProcessMemory;
+use crate::target::discover::Interpreter;
+use crate::target::process::{Process, SleepsIn, Thread};
+use crate::target::threads::{self, ThreadState};
+
+/// Times that a thread which moves is looked at.
+const TRIES: u32 = 3;
+
+/// A thread that is blocked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asleep {
+    /// Which thread.
+    pub task: Task,
+    /// Innermost first, as the kernel's walk gives them.
+    pub frames: Vec<Frame>,
+    /// One of [`status`], and perhaps [`status::TRUNCATED`].
+    pub status: u32,
+    /// The thread moved while it was read: its frames are not to be believed.
+    pub torn: bool,
+    /// What it sleeps in.
+    pub sleeps_in: SleepsIn,
+    /// Its state and switch counters before its frames were read.
+    pub thread: Thread,
+}
+
+/// All blocked threads of some processes; those without an interpreter have no frames and are unresolved.
+///
+/// Threads that run, and processes that end meanwhile, are left out.
+pub fn asleep<'a>(
+    targets: impl IntoIterator<Item = (&'a Process, Option<&'a Interpreter>)>,
+    depth: usize,
+) -> Vec<Asleep> {
+    targets.into_iter().flat_map(|(process, interpreter)| in_process(process, interpreter, depth)).collect()
+}
+
+fn in_process(process: &Process, interpreter: Option<&Interpreter>, depth: usize) -> Vec<Asleep> {
+    let tids = process.threads().unwrap_or_default();
+    let threads: Vec<_> =
+        tids.into_iter().filter_map(|tid| process.thread(tid).ok().map(|thread| (tid, thread))).collect();
+    let stacks = interpreter.map(|interpreter| Stacks::new(process, interpreter, &threads, depth));
+    threads.iter().filter_map(|&(tid, thread)| one(process, stacks.as_ref(), tid, thread)).collect()
+}
+
+/// What a thread does, if it sleeps; one that keeps moving is looked at again.
+fn one(process: &Process, stacks: Option<&Stacks<'_>>, tid: Tid, thread: Thread) -> Option<Asleep> {
+    let mut seen = look(process, stacks, tid, thread)?;
+    for _ in 1..TRIES {
+        if !seen.torn {
+            break;
+        }
+        seen = look(process, stacks, tid, process.thread(tid).ok()?)?;
+    }
+    Some(seen)
+}
+
+fn look(process: &Process, stacks: Option<&Stacks<'_>>, tid: Tid, thread: Thread) -> Option<Asleep> {
+    let sleeps_in = process.sleeps_in(tid).ok()?;
+    let has_ended = matches!(thread.state, 'Z' | 'X');
+    if has_ended || sleeps_in == SleepsIn::Nothing {
+        return None;
+    }
+    let unresolved = || Seen { walk: Walk { frames: Vec::new(), status: status::UNRESOLVED }, steady: true };
+    let seen = stacks.map_or_else(unresolved, |stacks| stacks.of(thread.namespace_tid));
+    let slept_on = process.thread(tid).is_ok_and(|now| now == thread)
+        && process.sleeps_in(tid).is_ok_and(|now| now == sleeps_in);
+    Some(Asleep {
+        task: Task { pid: process.pid, tid },
+        frames: seen.walk.frames,
+        status: seen.walk.status,
+        torn: !(slept_on && seen.steady),
+        sleeps_in,
+        thread,
+    })
+}
+
+/// What was seen of one thread's stack.
+struct Seen {
+    walk: Walk,
+    /// Its innermost frame was the same before and after.
+    steady: bool,
+}
+
+/// The stacks of a process, by thread.
+struct Stacks<'a> {
+    memory: ProcessMemory,
+    interpreter: &'a Interpreter,
+    /// `None` when the thread states could not be read.
+    states: Option<HashMap<Tid, Vec<ThreadState>>>,
+    depth: usize,
+}
+
+impl<'a> Stacks<'a> {
+    fn new(process: &Process, interpreter: &'a Interpreter, threads: &[(Tid, Thread)], depth: usize) -> Self {
+        let memory = process.memory();
+        let tids: Vec<_> = threads.iter().map(|(_, thread)| thread.namespace_tid).collect();
+        let states = interpreter.thread_states(&memory).ok();
+        let states = states.map(|states| threads::by_tid(&memory, &states, &tids));
+        Self { memory, interpreter, states, depth }
+    }
+
+    fn of(&self, tid: Tid) -> Seen {
+        let without = |status| Seen { walk: Walk { frames: Vec::new(), status }, steady: true };
+        match &self.states {
+            None => without(status::FAULTED),
+            Some(states) => match states.get(&tid) {
+                None => without(status::NO_PYTHON_FRAME),
+                Some(states) => self.walk(self.choose(states)),
+            },
+        }
+    }
+
+    fn walk(&self, thread_state: u64) -> Seen {
+        let layout = &self.interpreter.python.layout;
+        let top = || walk::top_frame(&self.memory, layout, thread_state).ok();
+        let before = top();
+        let walk = walk::walk(&self.memory, layout, thread_state, self.depth);
+        Seen { walk, steady: before == top() }
+    }
+
+    /// Of several thread states of one thread, the one that it uses now: what its slot holds, else one with frames.
+    fn choose(&self, states: &[ThreadState]) -> u64 {
+        let slot = self.interpreter.python.thread_state_slot;
+        let in_slot = |state: &&ThreadState| {
+            let held = self.memory.u64(state.thread_id.wrapping_add_signed(slot));
+            slot != 0 && held.is_ok_and(|held| held == state.address)
+        };
+        let has_frames = |state: &&ThreadState| {
+            let top = walk::top_frame(&self.memory, &self.interpreter.python.layout, state.address);
+            top.is_ok_and(|top| top != 0)
+        };
+        let chosen = states.iter().find(in_slot).or_else(|| states.iter().find(has_frames));
+        chosen.unwrap_or(&states[0]).address
+    }
+}

@@ -1,0 +1,216 @@
+//! From a process to everything that a walk of its threads' stacks must know.
+
+use std::io;
+use std::ops::Range;
+
+use tracer_common::python::Python;
+
+use crate::cpython::debug_offsets::DebugOffsets;
+use crate::cpython::layout::{Head, Layout};
+use crate::cpython::memory::Memory;
+use crate::event::Pid;
+use crate::target::error::{Error, printable};
+use crate::target::eval::{ENDBR64, EvalFrame};
+use crate::target::process::Process;
+use crate::target::runtime::{self, Runtime};
+use crate::target::threads::{self, ThreadState};
+use crate::target::version::{self, Version};
+use crate::target::{gil, slot};
+
+/// A symbol that every build with `--with-pydebug` or `--with-trace-refs` has, and no other: their objects are larger.
+/// <https://github.com/python/cpython/blob/v3.12.0/Include/object.h>
+const DEBUG_BUILD: &str = "_Py_NegativeRefcount";
+
+/// The interpreter of a process.
+#[derive(Clone, Debug)]
+pub struct Interpreter {
+    /// Its version.
+    pub version: Version,
+    /// A build without GIL.
+    pub free_threaded: bool,
+    /// What showed that its file holds an interpreter.
+    pub how_found: &'static str,
+    /// The file, as the target names it.
+    pub file: Vec<u8>,
+    /// What the walk in the kernel needs.
+    pub python: Python,
+    /// Its layout: the release's, and what the target says itself.
+    pub layout: Layout,
+    /// The evaluation function.
+    pub eval_frame: Option<EvalFrame>,
+    /// Where the instructions of the interpreter's file are mapped: a signal handler in there is CPython's own.
+    pub text: Vec<Range<u64>>,
+}
+
+/// Finds the interpreter of a process.
+///
+/// # Errors
+/// When there is none that can be walked, by name of what there is; [`Error::NotInitialised`] may pass.
+pub fn discover(process: &Process) -> Result<Interpreter, Error> {
+    let pid = process.pid;
+    let maps = process.maps()?;
+    let runtime = runtime::find(process, &maps)?;
+    let memory = process.memory();
+    let unreadable = |cause| Error::reading(pid, "memory", cause);
+
+    let build = Build::of(pid, &memory, &runtime)?;
+    let layout = build.layout(pid)?;
+    let head = head(pid, &runtime, &layout)?;
+    let states = threads::thread_states(&memory, &layout, head).map_err(unreadable)?;
+    let interpreters = threads::interpreters(&memory, &layout, head).map_err(unreadable)?;
+    let (Some(&main), false) = (interpreters.last(), states.is_empty()) else {
+        return Err(Error::NotInitialised { pid });
+    };
+    let gil = gil::find(&memory, &runtime, &layout, main).unwrap_or_default();
+    if !process.is_alive() {
+        return Err(Error::NoSuchProcess { pid });
+    }
+    Ok(Interpreter {
+        version: build.version,
+        free_threaded: build.free_threaded,
+        how_found: runtime.evidence.name(),
+        file: runtime.name.clone(),
+        python: Python {
+            thread_state_slot: slot::find(process, &maps, &runtime, &layout, &states),
+            interpreters_head: head,
+            gil: gil.start,
+            gil_bytes: (gil.end - gil.start) as u32,
+            entry_frame_argument: layout.entry_frame_argument,
+            layout: layout.wire(),
+        },
+        layout,
+        eval_frame: EvalFrame::find(&runtime),
+        text: runtime.text,
+    })
+}
+
+impl Interpreter {
+    /// Whether an address lies in the GIL: a futex there is a wait for it.
+    #[must_use]
+    pub fn is_in_gil(&self, address: u64) -> bool {
+        address.wrapping_sub(self.python.gil) < self.python.gil_bytes.into()
+    }
+
+    /// The thread states of the process, now.
+    ///
+    /// # Errors
+    /// When memory cannot be read.
+    pub fn thread_states(&self, memory: &dyn Memory) -> io::Result<Vec<ThreadState>> {
+        threads::thread_states(memory, &self.layout, self.python.interpreters_head)
+    }
+}
+
+/// Which build of which version.
+struct Build {
+    version: Version,
+    free_threaded: bool,
+    debug: bool,
+    offsets: Option<DebugOffsets>,
+}
+
+impl Build {
+    fn of(pid: Pid, memory: &dyn Memory, runtime: &Runtime) -> Result<Self, Error> {
+        let offsets = runtime.address().map(|address| DebugOffsets::read(memory, address)).transpose();
+        let offsets = offsets.map_err(|cause| Error::reading(pid, "memory", cause))?.flatten();
+        let said = offsets.as_ref().map(|offsets| Version::from_hex(offsets.version));
+        let binary = || printable(&runtime.name);
+        let version = said.or_else(|| version::find(memory, runtime));
+        Ok(Self {
+            version: version.ok_or_else(|| Error::NoVersion { pid, binary: binary() })?,
+            free_threaded: offsets.as_ref().is_some_and(|offsets| offsets.free_threaded),
+            debug: runtime.elf.symbol(DEBUG_BUILD).is_some(),
+            offsets,
+        })
+    }
+
+    fn layout(&self, pid: Pid) -> Result<Layout, Error> {
+        let version = || self.version.to_string();
+        if self.debug {
+            return Err(Error::DebugBuild { pid, version: version() });
+        }
+        let Some(layout) = Layout::of(self.version.release, self.free_threaded) else {
+            return Err(if self.free_threaded {
+                Error::FreeThreaded { pid, version: version() }
+            } else {
+                Error::UnknownVersion { pid, version: version() }
+            });
+        };
+        let Some(offsets) = &self.offsets else { return Ok(*layout) };
+        offsets.apply(layout).map_err(|cause| Error::UnknownLayout { pid, version: version(), cause })
+    }
+}
+
+/// Address of the pointer to the newest interpreter state.
+fn head(pid: Pid, runtime: &Runtime, layout: &Layout) -> Result<u64, Error> {
+    let head = match layout.head {
+        Head::Runtime(offset) => runtime.address().map(|address| address.wrapping_add(offset.into())),
+        Head::Variable(name) => runtime.symbol(name).or_else(|| loaded_by_accessor(runtime)),
+    };
+    head.ok_or_else(|| Error::NoInterpreterState { pid, binary: printable(&runtime.name) })
+}
+
+/// The variable that `PyInterpreterState_Head` returns, which stripped builds of 2.7 and 3.6 do not name.
+///
+/// It is one load: <https://github.com/python/cpython/blob/v3.6.15/Python/pystate.c>.
+fn loaded_by_accessor(runtime: &Runtime) -> Option<u64> {
+    let accessor = runtime.elf.exported("PyInterpreterState_Head")?.address;
+    let variable = rip_load(accessor, runtime.elf.bytes(accessor)?)?;
+    Some(runtime.in_memory(variable))
+}
+
+/// Which address `mov OFFSET(%rip),%rax; ret` loads from.
+fn rip_load(address: u64, code: [u8; 12]) -> Option<u64> {
+    let (code, start) = match code.strip_prefix(&ENDBR64) {
+        Some(rest) => (rest, address.wrapping_add(4)),
+        None => (&code[..], address),
+    };
+    let (offset, rest) = code.strip_prefix(&[0x48, 0x8b, 0x05])?.split_first_chunk::<4>()?;
+    let next = start.wrapping_add(7);
+    (rest.first() == Some(&0xc3)).then(|| next.wrapping_add_signed(i32::from_le_bytes(*offset).into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn builds_that_lie_differently_are_refused_by_name() {
+        let build = |hex, free_threaded, debug| {
+            let version = Version::from_hex(hex);
+            Build { version, free_threaded, debug, offsets: None }.layout(7).map(|layout| layout.release)
+        };
+        assert_eq!(build(0x030b_02f0, false, false).expect("known"), (3, 11));
+        for (refused, expected) in [
+            (
+                build(0x0310_00f0, false, false),
+                "CPython 3.16.0 is not known to this build; try a newer tracer",
+            ),
+            (
+                build(0x0305_0af0, false, false),
+                "CPython 3.5.10 is not known to this build; try a newer tracer",
+            ),
+            (
+                build(0x030d_00f0, true, false),
+                "CPython 3.13.0 is a free-threaded build; try the build with a GIL",
+            ),
+            (build(0x030b_02f0, false, true), "CPython 3.11.2 is a debug build; try a release build"),
+        ] {
+            let error = refused.expect_err(expected);
+            assert_eq!(error.to_string(), format!("cannot trace PID 7: {expected}"));
+            assert_eq!(error.exit_code(), 6);
+        }
+    }
+
+    #[test]
+    fn an_accessor_gives_its_variable() {
+        let load = [0x48, 0x8b, 0x05, 0x81, 0xf6, 0x3a, 0x00, 0xc3];
+        let code = |bytes: &[u8]| {
+            let mut code = [0x90; 12];
+            code[..bytes.len()].copy_from_slice(bytes);
+            code
+        };
+        assert_eq!(rip_load(0x6a_c0e0, code(&load)), Some(0xa5_b768));
+        assert_eq!(rip_load(0x6a_c0dc, code(&[&ENDBR64[..], &load].concat())), Some(0xa5_b768));
+        assert_eq!(rip_load(0, code(&load[..7])), None);
+    }
+}

@@ -1,0 +1,130 @@
+//! Why a process cannot be traced.
+
+use std::io;
+
+use crate::cpython::debug_offsets::Implausible;
+use crate::event::Pid;
+
+/// Why a process cannot be traced: one line that names the act, the object, the cause and the next step.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it; `pid` is always the process as it was asked for")]
+pub enum Error {
+    #[error("cannot trace PID {pid}: no such process; try pgrep -a python")]
+    NoSuchProcess { pid: Pid },
+    #[error("cannot trace PID {pid}: it is a zombie and runs nothing any more; try its parent, PID {parent}")]
+    Zombie { pid: Pid, parent: Pid },
+    #[error("cannot trace PID {pid}: {comm} is a kernel thread; try the PID of a Python process")]
+    KernelThread { pid: Pid, comm: String },
+    #[error("cannot read {object} of PID {pid}: {cause}; try sudo tracer --pid {pid}, or grant {capability}")]
+    NotPermitted { pid: Pid, object: &'static str, capability: &'static str, cause: io::Error },
+    #[error(
+        "cannot read {object} of PID {pid}: the kernel forbids it to everybody; try kernel.yama.ptrace_scope=2"
+    )]
+    Forbidden { pid: Pid, object: &'static str },
+    #[error("cannot trace PID {pid}: {executable} is not Python; try the PID of a Python process")]
+    NotPython { pid: Pid, executable: String },
+    #[error("cannot trace PID {pid}: {implementation} is not CPython; try perf for native stacks")]
+    OtherPython { pid: Pid, implementation: &'static str },
+    #[error(
+        "cannot trace PID {pid}: the version of {binary} cannot be found; try a release build of CPython"
+    )]
+    NoVersion { pid: Pid, binary: String },
+    #[error("cannot trace PID {pid}: CPython {version} is not known to this build; try a newer tracer")]
+    UnknownVersion { pid: Pid, version: String },
+    #[error("cannot trace PID {pid}: CPython {version} is a free-threaded build; try the build with a GIL")]
+    FreeThreaded { pid: Pid, version: String },
+    #[error("cannot trace PID {pid}: CPython {version} is a debug build; try a release build")]
+    DebugBuild { pid: Pid, version: String },
+    #[error(
+        "cannot trace PID {pid}: CPython {version} is laid out unlike its release, {cause}; try a release build"
+    )]
+    UnknownLayout { pid: Pid, version: String, cause: Implausible },
+    #[error(
+        "cannot trace PID {pid}: its interpreter {binary} cannot be found in memory; try an unstripped build"
+    )]
+    NoInterpreterState { pid: Pid, binary: String },
+    #[error("cannot trace PID {pid}: its interpreter is not initialised yet; try again in a second")]
+    NotInitialised { pid: Pid },
+    #[error("cannot read {object} of PID {pid}: {cause}; try again")]
+    Unreadable { pid: Pid, object: &'static str, cause: io::Error },
+}
+
+impl Error {
+    /// The command's exit code for it.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::NoSuchProcess { .. } | Self::Zombie { .. } => 4,
+            Self::NotPermitted { .. } | Self::Forbidden { .. } => 5,
+            Self::Unreadable { .. } | Self::NotInitialised { .. } => 1,
+            _not_a_known_cpython => 6,
+        }
+    }
+
+    /// What a failed read of a process's memory, or of a file below `/proc/PID`, means.
+    pub(crate) fn reading(pid: Pid, object: &'static str, cause: io::Error) -> Self {
+        let gone = cause.raw_os_error() == Some(libc::ESRCH);
+        match cause.kind() {
+            _ if gone => Self::NoSuchProcess { pid },
+            io::ErrorKind::NotFound => Self::NoSuchProcess { pid },
+            io::ErrorKind::PermissionDenied if yama_forbids_all() => Self::Forbidden { pid, object },
+            io::ErrorKind::PermissionDenied => {
+                Self::NotPermitted { pid, object, capability: "CAP_SYS_PTRACE", cause }
+            }
+            _ => Self::Unreadable { pid, object, cause },
+        }
+    }
+}
+
+/// Yama may refuse any process the memory of another, whatever its capabilities.
+/// <https://github.com/torvalds/linux/blob/v6.12/Documentation/admin-guide/LSM/Yama.rst>
+fn yama_forbids_all() -> bool {
+    std::fs::read("/proc/sys/kernel/yama/ptrace_scope").is_ok_and(|scope| scope.trim_ascii() == b"3")
+}
+
+/// A name of the target's for a message: one line, whatever its bytes.
+pub(crate) fn printable(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).escape_debug().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_one_line_in_house_style() {
+        let pid = 4242;
+        let denied = || io::Error::from_raw_os_error(libc::EPERM);
+        for (error, exit_code, expected) in [
+            (
+                Error::reading(pid, "memory", denied()),
+                5,
+                "cannot read memory of PID 4242: Operation not permitted (os error 1); \
+                 try sudo tracer --pid 4242, or grant CAP_SYS_PTRACE",
+            ),
+            (
+                Error::reading(pid, "memory", io::Error::from_raw_os_error(libc::ESRCH)),
+                4,
+                "cannot trace PID 4242: no such process; try pgrep -a python",
+            ),
+            (
+                Error::NotPython { pid, executable: printable(b"/tmp/\x1b[31m\n") },
+                6,
+                "cannot trace PID 4242: /tmp/\\u{1b}[31m\\n is not Python; try the PID of a Python process",
+            ),
+            (
+                Error::Forbidden { pid, object: "memory" },
+                5,
+                "cannot read memory of PID 4242: the kernel forbids it to everybody; \
+                 try kernel.yama.ptrace_scope=2",
+            ),
+            (
+                Error::UnknownVersion { pid, version: "3.16.0".into() },
+                6,
+                "cannot trace PID 4242: CPython 3.16.0 is not known to this build; try a newer tracer",
+            ),
+        ] {
+            assert_eq!((error.exit_code(), error.to_string().as_str()), (exit_code, expected));
+        }
+    }
+}

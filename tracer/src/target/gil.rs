@@ -1,0 +1,73 @@
+//! Where an interpreter's GIL lies: whoever sleeps on a futex in there waits for it.
+
+use std::ops::Range;
+
+use crate::cpython::layout::{GIL_BYTES, Gil, Layout};
+use crate::cpython::memory::Memory;
+use crate::target::runtime::Runtime;
+
+/// Variables of one GIL lie closer than this.
+const VARIABLES_LIMIT: u64 = 1024;
+/// Largest switch interval that is believed, in microseconds: a quarter of an hour.
+const INTERVAL_LIMIT: u64 = 1_000_000_000;
+
+/// Addresses of the GIL of an interpreter state, `None` where they are not known.
+pub(crate) fn find(
+    memory: &dyn Memory,
+    runtime: &Runtime,
+    layout: &Layout,
+    interpreter: u64,
+) -> Option<Range<u64>> {
+    match layout.gil {
+        Gil::Lock { variable, bytes } => {
+            let lock = memory.u64(runtime.symbol(variable)?).ok().filter(|&lock| lock != 0)?;
+            Some(lock..lock.checked_add(bytes.into())?)
+        }
+        Gil::Variables(names) => variables(runtime, names),
+        Gil::Runtime(offset) => state(memory, runtime.address()?.wrapping_add(offset.into())),
+        Gil::Interpreter(offset) => state(memory, memory.u64(interpreter.wrapping_add(offset.into())).ok()?),
+    }
+}
+
+/// From the first to the last of some variables.
+fn variables(runtime: &Runtime, names: &[&str]) -> Option<Range<u64>> {
+    let symbols: Option<Vec<_>> = names.iter().map(|name| runtime.elf.symbol(name)).collect();
+    let symbols = symbols?;
+    let start = symbols.iter().map(|symbol| symbol.address).min()?;
+    let end = symbols.iter().map(|symbol| symbol.address.saturating_add(symbol.size)).max()?;
+    (end - start < VARIABLES_LIMIT).then(|| runtime.in_memory(start)..runtime.in_memory(end))
+}
+
+/// A `_gil_runtime_state`, if it looks like one: patch releases of 3.7 moved it.
+///
+/// It begins with the switch interval, the last holder and `locked`, which is -1 before the GIL is made.
+/// <https://github.com/python/cpython/blob/v3.12.0/Include/internal/pycore_gil.h>
+fn state(memory: &dyn Memory, at: u64) -> Option<Range<u64>> {
+    let interval = memory.u64(at).ok()?;
+    let locked = memory.i32(at.wrapping_add(16)).ok()?;
+    let plausible = (1..=INTERVAL_LIMIT).contains(&interval) && (-1..=1).contains(&locked);
+    plausible.then(|| at..at.saturating_add(GIL_BYTES.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpython::memory::fake::Fake;
+
+    #[test]
+    fn what_is_no_gil_is_not_taken_for_one() {
+        for (name, interval, locked, expected) in [
+            ("5 ms, locked", 5000, 1, true),
+            ("not made yet", 5000, -1, true),
+            ("no interval", 0, 1, false),
+            ("a pointer", 0x7f00_0000_1000, 1, false),
+            ("no state of a lock", 5000, 77, false),
+        ] {
+            let mut memory = Fake::default();
+            memory.map(0x1000, vec![0; 208]);
+            memory.set(0x1000, &u64::to_le_bytes(interval));
+            memory.set(0x1010, &i32::to_le_bytes(locked));
+            assert_eq!(state(&memory, 0x1000), expected.then_some(0x1000..0x10d0), "{name}");
+        }
+    }
+}

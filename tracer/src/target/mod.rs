@@ -1,0 +1,24 @@
+//! Which process, which interpreter, which version: everything that is known of a target before a probe is attached,
+//! and what its sleeping threads do.
+
+pub mod asleep;
+pub mod discover;
+pub mod elf;
+pub mod error;
+pub mod eval;
+mod gil;
+pub mod maps;
+pub mod open;
+pub mod process;
+pub mod runtime;
+mod slot;
+pub mod threads;
+pub mod version;
+
+#[cfg(test)]
+mod parked;
+
+pub use asleep::{Asleep, asleep};
+pub use discover::{Interpreter, discover};
+pub use error::Error;
+pub use process::Process;

@@ -1,0 +1,337 @@
+//! Facts of a process, from `/proc/PID`.
+//!
+//! The directory is held open, so that a pid which is used again never gives another process's facts, and a pidfd says
+//! when the process ends. Names are bytes: the target chooses them.
+
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+
+use procfs::ProcError;
+use procfs::process::Stat;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{PidfdFlags, pidfd_open};
+
+use crate::event::{Bytes, Pid, Tid};
+use crate::sys::memory::ProcessMemory;
+use crate::target::error::{Error, printable};
+use crate::target::maps::{self, Mapping};
+
+/// <https://github.com/torvalds/linux/blob/v6.12/include/linux/sched.h>
+const PF_KTHREAD: u32 = 0x0020_0000;
+/// Most bytes that are read of a file below `/proc/PID`; the longest is `maps`.
+const FILE_LIMIT: u64 = 64 << 20;
+
+/// A process that exists.
+#[derive(Debug)]
+pub struct Process {
+    /// Its id, as our pid namespace numbers it.
+    pub pid: Pid,
+    /// A thread whose memory is the process's: its main thread, unless that has ended already.
+    memory_tid: Tid,
+    directory: procfs::process::Process,
+    pidfd: OwnedFd,
+}
+
+/// What `/proc/PID/task/TID/status` says of a thread.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Thread {
+    /// The process it belongs to.
+    pub pid: Pid,
+    /// Its id in its own, innermost pid namespace.
+    pub namespace_tid: Tid,
+    /// `R` running or runnable, `S` sleeping, `D` in uninterruptible sleep, `T` stopped, `Z` ended: proc_pid_stat(5).
+    pub state: char,
+    /// `nvcsw`: times that it gave its CPU away.
+    pub voluntary: u64,
+    /// `nivcsw`: times that its CPU was taken away.
+    pub involuntary: u64,
+}
+
+/// What a thread does in the kernel, see [`Process::sleeps_in`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SleepsIn {
+    /// It runs, or would if a CPU were free.
+    Nothing,
+    /// Blocked outside of any system call, by a page fault for one.
+    NoSyscall,
+    /// Blocked in a system call.
+    Syscall {
+        /// Its number.
+        number: u32,
+        /// Its first argument: for most calls the descriptor, for a futex its address.
+        first_argument: u64,
+    },
+}
+
+impl Process {
+    /// Opens a process by its id or by that of any of its threads.
+    ///
+    /// # Errors
+    /// When there is no such process, or it is a zombie or a kernel thread.
+    pub fn open(id: Pid) -> Result<Self, Error> {
+        let pid = process_of(id)?;
+        let reading = |cause| Error::reading(pid, "the process directory", cause);
+        let directory =
+            procfs::process::Process::new(pid.cast_signed()).map_err(|error| reading(plain(error)))?;
+        let pidfd = pidfd(pid).map_err(reading)?;
+        let mut process = Self { pid, memory_tid: pid, directory, pidfd };
+        // Read after the pidfd was opened: if the directory is still that of a process, both mean the same one.
+        let stat = process.stat().map_err(|cause| Error::reading(pid, "stat", cause))?;
+        process.check(&stat)?;
+        Ok(process)
+    }
+
+    fn check(&mut self, stat: &Stat) -> Result<(), Error> {
+        if stat.flags & PF_KTHREAD != 0 {
+            return Err(Error::KernelThread {
+                pid: self.pid,
+                comm: printable(&self.comm().unwrap_or_default()),
+            });
+        }
+        if matches!(stat.state, 'Z' | 'X') {
+            // The main thread of a process may end before the others do.
+            let alive = self.threads()?.into_iter().find(|&tid| tid != self.pid);
+            let zombie = Error::Zombie { pid: self.pid, parent: stat.ppid.cast_unsigned() };
+            self.memory_tid = alive.ok_or(zombie)?;
+        }
+        Ok(())
+    }
+
+    /// Becomes readable when the process ends.
+    #[must_use]
+    pub fn pidfd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+
+    /// Whether it has not ended.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        let mut fds = [PollFd::new(&self.pidfd, PollFlags::IN)];
+        poll(&mut fds, Some(&Timespec::default())) == Ok(0)
+    }
+
+    /// Its memory.
+    #[must_use]
+    pub fn memory(&self) -> ProcessMemory {
+        ProcessMemory::new(self.memory_tid)
+    }
+
+    /// A path below `/proc` for what only a thread that has not ended can show: its root, its mapped files.
+    pub(crate) fn live_path(&self, name: &str) -> String {
+        format!("/proc/{}/{name}", self.memory_tid)
+    }
+
+    /// `/proc/PID/stat`: parent, state, start time and more.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn stat(&self) -> io::Result<Stat> {
+        self.directory.stat().map_err(plain)
+    }
+
+    /// Name of its main thread.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn comm(&self) -> io::Result<Bytes> {
+        self.thread_name(self.pid)
+    }
+
+    /// Name of a thread.
+    ///
+    /// # Errors
+    /// When the thread is gone.
+    pub fn thread_name(&self, tid: Tid) -> io::Result<Bytes> {
+        let mut name = self.read(&format!("task/{tid}/comm"))?;
+        name.pop_if(|last| *last == b'\n');
+        Ok(name.into())
+    }
+
+    /// Its command line, arguments joined by spaces, as it stands in its memory now.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn title(&self) -> io::Result<Bytes> {
+        let line = self.read("cmdline")?;
+        let end = line.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+        Ok(line[..end].iter().map(|&byte| if byte == 0 { b' ' } else { byte }).collect())
+    }
+
+    /// What it executes, `None` where we may not know.
+    #[must_use]
+    pub fn exe(&self) -> Option<Bytes> {
+        Some(self.directory.exe().ok()?.as_os_str().as_bytes().into())
+    }
+
+    /// CPU time of all its threads so far, in nanoseconds.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn cpu_ns(&self) -> io::Result<u64> {
+        let stat = self.stat()?;
+        Ok((stat.utime + stat.stime) * (1_000_000_000 / procfs::ticks_per_second()))
+    }
+
+    /// Its threads that have not been reaped.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn threads(&self) -> Result<Vec<Tid>, Error> {
+        let reading = |error| Error::reading(self.pid, "threads", plain(error));
+        let tasks = self.directory.tasks().map_err(reading)?;
+        Ok(tasks.flatten().map(|task| task.tid.cast_unsigned()).collect())
+    }
+
+    /// Switch counters and namespace id of a thread.
+    ///
+    /// # Errors
+    /// When the thread is gone.
+    pub fn thread(&self, tid: Tid) -> io::Result<Thread> {
+        Ok(Thread::parse(&self.read(&format!("task/{tid}/status"))?))
+    }
+
+    /// What a thread sleeps in.
+    ///
+    /// # Errors
+    /// When the thread is gone, or we may not know.
+    pub fn sleeps_in(&self, tid: Tid) -> io::Result<SleepsIn> {
+        Ok(SleepsIn::parse(&self.read(&format!("task/{tid}/syscall"))?))
+    }
+
+    /// What is mapped into its memory.
+    ///
+    /// # Errors
+    /// When the process is gone, or we may not know.
+    pub fn maps(&self) -> Result<Vec<Mapping>, Error> {
+        let text = self.read(&format!("task/{}/maps", self.memory_tid));
+        text.map(|text| maps::parse(&text)).map_err(|cause| Error::reading(self.pid, "maps", cause))
+    }
+
+    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.directory.open_relative(path).map_err(plain)?.take(FILE_LIMIT).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+impl Thread {
+    fn parse(status: &[u8]) -> Self {
+        let mut thread = Self::default();
+        for line in status.split(|&byte| byte == b'\n') {
+            let text = std::str::from_utf8(line).unwrap_or_default();
+            let Some((name, value)) = text.split_once(':') else { continue };
+            match name {
+                "Tgid" => thread.pid = last_number(value),
+                "State" => thread.state = value.trim_start().chars().next().unwrap_or_default(),
+                "NSpid" => thread.namespace_tid = last_number(value),
+                "voluntary_ctxt_switches" => thread.voluntary = last_number(value),
+                "nonvoluntary_ctxt_switches" => thread.involuntary = last_number(value),
+                _ => {}
+            }
+        }
+        thread
+    }
+}
+
+impl SleepsIn {
+    /// `running`, or a number and hexadecimal words: proc_pid_syscall(5).
+    fn parse(line: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(line);
+        let mut words = text.split_ascii_whitespace();
+        let Some(number) = words.next().and_then(|word| word.parse::<i64>().ok()) else {
+            return Self::Nothing;
+        };
+        let first = words.next().and_then(|word| u64::from_str_radix(word.trim_start_matches("0x"), 16).ok());
+        match (u32::try_from(number), first) {
+            (Ok(number), Some(first_argument)) => Self::Syscall { number, first_argument },
+            _ => Self::NoSyscall,
+        }
+    }
+}
+
+/// The process that an id belongs to: a thread's as well as its own.
+fn process_of(id: Pid) -> Result<Pid, Error> {
+    let status = std::fs::read(format!("/proc/{id}/status"));
+    let status = status.map_err(|cause| Error::reading(id, "status", cause))?;
+    Ok(Thread::parse(&status).pid)
+}
+
+fn pidfd(pid: Pid) -> io::Result<OwnedFd> {
+    let pid = rustix::process::Pid::from_raw(pid.cast_signed());
+    let pid = pid.ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))?;
+    Ok(pidfd_open(pid, PidfdFlags::empty())?)
+}
+
+/// What the system said.
+fn plain(error: ProcError) -> io::Error {
+    match error {
+        ProcError::Io(error, _) => error,
+        ProcError::NotFound(_) => io::ErrorKind::NotFound.into(),
+        ProcError::PermissionDenied(_) => io::ErrorKind::PermissionDenied.into(),
+        other => io::Error::other(other.to_string()),
+    }
+}
+
+fn last_number<T: std::str::FromStr + Default>(value: &str) -> T {
+    value.split_ascii_whitespace().next_back().and_then(|word| word.parse().ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpython::interpreters::skip;
+
+    #[test]
+    fn status_is_read_line_by_line_whatever_the_name() {
+        let status =
+            b"Name:\tTgid: 1\\n\xff\nState:\tS (sleeping)\nTgid:\t70\nNSpid:\t70\t3\nTgid\nSeccomp:\t0\n\
+            voluntary_ctxt_switches:\t12\nnonvoluntary_ctxt_switches:\t5\n";
+        let expected = Thread { pid: 70, namespace_tid: 3, state: 'S', voluntary: 12, involuntary: 5 };
+        assert_eq!(Thread::parse(status), expected);
+    }
+
+    #[test]
+    fn every_shape_of_a_syscall_line_is_told_apart() {
+        let read = SleepsIn::Syscall { number: 0, first_argument: 3 };
+        for (line, expected) in [
+            (&b"running\n"[..], SleepsIn::Nothing),
+            (b"", SleepsIn::Nothing),
+            (b"-1 0x7ffd 0x7f00\n", SleepsIn::NoSyscall),
+            (b"0 0x3 0x7f00 0x10 0x0 0x0 0x0 0x7ffd 0x7f00\n", read),
+        ] {
+            assert_eq!(SleepsIn::parse(line), expected, "{}", String::from_utf8_lossy(line));
+        }
+    }
+
+    #[test]
+    fn a_thread_id_opens_its_process() {
+        let own = std::process::id();
+        let thread = std::thread::spawn(move || {
+            let own = std::fs::read_link("/proc/thread-self").expect("a thread");
+            let tid = own.file_name().and_then(|name| name.to_str()?.parse().ok()).expect("its id");
+            (tid, Process::open(tid).expect("our own process").pid)
+        });
+        let (tid, opened) = thread.join().expect("a thread");
+        assert_ne!(tid, own);
+        assert_eq!(opened, own);
+    }
+
+    #[test]
+    fn what_cannot_be_traced_is_refused_by_name() {
+        let mut child = std::process::Command::new("true").spawn().expect("true(1)");
+        let process = Process::open(child.id());
+        while process.as_ref().is_ok_and(Process::is_alive) {
+            std::thread::yield_now();
+        }
+        let zombie = Process::open(child.id()).expect_err("a zombie");
+        assert!(matches!(zombie, Error::Zombie { parent, .. } if parent == std::process::id()), "{zombie}");
+        child.wait().expect("a child");
+        let gone = Process::open(child.id()).expect_err("no process");
+        assert!(matches!(gone, Error::NoSuchProcess { .. }), "{gone}");
+        match Process::open(2).map(|process| process.pid) {
+            Err(Error::KernelThread { comm, .. }) => assert_eq!(comm, "kthreadd"),
+            other => skip(&format!("PID 2 is no kernel thread here: {other:?}")),
+        }
+    }
+}
