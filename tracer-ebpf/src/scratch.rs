@@ -61,3 +61,12 @@ pub fn of(probe: u32) -> Option<&'static mut Scratch> {
 pub fn of_probe(probe: Probe) -> Option<&'static mut Scratch> {
     of(probe as u32)
 }
+
+/// Sets a flag in place. Volatile, so that the value makes its detour through memory: the verifier then follows one
+/// state for all combinations of flags, and not one for each.
+#[inline(always)]
+pub fn raise(flags: &mut u32, flag: u32) {
+    let flags: *mut u32 = flags;
+    // SAFETY: a reference to a field of a map's value.
+    unsafe { flags.write_volatile(flags.read_volatile() | flag) };
+}

@@ -15,7 +15,7 @@ use crate::file;
 use crate::kernel::Typed;
 use crate::maps::{SWITCHES, THREADS};
 use crate::python::walk_to;
-use crate::scratch::{self, Scratch};
+use crate::scratch::{self, Scratch, raise};
 use crate::task::{Registers, Task};
 
 /// `TASK_UNINTERRUPTIBLE`, and `__TASK_STOPPED | __TASK_TRACED`.
@@ -168,25 +168,25 @@ fn explain(switch: &Switch, task: Task, target: &Target, thread: &Thread, scratc
     let row = &mut scratch.switch;
     row.syscall = registers.syscall() as i32;
     if is_voluntary(switch, task, thread) {
-        row.flags |= flag::VOLUNTARY;
+        raise(&mut row.flags, flag::VOLUNTARY);
     }
     if switch.state & STATE_UNINTERRUPTIBLE != 0 {
-        row.flags |= flag::UNINTERRUPTIBLE;
+        raise(&mut row.flags, flag::UNINTERRUPTIBLE);
     }
     if switch.state & STATE_STOPPED != 0 {
-        row.flags |= flag::STOPPED;
+        raise(&mut row.flags, flag::STOPPED);
     }
     if task.is_dead() {
         // Its memory is gone, and its registers say how it ended, not why it leaves.
-        row.flags |= flag::DEAD;
+        raise(&mut row.flags, flag::DEAD);
         row.status = status::NO_PYTHON_FRAME;
         return;
     }
     if registers.first() as u32 == 0 {
-        row.flags |= flag::NO_DESCRIPTORS;
+        raise(&mut row.flags, flag::NO_DESCRIPTORS);
     }
     if registers.first().wrapping_sub(target.python.gil) < u64::from(target.python.gil_bytes) && row.syscall == SYS_FUTEX {
-        row.flags |= flag::GIL;
+        raise(&mut row.flags, flag::GIL);
     }
     if row.flags & flag::VOLUNTARY != 0 && names_descriptor(row.syscall) {
         scratch.switch.object = object(task, registers);
@@ -195,7 +195,7 @@ fn explain(switch: &Switch, task: Task, target: &Target, thread: &Thread, scratc
     let stack = walk_to(Probe::Switch, task, target, depth);
     (scratch.switch.stack, scratch.switch.status) = (stack.id, stack.status);
     if depth == 1 {
-        scratch.switch.flags |= flag::LEAF_ONLY;
+        raise(&mut scratch.switch.flags, flag::LEAF_ONLY);
     }
 }
 

@@ -19,7 +19,7 @@ use crate::emit::{Outcome, counted, header, now, row, send};
 use crate::file;
 use crate::maps::{READ_SIZES, READS};
 use crate::python::{leaf, walk};
-use crate::scratch;
+use crate::scratch::{self, raise};
 use crate::task::{Registers, Task};
 use crate::user;
 
@@ -71,9 +71,9 @@ fn returned(control: &Control, registers: Registers, result: i64) -> Outcome {
     let task = Task::current();
     let Some(target) = task.target() else { return Outcome::FILTERED };
     let call = Call::new(registers, result);
-    let key = key(control, task, target, registers);
     let Some(scratch) = scratch::of_probe(Probe::Syscall) else { return Outcome::MAP_BUSY };
-    let (row, fresh) = match row(&READS, &key, &scratch.no_reads) {
+    find_row(control, task, target, registers, &mut scratch.read);
+    let (row, fresh) = match row(&READS, &scratch.read, &scratch.no_reads) {
         Ok(row) => row,
         Err(refused) => return refused,
     };
@@ -82,7 +82,7 @@ fn returned(control: &Control, registers: Registers, result: i64) -> Outcome {
     if fresh || row.calls == 0 {
         row.stack = walk(Probe::Syscall, task, target).id;
     }
-    if let Err(refused) = call.add_sizes(row, &key) {
+    if let Err(refused) = call.add_sizes(row, &scratch.read) {
         return refused;
     }
     row.calls += 1;
@@ -91,31 +91,32 @@ fn returned(control: &Control, registers: Registers, result: i64) -> Outcome {
     Outcome::AGGREGATED
 }
 
-/// What a row of reads is keyed by. Sends the file's name at its first sight.
+/// What the row of a read is keyed by. Sends the file's name at its first sight.
 #[inline(always)]
-fn key(control: &Control, task: Task, target: &Target, registers: Registers) -> ReadKey {
-    let (mut flags, mut id) = (0, 0);
-    match file::opened(task, registers.first() as u32) {
-        Some(opened) => {
-            file::send_once(Probe::Syscall, task, &opened);
-            id = opened.id;
-            flags |= if opened.flags & O_DIRECT != 0 { flag::DIRECT } else { 0 };
-            flags |= if opened.flags & O_NONBLOCK != 0 { flag::NONBLOCKING } else { 0 };
-        }
-        None => flags |= flag::NO_FILE,
-    }
-    let site = site(control, task, target).unwrap_or_else(|status| {
-        flags |= status << flag::STATUS_SHIFT;
-        Frame::default()
-    });
-    ReadKey {
-        site,
+fn find_row(control: &Control, task: Task, target: &Target, registers: Registers, key: &mut ReadKey) {
+    *key = ReadKey {
         space: target.space,
-        file: id,
         pid: task.pid(),
         epoch: control.epoch,
         syscall: registers.syscall() as u32,
-        flags,
+        ..Default::default()
+    };
+    match file::opened(task, registers.first() as u32) {
+        Some(opened) => {
+            file::send_once(Probe::Syscall, task, &opened);
+            key.file = opened.id;
+            if opened.flags & O_DIRECT != 0 {
+                raise(&mut key.flags, flag::DIRECT);
+            }
+            if opened.flags & O_NONBLOCK != 0 {
+                raise(&mut key.flags, flag::NONBLOCKING);
+            }
+        }
+        None => raise(&mut key.flags, flag::NO_FILE),
+    }
+    match site(control, task, target) {
+        Ok(site) => key.site = site,
+        Err(status) => raise(&mut key.flags, status << flag::STATUS_SHIFT),
     }
 }
 
