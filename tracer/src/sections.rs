@@ -2,14 +2,17 @@
 
 use std::str::FromStr;
 
-/// A part of the report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use serde::{Deserialize, Serialize};
+
+/// A part of the report, in its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Section {
-    /// Reads by file and call site.
-    Reads,
     /// Context switches by cause.
     Switches,
+    /// Reads by file and call site.
+    Reads,
     /// Children, zombies, orphans.
     Processes,
     /// Signals.
@@ -23,8 +26,8 @@ pub enum Section {
 impl Section {
     /// All of them, as the command line names them.
     pub const ALL: [(Self, &'static str); 6] = [
-        (Self::Reads, "reads"),
         (Self::Switches, "switches"),
+        (Self::Reads, "reads"),
         (Self::Processes, "processes"),
         (Self::Signals, "signals"),
         (Self::Frames, "frames"),
@@ -59,6 +62,12 @@ impl Sections {
     #[must_use]
     pub fn without(self, sections: &[Section]) -> Self {
         Self(self.0 & !Self::only(sections).0)
+    }
+
+    /// Those that are asked for, in the report's order.
+    #[must_use]
+    pub fn list(self) -> Vec<Section> {
+        Section::ALL.into_iter().map(|(section, _)| section).filter(|&section| self.has(section)).collect()
     }
 
     /// Whether a section is asked for.

@@ -1,5 +1,7 @@
 //! Entries of the evaluation function: Python calls up to 3.10, calls from C into Python from 3.11 on.
 
+use core::hint::black_box;
+
 use aya_ebpf::macros::uprobe;
 use aya_ebpf::programs::ProbeContext;
 use tracer_common::counters::Probe;
@@ -18,7 +20,9 @@ pub fn evaluation_entry(ctx: ProbeContext) -> u32 {
     counted_preemptible(Probe::Entry, |control| {
         let task = Task::current();
         let Some(target) = task.target() else { return Outcome::FILTERED };
-        let argument = if target.python.entry_frame_argument == 0 { ctx.arg::<u64>(0) } else { ctx.arg::<u64>(1) };
+        // Both are read where they lie: one load at a place that is chosen would be no load from the context.
+        let (first, second) = (black_box(ctx.arg::<u64>(0)), black_box(ctx.arg::<u64>(1)));
+        let argument = if target.python.entry_frame_argument == 0 { first } else { second };
         let frame = argument.and_then(|address| frame_at(Probe::Entry, target, address)).unwrap_or_default();
         let key = EntryKey {
             space: target.space,

@@ -63,7 +63,8 @@ fn json_lines_end_in_the_report() {
 fn text_reads_as_before() {
     compare_with_golden("sample-100.txt", &text(&sample(), 100));
     compare_with_golden("one-process-80.txt", &text(&one_process(), 80));
-    compare_with_golden("nothing.txt", &text(&Report::default(), 100));
+    let window = Window { sections: crate::sections::Sections::ALL.list(), ..Window::default() };
+    compare_with_golden("nothing.txt", &text(&Report { window, ..Report::default() }, 100));
 }
 
 #[test]
@@ -125,7 +126,7 @@ host: kernel arch cpus
 target: pids processes
 target.processes: pid ppid comm title exe python free_threaded root started_by at_ns ended_at_ns
 target.processes.started_by: function file line
-window: start start_monotonic_ns duration_ns ended
+window: start start_monotonic_ns duration_ns ended sections
 quality: hits filtered emitted aggregated lost records kernel_missed samples
 quality.records: tried decoded corrupt lost
 quality.samples: expected taken python no_python_frame faulted unresolved truncated

@@ -13,7 +13,10 @@ use crate::analysis::{Window, findings};
 use crate::attach::Cost;
 use crate::clock::own_usage;
 use crate::event::Nanos;
-use crate::report::{self, Ended, Host, Overhead, Quality, Records, Report, Shed, Target, TracerInfo};
+use crate::report::{
+    self, Bounded, Ended, Host, Overhead, Quality, Records, Report, Shed, Target, TracerInfo,
+};
+use crate::sections::{Section, Sections};
 
 /// What is known at the end.
 pub struct Ending {
@@ -59,6 +62,7 @@ pub fn assemble(
             start_monotonic_ns: begin.start_ns,
             duration_ns,
             ended: ending.ended,
+            sections: options.plan.sections.list(),
         },
         quality: Quality {
             samples: sections.samples,
@@ -78,8 +82,25 @@ pub fn assemble(
         frames: sections.frames,
         ..Report::default()
     };
+    leave_out(&mut report, options.plan.sections);
     report.findings = findings(&report);
     report
+}
+
+/// What was seen only because something else needed it is not told.
+fn leave_out(report: &mut Report, asked: Sections) {
+    if !asked.has(Section::Switches) {
+        report.switches.causes = Bounded::default();
+    }
+    if !asked.has(Section::Processes) {
+        report.processes = report::Processes::default();
+    }
+    if !asked.has(Section::Signals) {
+        report.signals = Bounded::default();
+    }
+    if !asked.has(Section::Frames) {
+        report.frames = report::Frames { rate_hz: report.frames.rate_hz, ..report::Frames::default() };
+    }
 }
 
 fn host() -> Host {

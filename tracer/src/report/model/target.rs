@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::frame::Stack;
 use super::vocabulary::vocabulary;
 use crate::report::{Bounded, Name, NoTotals, Row};
+use crate::sections::Section;
 
 /// The program that wrote the report.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +78,8 @@ pub struct Window {
     pub duration_ns: u64,
     /// Why it ended.
     pub ended: Ended,
+    /// What was looked for; the other sections are empty because nobody asked.
+    pub sections: Vec<Section>,
 }
 
 vocabulary! {

@@ -17,6 +17,7 @@ mod table;
 pub(crate) mod units;
 
 use super::Report;
+use crate::sections::Section;
 use page::Page;
 
 /// How text is laid out.
@@ -34,16 +35,24 @@ pub fn render(report: &Report, style: Style) -> String {
     let mut page = Page::new(style);
     header::write(&mut page, report);
     findings::write(&mut page, &report.findings, names_pids);
-    switches::write(&mut page, report, names_pids);
-    gil::write(&mut page, report.gil.as_ref(), names_pids);
-    reads::write(&mut page, &report.reads, names_pids);
-    processes::write(&mut page, &report.processes);
-    signals::write(&mut page, &report.signals);
-    frames::write(&mut page, report, names_pids);
-    gc::write(&mut page, report.gc.as_ref(), names_pids);
+    report.window.sections.iter().for_each(|section| write(&mut page, report, *section, names_pids));
     quality::write(&mut page, &report.quality);
     overhead::write(&mut page, report);
     page.into_string()
+}
+
+fn write(page: &mut Page, report: &Report, section: Section, names_pids: bool) {
+    match section {
+        Section::Switches => {
+            switches::write(page, report, names_pids);
+            gil::write(page, report.gil.as_ref(), names_pids);
+        }
+        Section::Reads => reads::write(page, &report.reads, names_pids),
+        Section::Processes => processes::write(page, &report.processes),
+        Section::Signals => signals::write(page, &report.signals),
+        Section::Frames => frames::write(page, report, names_pids),
+        Section::Gc => gc::write(page, report.gc.as_ref(), names_pids),
+    }
 }
 
 /// What a list ends in when it is longer than what is shown of it.
