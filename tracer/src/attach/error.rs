@@ -27,6 +27,11 @@ pub enum Error {
         /// The last lines of what the kernel said, in one.
         reason: String,
     },
+    /// Pids here are not those that the probes see.
+    #[error(
+        "cannot trace from inside a pid namespace: its pids are its own; try tracer on the host, or --pid=host"
+    )]
+    PidNamespace,
     /// Anything else about the kernel's side.
     #[error("cannot {act}: {reason}")]
     Kernel {
@@ -61,7 +66,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::NotPermitted { .. } => 5,
-            Self::NoBtf(_) | Self::Btf(_) | Self::Refused { .. } => 7,
+            Self::NoBtf(_) | Self::Btf(_) | Self::Refused { .. } | Self::PidNamespace => 7,
             Self::Kernel { .. } => 1,
         }
     }

@@ -1,6 +1,8 @@
 //! The loaded probes: attached, switched on, told what to trace, switched off.
 
 use std::num::NonZeroU32;
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
 
 use aya::maps::{Array, HashMap, MapData, MapError, RingBuf};
 use aya::programs::perf_event::{PerfEventConfig, PerfEventScope, SamplePolicy, SoftwareEvent};
@@ -41,6 +43,9 @@ impl Probes {
     /// # Errors
     /// When the kernel lacks something, or refuses.
     pub fn load(plan: Plan) -> Result<Self, Error> {
+        if !is_initial_pid_namespace() {
+            return Err(Error::PidNamespace);
+        }
         let blob = std::fs::read(btf::VMLINUX).map_err(Error::NoBtf)?;
         let features = Features::of(&Btf::parse(blob)?)?;
         let mut ebpf = load_object(&plan, &features)?;
@@ -166,7 +171,8 @@ impl Probes {
     pub fn stop(&mut self) -> Result<(), Error> {
         self.state.running = 0;
         self.write_control()?;
-        wait_for_probes()
+        wait_for_probes();
+        Ok(())
     }
 
     /// Begins a new epoch and waits until no probe adds to the old one; returns the old one.
@@ -174,7 +180,7 @@ impl Probes {
         let old = self.state.epoch;
         self.state.epoch = old.wrapping_add(1);
         self.write_control()?;
-        wait_for_probes()?;
+        wait_for_probes();
         Ok(old)
     }
 
@@ -196,6 +202,13 @@ impl Probes {
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
+}
+
+/// The probes see pids as the initial namespace numbers them; `/proc` shows those of ours.
+fn is_initial_pid_namespace() -> bool {
+    /// `PROC_PID_INIT_INO`: <https://github.com/torvalds/linux/blob/v6.12/include/linux/proc_ns.h#L45>
+    const INITIAL: u64 = 0xefff_fffc;
+    std::fs::metadata("/proc/self/ns/pid").is_ok_and(|namespace| namespace.ino() == INITIAL)
 }
 
 fn load_object(plan: &Plan, features: &Features) -> Result<Ebpf, Error> {
@@ -251,8 +264,12 @@ pub(super) fn take<M>(
     make(ebpf.take_map(name).ok_or_else(missing)?).map_err(|error| Error::of("open a map", &error))
 }
 
-/// Probes run inside RCU read sections, and this is the kernel's way to wait for all of those.
+/// Probes run inside RCU read sections, and this is the kernel's way to wait for all of those. Kernels with full
+/// dynamic ticks refuse it; no probe runs for longer than the pause.
 /// <https://github.com/torvalds/linux/blob/v6.12/kernel/sched/membarrier.c#L607>
-fn wait_for_probes() -> Result<(), Error> {
-    crate::sys::membarrier::global().map_err(|error| Error::of("wait for the probes", &error))
+fn wait_for_probes() {
+    const LONGER_THAN_ANY_PROBE: Duration = Duration::from_millis(50);
+    if crate::sys::membarrier::global().is_err() {
+        std::thread::sleep(LONGER_THAN_ANY_PROBE);
+    }
 }
