@@ -3,7 +3,9 @@
 use std::io::{IsTerminal, Write, stderr};
 use std::time::Duration;
 
-use tracer::report::Ended;
+use tracer::event::Pid;
+use tracer::report::{Ended, Name};
+use tracer::session::Root;
 
 /// Without a terminal there is a line this often.
 const PERIOD: Duration = Duration::from_secs(10);
@@ -29,6 +31,21 @@ impl Status {
             "attached to PID {pids} in {:.2} s, it was not stopped; Ctrl-C to finish",
             took.as_secs_f64()
         ));
+    }
+
+    /// What was found out of a process before it is traced.
+    pub fn found(&self, root: &Root) {
+        let Some(python) = &root.interpreter else { return };
+        let file = Name::new(&python.file);
+        self.say(&format!(
+            "PID {} is CPython {}, known by {} in {file}",
+            root.process.pid, python.version, python.how_found
+        ));
+    }
+
+    /// A command has begun.
+    pub fn runs(&self, command: &Name, pid: Pid) {
+        self.say(&format!("tracing {command}, PID {pid}; Ctrl-C to finish"));
     }
 
     /// Some time has passed.
@@ -58,7 +75,8 @@ impl Status {
         self.say(&format!("{why}, the report follows"));
     }
 
-    fn say(&self, line: &str) {
+    /// One line, unless quiet.
+    pub fn say(&self, line: &str) {
         if !self.quiet {
             let _ = writeln!(stderr(), "tracer: {line}");
         }

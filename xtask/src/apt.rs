@@ -47,7 +47,7 @@ fn apt_get(act: &str, packages: &[&str]) -> Result<()> {
 }
 
 /// The last thing apt-get complained of, as it said it.
-fn last_error(stderr: &str) -> String {
+pub fn last_error(stderr: &str) -> String {
     let mut errors = stderr.lines().filter_map(|line| line.strip_prefix("E: "));
     let last = errors.next_back().or_else(|| stderr.lines().last()).unwrap_or("apt-get failed");
     last.trim_end_matches('.').to_owned()

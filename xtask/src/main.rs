@@ -6,8 +6,10 @@ mod command;
 mod compiler;
 mod demo;
 mod linker;
+mod pythons;
 mod run;
 mod setup;
+mod suite;
 mod test;
 mod tree;
 
@@ -29,6 +31,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Get the interpreters that the tests trace, and list those that are here
+    Pythons,
     /// Build, then check formatting, lints and docs, and run all tests, the end-to-end ones as root
     Test {
         /// Only run the tests whose names contain one of these
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
         Task::Setup => setup::setup().map(|()| ExitCode::SUCCESS),
         Task::Build => build::build().map(|_tracer| ExitCode::SUCCESS),
         Task::Run { args } => run::run(&args),
+        Task::Pythons => pythons::pythons().map(|()| ExitCode::SUCCESS),
         Task::Test { filters } => test::test(&filters).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {

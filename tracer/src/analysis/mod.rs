@@ -24,6 +24,7 @@ mod traced;
 mod window;
 mod zombies;
 
+pub use causes::syscall_name;
 pub use findings::findings;
 pub use signal_names::signal_name;
 pub use window::Window;

@@ -15,6 +15,16 @@ pub struct Plan {
     pub ring_bytes: u32,
     /// Count entries of the evaluation function.
     pub calls: bool,
+    /// Attach the clock alone: enough for a glance at what runs, and soon attached.
+    pub only_samples: bool,
+}
+
+impl Plan {
+    /// The tracepoints that this run needs.
+    pub fn tracepoints(&self) -> impl Iterator<Item = &'static Tracepoint> {
+        let (sections, none) = (self.sections, self.only_samples);
+        TRACEPOINTS.iter().filter(move |point| !none && point.is_needed(sections))
+    }
 }
 
 /// A probe that is a BTF tracepoint: its program's name is the tracepoint's.

@@ -15,7 +15,7 @@ use tracer_common::target::Target;
 
 use super::error::Error;
 use super::object;
-use super::plan::{Plan, TRACEPOINTS, read_rows};
+use super::plan::{Plan, read_rows};
 use crate::kernel::btf::{self, Btf};
 use crate::kernel::features::Features;
 use crate::sections::Section;
@@ -74,7 +74,7 @@ impl Probes {
     /// # Errors
     /// When the kernel refuses.
     pub fn attach(&mut self) -> Result<(), Error> {
-        for point in TRACEPOINTS.iter().filter(|point| point.is_needed(self.plan.sections)) {
+        for point in self.plan.tracepoints() {
             let program: &mut BtfTracePoint = program(&mut self.ebpf, point.name)?;
             program.attach().map_err(|error| Error::of_probe(point.name, &error))?;
         }
@@ -230,7 +230,7 @@ fn load_object(plan: &Plan, features: &Features) -> Result<Ebpf, Error> {
 
 fn load_programs(ebpf: &mut Ebpf, plan: &Plan) -> Result<(), Error> {
     let types = aya::Btf::from_sys_fs().map_err(|error| Error::of("read the kernel's BTF", &error))?;
-    for point in TRACEPOINTS.iter().filter(|point| point.is_needed(plan.sections)) {
+    for point in plan.tracepoints() {
         let program: &mut BtfTracePoint = program(ebpf, point.name)?;
         program.load(point.name, &types).map_err(|error| Error::of_probe(point.name, &error))?;
     }

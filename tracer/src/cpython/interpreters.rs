@@ -10,8 +10,7 @@ pub(crate) struct Python {
     pub(crate) release: (u8, u8),
 }
 
-/// All interpreters: pyenv's, the system's and those that `TRACER_PYTHONS` names, separated by colons. Says so when
-/// there are none.
+/// All interpreters: pyenv's, the system's and those that `cargo xtask pythons` got. Says so when there are none.
 pub(crate) fn all() -> Vec<Python> {
     let found: Vec<_> = candidates().into_iter().filter_map(|path| python(&path)).collect();
     if found.is_empty() {
@@ -36,8 +35,10 @@ fn candidates() -> Vec<PathBuf> {
     let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
     let pyenv = std::fs::read_dir(home.join(".pyenv/versions")).into_iter().flatten().flatten();
     let mut paths: Vec<_> = pyenv.map(|version| version.path().join("bin/python")).collect();
-    paths.extend((6..=15).map(|minor| PathBuf::from(format!("/usr/bin/python3.{minor}"))));
-    paths.extend(std::env::var_os("TRACER_PYTHONS").iter().flat_map(std::env::split_paths));
+    let provided = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/pythons/bin");
+    for folder in [Path::new("/usr/bin"), &provided] {
+        paths.extend((6..=15).map(|minor| folder.join(format!("python3.{minor}"))));
+    }
     paths.sort();
     paths
 }

@@ -9,6 +9,7 @@ use crate::attach::Probes;
 use crate::cpython::walk::stack_id;
 use crate::decode;
 use crate::symbols::{File, FileKind};
+use crate::target::Interpreter;
 use crate::target::asleep::{Asleep, asleep};
 use crate::target::process::SleepsIn;
 
@@ -28,9 +29,11 @@ pub fn tell(probes: &mut Probes, roots: &[Root]) -> Vec<Sleeper> {
     let depth = probes.plan().depth as usize;
     let mut sleepers = Vec::new();
     for root in roots {
-        let threads = asleep([(&root.process, Some(&*root.interpreter))], depth);
+        // What a process does before it executes its program is not its own.
+        let Some(interpreter) = &root.interpreter else { continue };
+        let threads = asleep([(&root.process, Some(&**interpreter))], depth);
         for thread in threads.iter().filter(|thread| !thread.torn) {
-            let (entry, sleeper) = sleeper(root, thread);
+            let (entry, sleeper) = sleeper(root, interpreter, thread);
             if probes.assume_asleep(thread.task.tid, &entry) {
                 sleepers.push(sleeper);
             }
@@ -39,7 +42,7 @@ pub fn tell(probes: &mut Probes, roots: &[Root]) -> Vec<Sleeper> {
     sleepers
 }
 
-fn sleeper(root: &Root, thread: &Asleep) -> (Thread, Sleeper) {
+fn sleeper(root: &Root, interpreter: &Interpreter, thread: &Asleep) -> (Thread, Sleeper) {
     let has_stack = thread.frames.iter().any(|frame| frame.code != 0);
     let stack = has_stack.then(|| decode::Stack {
         id: stack_id(root.space, &thread.frames),
@@ -60,18 +63,16 @@ fn sleeper(root: &Root, thread: &Asleep) -> (Thread, Sleeper) {
         tid: thread.task.tid,
         epoch: 0,
         syscall,
-        flags: flag::VOLUNTARY | flag::BEGAN_BEFORE | flags(root, syscall, argument),
+        flags: flag::VOLUNTARY | flag::BEGAN_BEFORE | flags(interpreter, syscall, argument),
         status: if has_stack { thread.status } else { status::NO_PYTHON_FRAME },
     };
     let voluntary_seen = thread.thread.voluntary + 1;
     (Thread { key, voluntary_seen, ..Thread::default() }, Sleeper { stack, file })
 }
 
-fn flags(root: &Root, syscall: i32, argument: u64) -> u32 {
-    let python = &root.interpreter.python;
-    let in_gil =
-        syscall == FUTEX.cast_signed() && argument.wrapping_sub(python.gil) < python.gil_bytes.into();
-    let mut flags = if in_gil { flag::GIL } else { 0 };
+fn flags(interpreter: &Interpreter, syscall: i32, argument: u64) -> u32 {
+    let waits_for_gil = syscall == FUTEX.cast_signed() && interpreter.is_in_gil(argument);
+    let mut flags = if waits_for_gil { flag::GIL } else { 0 };
     if argument as u32 == 0 {
         flags |= flag::NO_DESCRIPTORS;
     }

@@ -139,7 +139,8 @@ impl<L: Listener> Collector<L> {
             self.spaces.insert(process.pid, *space, interpreter.clone());
         }
         let described = describe(process, interpreter.as_ref().map(|(_, interpreter)| &**interpreter));
-        self.event(Event::Process(described));
+        let root = self.processes.get(&process.pid).is_some_and(|known| known.root);
+        self.event(Event::Process(event::Process { root, ..described }));
     }
 
     /// A thread that has slept since before the window.

@@ -12,8 +12,8 @@ use crate::target::{self, Interpreter, Process, discover};
 pub struct Root {
     /// The process.
     pub process: Process,
-    /// What runs in it.
-    pub interpreter: Arc<Interpreter>,
+    /// What runs in it, `None` before it executes its program.
+    pub interpreter: Option<Arc<Interpreter>>,
     /// Its address space.
     pub space: u64,
 }
@@ -36,28 +36,40 @@ impl Root {
 
     fn of(process: Process) -> Result<Self, target::Error> {
         let interpreter = Arc::new(discover(&process)?);
+        Ok(Self { interpreter: Some(interpreter), ..Self::before_exec(process) })
+    }
+
+    /// A process that is about to execute its program.
+    #[must_use]
+    pub fn before_exec(process: Process) -> Self {
         // As an exec's is: a time at which no other process has got its address space.
-        Ok(Self { process, interpreter, space: monotonic_ns() })
+        Self { process, interpreter: None, space: monotonic_ns() }
     }
 
     /// What the kernel must know of it.
     #[must_use]
     pub fn target(&self, follow: bool) -> Target {
-        known(&self.interpreter, self.space, follow)
+        match &self.interpreter {
+            Some(interpreter) => known(interpreter, self.space, follow),
+            None => Target { space: self.space, flags: follow_flag(follow), ..Target::default() },
+        }
     }
 
     /// What the report says of it.
     #[must_use]
     pub fn describe(&self) -> event::Process {
-        event::Process { root: true, ..describe(&self.process, Some(&self.interpreter)) }
+        event::Process { root: true, ..describe(&self.process, self.interpreter.as_deref()) }
     }
 }
 
 /// What the kernel must know of a process with an interpreter.
 #[must_use]
 pub fn known(interpreter: &Interpreter, space: u64, follow: bool) -> Target {
-    let follow = if follow { flag::FOLLOW } else { 0 };
-    Target { space, flags: flag::PYTHON | follow, pad: 0, python: interpreter.python }
+    Target { space, flags: flag::PYTHON | follow_flag(follow), pad: 0, python: interpreter.python }
+}
+
+fn follow_flag(follow: bool) -> u32 {
+    if follow { flag::FOLLOW } else { 0 }
 }
 
 /// What the report says of a process, as it is now.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use aya::maps::{MapData, RingBuf};
 use tokio::io::unix::AsyncFd;
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
 use tracer_common::target::{Target, flag};
 
 use super::budget::{Budget, Detail, Second};
@@ -110,7 +110,9 @@ impl<'a> Run<'a> {
     /// What was there before the window.
     fn describe_roots(&mut self) {
         for root in self.roots {
-            self.collector.spaces.insert(root.process.pid, root.space, root.interpreter.clone());
+            if let Some(interpreter) = &root.interpreter {
+                self.collector.spaces.insert(root.process.pid, root.space, interpreter.clone());
+            }
             self.collector.event(Event::Process(root.describe()));
         }
         for event in window::thread_names(self.roots).into_iter().chain(window::zombies_before(self.roots)) {
@@ -125,6 +127,7 @@ impl<'a> Run<'a> {
     pub async fn watch(&mut self) -> Result<(), Error> {
         let (mut tick, mut second) = (every(TICK), every(SECOND));
         while !self.collector.listener.met {
+            let next_look = self.collector.looks.next();
             tokio::select! {
                 woken = self.ring.readable_mut() => {
                     if let Ok(mut woken) = woken {
@@ -133,6 +136,7 @@ impl<'a> Run<'a> {
                 }
                 _ = tick.tick() => {}
                 _ = second.tick() => self.pass_second()?,
+                () = reach(next_look) => {}
             }
             self.read();
             self.look()?;
@@ -270,7 +274,14 @@ impl<'a> Run<'a> {
 
 /// Where the evaluation function of a root begins.
 fn place_of_entry(root: &Root) -> Option<(Pid, &crate::target::eval::EvalFrame)> {
-    Some((root.process.pid, root.interpreter.eval_frame.as_ref()?))
+    Some((root.process.pid, root.interpreter.as_ref()?.eval_frame.as_ref()?))
+}
+
+async fn reach(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time.into()).await,
+        None => std::future::pending().await,
+    }
 }
 
 fn every(period: Duration) -> Interval {

@@ -43,11 +43,37 @@ pub fn asleep<'a>(
 }
 
 fn in_process(process: &Process, interpreter: Option<&Interpreter>, depth: usize) -> Vec<Asleep> {
-    let tids = process.threads().unwrap_or_default();
-    let threads: Vec<_> =
-        tids.into_iter().filter_map(|tid| process.thread(tid).ok().map(|thread| (tid, thread))).collect();
+    of_threads(process, interpreter, &process.threads().unwrap_or_default(), depth)
+}
+
+/// Those of some threads of a process that are blocked, as [`asleep`] has them.
+pub fn of_threads(
+    process: &Process,
+    interpreter: Option<&Interpreter>,
+    tids: &[Tid],
+    depth: usize,
+) -> Vec<Asleep> {
+    let threads = described(process, tids);
     let stacks = interpreter.map(|interpreter| Stacks::new(process, interpreter, &threads, depth));
     threads.iter().filter_map(|&(tid, thread)| one(process, stacks.as_ref(), tid, thread)).collect()
+}
+
+/// What threads that run seem to do: they are read while they move, so that all are torn.
+pub fn moving(process: &Process, interpreter: &Interpreter, tids: &[Tid], depth: usize) -> Vec<Asleep> {
+    let threads = described(process, tids);
+    let stacks = Stacks::new(process, interpreter, &threads, depth);
+    let seen = threads.iter().map(|&(tid, thread)| {
+        let walk = stacks.of(thread.namespace_tid).walk;
+        let task = Task { pid: process.pid, tid };
+        let (frames, status) = (walk.frames, walk.status);
+        Asleep { task, frames, status, torn: true, sleeps_in: SleepsIn::Nothing, thread }
+    });
+    seen.collect()
+}
+
+/// Those of the threads that have not been reaped, with what the kernel says of them.
+fn described(process: &Process, tids: &[Tid]) -> Vec<(Tid, Thread)> {
+    tids.iter().filter_map(|&tid| process.thread(tid).ok().map(|thread| (tid, thread))).collect()
 }
 
 /// What a thread does, if it sleeps; one that keeps moving is looked at again.

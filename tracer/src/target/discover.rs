@@ -6,7 +6,7 @@ use std::ops::Range;
 use tracer_common::python::Python;
 
 use crate::cpython::debug_offsets::DebugOffsets;
-use crate::cpython::layout::{Head, Layout};
+use crate::cpython::layout::{Gil, Head, Layout};
 use crate::cpython::memory::Memory;
 use crate::event::Pid;
 use crate::target::error::{Error, printable};
@@ -89,6 +89,23 @@ impl Interpreter {
     #[must_use]
     pub fn is_in_gil(&self, address: u64) -> bool {
         address.wrapping_sub(self.python.gil) < self.python.gil_bytes.into()
+    }
+
+    /// The thread states that hold a GIL now; subinterpreters may have their own. `None` where that is not known: before
+    /// 3.7, and where the GIL was not found.
+    #[must_use]
+    pub fn gil_holders(&self, memory: &dyn Memory) -> Option<Vec<u64>> {
+        let gils = match self.layout.gil {
+            _ if self.python.gil == 0 => return None,
+            Gil::Lock { .. } | Gil::Variables(_) => return None,
+            Gil::Runtime(_) => vec![self.python.gil],
+            Gil::Interpreter(offset) => {
+                let states =
+                    threads::interpreters(memory, &self.layout, self.python.interpreters_head).ok()?;
+                states.iter().filter_map(|state| memory.u64(state.wrapping_add(offset.into())).ok()).collect()
+            }
+        };
+        Some(gils.into_iter().filter_map(|gil| gil::holder(memory, gil).ok().flatten()).collect())
     }
 
     /// The thread states of the process, now.

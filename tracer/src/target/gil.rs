@@ -1,5 +1,6 @@
 //! Where an interpreter's GIL lies: whoever sleeps on a futex in there waits for it.
 
+use std::io;
 use std::ops::Range;
 
 use crate::cpython::layout::{GIL_BYTES, Gil, Layout};
@@ -47,6 +48,16 @@ fn state(memory: &dyn Memory, at: u64) -> Option<Range<u64>> {
     let locked = memory.i32(at.wrapping_add(16)).ok()?;
     let plausible = (1..=INTERVAL_LIMIT).contains(&interval) && (-1..=1).contains(&locked);
     plausible.then(|| at..at.saturating_add(GIL_BYTES.into()))
+}
+
+/// The thread state that holds a GIL, `None` while it is free.
+///
+/// A `_gil_runtime_state` is the switch interval, `last_holder`, `locked`. Whoever gives it up stays the last holder.
+/// <https://github.com/python/cpython/blob/v3.12.0/Python/ceval_gil.c>
+pub(crate) fn holder(memory: &dyn Memory, gil: u64) -> io::Result<Option<u64>> {
+    let is_locked = memory.i32(gil.wrapping_add(16))? == 1;
+    let last_holder = memory.u64(gil.wrapping_add(8))?;
+    Ok((is_locked && last_holder != 0).then_some(last_holder))
 }
 
 #[cfg(test)]

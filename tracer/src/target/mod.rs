@@ -2,6 +2,7 @@
 //! and what its sleeping threads do.
 
 pub mod asleep;
+pub mod asyncio;
 pub mod discover;
 pub mod elf;
 pub mod error;

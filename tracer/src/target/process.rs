@@ -191,6 +191,15 @@ impl Process {
         Ok(Thread::parse(&self.read(&format!("task/{tid}/status"))?))
     }
 
+    /// A number of `/proc/PID/status` by its name, `None` where there is no such line.
+    #[must_use]
+    pub fn status_number(&self, name: &str) -> Option<u64> {
+        let status = self.read("status").ok()?;
+        let lines = status.split(|&byte| byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
+        let mut values = lines.filter_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        values.next()?.trim().parse().ok()
+    }
+
     /// What a thread sleeps in.
     ///
     /// # Errors

@@ -8,6 +8,10 @@ use crate::target::{self, Interpreter, Process, discover};
 
 /// First pause between two looks; each is twice as long as the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(4);
+/// Pause while an interpreter starts: within some ten milliseconds it runs the program's own lines.
+const STARTING_PAUSE: Duration = Duration::from_millis(2);
+/// An interpreter that has not started by then waits for something.
+const STARTING: Duration = Duration::from_millis(500);
 /// A program that has not become a Python by then is none: the dynamic linker has long mapped all it needs.
 const GIVE_UP: Duration = Duration::from_secs(2);
 
@@ -45,6 +49,12 @@ impl Looks {
         self.pending.retain(|look| look.pid != pid);
     }
 
+    /// When to look next, `None` while there is nothing to look at.
+    #[must_use]
+    pub fn next(&self) -> Option<Instant> {
+        self.pending.iter().map(|look| look.next).min()
+    }
+
     /// Looks at those whose time has come.
     pub fn look(&mut self, now: Instant) -> Vec<(Pid, Found)> {
         let mut found = Vec::new();
@@ -52,26 +62,43 @@ impl Looks {
             if look.next > now {
                 return true;
             }
-            look.next = now + look.pause;
-            look.pause *= 2;
-            let result = at(look.pid, now >= look.since + GIVE_UP);
-            let pending = result.is_none();
-            found.extend(result.map(|result| (look.pid, result)));
-            pending
+            match look.at(now) {
+                Seen::Found(result) => found.push((look.pid, result)),
+                Seen::Starting => look.next = now + STARTING_PAUSE,
+                Seen::Nothing => {
+                    look.next = now + look.pause;
+                    look.pause *= 2;
+                }
+            }
+            look.next > now
         });
         found
     }
 }
 
-/// `None` while it may yet become a Python: at an exec only the program and the dynamic linker are mapped.
-fn at(pid: Pid, last: bool) -> Option<Found> {
-    let looked = Process::open(pid).and_then(|process| {
-        let interpreter = discover(&process)?;
-        Ok((process, interpreter))
-    });
-    match looked {
-        Ok((process, interpreter)) => Some(Found::Python(process, Arc::new(interpreter))),
-        Err(target::Error::NoSuchProcess { .. } | target::Error::Zombie { .. }) => Some(Found::Other),
-        Err(_) => last.then_some(Found::Other),
+/// What one look showed.
+enum Seen {
+    Found(Found),
+    /// An interpreter, which does not run Python code yet.
+    Starting,
+    /// Nothing that is one; at an exec only the program and the dynamic linker are mapped.
+    Nothing,
+}
+
+impl Look {
+    fn at(&self, now: Instant) -> Seen {
+        let looked = Process::open(self.pid).and_then(|process| {
+            let interpreter = discover(&process)?;
+            Ok((process, interpreter))
+        });
+        match looked {
+            Ok((process, interpreter)) => Seen::Found(Found::Python(process, Arc::new(interpreter))),
+            Err(target::Error::NoSuchProcess { .. } | target::Error::Zombie { .. }) => {
+                Seen::Found(Found::Other)
+            }
+            Err(_) if now >= self.since + GIVE_UP => Seen::Found(Found::Other),
+            Err(target::Error::NotInitialised { .. }) if now < self.since + STARTING => Seen::Starting,
+            Err(_) => Seen::Nothing,
+        }
     }
 }

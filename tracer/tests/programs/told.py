@@ -1,4 +1,4 @@
-"""How a program and its test talk: one line each way, and the program's own truth as JSON."""
+"""How a program and its test talk: one line each way, and the program's own truth as JSON. Runs on 2.7 too."""
 
 import json
 import os
@@ -8,19 +8,25 @@ import time
 
 def ready():
     """Says that we may be traced now, and blocks until the test says that we are."""
-    print("ready", os.getpid(), flush=True)
+    say("ready %d" % os.getpid())
     sys.stdin.readline()
 
 
 def tell(truth):
     """Says what was done."""
-    print(json.dumps(truth), flush=True)
+    say(json.dumps(truth))
 
 
 def stay():
     """Answers every line until the test closes stdin."""
-    for _ in sys.stdin:
-        print("still here", flush=True)
+    for _ in iter(sys.stdin.readline, ""):
+        say("still here")
+
+
+def say(line):
+    """Says one line."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def only_line(function):
@@ -42,7 +48,7 @@ def stack(frame):
 
 def switches(tid):
     """How often a thread of ours left its CPU, voluntarily and not, and its state."""
-    with open(f"/proc/self/task/{tid}/status") as status:
+    with open("/proc/self/task/%d/status" % tid) as status:
         fields = dict(line.rstrip("\n").split(":\t", 1) for line in status if ":\t" in line)
     return int(fields["voluntary_ctxt_switches"]), int(fields["nonvoluntary_ctxt_switches"]), fields["State"][0]
 

@@ -17,7 +17,7 @@ pub fn write(page: &mut Page, signals: &Bounded<Signal>) {
         return page.section("SIGNALS", Ink::Plain, "none seen");
     }
     page.section("SIGNALS", Ink::Plain, &format!("{} generated", count(signals.sum().totals.count)));
-    let alike = Bounded { rows: folded(&signals.rows), rest: signals.rest.clone() };
+    let alike = Bounded { rows: folded(&signals.rows), rest: signals.rest };
     let (shown, rest) = alike.top(SHOWN);
     table(page, shown).write(page);
     if let Some(rest) = rest {

@@ -7,7 +7,10 @@ use std::process::Command;
 use super::skip;
 
 /// Prints what an interpreter is, because a path may be a wrapper (pyenv's shims).
-const WHO: &str = "import os, sys; print(sys.version_info[1], os.path.realpath(sys.executable))";
+const WHO: &str = "import os, sys; print('%d %d ' % sys.version_info[:2] + os.path.realpath(sys.executable))";
+
+/// Releases that `cargo xtask pythons` gets.
+const PROVIDED: [u8; 2] = [14, 15];
 
 /// An interpreter that the tests know by name.
 #[derive(Clone, Copy)]
@@ -16,12 +19,16 @@ pub enum Interpreter {
     System,
     /// Another build of CPython 3.N.
     Release(u8),
+    /// CPython 2.7
+    Two,
 }
 
 /// An interpreter that exists.
 pub struct Python {
-    /// The executable itself, not a link to it.
+    /// The executable itself, not a link to it; or a launcher of `cargo xtask pythons`, which becomes it.
     pub path: PathBuf,
+    /// 2 or 3
+    pub major: u8,
     /// N of 3.N.
     pub minor: u8,
 }
@@ -30,42 +37,81 @@ impl Python {
     fn ask(path: &Path) -> Option<Self> {
         let output = Command::new(path).args(["-c", WHO]).output().ok()?;
         let text = String::from_utf8(output.stdout).ok()?;
-        let (minor, path) = text.trim_end().split_once(' ')?;
-        Some(Self { path: path.into(), minor: minor.parse().ok()? })
+        let mut words = text.trim_end().splitn(3, ' ');
+        let (major, minor) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        let executable = Path::new(words.next()?);
+        // Its name in a launcher's mount view means another file here.
+        let path = if path.starts_with(provided_folder()) { path } else { executable };
+        Some(Self { path: path.into(), major, minor })
     }
 
     /// As the report has it: `3.12.`, and a micro version after it.
     pub fn version_prefix(&self) -> String {
-        format!("3.{}.", self.minor)
+        format!("{}.{}.", self.major, self.minor)
     }
 }
 
 impl Interpreter {
-    fn find(self) -> Option<Python> {
+    /// The interpreter, if this machine has it.
+    pub fn find(self) -> Option<Python> {
+        let system = || Python::ask(Path::new("/usr/bin/python3"));
+        let (major, minor) = match self {
+            Self::System => return system(),
+            Self::Release(minor) => (3, minor),
+            Self::Two => (2, 7),
+        };
+        let system = system().map(|python| python.path);
+        let found = candidates(major, minor).into_iter().filter_map(|path| Python::ask(&path));
+        let is_it = |python: &Python| (python.major, python.minor) == (major, minor);
+        found.into_iter().find(|python| is_it(python) && Some(&python.path) != system.as_ref())
+    }
+
+    /// A machine that runs all tests has it.
+    fn is_required(self) -> bool {
         match self {
-            Self::System => Python::ask(Path::new("/usr/bin/python3")),
-            Self::Release(minor) => {
-                let system = Self::System.find().map(|python| python.path);
-                candidates(minor)
-                    .iter()
-                    .filter_map(|path| Python::ask(path))
-                    .find(|python| python.minor == minor && Some(&python.path) != system.as_ref())
-            }
+            Self::System => true,
+            Self::Release(minor) => PROVIDED.contains(&minor),
+            Self::Two => false,
+        }
+    }
+
+    fn name(self) -> String {
+        match self {
+            Self::System => "/usr/bin/python3".into(),
+            Self::Release(minor) => format!("python3.{minor} beside the system's own"),
+            Self::Two => "python2.7".into(),
         }
     }
 }
 
-/// Where CPython 3.`minor` may be: pyenv's builds, newest first, then the search path.
-fn candidates(minor: u8) -> Vec<PathBuf> {
-    let mut found = pyenv_builds(minor);
+/// Where a release may be: pyenv's builds, newest first, then the search path, then what xtask got.
+fn candidates(major: u8, minor: u8) -> Vec<PathBuf> {
+    let mut found = pyenv_builds(major, minor);
     found.sort();
     found.reverse();
+    let name = format!("python{major}.{minor}");
     let path = env::var_os("PATH").unwrap_or_default();
-    found.extend(env::split_paths(&path).map(|folder| folder.join(format!("python3.{minor}"))));
+    found.extend(env::split_paths(&path).map(|folder| folder.join(&name)));
+    found.push(provided_folder().join(name));
     found
 }
 
-fn pyenv_builds(minor: u8) -> Vec<PathBuf> {
+/// What `cargo xtask pythons` got, by the name of the program in its package; says why there is none.
+pub fn provided(program: &str) -> Option<PathBuf> {
+    let path = provided_folder().join(program);
+    if path.exists() {
+        return Some(path);
+    }
+    skip(&format!("there is no {program}; try `cargo xtask pythons`"));
+    None
+}
+
+fn provided_folder() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().expect("a package lies in the workspace").join("target/pythons/bin")
+}
+
+fn pyenv_builds(major: u8, minor: u8) -> Vec<PathBuf> {
     let Some(root) = env::var_os("PYENV_ROOT")
         .map(PathBuf::from)
         .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".pyenv")))
@@ -75,7 +121,7 @@ fn pyenv_builds(minor: u8) -> Vec<PathBuf> {
     let Ok(entries) = root.join("versions").read_dir() else { return Vec::new() };
     entries
         .flatten()
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&format!("3.{minor}.")))
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&format!("{major}.{minor}.")))
         .map(|entry| entry.path().join("bin/python"))
         .collect()
 }
@@ -85,12 +131,10 @@ pub fn each(interpreter: Interpreter, property: fn(&Python)) {
     if !rustix::process::geteuid().is_root() {
         return skip("tracing needs root");
     }
-    match (interpreter.find(), interpreter) {
-        (Some(python), _) => property(&python),
-        (None, Interpreter::System) => skip("there is no /usr/bin/python3"),
-        (None, Interpreter::Release(minor)) => {
-            eprintln!("skipped: no python3.{minor} beside the system's own")
-        }
+    match interpreter.find() {
+        Some(python) => property(&python),
+        None if interpreter.is_required() => skip(&format!("there is no {}", interpreter.name())),
+        None => eprintln!("skipped: no {}", interpreter.name()),
     }
 }
 

@@ -12,8 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub use files::Scratch;
-pub use interpreter::{Interpreter, Python, each, system};
-pub use program::Program;
+pub use interpreter::{Interpreter, Python, each, provided, system};
+pub use program::{Program, source};
 pub use report::{Report, Tally, in_window, number, rows, site, stack, text};
 pub use rustix::process::Signal;
 pub use status::Status;
@@ -25,32 +25,54 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// Turns each property, a `fn(&Python)`, into one test per interpreter: `property::python3_12`.
 macro_rules! on_every_python {
     ($($property:ident),+ $(,)?) => {$(
-        mod $property {
-            use crate::harness::{Interpreter, each};
-
-            #[test]
-            fn system() {
-                each(Interpreter::System, super::$property);
-            }
-
-            #[test]
-            fn python3_11() {
-                each(Interpreter::Release(11), super::$property);
-            }
-
-            #[test]
-            fn python3_12() {
-                each(Interpreter::Release(12), super::$property);
-            }
-
-            #[test]
-            fn python3_13() {
-                each(Interpreter::Release(13), super::$property);
-            }
+        crate::harness::on_pythons! {
+            $property:
+            system System,
+            python3_11 Release(11),
+            python3_12 Release(12),
+            python3_13 Release(13),
         }
     )+};
 }
 pub(crate) use on_every_python;
+
+/// The same on every release that can be traced.
+macro_rules! on_every_release {
+    ($($property:ident),+ $(,)?) => {$(
+        crate::harness::on_pythons! {
+            $property:
+            system System,
+            python2_7 Two,
+            python3_6 Release(6),
+            python3_7 Release(7),
+            python3_8 Release(8),
+            python3_9 Release(9),
+            python3_10 Release(10),
+            python3_11 Release(11),
+            python3_12 Release(12),
+            python3_13 Release(13),
+            python3_14 Release(14),
+            python3_15 Release(15),
+        }
+    )+};
+}
+pub(crate) use on_every_release;
+
+/// One property on these interpreters.
+macro_rules! on_pythons {
+    ($property:ident: $($name:ident $interpreter:ident $(($minor:literal))?),+ $(,)?) => {
+        mod $property {
+            $(
+                #[test]
+                fn $name() {
+                    use crate::harness::{Interpreter, each};
+                    each(Interpreter::$interpreter $(($minor))?, super::$property);
+                }
+            )+
+        }
+    };
+}
+pub(crate) use on_pythons;
 
 /// Heavy tests, and those that measure time, go one after another.
 pub fn turn() -> MutexGuard<'static, ()> {

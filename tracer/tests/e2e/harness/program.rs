@@ -1,5 +1,6 @@
 //! A Python program under test, and the lines that we exchange with it.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use super::{PATIENCE, Python};
 /// A running program; it and what it started end with this value.
 pub struct Program {
     child: Child,
+    pid: u32,
     stdin: Option<ChildStdin>,
     lines: Receiver<String>,
 }
@@ -32,29 +34,42 @@ impl Program {
 
     /// The same, with arguments.
     pub fn start_with(python: &Python, name: &str, arguments: &[&str]) -> Self {
-        let mut child = Command::new(&python.path)
-            .arg("-B") // leaves no byte code beside the sources
-            .arg(source(name))
-            .args(arguments)
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("an interpreter that was found runs");
+        Self::start_by(Command::new(&python.path).arg("-B").arg(source(name)).args(arguments))
+    }
+
+    /// By a command that becomes an interpreter; `-B` leaves no byte code beside the sources.
+    pub fn start_by(command: &mut Command) -> Self {
+        let program = Self::spawn(command);
+        assert_eq!(program.hear(), format!("ready {}", program.pid), "the program tells its pid");
+        program
+    }
+
+    /// By a command that starts one process, the interpreter, in a pid namespace.
+    pub fn start_inside(command: &mut Command) -> Self {
+        let mut program = Self::spawn(command);
+        assert_eq!(program.hear(), "ready 1", "the program tells its pid");
+        let children = format!("/proc/{0}/task/{0}/children", program.pid);
+        let child = fs::read_to_string(children).expect("it runs");
+        program.pid = child.trim().parse().expect("it has one child");
+        program
+    }
+
+    /// By a command that becomes the program; does not wait until it is ready.
+    pub fn spawn(command: &mut Command) -> Self {
+        let command = command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("an interpreter that was found runs");
         let stdin = child.stdin.take();
         let stdout = child.stdout.take().expect("stdout is piped");
         let (sender, lines) = mpsc::channel();
         thread::spawn(move || {
             BufReader::new(stdout).lines().map_while(Result::ok).try_for_each(|l| sender.send(l))
         });
-        let program = Self { child, stdin, lines };
-        assert_eq!(program.hear(), format!("ready {}", program.pid()), "{name} tells its pid");
-        program
+        Self { pid: child.id(), child, stdin, lines }
     }
 
     /// Its process.
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.pid
     }
 
     /// Lets it work, and waits for its own account of that.

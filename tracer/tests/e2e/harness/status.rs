@@ -21,6 +21,12 @@ impl Status {
         self.field("State").chars().next().unwrap_or('?')
     }
 
+    /// Its id in the innermost pid namespace that it is in.
+    pub fn innermost_id(&self) -> u64 {
+        let ids = self.field("NSpid").split_ascii_whitespace();
+        ids.last().and_then(|id| id.parse().ok()).expect("a thread has an id")
+    }
+
     /// Who traces it with ptrace(2); 0 is nobody.
     pub fn tracer_pid(&self) -> &str {
         self.field("TracerPid")

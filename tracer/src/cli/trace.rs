@@ -1,0 +1,184 @@
+//! How to trace: options of bare `tracer`, and of `run`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use tracer::attach::Plan;
+use tracer::report::output::Format;
+use tracer::sections::{Section, Sections};
+use tracer::session::{Options, Rule};
+
+use super::Color;
+use super::values::{self, Budget};
+
+/// How to trace, and where the report goes.
+#[derive(Debug, Args)]
+pub struct TraceOptions {
+    /// How long to trace: 30s, 500ms, 5m; a bare number is seconds [default: until stopped]
+    #[arg(short, long, value_name = "DUR", value_parser = values::duration)]
+    duration: Option<Duration>,
+
+    /// On-CPU stack samples a second on each CPU
+    #[arg(hide_short_help = true, short, long, value_name = "HZ", default_value_t = 99, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    rate: u32,
+
+    /// Frames kept of a stack, innermost first
+    #[arg(hide_short_help = true, long, value_name = "N", default_value_t = 128, value_parser = values::depth())]
+    depth: u32,
+
+    /// Trace children that are forked or spawned meanwhile (the default)
+    #[arg(hide_short_help = true, short = 's', long, overrides_with = "no_follow")]
+    follow: bool,
+
+    /// Do not trace children
+    #[arg(long)]
+    no_follow: bool,
+
+    /// Only these sections: reads, switches, processes, signals, frames, gc
+    #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "skip", value_parser = values::section)]
+    only: Vec<Section>,
+
+    /// All but these sections
+    #[arg(hide_short_help = true, long, value_name = "LIST", value_delimiter = ',', value_parser = values::section)]
+    skip: Vec<Section>,
+
+    /// Also count entries of the evaluation function; costs a trap each
+    #[arg(hide_short_help = true, long)]
+    calls: bool,
+
+    /// What tracing may cost the target before detail is given up, or `off`
+    #[arg(hide_short_help = true, long, value_name = "PCT|off", default_value = "15%", value_parser = values::budget)]
+    budget: Budget,
+
+    /// Lost hits, as a share of all, above which the exit code is 8
+    #[arg(hide_short_help = true, long, value_name = "PCT", default_value = "0%", value_parser = values::percentage)]
+    max_loss: f64,
+
+    /// End early: signal:TERM, zombie, zombies>3, orphan
+    #[arg(long, value_name = "RULE", value_parser = values::rule)]
+    until: Option<Rule>,
+
+    /// Exit with 3 if this holds in the end: zombies>0, signal:KILL, loss>1%, gc.max>50ms
+    #[arg(long, value_name = "RULE", value_parser = values::rule)]
+    fail_on: Vec<Rule>,
+
+    /// The report as one JSON object
+    #[arg(long, conflicts_with = "jsonl")]
+    json: bool,
+
+    /// One JSON object a line: events as they happen, the report last
+    #[arg(long, conflicts_with_all = ["output", "format"])]
+    jsonl: bool,
+
+    /// Write the report to a file, in the format of its extension; `-` is stdout
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Format of the report, whatever the file is called
+    #[arg(hide_short_help = true, short, long, value_name = "FORMAT", conflicts_with = "json")]
+    format: Option<FormatName>,
+
+    /// Bytes of the buffer between kernel and tracer, a power of two: 64KiB to 1GiB
+    #[arg(hide_short_help = true, long, value_name = "SIZE", default_value = "8MiB", value_parser = values::ring_size)]
+    ring_size: u32,
+
+    /// Say nothing on stderr but errors
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    /// Say more on stderr
+    #[arg(hide_short_help = true, short, long)]
+    pub verbose: bool,
+
+    /// When to colour the report
+    #[arg(hide_short_help = true, long, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+}
+
+/// Formats by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum FormatName {
+    Text,
+    Json,
+}
+
+/// What comes out in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// The report, in this format.
+    Report(Format),
+    /// Events, and the report last.
+    Stream,
+}
+
+impl TraceOptions {
+    /// What the run shall do.
+    pub fn options(&self) -> Options {
+        let sections = if self.only.is_empty() { Sections::ALL } else { Sections::only(&self.only) };
+        Options {
+            plan: Plan {
+                sections: sections.without(&self.skip),
+                depth: self.depth,
+                rate_hz: self.rate,
+                ring_bytes: self.ring_size,
+                calls: self.calls,
+                only_samples: false,
+            },
+            follow: self.follow || !self.no_follow,
+            duration: self.duration,
+            budget: self.budget.0,
+            until: self.until.clone(),
+        }
+    }
+
+    /// What comes out in the end.
+    pub fn shape(&self) -> Shape {
+        match (self.jsonl, self.json, self.format) {
+            (true, ..) => Shape::Stream,
+            (_, true, _) | (_, _, Some(FormatName::Json)) => Shape::Report(Format::Json),
+            _ => Shape::Report(Format::Text),
+        }
+    }
+
+    /// Where it goes, unless to stdout, and in which format if that was said.
+    pub fn file(&self) -> Option<(&PathBuf, Option<Format>)> {
+        let path = self.output.as_ref().filter(|path| path.as_os_str() != "-")?;
+        let said = self.json || self.format.is_some();
+        let Shape::Report(format) = self.shape() else { return None };
+        Some((path, said.then_some(format)))
+    }
+
+    /// Rules whose fulfilment is a failure.
+    pub fn fail_on(&self) -> &[Rule] {
+        &self.fail_on
+    }
+
+    /// Greatest share of hits that may be lost.
+    pub fn max_loss(&self) -> f64 {
+        self.max_loss
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::tests::parse;
+
+    #[test]
+    fn a_file_has_the_format_that_was_said_or_its_extension() {
+        let said = parse("tracer -p 1 -o a --json").unwrap().trace;
+        assert_eq!(said.file().unwrap().1, Some(Format::Json));
+        assert_eq!(parse("tracer -p 1 -o a.json").unwrap().trace.file().unwrap().1, None);
+        assert!(parse("tracer -p 1 -o -").unwrap().trace.file().is_none());
+    }
+
+    #[test]
+    fn sections_are_asked_for_or_left_out() {
+        let options = parse("tracer -p 1 --skip reads,gc").unwrap().trace.options();
+        assert!(!options.plan.sections.has(Section::Reads) && options.plan.sections.has(Section::Frames));
+        assert!(
+            parse("tracer -p 1 --only reads --skip gc").is_err() && parse("tracer -p 1 --only cpu").is_err()
+        );
+    }
+}

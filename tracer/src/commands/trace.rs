@@ -1,0 +1,77 @@
+//! Bare `tracer`: watches processes that run, and reports.
+
+use tracer::event::Pid;
+use tracer::report::output::{Destination, Format, OutputError};
+use tracer::report::{Report, json, text};
+use tracer::session::{self, Finished, Root, Rule, Watch};
+
+use super::threads_among;
+use crate::cli::{Shape, TraceOptions};
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::screen;
+use crate::stream::Stream;
+
+/// Traces processes until the run ends; the exit code.
+pub fn trace(pids: &[Pid], options: &TraceOptions) -> Result<u8, Failure> {
+    if pids.is_empty() {
+        return Err(Failure::NoPid);
+    }
+    let destination = destination(options)?;
+    let roots = Root::open_all(pids)?;
+    let mut console = Console::new(options);
+    threads_among(pids).for_each(|line| console.status.say(&line));
+    if options.verbose {
+        roots.iter().for_each(|root| console.status.found(root));
+    }
+    let finished = watch(options, &roots, &mut console)?;
+    show(options, &finished.report, destination, console.stream)?;
+    let code = exit_code(options, &finished.report);
+    drop(finished); // detaching may take a while: the report has been shown
+    Ok(code)
+}
+
+/// One session.
+pub fn watch(options: &TraceOptions, roots: &[Root], watch: &mut dyn Watch) -> Result<Finished, Failure> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Runtime)?;
+    Ok(runtime.block_on(session::trace(&options.options(), roots, watch))?)
+}
+
+/// Opened before anything is attached, so that what cannot be written costs nobody anything.
+pub fn destination(options: &TraceOptions) -> Result<Destination, OutputError> {
+    match (options.file(), options.shape()) {
+        (Some((path, format)), _) => Destination::open(path, format),
+        (None, Shape::Report(format)) => Ok(Destination::stdout(format)),
+        (None, Shape::Stream) => Ok(Destination::stdout(Format::Json)),
+    }
+}
+
+/// Shows the report where it belongs.
+pub fn show(
+    options: &TraceOptions,
+    report: &Report,
+    destination: Destination,
+    stream: Option<Stream>,
+) -> Result<(), Failure> {
+    if let Some(stream) = stream {
+        return stream.finish(&json::to_event(report)).map_err(Failure::Stream);
+    }
+    let on_terminal = destination.is_stdout() && screen::is_terminal();
+    let bytes = match destination.format {
+        Format::Json if on_terminal => json::to_string(report, json::Layout::Pretty),
+        Format::Json => json::to_string(report, json::Layout::Compact),
+        Format::Text => text::render(report, screen::style(options.color, on_terminal)),
+    };
+    Ok(destination.finish(bytes.as_bytes())?)
+}
+
+/// What the rules on the command line say of the report.
+pub fn exit_code(options: &TraceOptions, report: &Report) -> u8 {
+    let lost: u64 = report.quality.lost.values().sum();
+    if lost as f64 > options.max_loss() * report.quality.hits as f64 {
+        return 8;
+    }
+    let holds = |rule: &Rule| rule.is_met_in(report);
+    if options.fail_on().iter().any(holds) { 3 } else { 0 }
+}

@@ -1,0 +1,54 @@
+//! What a person or a program sees while a run goes on.
+
+use std::time::Duration;
+
+use tracer::event::{Event, Pid};
+use tracer::report::Ended;
+use tracer::session::{Listener, Watch};
+use tracer::timeline::Names;
+
+use crate::cli::{Shape, TraceOptions};
+use crate::status::Status;
+use crate::stream::Stream;
+
+/// The status line on stderr, and with `--jsonl` the events on stdout.
+pub struct Console {
+    pub status: Status,
+    pub stream: Option<Stream>,
+}
+
+impl Console {
+    /// As the options have it.
+    pub fn new(options: &TraceOptions) -> Self {
+        let stream = (options.shape() == Shape::Stream).then(Stream::new);
+        Self { status: Status::new(options.quiet), stream }
+    }
+}
+
+impl Listener for Console {
+    fn event(&mut self, event: &Event, names: &Names) {
+        if let Some(stream) = &mut self.stream {
+            stream.event(event, &names.symbols);
+        }
+    }
+}
+
+impl Watch for Console {
+    fn attached(&mut self, pids: &[Pid], took: Duration) {
+        self.status.attached(pids, took);
+    }
+
+    fn progress(&mut self, elapsed: Duration, events: u64, lost: u64) {
+        self.status.progress(elapsed, events, lost);
+    }
+
+    fn caught_up(&mut self) {
+        if let Some(stream) = &mut self.stream {
+            stream.flush();
+        }
+    }
+
+    fn ended(&mut self, why: Ended) {
+        self.status.ended(why);
+    }
+}

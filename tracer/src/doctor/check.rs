@@ -1,0 +1,78 @@
+//! One thing that was looked at.
+
+use serde::Serialize;
+
+use crate::report::Sentence;
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Check {
+    /// What.
+    pub name: &'static str,
+    /// It is as it should be.
+    pub ok: bool,
+    /// How it is.
+    pub found: Sentence,
+    /// What to do, where it is not as it should be.
+    pub remedy: Option<Sentence>,
+    /// What tracing exits with because of it, if it cannot do without.
+    #[serde(skip)]
+    stops: Option<u8>,
+}
+
+impl Check {
+    /// As it should be.
+    pub fn ok(name: &'static str, found: impl Into<Sentence>) -> Self {
+        Self { name, ok: true, found: found.into(), remedy: None, stops: None }
+    }
+
+    /// Tracing works, but not as well as it could.
+    pub fn lacking(name: &'static str, found: impl Into<Sentence>, remedy: impl Into<Sentence>) -> Self {
+        Self { name, ok: false, found: found.into(), remedy: Some(remedy.into()), stops: None }
+    }
+
+    /// Tracing does not work, and exits with this.
+    pub fn failed(
+        name: &'static str,
+        exit_code: u8,
+        found: impl Into<Sentence>,
+        remedy: impl Into<Sentence>,
+    ) -> Self {
+        Self { stops: Some(exit_code), ..Self::lacking(name, found, remedy) }
+    }
+
+    /// What an error of the tracer says: up to `; try` what is wrong, then what to do.
+    pub fn error(name: &'static str, exit_code: u8, error: &dyn std::error::Error) -> Self {
+        let text = error.to_string();
+        let (found, remedy) = text.split_once("; try ").unwrap_or((&text, "again"));
+        Self::failed(name, exit_code, found, format!("try {remedy}"))
+    }
+
+    /// What tracing exits with because of it.
+    pub fn exit_code(&self) -> Option<u8> {
+        self.stops
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_tells_its_remedy() {
+        let error = std::io::Error::other("cannot load probe x: no; try sudo, or grant CAP_BPF");
+        let check = Check::error("probes", 5, &error);
+        assert_eq!(check.found.as_str(), "cannot load probe x: no");
+        assert_eq!(check.remedy.as_ref().map(Sentence::as_str), Some("try sudo, or grant CAP_BPF"));
+        assert_eq!((check.ok, check.exit_code()), (false, Some(5)));
+    }
+
+    #[test]
+    fn json_has_what_the_contract_names() {
+        let check = serde_json::to_value(Check::failed("btf", 7, "none", "try another kernel")).unwrap();
+        let expected = serde_json::json!({
+            "name": "btf", "ok": false, "found": "none", "remedy": "try another kernel"
+        });
+        assert_eq!(check, expected);
+    }
+}

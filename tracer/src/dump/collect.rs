@@ -1,0 +1,215 @@
+//! Looks at each thread in the way that fits it, until all have been seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::context::Context;
+use super::model::{Dump, State, Status, Thread};
+use super::names::Names;
+use super::sampler::Sampler;
+use super::seen::{GilHolders, Seen, is_gil_wait, state_of, status_of};
+use crate::attach;
+use crate::event::{Pid, Task, Tid};
+use crate::report::{self, Name, Target};
+use crate::session::Root;
+use crate::target::{Asleep, Error, asleep};
+
+/// Times that threads which run are looked at before the kernel is asked about them: most only woke up for a moment.
+const LOOKS: u32 = 3;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+/// How long threads that run are sampled at most: one that has not been seen by then waits for a CPU.
+const SAMPLING: Duration = Duration::from_millis(100);
+const BETWEEN_SAMPLES: Duration = Duration::from_millis(10);
+
+/// The threads of some processes, as far as they have been seen.
+pub struct Collection<'a> {
+    roots: &'a [Root],
+    depth: u32,
+    names: Names,
+    seen: BTreeMap<Task, Seen>,
+    /// They ran, or moved, whenever they were looked at.
+    awake: BTreeSet<Task>,
+}
+
+impl<'a> Collection<'a> {
+    /// Of these processes.
+    pub fn new(roots: &'a [Root], depth: u32) -> Self {
+        let names = Names::new(roots);
+        Self { roots, depth, names, seen: BTreeMap::new(), awake: BTreeSet::new() }
+    }
+
+    /// Looks at all threads, and again at those that ran.
+    ///
+    /// # Errors
+    /// When a process is gone.
+    pub fn look(&mut self) -> Result<(), Error> {
+        for root in self.roots {
+            let tids = root.process.threads()?;
+            self.awake.extend(tids.into_iter().map(|tid| Task { pid: root.process.pid, tid }));
+        }
+        self.look_at_sleepers(|_, _| true);
+        for _ in 1..LOOKS {
+            if !self.awake.is_empty() {
+                sleep(BETWEEN_LOOKS);
+                self.look_at_sleepers(fell_asleep);
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps those threads that sleep, if they count, and those that have ended.
+    fn look_at_sleepers(&mut self, counts: fn(&Root, &Asleep) -> bool) {
+        for root in self.roots {
+            let tids = self.awake_in(root.process.pid);
+            let (python, depth) = (root.interpreter.as_deref(), self.depth as usize);
+            let found = asleep::of_threads(&root.process, python, &tids, depth);
+            let holders = gil_holders(root);
+            for thread in found.into_iter().filter(|thread| !thread.torn && counts(root, thread)) {
+                let status = status_of(thread.status);
+                self.keep_walk(root, thread, status, &holders);
+            }
+            for tid in self.awake_in(root.process.pid) {
+                self.forget_ended(root, tid);
+            }
+        }
+    }
+
+    fn awake_in(&self, pid: Pid) -> Vec<Tid> {
+        self.awake.iter().filter(|task| task.pid == pid).map(|task| task.tid).collect()
+    }
+
+    fn keep_walk(&mut self, root: &Root, thread: Asleep, status: Status, holders: &GilHolders) {
+        let (task, sleeps_in) = (thread.task, thread.sleeps_in);
+        let (state, namespace_tid) = (state_of(thread.thread.state), thread.thread.namespace_tid);
+        let stack = self.names.walked(root.space, task, thread.status, thread.frames);
+        self.keep(
+            task,
+            Seen { namespace_tid, state, sleeps_in, stack, status, gil_holders: holders.clone() },
+        );
+    }
+
+    fn keep(&mut self, task: Task, seen: Seen) {
+        self.awake.remove(&task);
+        self.seen.insert(task, seen);
+    }
+
+    fn forget_ended(&mut self, root: &Root, tid: Tid) {
+        let task = Task { pid: root.process.pid, tid };
+        match root.process.thread(tid) {
+            Err(_gone) => _ = self.awake.remove(&task),
+            Ok(thread) if state_of(thread.state) == State::Zombie => {
+                self.keep(task, Seen::ended(thread.namespace_tid))
+            }
+            Ok(_) => {}
+        }
+    }
+
+    /// Samples the threads that run, if there are any.
+    ///
+    /// # Errors
+    /// When the kernel does not take the probes.
+    pub fn sample(&mut self) -> Result<Option<Sampler>, attach::Error> {
+        if self.awake.is_empty() {
+            return Ok(None);
+        }
+        let mut sampler = Sampler::start(self.roots, self.depth)?;
+        let began = Instant::now();
+        while !self.awake.is_empty() && began.elapsed() < SAMPLING {
+            sleep(BETWEEN_SAMPLES);
+            self.take_samples(&mut sampler)?;
+            self.look_at_sleepers(fell_asleep);
+        }
+        Ok(Some(sampler))
+    }
+
+    fn take_samples(&mut self, sampler: &mut Sampler) -> Result<(), attach::Error> {
+        let samples = sampler.take(&mut self.names)?;
+        for root in self.roots {
+            let holders = gil_holders(root);
+            for (&task, &sample) in samples.iter().filter(|(task, _)| task.pid == root.process.pid) {
+                if self.awake.contains(&task) {
+                    let thread = root.process.thread(task.tid);
+                    let inside = thread.map_or(task.tid, |thread| thread.namespace_tid);
+                    self.keep(task, Seen::running(inside, sample, holders.clone()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What is left may sleep by now; else it could only be read while it moved.
+    pub fn guess(&mut self) {
+        self.look_at_sleepers(|_, _| true);
+        for root in self.roots {
+            let Some(interpreter) = &root.interpreter else { continue };
+            let (tids, holders) = (self.awake_in(root.process.pid), gil_holders(root));
+            for thread in asleep::moving(&root.process, interpreter, &tids, self.depth as usize) {
+                self.keep_walk(root, thread, Status::Torn, &holders);
+            }
+        }
+    }
+
+    /// Puts the object together.
+    pub fn finish(self) -> Dump {
+        let threads = self.roots.iter().flat_map(|root| self.threads_of(root)).collect();
+        Dump { schema: Dump::SCHEMA, target: target(self.roots), threads }
+    }
+
+    fn threads_of(&self, root: &Root) -> Vec<Thread> {
+        let of_root = || self.seen.iter().filter(|(task, _)| task.pid == root.process.pid);
+        let tids: Vec<_> = of_root().map(|(_, seen)| seen.namespace_tid).collect();
+        let context = Context::of(root, &tids);
+        of_root().map(|(task, seen)| self.thread(root, task.tid, seen, context.as_ref())).collect()
+    }
+
+    fn thread(&self, root: &Root, tid: Tid, seen: &Seen, context: Option<&Context<'_>>) -> Thread {
+        let inside = seen.namespace_tid;
+        let python = root.interpreter.as_deref();
+        let waits_for_gil = python.is_some_and(|python| is_gil_wait(seen.sleeps_in, python));
+        Thread {
+            pid: root.process.pid,
+            tid,
+            name: root.process.thread_name(tid).ok().map(Name::from),
+            state: seen.state,
+            sleeps_in: seen.syscall(),
+            waits_for: waits_for_gil.then_some("gil"),
+            holds_gil: context
+                .and_then(|context| Some(context.is_among(inside, seen.gil_holders.as_deref()?))),
+            task: context.and_then(|context| context.task(inside)).map(Name::from),
+            stack: self.names.stack(seen.stack),
+            status: seen.status,
+        }
+    }
+}
+
+/// A thread that ran a moment ago and waits for the GIL now still has work to do: it is to be seen at that.
+fn fell_asleep(root: &Root, thread: &Asleep) -> bool {
+    root.interpreter.as_deref().is_none_or(|python| !is_gil_wait(thread.sleeps_in, python))
+}
+
+fn gil_holders(root: &Root) -> GilHolders {
+    Some(root.interpreter.as_deref()?.gil_holders(&root.process.memory())?.into())
+}
+
+fn target(roots: &[Root]) -> Target {
+    Target {
+        pids: roots.iter().map(|root| root.process.pid).collect(),
+        processes: roots.iter().map(process).collect(),
+    }
+}
+
+fn process(root: &Root) -> report::Process {
+    let known = root.describe();
+    report::Process {
+        pid: known.pid,
+        ppid: known.ppid,
+        comm: Name::from(known.comm),
+        title: Name::from(known.title),
+        exe: known.exe.map(Name::from),
+        python: known.python.map(Name::from),
+        free_threaded: known.free_threaded,
+        root: known.root,
+        ..report::Process::default()
+    }
+}

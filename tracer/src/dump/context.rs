@@ -1,0 +1,50 @@
+//! What the interpreter knows of its threads besides their frames: which thread states they have, which task they run.
+
+use std::collections::HashMap;
+
+use crate::event::{Bytes, Tid};
+use crate::session::Root;
+use crate::sys::memory::ProcessMemory;
+use crate::target::Interpreter;
+use crate::target::asyncio::Asyncio;
+use crate::target::threads::{self, ThreadState};
+
+/// The first release whose `_asyncio` says where tasks are.
+const ASYNCIO: (u8, u8) = (3, 14);
+
+/// The thread states of one process, and what they lead to.
+pub struct Context<'a> {
+    memory: ProcessMemory,
+    interpreter: &'a Interpreter,
+    states: HashMap<Tid, Vec<ThreadState>>,
+    asyncio: Option<Asyncio>,
+}
+
+impl<'a> Context<'a> {
+    /// As it is now; `tids` are those of the process's own pid namespace.
+    pub fn of(root: &'a Root, tids: &[Tid]) -> Option<Self> {
+        let interpreter = root.interpreter.as_deref()?;
+        let memory = root.process.memory();
+        let states = interpreter.thread_states(&memory).unwrap_or_default();
+        let states = threads::by_tid(&memory, &states, tids);
+        let has_asyncio = interpreter.version.release >= ASYNCIO;
+        let asyncio = has_asyncio.then(|| Asyncio::find(&root.process)).flatten();
+        Some(Self { memory, interpreter, states, asyncio })
+    }
+
+    /// Whether a thread is one of those whose thread states these are.
+    pub fn is_among(&self, tid: Tid, states: &[u64]) -> bool {
+        self.states_of(tid).any(|state| states.contains(&state.address))
+    }
+
+    /// Name of the task that a thread is in the middle of.
+    pub fn task(&self, tid: Tid) -> Option<Bytes> {
+        let asyncio = self.asyncio?;
+        let layout = &self.interpreter.layout;
+        self.states_of(tid).find_map(|state| asyncio.task_name(&self.memory, layout, state.address))
+    }
+
+    fn states_of(&self, tid: Tid) -> impl Iterator<Item = &ThreadState> {
+        self.states.get(&tid).into_iter().flatten()
+    }
+}

@@ -1,0 +1,46 @@
+//! Where every thread of some processes is, now, without stopping them.
+//!
+//! A thread that sleeps is read from user space, and believed only if it slept throughout. One that runs is sampled in
+//! the kernel, where nothing moves under the walk; the probes for that are loaded only if some thread does run.
+
+mod collect;
+mod context;
+mod model;
+mod names;
+mod sampler;
+mod seen;
+mod text;
+
+pub use model::{Dump, State, Status, Thread};
+pub use text::render;
+
+use crate::attach;
+use crate::event::Pid;
+use crate::session::Root;
+use crate::target;
+use collect::Collection;
+
+/// What was found. Dropping it detaches the probes, which may take a while: show it first.
+pub struct Dumped {
+    /// What is to be shown.
+    pub dump: Dump,
+    /// Why threads that run could not be sampled.
+    pub not_sampled: Option<attach::Error>,
+    _sampler: Option<sampler::Sampler>,
+}
+
+/// Looks at all threads of some processes; at most `depth` frames of each.
+///
+/// # Errors
+/// When one of the processes cannot be traced.
+pub fn dump(pids: &[Pid], depth: u32) -> Result<Dumped, target::Error> {
+    let roots = Root::open_all(pids)?;
+    let mut collection = Collection::new(&roots, depth);
+    collection.look()?;
+    let (sampler, not_sampled) = match collection.sample() {
+        Ok(sampler) => (sampler, None),
+        Err(error) => (None, Some(error)),
+    };
+    collection.guess();
+    Ok(Dumped { dump: collection.finish(), not_sampled, _sampler: sampler })
+}

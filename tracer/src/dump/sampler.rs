@@ -1,0 +1,75 @@
+//! Stacks of threads that run, walked in the kernel.
+
+use std::collections::HashMap;
+
+use aya::maps::{MapData, RingBuf};
+
+use super::names::Names;
+use crate::attach::{Aggregates, Error, Plan, Probes};
+use crate::clock::monotonic_ns;
+use crate::event::{Event, StackId, Task};
+use crate::sections::{Section, Sections};
+use crate::session::Root;
+
+/// Ticks of each CPU's clock a second: whoever runs is seen within a millisecond.
+const RATE_HZ: u32 = 1000;
+/// Room for the deepest stacks, with names, of more threads than there are CPUs.
+const RING_BYTES: u32 = 4 << 20;
+
+/// Probes that sample. Dropping it detaches them.
+pub struct Sampler {
+    probes: Probes,
+    aggregates: Aggregates,
+    ring: RingBuf<MapData>,
+}
+
+/// Where a thread was at a tick.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample {
+    /// Which stack.
+    pub stack: StackId,
+    /// One of `python::status`.
+    pub status: u32,
+}
+
+impl Sampler {
+    /// Begins to sample.
+    ///
+    /// # Errors
+    /// When the kernel does not take the probes.
+    pub fn start(roots: &[Root], depth: u32) -> Result<Self, Error> {
+        let sections = Sections::only(&[Section::Frames]);
+        let (rate_hz, ring_bytes) = (RATE_HZ, RING_BYTES);
+        let plan = Plan { sections, depth, rate_hz, ring_bytes, calls: false, only_samples: true };
+        let mut probes = Probes::load(plan)?;
+        let (aggregates, ring) = (Aggregates::of(&mut probes)?, probes.events()?);
+        probes.attach()?;
+        for root in roots {
+            probes.trace(root.process.pid, &root.target(false))?;
+        }
+        probes.start(monotonic_ns())?;
+        Ok(Self { probes, aggregates, ring })
+    }
+
+    /// What has been sampled since the last time, one stack a thread: the one most often seen.
+    ///
+    /// # Errors
+    /// When the kernel refuses to switch epochs.
+    pub fn take(&mut self, names: &mut Names) -> Result<HashMap<Task, Sample>, Error> {
+        let mut events = Vec::new();
+        self.aggregates.drain(&mut self.probes, &mut events)?;
+        while let Some(message) = self.ring.next() {
+            names.message(&message);
+        }
+        let mut best: HashMap<Task, (u64, Sample)> = HashMap::new();
+        for event in events {
+            let Event::Samples { key, count } = event else { continue };
+            let sample = Sample { stack: key.stack, status: key.status };
+            let entry = best.entry(Task { pid: key.pid, tid: key.tid }).or_insert((0, sample));
+            if count > entry.0 {
+                *entry = (count, sample);
+            }
+        }
+        Ok(best.into_iter().map(|(task, (_, sample))| (task, sample)).collect())
+    }
+}

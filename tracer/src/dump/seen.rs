@@ -1,0 +1,119 @@
+//! What was seen of a thread, in the words of the dump.
+
+use std::rc::Rc;
+
+use tracer_common::python::status;
+
+use super::model::{State, Status};
+use super::sampler::Sample;
+use crate::analysis::syscall_name;
+use crate::event::{StackId, Tid};
+use crate::report::Name;
+use crate::target::Interpreter;
+use crate::target::process::SleepsIn;
+
+/// `futex(2)`
+const FUTEX: u32 = 202;
+
+/// Thread states that hold a GIL, see [`Interpreter::gil_holders`].
+pub type GilHolders = Option<Rc<[u64]>>;
+
+/// What was seen of a thread.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// Its id in its own pid namespace.
+    pub namespace_tid: Tid,
+    /// What the scheduler said.
+    pub state: State,
+    /// Where it was blocked.
+    pub sleeps_in: SleepsIn,
+    /// Its stack, 0 where there was none.
+    pub stack: StackId,
+    /// How far that is to be believed.
+    pub status: Status,
+    /// Who held the GIL at that time.
+    pub gil_holders: GilHolders,
+}
+
+impl Seen {
+    /// On a CPU.
+    pub fn running(namespace_tid: Tid, sample: Sample, gil_holders: GilHolders) -> Self {
+        let (state, status) = (State::Running, status_of(sample.status));
+        Self { namespace_tid, state, sleeps_in: SleepsIn::Nothing, stack: sample.stack, status, gil_holders }
+    }
+
+    /// Ended, its process not.
+    pub fn ended(namespace_tid: Tid) -> Self {
+        let (state, status) = (State::Zombie, Status::NoPythonFrame);
+        Self { namespace_tid, state, sleeps_in: SleepsIn::Nothing, stack: 0, status, gil_holders: None }
+    }
+
+    /// Name of the system call that it was blocked in.
+    pub fn syscall(&self) -> Option<Name> {
+        let SleepsIn::Syscall { number, .. } = self.sleeps_in else { return None };
+        let name = syscall_name(number.into()).map(Name::from);
+        Some(name.unwrap_or_else(|| Name::from(format!("syscall {number}"))))
+    }
+}
+
+/// Whether a sleep is a wait for the GIL.
+pub fn is_gil_wait(sleeps_in: SleepsIn, python: &Interpreter) -> bool {
+    match sleeps_in {
+        SleepsIn::Syscall { number: FUTEX, first_argument } => python.is_in_gil(first_argument),
+        _ => false,
+    }
+}
+
+/// Letters of proc_pid_stat(5). A thread that could run and was never on a CPU waits for one.
+pub fn state_of(letter: char) -> State {
+    match letter {
+        'R' => State::Runnable,
+        'D' => State::Disk,
+        'T' | 't' => State::Stopped,
+        'Z' | 'X' => State::Zombie,
+        _ => State::Sleeping,
+    }
+}
+
+/// From the status of a walk.
+pub fn status_of(wire: u32) -> Status {
+    match wire {
+        status::OK => Status::Ok,
+        status::NO_PYTHON_FRAME => Status::NoPythonFrame,
+        wire if wire & status::TRUNCATED != 0 => Status::Truncated,
+        _ => Status::Faulted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_of_proc_become_states() {
+        for (letter, expected) in [
+            ('R', State::Runnable),
+            ('S', State::Sleeping),
+            ('I', State::Sleeping),
+            ('D', State::Disk),
+            ('T', State::Stopped),
+            ('t', State::Stopped),
+            ('Z', State::Zombie),
+        ] {
+            assert_eq!(state_of(letter), expected, "{letter}");
+        }
+    }
+
+    #[test]
+    fn a_cut_stack_is_told_from_a_broken_one() {
+        for (wire, expected) in [
+            (status::OK, Status::Ok),
+            (status::OK | status::TRUNCATED, Status::Truncated),
+            (status::NO_PYTHON_FRAME, Status::NoPythonFrame),
+            (status::FAULTED, Status::Faulted),
+            (status::UNRESOLVED, Status::Faulted),
+        ] {
+            assert_eq!(status_of(wire), expected, "{wire}");
+        }
+    }
+}

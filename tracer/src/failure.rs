@@ -1,0 +1,39 @@
+//! Why a command came to nothing.
+
+use std::io;
+
+use tracer::launch;
+use tracer::report::output::OutputError;
+use tracer::{attach, target};
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error("no process was named; try tracer --pid PID, or tracer --help")]
+    NoPid,
+    #[error(transparent)]
+    Target(#[from] target::Error),
+    #[error(transparent)]
+    Attach(#[from] attach::Error),
+    #[error(transparent)]
+    Launch(#[from] launch::Error),
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    #[error("cannot write the events: {0}; try a reader that stays")]
+    Stream(io::Error),
+    #[error("cannot start: {0}; try again")]
+    Runtime(io::Error),
+}
+
+impl Failure {
+    /// What the contract says of it.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::NoPid => 2,
+            Self::Target(error) => error.exit_code(),
+            Self::Attach(error) => error.exit_code(),
+            Self::Output(error) if error.is_usage() => 2,
+            Self::Launch(_) | Self::Output(_) | Self::Stream(_) | Self::Runtime(_) => 1,
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! `tracer run`: a command, traced from its first instruction.
+
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use rustix::process::{Pid, kill_process_group};
+
+use crate::harness::{
+    Python, Run, Scratch, Signal, Status, Tracer, number, on_every_release, rows, run, source, stack, system,
+    text, until,
+};
+
+on_every_release!(first_reads_are_seen);
+
+fn first_reads_are_seen(python: &Python) {
+    let scratch = Scratch::new();
+    let data = scratch.file("data");
+    fs::write(&data, [b'x'; 1000]).expect("a new file");
+    let (python, data) = (python.path.to_str().expect("a path"), data.to_str().expect("a path"));
+    let program = "import os, sys, time\nfd = os.open(sys.argv[1], os.O_RDONLY)\nwhile os.read(fd, 100):\n    pass\ntime.sleep(0.3)\nos._exit(3)";
+    let run = run(["run", "--json", "--", python, "-B", "-c", program, data]);
+
+    let report = run.exact();
+    assert_eq!(report.ended(), "target_exited");
+    assert!(run.stderr.ends_with("exited with 3\n"), "{}", run.stderr);
+    let ours: Vec<_> = rows(&report["reads"]).filter(|row| row["path"] == data).collect();
+    let calls: u64 = ours.iter().map(|row| number(&row["syscalls"])).sum();
+    assert_eq!(calls, 11, "ten pieces and the end of the file: {ours:#?}");
+    let root = rows(&report["target"]["processes"]).find(|process| process["root"] == true);
+    assert!(root.is_some_and(|root| root["python"].is_string()), "{}", report["target"]);
+}
+
+#[test]
+fn no_read_is_missed_and_the_later_ones_have_lines() {
+    let Some(python) = system() else { return };
+    let scratch = Scratch::new();
+    let data = scratch.file("data");
+    fs::write(&data, vec![b'x'; 200_000]).expect("a new file");
+    let program = source("first_reads.py");
+    let (python, data) = (python.path.to_str().expect("a path"), data.to_str().expect("a path"));
+    let report = run(["run", "--json", "--", python, program.to_str().expect("a path"), data]).exact();
+    let rows: Vec<_> = rows(&report["reads"]).filter(|row| row["path"] == data).collect();
+    let calls = rows.iter().map(|row| number(&row["syscalls"]));
+    assert_eq!(calls.sum::<u64>(), 2 * 2001, "twice two thousand pieces and the end: {rows:#?}");
+    let sites = rows.iter().filter_map(|row| stack(&row["stack"]).into_iter().next());
+    assert!(sites.into_iter().any(|site| site.starts_with("read_all ")), "{rows:#?}");
+}
+
+#[track_caller]
+fn assert_refused(run: &Run, code: i32, words: &[&str]) {
+    assert_eq!((run.code, run.stdout.as_str()), (code, ""), "{run:?}");
+    let line = run.stderr.strip_suffix('\n').expect("a line");
+    assert!(line.starts_with("tracer: cannot run ") && !line.contains('\n'), "{line:?}");
+    assert!(words.iter().all(|word| line.contains(word)), "{line}");
+}
+
+#[test]
+fn a_command_that_does_not_exist() {
+    let Some(_python) = system() else { return };
+    assert_refused(&run(["run", "--", "no-such-command"]), 1, &["no-such-command", "no such"]);
+    assert_refused(&run(["run", "--", "/etc/passwd"]), 1, &["/etc/passwd", "not executable"]);
+    let scratch = Scratch::new();
+    let script = scratch.file("script");
+    fs::write(&script, "#!/no/such/interpreter\n").expect("a new file");
+    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("our own file");
+    assert_refused(&run(["run", "--", script.to_str().expect("a path")]), 1, &["script", "no such"]);
+    assert_eq!(run(["run"]).code, 2);
+}
+
+#[test]
+fn what_is_no_python_is_traced_all_the_same() {
+    let Some(_python) = system() else { return };
+    let run = run(["run", "--json", "--", "sh", "-c", "echo out; cat /etc/hostname; kill -KILL $$"]);
+    let report = run.exact();
+    assert_eq!(number(&report["processes"]["forked"]), 1);
+    assert!(run.stderr.contains("no Python was seen"), "{}", run.stderr);
+    assert!(run.stderr.contains("out\n"), "stdout is the report's: {}", run.stderr);
+    assert!(run.stderr.ends_with("sh was killed by SIGKILL\n"), "{}", run.stderr);
+}
+
+#[test]
+fn stdout_is_the_commands_where_the_report_goes_elsewhere() {
+    let Some(_python) = system() else { return };
+    let scratch = Scratch::new();
+    let path = scratch.file("report.json");
+    let run = run(["run", "-o", path.to_str().expect("a path"), "--", "echo", "out"]);
+    assert_eq!((run.code, run.stdout.as_str()), (0, "out\n"), "{}", run.stderr);
+    assert!(fs::read_to_string(path).expect("the report").contains("tracer.report/1"));
+}
+
+#[test]
+fn a_command_inherits_nothing_of_ours() {
+    let Some(_python) = system() else { return };
+    let show = "ls /proc/self/fd | wc -l; grep -E 'Sig(Blk|Ign)' /proc/self/status";
+    let plain = Command::new("sh").args(["-c", show]).output().expect("sh(1)");
+    let plain = String::from_utf8(plain.stdout).expect("digits");
+    let run = run(["run", "--json", "--", "sh", "-c", show]);
+    let shown: Vec<_> =
+        run.stderr.lines().filter(|line| !line.starts_with("tracer:")).map(standard).collect();
+    assert_eq!(shown, plain.lines().map(standard).collect::<Vec<_>>());
+}
+
+/// A line without the signals that the C library keeps to itself.
+fn standard(line: &str) -> (String, u64) {
+    let (name, value) = line.split_once(':').unwrap_or(("", line));
+    let value = u64::from_str_radix(value.trim(), 16).expect("a number");
+    (name.to_owned(), value & 0x7fff_ffff)
+}
+
+#[test]
+fn ctrl_c_reaches_the_command_and_the_report_still_comes() {
+    let Some(python) = system() else { return };
+    let program = "import time; print('begun', flush=True); time.sleep(600)";
+    let path = python.path.to_str().expect("a path");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tracer"));
+    let command = command.args(["run", "--json", "--", path, "-c", program]).process_group(0);
+    let tracer = Tracer::spawn(command);
+    let child = until("its child", || child_named(tracer.pid(), "python"));
+    until("its sleep", || (Status::of(child)?.state() == 'S').then_some(()));
+    std::thread::sleep(std::time::Duration::from_millis(300)); // so that Python has set its handler
+    let group = Pid::from_raw(tracer.pid().cast_signed()).expect("a pid");
+    kill_process_group(group, Signal::INT).expect("our own group");
+    let run = tracer.end();
+    let report = run.exact();
+    assert!(matches!(report.ended(), "interrupt" | "target_exited"), "{}", report["window"]);
+    assert!(run.stderr.contains("KeyboardInterrupt"), "{}", run.stderr);
+    assert!(run.stderr.contains("was killed by SIGINT"), "{}", run.stderr);
+    assert!(Status::of(child).is_none(), "it has been reaped");
+}
+
+/// A child that runs something of that name.
+fn child_named(pid: u32, name: &str) -> Option<u32> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    let mut children = children.split_ascii_whitespace().filter_map(|child| child.parse::<u32>().ok());
+    children
+        .find(|child| fs::read_to_string(format!("/proc/{child}/comm")).is_ok_and(|comm| comm.contains(name)))
+}
+
+#[test]
+fn a_command_outlives_a_window_that_ends_first() {
+    let Some(_python) = system() else { return };
+    let run = run(["run", "--json", "-d", "300ms", "--", "sleep", "5"]);
+    let report = run.exact();
+    assert_eq!(report.ended(), "duration");
+    let pid = number(&report["target"]["pids"][0]);
+    assert!(run.stderr.ends_with(&format!("sleep runs on as PID {pid}\n")), "{}", run.stderr);
+    let process = report.process(pid).expect("the root");
+    assert_eq!(text(&process["comm"]), "sleep");
+    let sleep = Pid::from_raw(i32::try_from(pid).expect("a pid")).expect("a pid");
+    rustix::process::kill_process(sleep, Signal::KILL).expect("it runs on");
+}
+
+#[test]
+fn nothing_is_run_where_nothing_can_be_traced() {
+    let Some(_python) = system() else { return };
+    let scratch = Scratch::new();
+    let (binary, made) = (scratch.file("tracer"), scratch.file("made"));
+    fs::copy(env!("CARGO_BIN_EXE_tracer"), &binary).expect("the tracer was built");
+    let mut command = Command::new(binary);
+    let command = command.args(["run", "--", "touch"]).arg(&made).uid(65534).gid(65534);
+    let run = Tracer::spawn(command).end();
+    assert_eq!((run.code, run.stdout.as_str()), (5, ""), "{}", run.stderr);
+    assert!(!made.exists());
+}

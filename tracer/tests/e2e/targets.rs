@@ -1,0 +1,171 @@
+//! However an interpreter came into its process, it is found and walked.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::harness::{
+    Interpreter, Program, Python, Report, Scratch, on_pythons, run, skip, source, system, text, turn,
+};
+use crate::walk::assert_walked;
+
+/// Becomes Python when told to; `%s` is the library.
+const LATE: &str = r#"
+#include <dlfcn.h>
+#include <stdio.h>
+
+int main(int argc, char **argv) {
+    puts("late"), fflush(stdout), getchar();
+    void *library = dlopen("%s", RTLD_NOW | RTLD_GLOBAL);
+    int (*python)(int, char **) = dlsym(library, "Py_BytesMain");
+    return python(argc, argv);
+}
+"#;
+
+const LINKED: &str =
+    "int Py_BytesMain(int, char **);\nint main(int n, char **v) { return Py_BytesMain(n, v); }\n";
+
+on_pythons! {
+    stripped_library:
+    python2_7 Two,
+    python3_6 Release(6),
+    python3_9 Release(9),
+    python3_11 Release(11),
+    python3_13 Release(13),
+}
+
+/// Only what other files need has a name.
+fn stripped_library(python: &Python) {
+    let _turn = turn();
+    let scratch = Scratch::new();
+    let Some(library) = library(python) else { return };
+    let copy = scratch.file(library.file_name().and_then(|name| name.to_str()).expect("it is UTF-8"));
+    let stripped = Command::new("strip").arg("-s").arg("-o").arg(&copy).arg(&library).status();
+    if !stripped.is_ok_and(|status| status.success()) {
+        return skip("strip(1) cannot strip a copy of libpython");
+    }
+    let report = walked(Command::new(&python.path).env("LD_LIBRARY_PATH", scratch.path()));
+    assert_is(&report, python);
+}
+
+#[test]
+fn a_renamed_and_deleted_executable() {
+    let Some((python, _turn)) = system().map(|python| (python, turn())) else { return };
+    let scratch = Scratch::new();
+    let copy = scratch.file("wörker [1] (deleted)");
+    fs::copy(&python.path, &copy).expect("an executable can be copied");
+    let program = Program::start_by(Command::new(&copy).arg("-B").arg(source("walk.py")));
+    fs::remove_file(&copy).expect("our own file");
+    assert_is(&assert_walked(program), &python);
+}
+
+#[test]
+fn a_virtual_environment() {
+    let Some((python, _turn)) = system().map(|python| (python, turn())) else { return };
+    let scratch = Scratch::new();
+    let venv = scratch.file("venv");
+    let made = Command::new(&python.path).args(["-m", "venv", "--without-pip"]).arg(&venv).status();
+    assert!(made.is_ok_and(|status| status.success()), "{} has venv", python.path.display());
+    assert_is(&walked(&mut Command::new(venv.join("bin/python"))), &python);
+}
+
+/// The executable is then the dynamic linker's.
+#[test]
+fn started_by_the_dynamic_linker() {
+    let Some((python, _turn)) = system().map(|python| (python, turn())) else { return };
+    let report = walked(Command::new("/lib64/ld-linux-x86-64.so.2").arg(&python.path));
+    assert_is(&report, &python);
+}
+
+/// A process may map one interpreter, through a module that was linked with it, and run another.
+#[test]
+fn beside_a_library_that_is_not_used() {
+    let Some((python, _turn)) = system().map(|python| (python, turn())) else { return };
+    let Some((_, library)) = shared() else { return };
+    assert_is(&walked(Command::new(&python.path).env("LD_PRELOAD", library)), &python);
+}
+
+#[test]
+fn linked_into_another_program() {
+    let (Some((python, library)), _turn) = (shared(), turn()) else { return };
+    let scratch = Scratch::new();
+    let folder = library.parent().expect("a file").display();
+    let flags = [library.display().to_string(), format!("-Wl,-rpath,{folder}")];
+    let Some(program) = compiled(&scratch, LINKED, &flags) else { return };
+    assert_is(&walked(Command::new(program).env("PYTHONHOME", home(&python))), &python);
+}
+
+/// Before that it is refused, and by the same name as any other program.
+#[test]
+fn loaded_late() {
+    let (Some((python, library)), _turn) = (shared(), turn()) else { return };
+    let scratch = Scratch::new();
+    let source_of_host = LATE.replace("%s", library.to_str().expect("it is UTF-8"));
+    let Some(host) = compiled(&scratch, &source_of_host, &["-ldl".to_owned()]) else { return };
+    let mut command = Command::new(host);
+    let command = command.env("PYTHONHOME", home(&python)).arg("-B").arg(source("walk.py"));
+    let mut program = Program::spawn(command);
+    assert_eq!(program.hear(), "late");
+
+    let early = run(["--pid", &program.pid().to_string()]);
+    assert!(early.code == 6 && early.stderr.contains("is not Python"), "{early:?}");
+
+    program.say("now");
+    assert_eq!(program.hear(), format!("ready {}", program.pid()));
+    assert_is(&assert_walked(program), &python);
+}
+
+fn walked(command: &mut Command) -> Report {
+    assert_walked(Program::start_by(command.arg("-B").arg(source("walk.py"))))
+}
+
+fn assert_is(report: &Report, python: &Python) {
+    let told = text(&report["target"]["processes"][0]["python"]);
+    assert!(told.starts_with(&python.version_prefix()), "{told} is not {}", python.version_prefix());
+}
+
+/// A release that has a library, and the library.
+fn shared() -> Option<(Python, PathBuf)> {
+    if !rustix::process::geteuid().is_root() {
+        skip("tracing needs root");
+        return None;
+    }
+    let found = [12, 11, 13].into_iter().find_map(|minor| {
+        let python = Interpreter::Release(minor).find()?;
+        library(&python).map(|library| (python, library))
+    });
+    if found.is_none() {
+        eprintln!("skipped: no python3 with a libpython");
+    }
+    found
+}
+
+/// `libpython3.12.so.1.0`, where an interpreter is but a small program that uses it.
+fn library(python: &Python) -> Option<PathBuf> {
+    let folder = home(python).join("lib");
+    let prefix = format!("libpython{}.{}", python.major, python.minor);
+    let is_it = |name: &str| name.starts_with(&prefix) && name.ends_with(".so.1.0");
+    let files = folder.read_dir().into_iter().flatten().flatten();
+    let found = files
+        .map(|file| file.path())
+        .find(|path| path.file_name().is_some_and(|name| name.to_str().is_some_and(is_it)));
+    if found.is_none() {
+        eprintln!("skipped: {} has no libpython", python.path.display());
+    }
+    found
+}
+
+fn home(python: &Python) -> &Path {
+    python.path.ancestors().nth(2).expect("PREFIX/bin/python")
+}
+
+fn compiled(scratch: &Scratch, program: &str, flags: &[String]) -> Option<PathBuf> {
+    let (from, to) = (scratch.file("host.c"), scratch.file("host"));
+    fs::write(&from, program).expect("the folder is ours");
+    let compiled = Command::new("cc").arg("-o").arg(&to).arg(&from).args(flags).status();
+    if compiled.is_ok_and(|status| status.success()) {
+        return Some(to);
+    }
+    skip("cc cannot compile a program");
+    None
+}

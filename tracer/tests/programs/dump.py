@@ -1,0 +1,70 @@
+# -*- coding: utf-8 -*-
+"""Threads in different sleeps; when told to, one that never lets go of the GIL, and one that wants it. Runs on 2.7 too."""
+
+import os
+import select
+import sys
+import threading
+import time
+
+import told
+
+try:
+    from _thread import start_new_thread
+except ImportError:
+    from thread import start_new_thread
+
+pipe = os.pipe()
+never = threading.Lock()
+never.acquire()
+contending = []
+count_up = range if sys.version_info[0] == 3 else xrange  # noqa: F821
+
+
+def reader():
+    os.read(pipe[0], 1)
+
+
+def sleeper():
+    time.sleep(3600)
+
+
+def locker():
+    never.acquire()
+
+
+def selector():
+    select.select([pipe[0]], [], [])
+
+
+def contender():
+    contending.append(True)
+    while True:
+        pass
+
+
+def hog():
+    while True:
+        sum(count_up(1 << 31))
+
+
+def start(function):
+    """Its id as the kernel has it, and as Python has it."""
+    before = set(os.listdir("/proc/self/task"))
+    ident = start_new_thread(function, ())
+    (tid,) = set(os.listdir("/proc/self/task")) - before
+    return int(tid), ident
+
+
+threads = dict((function.__name__, start(function)) for function in (reader, sleeper, locker, selector))
+told.until_parked([tid for tid, _ in threads.values()])
+told.ready()
+frames = sys._current_frames()
+truth = dict((name, {"tid": tid, "stack": told.stack(frames[ident])}) for name, (tid, ident) in threads.items())
+told.tell(truth)
+
+sys.stdin.readline()
+start(contender)
+while not contending:
+    time.sleep(0.01)
+hog()
