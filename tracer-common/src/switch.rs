@@ -1,5 +1,6 @@
 //! Context switches: one row per thread, cause and stack, and what each thread does right now.
 
+use crate::python::Frame;
 use crate::{pod, sized};
 
 /// What makes two switch-outs the same row.
@@ -22,6 +23,10 @@ pub struct SwitchKey {
     pub flags: u32,
     /// One of [`crate::python::status`].
     pub status: u32,
+    /// With [`flag::GIL`]: the read after which the GIL is taken back, whose file is `object`; -1 for none.
+    pub after_call: i32,
+    /// Fills the struct up to its alignment.
+    pub pad: u32,
 }
 
 /// Flags of [`SwitchKey`].
@@ -62,6 +67,22 @@ pub struct SwitchValue {
     pub on_cpu_ns: u64,
     /// Gaps in `off_cpu_ns` that had begun before the window.
     pub began_before: u64,
+    /// Acquisitions of the GIL that slept: one of them may take several switches.
+    pub gil_waits: u64,
+}
+
+/// The read that a thread returned from last.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LastRead {
+    /// Where it was called.
+    pub site: Frame,
+    /// [`crate::hash::file_id`]
+    pub file: u64,
+    /// Its number.
+    pub syscall: u32,
+    /// 1 until the thread has left its CPU for the GIL.
+    pub fresh: u32,
 }
 
 /// What one thread does right now.
@@ -80,7 +101,9 @@ pub struct Thread {
     pub running: u32,
     /// Fills the struct up to its alignment.
     pub pad: u32,
+    /// Its last read.
+    pub last_read: LastRead,
 }
 
-sized!(SwitchKey = 40, SwitchValue = 40, Thread = 72);
+sized!(SwitchKey = 48, SwitchValue = 48, LastRead = 32, Thread = 112);
 pod!(SwitchKey, SwitchValue, Thread);

@@ -91,6 +91,8 @@ pub struct Process {
     pub python: Option<String>,
     /// A build without GIL.
     pub free_threaded: Option<bool>,
+    /// Waits for its GIL are told from others.
+    pub gil: bool,
     /// It was asked for.
     pub root: bool,
 }

@@ -23,6 +23,8 @@ use crate::task::{Registers, Task};
 const STATE_UNINTERRUPTIBLE: u64 = 2;
 const STATE_STOPPED: u64 = 4 | 8;
 const SYS_FUTEX: i32 = 202;
+/// No read precedes.
+const NO_CALL: i32 = -1;
 
 /// One thread leaves this CPU and another takes it.
 ///
@@ -106,10 +108,19 @@ fn leave(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
     {
         return refused;
     }
-    scratch.switch = SwitchKey { pid: task.pid(), tid: task.tid(), epoch: switch.control.epoch, ..Default::default() };
+    scratch.switch = SwitchKey {
+        pid: task.pid(),
+        tid: task.tid(),
+        epoch: switch.control.epoch,
+        after_call: NO_CALL,
+        ..Default::default()
+    };
     let on_cpu_ns = switch.now.saturating_sub(thread.since_ns);
     scratch.gap = SwitchValue { count: 1, on_cpu_ns, ..Default::default() };
     explain(switch, task, target, thread, scratch);
+    charge_for_gil(thread);
+    // Looked up anew: the walk wrote to it behind the compiler's back.
+    let Some(scratch) = scratch::of_probe(Probe::Switch) else { return Outcome::MAP_BUSY };
     if let Err(refused) = add(scratch) {
         return refused;
     }
@@ -124,6 +135,29 @@ fn leave(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
         let _ = THREADS.remove(task.tid());
     }
     Outcome::AGGREGATED
+}
+
+/// A thread that sleeps for the GIL at the very instruction of its last read gave the GIL away for that read: the wait
+/// is the read's price. Acquisitions are counted apart from switches: one sleeps in turns of 5 ms.
+/// <https://github.com/python/cpython/blob/v3.12.0/Python/ceval_gil.c#L325>
+#[inline(always)]
+fn charge_for_gil(thread: &mut Thread) {
+    let Some(scratch) = scratch::of_probe(Probe::Switch) else { return };
+    let row = &mut scratch.switch;
+    const ASLEEP_FOR_IT: u32 = flag::GIL | flag::VOLUNTARY;
+    if row.flags & ASLEEP_FOR_IT != ASLEEP_FOR_IT {
+        return;
+    }
+    let leaf = scratch.stack.frames[0];
+    let (site, read) = (thread.last_read.site, thread.last_read);
+    let after_read = row.stack != 0 && read.file != 0 && leaf.code == site.code && leaf.instruction == site.instruction;
+    if after_read {
+        row.object = read.file;
+        row.after_call = read.syscall as i32;
+    }
+    let goes_on = thread.key.flags & flag::GIL != 0 && thread.key.stack == row.stack && !(after_read && read.fresh == 1);
+    scratch.gap.gil_waits = u64::from(!goes_on);
+    thread.last_read.fresh = 0;
 }
 
 /// The thread leaves without having returned: it ran when the window began, or its return was not seen, since the
@@ -247,6 +281,7 @@ fn assume_asleep(task: Task, thread: &mut Thread) {
     thread.key.pid = task.pid();
     thread.key.tid = task.tid();
     thread.key.syscall = -1;
+    thread.key.after_call = NO_CALL;
     thread.key.flags = flag::BEGAN_BEFORE;
     thread.key.status = status::UNRESOLVED;
 }
@@ -276,5 +311,6 @@ fn add(scratch: &Scratch) -> Result<(), Outcome> {
     row.run_queue_ns += scratch.gap.run_queue_ns;
     row.on_cpu_ns += scratch.gap.on_cpu_ns;
     row.began_before += scratch.gap.began_before;
+    row.gil_waits += scratch.gap.gil_waits;
     Ok(())
 }

@@ -12,12 +12,13 @@ use tracer_common::counters::Probe;
 use tracer_common::event::kind;
 use tracer_common::process::Reaped;
 use tracer_common::python::Frame;
+use tracer_common::switch::LastRead;
 use tracer_common::syscall::{ReadKey, ReadValue, SizeKey, Tally, flag};
 use tracer_common::target::Target;
 
 use crate::emit::{Outcome, counted, header, now, row, send};
 use crate::file;
-use crate::maps::{READ_SIZES, READS};
+use crate::maps::{READ_SIZES, READS, THREADS};
 use crate::python::{leaf, walk};
 use crate::scratch::{self, raise};
 use crate::task::{Registers, Task};
@@ -73,6 +74,9 @@ fn returned(control: &Control, registers: Registers, result: i64) -> Outcome {
     let call = Call::new(registers, result);
     let Some(scratch) = scratch::of_probe(Probe::Syscall) else { return Outcome::MAP_BUSY };
     find_row(control, task, target, registers, &mut scratch.read);
+    if target.python.gil != 0 {
+        remember(task, &scratch.read);
+    }
     let (row, fresh) = match row(&READS, &scratch.read, &scratch.no_reads) {
         Ok(row) => row,
         Err(refused) => return refused,
@@ -89,6 +93,15 @@ fn returned(control: &Control, registers: Registers, result: i64) -> Outcome {
     row.bytes += call.bytes;
     row.eof += u64::from(result == 0 && call.asked > 0);
     Outcome::AGGREGATED
+}
+
+/// The thread may have to wait for the GIL now: then it is known what for.
+#[inline(always)]
+fn remember(task: Task, read: &ReadKey) {
+    if let Some(thread) = THREADS.get_ptr_mut(task.tid()) {
+        // SAFETY: a preallocated entry; its thread is the current one.
+        unsafe { (*thread).last_read = LastRead { site: read.site, file: read.file, syscall: read.syscall, fresh: 1 } };
+    }
 }
 
 /// What the row of a read is keyed by. Sends the file's name at its first sight.

@@ -10,7 +10,7 @@ use super::check::Check;
 use super::lines::{self, Frames};
 use super::sums::{Key, Sums, share};
 use crate::event::{Bytes, Event, Nanos, Pid};
-use crate::report::{self, Cause, Row as _, SwitchCause};
+use crate::report::{self, AfterCall, Cause, Row as _, SwitchCause};
 use crate::symbols::Symbols;
 
 /// Different threads, causes and stacks that are kept apart.
@@ -41,6 +41,8 @@ pub struct Sum {
     pub began_before: u64,
     /// Gaps that had not ended with the window.
     pub still_blocked: u64,
+    /// Acquisitions of the GIL that slept.
+    pub gil_waits: u64,
 }
 
 impl Default for Switches {
@@ -113,6 +115,11 @@ pub fn is_voluntary(key: &SwitchKey) -> bool {
     key.flags & flag::VOLUNTARY != 0
 }
 
+/// The read that a wait for the GIL is the price of.
+pub fn after_call(key: &SwitchKey) -> Option<u32> {
+    if key.flags & flag::GIL == 0 { None } else { u32::try_from(key.after_call).ok() }
+}
+
 /// The switches of a drained row: none where the row holds time only.
 pub fn counted(flags: u32, value: &SwitchValue) -> u64 {
     if flags & NO_SWITCH == 0 { value.count } else { 0 }
@@ -141,6 +148,7 @@ impl Sum {
             on_cpu_ns: value.on_cpu_ns,
             began_before: value.began_before,
             still_blocked,
+            gil_waits: value.gil_waits,
         });
     }
 
@@ -152,6 +160,7 @@ impl Sum {
             on_cpu_ns: self.on_cpu_ns + other.on_cpu_ns,
             began_before: self.began_before + other.began_before,
             still_blocked: self.still_blocked + other.still_blocked,
+            gil_waits: self.gil_waits + other.gil_waits,
         }
     }
 
@@ -172,6 +181,8 @@ struct Reason {
     pid: Pid,
     cause: Cause,
     syscall: i32,
+    /// The read after which the GIL is taken back.
+    after_call: Option<u32>,
     file: Option<Bytes>,
     frames: Option<Frames>,
 }
@@ -183,6 +194,7 @@ impl Reason {
             pid: key.pid,
             cause: cause(key, file.map(|file| file.kind)),
             syscall: key.syscall,
+            after_call: after_call(key),
             file: file.map(|file| file.path.clone()),
             frames: lines::frames(symbols, key.stack),
         }
@@ -204,12 +216,17 @@ impl Reason {
 
     fn name(&self, row: &mut SwitchCause, symbols: &Symbols) {
         row.object = self.object(symbols);
+        row.after_call = self.after_call.and_then(|syscall| {
+            let object = self.file.as_ref().map(report::Name::new);
+            Some(AfterCall { syscall: syscall_name(syscall.into())?.to_owned(), object })
+        });
         row.stack = self.frames.as_ref().map(|frames| lines::stack(symbols, frames));
     }
 
     /// The file; for a lock and for the GIL the line that waits for it.
     fn object(&self, symbols: &Symbols) -> Option<report::Name> {
-        if !matches!(self.cause, Cause::Lock | Cause::Gil) || self.file.is_some() {
+        let waits_for_line = self.cause == Cause::Gil || (self.cause == Cause::Lock && self.file.is_none());
+        if !waits_for_line {
             return self.file.as_ref().map(report::Name::new);
         }
         let line = lines::own_frame(symbols, self.frames.as_ref()?)?;
@@ -225,7 +242,7 @@ mod tests {
     const V: u32 = flag::VOLUNTARY;
 
     fn key(tid: u32, syscall: i32, flags: u32, stack: u64) -> SwitchKey {
-        SwitchKey { pid: 7, tid, syscall, flags, stack, ..SwitchKey::default() }
+        SwitchKey { pid: 7, tid, syscall, flags, stack, after_call: -1, ..SwitchKey::default() }
     }
 
     fn switches(key: SwitchKey, count: u64, off_cpu_ns: u64) -> Event {

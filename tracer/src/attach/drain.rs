@@ -113,6 +113,7 @@ fn add_switches(values: &[SwitchValue]) -> SwitchValue {
         run_queue_ns: sum.run_queue_ns + value.run_queue_ns,
         on_cpu_ns: sum.on_cpu_ns + value.on_cpu_ns,
         began_before: sum.began_before + value.began_before,
+        gil_waits: sum.gil_waits + value.gil_waits,
     })
 }
 

@@ -65,6 +65,8 @@ fn sleeper(root: &Root, interpreter: &Interpreter, thread: &Asleep) -> (Thread, 
         syscall,
         flags: flag::VOLUNTARY | flag::BEGAN_BEFORE | flags(interpreter, syscall, argument),
         status: if has_stack { thread.status } else { status::NO_PYTHON_FRAME },
+        after_call: -1,
+        pad: 0,
     };
     let voluntary_seen = thread.thread.voluntary + 1;
     (Thread { key, voluntary_seen, ..Thread::default() }, Sleeper { stack, file })

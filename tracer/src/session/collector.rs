@@ -170,8 +170,9 @@ impl<L: Listener> Collector<L> {
         for process in pids.into_iter().filter_map(|pid| Process::open(pid).ok()) {
             let known = &self.processes[&process.pid];
             let now = describe(&process, None);
-            let (python, free_threaded, root) = (known.python.clone(), known.free_threaded, known.root);
-            self.event(Event::Process(event::Process { python, free_threaded, root, ..now }));
+            let (python, free_threaded) = (known.python.clone(), known.free_threaded);
+            let (gil, root) = (known.gil, known.root);
+            self.event(Event::Process(event::Process { python, free_threaded, gil, root, ..now }));
         }
     }
 

@@ -83,6 +83,7 @@ pub fn describe(process: &Process, interpreter: Option<&Interpreter>) -> event::
         exe: process.exe(),
         python: interpreter.map(|interpreter| interpreter.version.to_string()),
         free_threaded: interpreter.map(|interpreter| interpreter.free_threaded),
+        gil: interpreter.is_some_and(|interpreter| interpreter.python.gil != 0),
         root: false,
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Found, at, own, process};
-use crate::report::text::units::{bytes, count};
+use crate::report::text::units::{bytes, count, counted, duration};
 use crate::report::{FileKind, FindingKind, Read, Report, Severity};
 
 /// Pieces up to this size are small.
@@ -39,23 +39,34 @@ fn has_a_length(kind: FileKind) -> bool {
 fn small_read(report: &Report, read: &Read) -> Found {
     let median = median(&read.requested);
     let text = format!(
-        "{} reads {} {} at a time: {} calls for {}{}{}",
+        "{} reads {} {} at a time: {} calls for {}{}{}{}",
         process(report, read.pid),
         read.path,
         bytes(median),
         count(read.syscalls),
         bytes(read.bytes),
         at(read.stack.as_ref()),
+        price(read),
         remedy(read),
     );
     let severity = if read.syscalls >= TOO_MANY { Severity::Warn } else { Severity::Info };
     Found::new(FindingKind::SmallReads, severity, read.pid, text)
-        .costs(read.off_cpu_ns + read.syscalls * CALL_NS)
+        .costs(read.off_cpu_ns + read.gil_wait_ns.unwrap_or(0) + read.syscalls * CALL_NS)
         .at(own(read.stack.as_ref()))
         .with("path", read.path.clone())
         .with("syscalls", read.syscalls)
         .with("bytes", read.bytes)
         .with("requested", median)
+}
+
+/// A read gives the GIL away: with other threads about, getting it back is what a call costs most.
+fn price(read: &Read) -> String {
+    match (read.gil_waits, read.gil_wait_ns) {
+        (Some(waits @ 1..), Some(wait_ns)) => {
+            format!(", and {} for the GIL after them, {} in all", counted(waits, "wait"), duration(wait_ns))
+        }
+        _ => String::new(),
+    }
 }
 
 /// How much a pass through the file returns is known from the calls that met its end; a reader may meet it twice in

@@ -10,7 +10,7 @@ use super::{Reads, Sum};
 use crate::analysis::causes::syscall_name;
 use crate::analysis::lines::{self, Frames};
 use crate::analysis::patterns::Patterns;
-use crate::analysis::switches::{self, Switches, is_voluntary};
+use crate::analysis::switches::{self, Switches, after_call, is_voluntary};
 use crate::event::{Bytes, Pid};
 use crate::report::{self, Read, Row as _};
 use crate::symbols::{FileKind, FrameId, Symbols};
@@ -48,6 +48,16 @@ struct Joined {
     flags: u32,
     switched: [u64; 2],
     off_cpu_ns: u64,
+    /// Getting the GIL back afterwards; `None` where waits for it are not told from others.
+    gil: Option<GilCost>,
+}
+
+/// What it took to get the GIL back.
+#[derive(Clone, Copy, Debug, Default)]
+struct GilCost {
+    waits: u64,
+    switches: u64,
+    wait_ns: u64,
 }
 
 /// Rows whose lines and paths are equal by name.
@@ -72,15 +82,20 @@ impl Merged {
             let (pid, syscall, line) = reader;
             let path = path(key, symbols);
             let site = Site { pid, path: folded.path(reader, path.clone()), syscall, line };
-            merged.rows.entry(site.clone()).or_default().add(key, sum, symbols);
+            let row = merged.rows.entry(site.clone()).or_default();
+            row.add(key, sum, symbols);
+            row.gil = reads.with_gil.contains(&pid).then(GilCost::default);
             merged.paths.entry(reader).or_default().insert(path, site);
         }
         merged
     }
 
-    /// Adds each row of switches to the reads that it happened in.
+    /// Adds each row of switches to the reads that it happened in, or that it is the price of.
     fn join(&mut self, switches: &Switches, symbols: &Symbols) {
         for (key, sum) in switches.rows() {
+            if let Some(site) = before(&self.paths, key, symbols) {
+                self.rows.entry(site.clone()).and_modify(|row| row.add_gil(sum));
+            }
             if let Some(site) = inside(&self.paths, key, symbols) {
                 self.rows.entry(site.clone()).and_modify(|row| row.add_switches(is_voluntary(key), sum));
             }
@@ -105,6 +120,16 @@ fn inside<'a>(
     (key.object == 0 && sites.all(|site| site == first)).then_some(first)
 }
 
+/// The reads after which a wait for the GIL took it back.
+fn before<'a>(
+    paths: &'a HashMap<Reader, HashMap<Bytes, Site>>,
+    key: &SwitchKey,
+    symbols: &Symbols,
+) -> Option<&'a Site> {
+    let syscall = after_call(key)?;
+    paths.get(&(key.pid, syscall, symbols.leaf(key.stack)))?.get(&symbols.file(key.object)?.path)
+}
+
 impl Joined {
     fn add(&mut self, key: &ReadKey, sum: &Sum, symbols: &Symbols) {
         self.sum.merge(sum);
@@ -115,6 +140,14 @@ impl Joined {
     fn add_switches(&mut self, voluntary: bool, sum: &switches::Sum) {
         self.switched[usize::from(voluntary)] += sum.count;
         self.off_cpu_ns += sum.off_cpu_ns;
+    }
+
+    fn add_gil(&mut self, sum: &switches::Sum) {
+        if let Some(gil) = &mut self.gil {
+            gil.waits += sum.gil_waits;
+            gil.switches += sum.count;
+            gil.wait_ns += sum.off_cpu_ns;
+        }
     }
 
     fn read(&self, site: &Site) -> Read {
@@ -134,6 +167,9 @@ impl Joined {
             off_cpu_ns: self.off_cpu_ns,
             voluntary_switches: self.switched[1],
             involuntary_switches: self.switched[0],
+            gil_waits: self.gil.map(|gil| gil.waits),
+            gil_switches: self.gil.map(|gil| gil.switches),
+            gil_wait_ns: self.gil.map(|gil| gil.wait_ns),
             ..Read::default()
         }
     }

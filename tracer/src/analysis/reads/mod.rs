@@ -4,7 +4,7 @@ mod merged;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use tracer_common::python::Frame;
 use tracer_common::syscall::ReadKey;
@@ -12,7 +12,7 @@ use tracer_common::syscall::ReadKey;
 use super::sizes::Sizes;
 use super::sums::{Key, Sums};
 use super::switches::Switches;
-use crate::event::{Event, Reads as Drained, StackId};
+use crate::event::{Event, Pid, Reads as Drained, StackId};
 use crate::report::{Bounded, Read};
 use crate::symbols::Symbols;
 
@@ -31,6 +31,8 @@ mod which {
 #[derive(Debug)]
 pub struct Reads {
     rows: Sums<ReadKey, Sum>,
+    /// Processes whose waits for the GIL are told from others.
+    with_gil: HashSet<Pid>,
 }
 
 /// What one row adds up to.
@@ -47,7 +49,7 @@ struct Sum {
 
 impl Default for Reads {
     fn default() -> Self {
-        Self { rows: Sums::new(ROWS) }
+        Self { rows: Sums::new(ROWS), with_gil: HashSet::new() }
     }
 }
 
@@ -56,6 +58,7 @@ impl Reads {
     pub fn fold(&mut self, event: &Event) {
         match event {
             Event::Reads { key, value } => self.row(key).add(value),
+            Event::Process(process) if process.gil => _ = self.with_gil.insert(process.pid),
             Event::ReadSizes { key, count } => self.row(&key.row).add_size(key.which, key.what, *count),
             _ => {}
         }
