@@ -17,6 +17,7 @@ mod dead_target;
 mod deadlock;
 mod doctor;
 mod dump;
+mod gil;
 mod hot;
 mod loss;
 mod namespaces;
