@@ -27,7 +27,14 @@ pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
         let Some(target) = parent.target() else { return Outcome::FILTERED };
         let at = now();
         let is_thread = child.pid() == parent.pid();
-        let followed = is_thread || follow(target, child);
+        let followed = is_thread || target.flags & target::flag::FOLLOW != 0;
+        // The child shares its parent's memory, or has a copy of it: what is known of the parent's interpreter holds.
+        if followed
+            && !is_thread
+            && let Err(error) = TARGETS.insert(child.pid(), target, 0)
+        {
+            return Outcome::refused(error);
+        }
         if followed {
             await_first_run(child, at);
         }
@@ -46,12 +53,6 @@ pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
             unsafe { event.write(fork) };
         })
     })
-}
-
-/// The child shares its parent's memory, or has a copy of it: what is known of the parent's interpreter holds.
-#[inline(always)]
-fn follow(target: &Target, child: Task) -> bool {
-    target.flags & target::flag::FOLLOW != 0 && TARGETS.insert(child.pid(), target, 0).is_ok()
 }
 
 #[inline(always)]

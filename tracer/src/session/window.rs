@@ -24,7 +24,9 @@ impl KernelCounters {
         let alive = |task| now.iter().find(move |(now, ..)| *now == task);
         let switches = self.0.iter().filter_map(|&(task, voluntary, involuntary)| {
             let &(_, voluntary_now, involuntary_now) = alive(task)?;
-            let (voluntary, involuntary) = (voluntary_now - voluntary, involuntary_now - involuntary);
+            // A thread that has another's id by now has begun to count anew.
+            let voluntary = voluntary_now.checked_sub(voluntary)?;
+            let involuntary = involuntary_now.checked_sub(involuntary)?;
             Some(Event::KernelSwitches { task, voluntary, involuntary })
         });
         switches.collect()
