@@ -174,6 +174,9 @@ fn top_frame(target: &Target, task: Task) -> Result<u64, u32> {
         let no_python = target.flags & target::flag::NOT_PYTHON != 0;
         return Err(if no_python { status::NO_PYTHON_FRAME } else { status::UNRESOLVED });
     }
+    if task.is_leaving() {
+        return Err(status::NO_PYTHON_FRAME);
+    }
     let python = &target.python;
     let state = thread_state(python, task.fsbase())?;
     let layout = &python.layout;

@@ -119,6 +119,13 @@ impl Task {
         mask >> (signal.wrapping_sub(1) & 63) & 1 == 1
     }
 
+    /// It has let go of its memory: it is on its way out, and runs no more Python.
+    #[inline(always)]
+    pub fn is_leaving(self) -> bool {
+        // SAFETY: typed.
+        unsafe { field::<Typed>(self.0, &kernel::TASK_MM) }.is_null()
+    }
+
     /// Where the command line lies in its memory: start and end.
     #[inline(always)]
     pub fn arguments(self) -> (u64, u64) {
