@@ -21,28 +21,38 @@ def spin():
         pass
 
 
-def read(calls, read_once):
-    """So many reads, rewinding at the end; and the switches of this thread meanwhile."""
+def read(read_once, is_enough):
+    """Reads until it is enough, rewinding at the end; and the switches of this thread meanwhile."""
     fd = os.open("/proc/self/status", os.O_RDONLY)
-    before = told.switches(threading.get_native_id())[0]
-    for _ in range(calls):
-        if not read_once(fd):
-            os.lseek(fd, 0, os.SEEK_SET)
-    after = told.switches(threading.get_native_id())[0]
+    before = switches()
+    calls = 0
+    while not is_enough(calls, before):
+        for _ in range(2500):
+            calls += 1
+            if not read_once(fd):
+                os.lseek(fd, 0, os.SEEK_SET)
+    after = switches()
     os.close(fd)
     return {"frame": told.only_line(read_once), "calls": calls, "voluntary": after - before}
 
 
+def switches():
+    return told.switches(threading.get_native_id())[0]
+
+
 def in_a_thread():
     truth = {}
-    reader = threading.Thread(target=lambda: truth.update(read(400, read_piece)))
+    # How often the others want the GIL depends on how busy the machine is.
+    reader = threading.Thread(
+        target=lambda: truth.update(read(read_piece, lambda _, before: switches() - before > 100))
+    )
     reader.start()
     reader.join()
     return truth
 
 
 told.ready()
-alone = read(5000, read_alone)
+alone = read(read_alone, lambda calls, _: calls == 5000)
 for _ in range(3):
     threading.Thread(target=spin, daemon=True).start()
 told.tell({"alone": alone, "contended": in_a_thread()})
