@@ -35,7 +35,10 @@ impl Root {
     }
 
     fn of(process: Process) -> Result<Self, target::Error> {
-        let interpreter = Arc::new(discover(&process)?);
+        let gone = target::Error::NoSuchProcess { pid: process.pid };
+        // A process that ends meanwhile shows less and less of itself: it is not what it then looks like.
+        let interpreter = discover(&process).map_err(|error| if process.is_alive() { error } else { gone })?;
+        let interpreter = Arc::new(interpreter);
         Ok(Self { interpreter: Some(interpreter), ..Self::before_exec(process) })
     }
 
