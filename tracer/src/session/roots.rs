@@ -1,6 +1,7 @@
 //! The processes that were asked for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tracer_common::target::{Target, flag};
 
@@ -35,10 +36,7 @@ impl Root {
     }
 
     fn of(process: Process) -> Result<Self, target::Error> {
-        let gone = target::Error::NoSuchProcess { pid: process.pid };
-        // A process that ends meanwhile shows less and less of itself: it is not what it then looks like.
-        let interpreter = discover(&process).map_err(|error| if process.is_alive() { error } else { gone })?;
-        let interpreter = Arc::new(interpreter);
+        let interpreter = Arc::new(discover_patiently(&process)?);
         Ok(Self { interpreter: Some(interpreter), ..Self::before_exec(process) })
     }
 
@@ -63,6 +61,32 @@ impl Root {
     pub fn describe(&self) -> event::Process {
         event::Process { root: true, ..describe(&self.process, self.interpreter.as_deref()) }
     }
+}
+
+/// An interpreter that has just been started is not there yet: it is waited for.
+fn discover_patiently(process: &Process) -> Result<Interpreter, target::Error> {
+    const LOOKS: u32 = 50;
+    const PAUSE: Duration = Duration::from_millis(10);
+    let mut looked = discover(process);
+    for _ in 0..LOOKS {
+        match looked {
+            Err(target::Error::NotInitialised { .. }) => {}
+            Err(target::Error::NotPython { .. }) if is_young(process) => {}
+            _ => break,
+        }
+        std::thread::sleep(PAUSE);
+        looked = discover(process);
+    }
+    let gone = target::Error::NoSuchProcess { pid: process.pid };
+    // A process that ends meanwhile shows less and less of itself: it is not what it then looks like.
+    looked.map_err(|error| if process.is_alive() { error } else { gone })
+}
+
+/// Its program may not be loaded whole.
+fn is_young(process: &Process) -> bool {
+    let since_boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime).tv_sec.unsigned_abs();
+    let started = process.stat().map_or(0, |stat| stat.starttime / procfs::ticks_per_second());
+    since_boot <= started + 1
 }
 
 /// What the kernel must know of a process with an interpreter.
