@@ -10,7 +10,7 @@ use tracer_common::control::MAX_DEPTH;
 use tracer_common::counters::Probe;
 use tracer_common::event::kind;
 use tracer_common::hash::{SEED, mix};
-use tracer_common::python::{Frame, Layout, Python, Stack, flag, status};
+use tracer_common::python::{FRAME_BYTES, Frame, Layout, Python, Stack, flag, status};
 use tracer_common::target::{self, Target};
 
 use crate::config::DEPTH;
@@ -260,7 +260,7 @@ unsafe extern "C" fn search_step(_index: u64, context: *mut c_void) -> i64 {
 #[inline(always)]
 fn read_frame(scratch: &mut Scratch, address: u64) -> Option<(Frame, u64)> {
     let layout = scratch.layout;
-    let bytes = u32::from(layout.frame_bytes) & 127;
+    let bytes = u32::from(layout.frame_bytes).min(FRAME_BYTES as u32);
     // SAFETY: the buffer has 128 bytes.
     if !unsafe { user::read_into(scratch.frame.as_mut_ptr().cast(), bytes, address) } {
         return None;
