@@ -63,7 +63,8 @@ fn typed(slot: u64) -> Option<Opened> {
     unsafe {
         let inode: Typed = field(file, &kernel::FILE_INODE);
         let super_block: Typed = field(inode, &kernel::INODE_SB);
-        let (number, device): (u64, u32) = (field(inode, &kernel::INODE_INO), field(super_block, &kernel::SB_DEV));
+        let (number, device): (u64, u32) =
+            (field(inode, &kernel::INODE_INO), field(super_block, &kernel::SB_DEV));
         let generation: u32 = field(inode, &kernel::INODE_GENERATION);
         Some(Opened {
             file: file as u64,
@@ -137,7 +138,8 @@ fn finish(probe: Probe, task: Task) -> bool {
     let (climb, file) = (&scratch.climb, &mut scratch.file);
     file.flags = climb.flags | if climb.done == 0 { flag::TRUNCATED } else { 0 };
     file.path_bytes = climb.bytes as u32;
-    let bytes = File::FIXED as u64 + u64::from(file.path_bytes & (2 * PATH_BYTES as u32 - 1)).min(PATH_BYTES as u64);
+    let bytes =
+        File::FIXED as u64 + u64::from(file.path_bytes & (2 * PATH_BYTES as u32 - 1)).min(PATH_BYTES as u64);
     file.header = header(kind::FILE, bytes as usize, now(), task);
     // SAFETY: the record is as long as its longest path.
     unsafe { send_record(probe as u32, (&raw const scratch.file).cast(), bytes) }

@@ -36,7 +36,9 @@ pub unsafe fn field<T: Copy>(base: Typed, offset: &Global<u32>) -> T {
 pub fn copied<T: Copy>(address: u64) -> Option<T> {
     let mut value = MaybeUninit::<T>::uninit();
     // SAFETY: the helper checks the address, and fills `value` whole or fails.
-    let failed = unsafe { bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, address as *const _) };
+    let failed = unsafe {
+        bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, address as *const _)
+    };
     // SAFETY: filled, since the helper did not fail.
     (failed == 0).then(|| unsafe { value.assume_init() })
 }

@@ -88,7 +88,10 @@ unsafe extern "C" fn step(index: u64, context: *mut c_void) -> i64 {
     scratch.stack.frames[index as usize & (MAX_DEPTH - 1)] = frame;
     let walk = &mut scratch.walk;
     walk.python |= u32::from(frame.code != 0);
-    walk.hash = mix(mix(walk.hash, frame.code), u64::from(frame.instruction as u32) << 32 | u64::from(frame.identity));
+    walk.hash = mix(
+        mix(walk.hash, frame.code),
+        u64::from(frame.instruction as u32) << 32 | u64::from(frame.identity),
+    );
     walk.depth = index + 1;
     walk.frame = previous;
     0
@@ -243,7 +246,8 @@ unsafe extern "C" fn search_step(_index: u64, context: *mut c_void) -> i64 {
     if search.state == 0 {
         return 1;
     }
-    let (thread, next) = (user::read::<u64>(search.state + search.thread_id), user::read::<u64>(search.state + search.next));
+    let (thread, next) =
+        (user::read::<u64>(search.state + search.thread_id), user::read::<u64>(search.state + search.next));
     let (Some(thread), Some(next)) = (thread, next) else {
         search.faulted = 1;
         return 1;
@@ -266,7 +270,9 @@ fn read_frame(scratch: &mut Scratch, address: u64) -> Option<(Frame, u64)> {
         return None;
     }
     let previous = frame_word(scratch, layout.frame_previous);
-    if layout.flags & flag::OWNER != 0 && frame_byte(scratch, layout.frame_owner) >= layout.first_c_owner as u8 {
+    if layout.flags & flag::OWNER != 0
+        && frame_byte(scratch, layout.frame_owner) >= layout.first_c_owner as u8
+    {
         return Some((Frame::default(), previous));
     }
     let code = frame_word(scratch, layout.frame_code) & !TAG_BITS;
@@ -312,7 +318,11 @@ fn identity(scratch: &mut Scratch, code: u64) -> u32 {
 /// Where the bytes that are read for an identity start.
 #[inline(always)]
 fn identity_start(layout: &Layout) -> u16 {
-    (if layout.code_first_line < layout.code_filename { layout.code_first_line } else { layout.code_filename }) & !7
+    (if layout.code_first_line < layout.code_filename {
+        layout.code_first_line
+    } else {
+        layout.code_filename
+    }) & !7
 }
 
 /// A word of the code object that was read last for its identity.

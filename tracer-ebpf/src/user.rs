@@ -10,7 +10,8 @@ use aya_ebpf::helpers::generated::bpf_probe_read_user;
 pub fn read<T: Copy>(address: u64) -> Option<T> {
     let mut value = MaybeUninit::<T>::uninit();
     // SAFETY: the helper checks the address, and fills `value` whole or fails.
-    let failed = unsafe { bpf_probe_read_user(value.as_mut_ptr().cast(), size_of::<T>() as u32, address as *const _) };
+    let failed =
+        unsafe { bpf_probe_read_user(value.as_mut_ptr().cast(), size_of::<T>() as u32, address as *const _) };
     // SAFETY: filled, since the helper did not fail.
     (failed == 0).then(|| unsafe { value.assume_init() })
 }

@@ -57,7 +57,14 @@ pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
 
 #[inline(always)]
 fn await_first_run(child: Task, at: u64) {
-    let key = SwitchKey { pid: child.pid(), tid: child.tid(), syscall: -1, after_call: -1, flags: flag::BORN, ..Default::default() };
+    let key = SwitchKey {
+        pid: child.pid(),
+        tid: child.tid(),
+        syscall: -1,
+        after_call: -1,
+        flags: flag::BORN,
+        ..Default::default()
+    };
     let thread = Thread { key, since_ns: at, voluntary_seen: 1, ..Default::default() };
     // A table without room is told by the thread's first switch, which is lost.
     let _ = THREADS.insert(child.tid(), thread, 0);

@@ -17,8 +17,13 @@ pub fn sample(_ctx: PerfEventContext) -> u32 {
         let task = Task::current();
         let Some(target) = task.target() else { return Outcome::FILTERED };
         let stack = walk(Probe::Sample, task, target);
-        let key =
-            SampleKey { stack: stack.id, pid: task.pid(), tid: task.tid(), epoch: control.epoch, status: stack.status };
+        let key = SampleKey {
+            stack: stack.id,
+            pid: task.pid(),
+            tid: task.tid(),
+            epoch: control.epoch,
+            status: stack.status,
+        };
         match row(&SAMPLES, &key, &0) {
             Ok((count, _)) => {
                 // SAFETY: this CPU's row; the program does not interrupt itself.

@@ -136,5 +136,9 @@ fn sender_stack(signal: u32, info: &Info, current: Task, receiver: Task) -> u64 
 #[inline(always)]
 fn interrupted(task: Task) -> i64 {
     let registers = task.registers();
-    if registers.syscall() >= 0 && INTERRUPTED.contains(&registers.result()) { registers.syscall() } else { -1 }
+    if registers.syscall() >= 0 && INTERRUPTED.contains(&registers.result()) {
+        registers.syscall()
+    } else {
+        -1
+    }
 }

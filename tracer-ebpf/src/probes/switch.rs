@@ -38,7 +38,8 @@ pub fn sched_switch(ctx: BtfTracePointContext) -> i32 {
             return Outcome::FILTERED;
         }
         let Some(scratch) = scratch::of_probe(Probe::Switch) else { return Outcome::MAP_BUSY };
-        let switch = Switch { control, now: now(), preempt: ctx.arg::<u64>(0) & 1 == 1, state: prev_state(&ctx) };
+        let switch =
+            Switch { control, now: now(), preempt: ctx.arg::<u64>(0) & 1 == 1, state: prev_state(&ctx) };
         scratch.outcome = leave(&switch, prev, scratch).0;
         scratch.arrived = arrive(&switch, next, scratch).0;
         // The switch-out is the primary record, where there is one.
@@ -150,12 +151,15 @@ fn charge_for_gil(thread: &mut Thread) {
     }
     let leaf = scratch.stack.frames[0];
     let (site, read) = (thread.last_read.site, thread.last_read);
-    let after_read = row.stack != 0 && read.file != 0 && leaf.code == site.code && leaf.instruction == site.instruction;
+    let after_read =
+        row.stack != 0 && read.file != 0 && leaf.code == site.code && leaf.instruction == site.instruction;
     if after_read {
         row.object = read.file;
         row.after_call = read.syscall as i32;
     }
-    let goes_on = thread.key.flags & flag::GIL != 0 && thread.key.stack == row.stack && !(after_read && read.fresh == 1);
+    let goes_on = thread.key.flags & flag::GIL != 0
+        && thread.key.stack == row.stack
+        && !(after_read && read.fresh == 1);
     scratch.gap.gil_waits = u64::from(!goes_on);
     thread.last_read.fresh = 0;
 }
@@ -163,7 +167,12 @@ fn charge_for_gil(thread: &mut Thread) {
 /// The thread leaves without having returned: it ran when the window began, or its return was not seen, since the
 /// kernel may skip a program on whatever thread was there before. A known gap then ends at the wakeup.
 #[inline(always)]
-fn make_up_for_return(switch: &Switch, task: Task, thread: &mut Thread, scratch: &mut Scratch) -> Result<(), Outcome> {
+fn make_up_for_return(
+    switch: &Switch,
+    task: Task,
+    thread: &mut Thread,
+    scratch: &mut Scratch,
+) -> Result<(), Outcome> {
     if thread.key.pid == 0 {
         thread.since_ns = start(switch, task);
         return Ok(());
@@ -219,7 +228,9 @@ fn explain(switch: &Switch, task: Task, target: &Target, thread: &Thread, scratc
     if registers.first() as u32 == 0 {
         raise(&mut row.flags, flag::NO_DESCRIPTORS);
     }
-    if registers.first().wrapping_sub(target.python.gil) < u64::from(target.python.gil_bytes) && row.syscall == SYS_FUTEX {
+    if registers.first().wrapping_sub(target.python.gil) < u64::from(target.python.gil_bytes)
+        && row.syscall == SYS_FUTEX
+    {
         raise(&mut row.flags, flag::GIL);
     }
     if row.flags & flag::VOLUNTARY != 0 && names_descriptor(row.syscall) {

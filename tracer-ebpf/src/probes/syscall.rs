@@ -56,9 +56,14 @@ pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
         let registers = unsafe { Registers::new(ctx.arg::<*const pt_regs>(0)) };
         let result = ctx.arg::<u64>(1) as i64;
         match registers.syscall() {
-            nr::READ | nr::PREAD64 | nr::READV | nr::RECVFROM | nr::RECVMSG | nr::PREADV | nr::RECVMMSG | nr::PREADV2 => {
-                returned(control, registers, result)
-            }
+            nr::READ
+            | nr::PREAD64
+            | nr::READV
+            | nr::RECVFROM
+            | nr::RECVMSG
+            | nr::PREADV
+            | nr::RECVMMSG
+            | nr::PREADV2 => returned(control, registers, result),
             nr::WAIT4 if result > 0 => reaped(result as u32),
             nr::WAITID if result == 0 && registers.fourth() & WNOWAIT == 0 => waited_id(registers),
             _ => Outcome::FILTERED,
@@ -100,7 +105,10 @@ fn returned(control: &Control, registers: Registers, result: i64) -> Outcome {
 fn remember(task: Task, read: &ReadKey) {
     if let Some(thread) = THREADS.get_ptr_mut(task.tid()) {
         // SAFETY: a preallocated entry; its thread is the current one.
-        unsafe { (*thread).last_read = LastRead { site: read.site, file: read.file, syscall: read.syscall, fresh: 1 } };
+        unsafe {
+            (*thread).last_read =
+                LastRead { site: read.site, file: read.file, syscall: read.syscall, fresh: 1 }
+        };
     }
 }
 

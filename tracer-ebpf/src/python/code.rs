@@ -78,10 +78,12 @@ fn send(sending: &Sending, scratch: &mut Scratch, frame: Frame) -> bool {
         return false;
     }
     let line = first_line(scratch);
-    let (file, function) = (identity_word(scratch, layout.code_filename), identity_word(scratch, layout.code_name));
+    let (file, function) =
+        (identity_word(scratch, layout.code_filename), identity_word(scratch, layout.code_name));
     let table = identity_word(scratch, layout.code_line_table);
     let code = &mut scratch.code;
-    (code.space, code.code, code.identity, code.first_line) = (sending.space, frame.code, frame.identity, line);
+    (code.space, code.code, code.identity, code.first_line) =
+        (sending.space, frame.code, frame.identity, line);
     read_name(&layout, file, &mut code.file);
     read_name(&layout, function, &mut code.function);
     let copied = read_table(&layout, table, code);
@@ -123,7 +125,9 @@ fn read_table(layout: &Layout, table: u64, code: &mut Code) -> u64 {
         return 0;
     }
     // SAFETY: `length` is at most the buffer's.
-    let copied = unsafe { user::read_into(code.table.as_mut_ptr(), length as u32, table + u64::from(layout.bytes_data)) };
+    let copied = unsafe {
+        user::read_into(code.table.as_mut_ptr(), length as u32, table + u64::from(layout.bytes_data))
+    };
     code.table_copied = if copied { length as u32 } else { 0 };
     u64::from(code.table_copied)
 }
