@@ -28,7 +28,7 @@ impl Status {
         let pids: Vec<_> = pids.iter().map(u32::to_string).collect();
         let pids = pids.join(", ");
         self.say(&format!(
-            "attached to PID {pids} in {:.2} s, it was not stopped; Ctrl-C to finish",
+            "attached to PID {pids} in {:.2} s, not stopped; Ctrl-C to finish",
             took.as_secs_f64()
         ));
     }

@@ -54,6 +54,14 @@ pub const TRACEPOINTS: &[Tracepoint] = &[
 /// Samples are compared with on-CPU time, and reads with the switches inside, so that both need the scheduler too.
 const SWITCHES: &[Section] = &[Section::Switches, Section::Reads, Section::Frames];
 
+impl Plan {
+    /// Whether the scheduler is watched at all.
+    #[must_use]
+    pub fn counts_switches(&self) -> bool {
+        self.sections.has_any(SWITCHES)
+    }
+}
+
 impl Tracepoint {
     /// Whether this run needs it.
     #[must_use]

@@ -61,6 +61,7 @@ fn shown(file: &wire::File, kind: FileKind, path: Vec<u8>) -> Bytes {
         FileKind::Pipe => format!("pipe:[{}]", file.inode).into_bytes().into(),
         FileKind::Unix => format!("socket:[{}]", file.inode).into_bytes().into(),
         FileKind::Inet => peer(file).into_bytes().into(),
+        _ if path.starts_with(b"[") => [b"anon_inode:", &path[..]].concat().into(),
         FileKind::Other if file.mode & mode::MASK == mode::SOCKET => {
             format!("socket:[{}]", file.inode).into_bytes().into()
         }
@@ -153,7 +154,12 @@ mod tests {
             ("memfd", record(REGULAR, 0x0102_1994, flag::UNHASHED, b"memfd:x\0"), "memfd:x", FileKind::Memfd),
             ("pipe", record(0o010_600, magic::PIPEFS, 0, b""), "pipe:[77]", FileKind::Pipe),
             ("named", record(0o010_600, 0xef53, flag::ROOTED, b"f\0tmp\0"), "/tmp/f", FileKind::Fifo),
-            ("epoll", record(0o600, 0x0904_1934, 0, b"[eventpoll]\0"), "[eventpoll]", FileKind::Other),
+            (
+                "epoll",
+                record(0o600, 0x0904_1934, 0, b"[eventpoll]\0"),
+                "anon_inode:[eventpoll]",
+                FileKind::Other,
+            ),
         ] {
             let file = file(&record);
             assert_eq!((&*file.path, file.kind), (path.as_bytes(), kind), "{name}");

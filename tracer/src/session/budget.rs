@@ -50,6 +50,7 @@ const LEAST_SHARE: f64 = 0.1;
 pub struct Budget {
     /// Share of the target's CPU time, `None` for no limit.
     limit: Option<f64>,
+    least: usize,
     level: usize,
     calm: u32,
     shed: Vec<Shed>,
@@ -68,10 +69,12 @@ pub struct Second {
 }
 
 impl Budget {
-    /// With a limit, as a share.
+    /// With a limit, as a share; `calls` when entries of the evaluation function are counted.
     #[must_use]
-    pub fn new(limit: Option<f64>) -> Self {
-        Self { limit, level: 0, calm: 0, shed: Vec::new() }
+    pub fn new(limit: Option<f64>, calls: bool) -> Self {
+        // What is not counted cannot be given up.
+        let least = usize::from(!calls);
+        Self { limit, least, level: least, calm: 0, shed: Vec::new() }
     }
 
     /// Takes note of a second; what is given up from now on, if that changes.
@@ -84,7 +87,7 @@ impl Budget {
             return Some(self.give_up(second.at_ns, share, limit));
         }
         self.calm = if share < limit / 2.0 { self.calm + 1 } else { 0 };
-        (self.calm >= CALM && self.level > 0).then(|| self.take_back(second.at_ns))
+        (self.calm >= CALM && self.level > self.least).then(|| self.take_back(second.at_ns))
     }
 
     fn give_up(&mut self, at_ns: Nanos, share: f64, limit: f64) -> GivenUp {
@@ -125,7 +128,7 @@ mod tests {
 
     #[test]
     fn detail_goes_step_by_step_and_comes_back_when_it_is_calm() {
-        let mut budget = Budget::new(Some(0.15));
+        let mut budget = Budget::new(Some(0.15), true);
         assert_eq!(budget.second(&second(100, 1000)), None);
         assert_eq!(budget.second(&second(200, 1000)), Some(GivenUp(1)));
         assert_eq!(budget.second(&second(200, 1000)), Some(GivenUp(2)));
@@ -137,7 +140,7 @@ mod tests {
 
     #[test]
     fn an_idle_target_is_not_slowed_by_little() {
-        assert_eq!(Budget::new(Some(0.15)).second(&second(10, 5)), None);
-        assert_eq!(Budget::new(None).second(&second(900, 1000)), None);
+        assert_eq!(Budget::new(Some(0.15), false).second(&second(10, 5)), None);
+        assert_eq!(Budget::new(None, false).second(&second(900, 1000)), None);
     }
 }

@@ -83,7 +83,7 @@ impl<L: Listener> Collector<L> {
     pub fn event(&mut self, event: Event) {
         match &event {
             Event::Fork(fork) if fork.followed && fork.child.pid != fork.parent.pid => self.fork(fork),
-            Event::Exec { task, comm, .. } => self.exec(task.pid, comm),
+            Event::Exec { task, comm, arguments, .. } => self.exec(task.pid, comm, arguments),
             Event::Exit(exit) if exit.last_thread => {
                 self.looks.end(exit.task.pid);
                 self.spaces.leave(exit.task.pid);
@@ -124,11 +124,12 @@ impl<L: Listener> Collector<L> {
         self.event(Event::ThreadName { task: fork.child, comm: fork.comm.clone() });
     }
 
-    fn exec(&mut self, pid: Pid, comm: &Bytes) {
+    fn exec(&mut self, pid: Pid, comm: &Bytes, arguments: &[Bytes]) {
         self.spaces.leave(pid);
         self.looks.begin(pid, Instant::now());
         if let Some(process) = self.processes.get_mut(&pid) {
             process.comm = comm.clone();
+            process.title = arguments.join(&b' ').into();
             (process.exe, process.python, process.free_threaded) = (None, None, None);
         }
     }
@@ -174,6 +175,11 @@ impl<L: Listener> Collector<L> {
             let (gil, root) = (known.gil, known.root);
             self.event(Event::Process(event::Process { python, free_threaded, gil, root, ..now }));
         }
+    }
+
+    /// Traced processes that have not been let go.
+    pub fn pids(&self) -> impl Iterator<Item = Pid> {
+        self.processes.keys().copied()
     }
 
     /// What became of names and stacks.

@@ -82,11 +82,11 @@ impl<'a> Run<'a> {
         }
         let (start_ns, start) = (monotonic_ns(), utc_now());
         probes.start(start_ns)?;
-        let counters = KernelCounters::of(roots);
+        let counters = KernelCounters::of(if options.plan.counts_switches() { roots } else { &[] });
         let collector = Collector::new(start_ns, Relay::new(watch, options.until.clone()));
         let begin = Begin { start_ns, start, attach_ns: nanos(began.elapsed()) };
         let mut run = Self {
-            budget: Budget::new(options.budget),
+            budget: Budget::new(options.budget, options.plan.calls),
             second: (Instant::now(), Spent::default()),
             covered: Duration::ZERO,
             _run_time: run_time,
@@ -237,7 +237,7 @@ impl<'a> Run<'a> {
     }
 
     fn spent(&self) -> Spent {
-        let target_ns = self.roots.iter().filter_map(|root| root.process.cpu_ns().ok()).sum();
+        let target_ns = self.collector.pids().filter_map(window::cpu_ns).sum();
         Spent { probes_ns: Cost::of(&self.probes).run_ns, target_ns }
     }
 

@@ -3,7 +3,7 @@
 use procfs::process::Stat;
 
 use super::roots::Root;
-use crate::event::{Bytes, Event, Pid, Task};
+use crate::event::{Bytes, Event, Nanos, Pid, Task};
 use crate::target::Process;
 use crate::timeline::children;
 
@@ -33,7 +33,11 @@ impl KernelCounters {
     }
 }
 
+/// None of a process that has ended: its zombie has counters still, and has switched on its way out.
 fn of_process(process: &Process) -> Vec<(Task, u64, u64)> {
+    if !process.is_alive() {
+        return Vec::new();
+    }
     let counters = |tid| {
         let thread = process.thread(tid).ok()?;
         Some((Task { pid: process.pid, tid }, thread.voluntary, thread.involuntary))
@@ -74,6 +78,14 @@ fn zombie(stat: &Stat) -> Event {
         comm: Bytes::from(stat.comm.as_bytes()),
         wait_status: stat.exit_code.map(i32::unsigned_abs),
     }
+}
+
+/// CPU time of a process and of the children that it has reaped, in nanoseconds.
+#[must_use]
+pub fn cpu_ns(pid: Pid) -> Option<Nanos> {
+    let stat = procfs::process::Process::new(pid.cast_signed()).ok()?.stat().ok()?;
+    let reaped = stat.cutime.unsigned_abs() + stat.cstime.unsigned_abs();
+    Some((stat.utime + stat.stime + reaped) * (1_000_000_000 / procfs::ticks_per_second()))
 }
 
 /// What `/proc/PID/stat` says of a process, `None` when it is gone.

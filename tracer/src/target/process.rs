@@ -164,15 +164,6 @@ impl Process {
         Some(self.directory.exe().ok()?.as_os_str().as_bytes().into())
     }
 
-    /// CPU time of all its threads so far, in nanoseconds.
-    ///
-    /// # Errors
-    /// When the process is gone.
-    pub fn cpu_ns(&self) -> io::Result<u64> {
-        let stat = self.stat()?;
-        Ok((stat.utime + stat.stime) * (1_000_000_000 / procfs::ticks_per_second()))
-    }
-
     /// Its threads that have not been reaped.
     ///
     /// # Errors

@@ -1,8 +1,9 @@
 //! Who begot whom among the traced processes, as far as `/proc` must be asked about it.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
-use crate::event::{Bytes, Event, Exit, Fork, Nanos, Pid};
+use crate::event::{Bytes, Event, Exit, Fork, Nanos, Pid, SignalGenerate, SignalInfo};
 
 /// A traced process that was forked in the window.
 #[derive(Clone, Debug)]
@@ -38,6 +39,10 @@ impl Children {
             Event::Exit(exit) if exit.last_thread => self.exit(exit),
             Event::ZombieAtStart { pid, ppid, .. } => {
                 _ = self.children.insert(*pid, Child { parent: *ppid, ended: Some(0) });
+            }
+            Event::SignalGenerate(signal) if is_obituary(signal) => {
+                let child = Child { parent: signal.target.pid, ended: Some(signal.at) };
+                _ = self.children.entry(signal.current.pid).or_insert(child);
             }
             // Before the window's zombies it is not traced, and its end is not seen: the last look at `/proc` tells.
             Event::Free { pid, .. } | Event::Reaped { child: pid, .. } => _ = self.children.remove(pid),
@@ -97,6 +102,15 @@ impl Children {
         let ended = self.children.values().filter_map(|child| child.ended);
         ended.filter(|&ended| now.saturating_sub(ended) >= at_least).count()
     }
+}
+
+/// A child tells its parent that it has ended: also one that is not traced, whose exit is not seen.
+fn is_obituary(signal: &SignalGenerate) -> bool {
+    const SIGCHLD: u32 = 17;
+    /// `CLD_EXITED`, `CLD_KILLED` and `CLD_DUMPED`: sigaction(2).
+    const ENDED: RangeInclusive<i32> = 1..=3;
+    let ended = matches!(signal.info, SignalInfo::Code { code, .. } if ENDED.contains(&code));
+    signal.signal == SIGCHLD && ended
 }
 
 #[cfg(test)]

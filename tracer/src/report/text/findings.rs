@@ -11,7 +11,7 @@ const INDENT: usize = 15;
 
 pub fn write(page: &mut Page, findings: &Bounded<Finding>, names_pids: bool) {
     if findings.is_empty() {
-        return page.section("FINDINGS", Ink::Plain, "none: nothing here calls for a change");
+        return page.section("FINDINGS", Ink::Plain, "none that stand out");
     }
     page.blank();
     let (shown, rest) = findings.top(SHOWN);
@@ -27,6 +27,14 @@ fn write_finding(page: &mut Page, number: usize, finding: &Finding, names_pids: 
     let (ink, word) = severity(finding.severity);
     let lead = format!("{number:>3}  {}  ", page.paint(ink, &format!("{word:<8}")));
     page.led(&lead, INDENT, Ink::Plain, finding.text.as_str());
+    // Most sentences name their place.
+    let named = finding
+        .frame
+        .as_ref()
+        .is_some_and(|frame| finding.text.as_str().contains(&super::place::place(frame)));
+    if named {
+        return;
+    }
     if let Some(place) = place(finding, names_pids, page.width() - INDENT) {
         page.line(Ink::Plain, INDENT, &place);
     }

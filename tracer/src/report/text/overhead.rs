@@ -6,7 +6,7 @@ use crate::report::{Overhead, Report};
 
 pub fn write(page: &mut Page, report: &Report) {
     let overhead = &report.overhead;
-    page.section("OVERHEAD", Ink::Plain, &times(overhead, report.window.duration_ns));
+    page.section("OVERHEAD", Ink::Plain, &times(overhead, report.window.duration_ns + overhead.attach_ns));
     page.prose(Ink::Plain, 2, &memory(overhead));
     for shed in &overhead.shed.rows {
         page.prose(
@@ -17,8 +17,8 @@ pub fn write(page: &mut Page, report: &Report) {
     }
 }
 
-fn times(overhead: &Overhead, window_ns: u64) -> String {
-    let share = |ns| format!("{} ({} of one CPU)", duration(ns), percent(ns, window_ns));
+fn times(overhead: &Overhead, run_ns: u64) -> String {
+    let share = |ns| format!("{} ({} of one CPU)", duration(ns), percent(ns, run_ns));
     format!("probes {}, tracer {}", share(overhead.bpf_ns), share(overhead.tracer_cpu_ns))
 }
 

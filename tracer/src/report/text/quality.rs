@@ -48,7 +48,7 @@ fn samples(samples: &Samples) -> String {
     let others = [
         (no_python_frame, "without a Python frame"),
         (faulted, "unreadable"),
-        (unresolved, "without names"),
+        (unresolved, "before their interpreter was known"),
         (truncated, "cut at --depth"),
     ];
     let others = others.iter().filter(|(samples, _)| **samples > 0);

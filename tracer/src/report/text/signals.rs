@@ -31,12 +31,15 @@ fn folded(signals: &[Signal]) -> Vec<Signal> {
     for signal in signals {
         match folded.iter_mut().find(|known| is_alike(known, signal)) {
             Some(known) if waited(known) < waited(signal) => {
-                *known = Signal { count: known.count + signal.count, ..signal.clone() };
+                let (at_ns, count) = (known.at_ns, known.count + signal.count);
+                *known = Signal { at_ns, count, ..signal.clone() };
             }
             Some(known) => known.count += signal.count,
             None => folded.push(signal.clone()),
         }
     }
+    // What nobody took notice of comes last.
+    folded.sort_by_key(|signal| signal.outcome == Outcome::Ignored);
     folded
 }
 

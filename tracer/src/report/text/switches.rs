@@ -39,6 +39,9 @@ fn summary(switches: &Switches, window_ns: u64) -> String {
 fn write_check(page: &mut Page, switches: &Switches) {
     let kernel = (switches.kernel_voluntary, switches.kernel_involuntary);
     let ours = (switches.checked_voluntary, switches.checked_involuntary);
+    if kernel == (0, 0) && ours == (0, 0) {
+        return; // no thread was there throughout
+    }
     let counted = format!(
         "kernel counted {} voluntary, {} involuntary for the threads alive throughout",
         count(kernel.0),
