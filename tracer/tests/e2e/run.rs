@@ -1,6 +1,7 @@
 //! `tracer run`: a command, traced from its first instruction.
 
 use std::fs;
+use std::io::Error;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -115,7 +116,7 @@ fn ctrl_c_reaches_the_command_and_the_report_still_comes() {
     let path = python.path.to_str().expect("a path");
     let mut command = Command::new(env!("CARGO_BIN_EXE_tracer"));
     let command = command.args(["run", "--json", "--", path, "-c", program]).process_group(0);
-    let tracer = Tracer::spawn(command);
+    let tracer = Tracer::spawn(as_a_shell_would(command));
     let child = until("its child", || child_named(tracer.pid(), "python"));
     until("its sleep", || (Status::of(child)?.state() == 'S').then_some(()));
     std::thread::sleep(std::time::Duration::from_millis(300)); // so that Python has set its handler
@@ -127,6 +128,17 @@ fn ctrl_c_reaches_the_command_and_the_report_still_comes() {
     assert!(run.stderr.contains("KeyboardInterrupt"), "{}", run.stderr);
     assert!(run.stderr.contains("was killed by SIGINT"), "{}", run.stderr);
     assert!(Status::of(child).is_none(), "it has been reaped");
+}
+
+/// With Ctrl-C at its default: whoever runs tests in the background ignores it, and so would the command.
+fn as_a_shell_would(command: &mut Command) -> &mut Command {
+    // SAFETY: one system call.
+    let default = || unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
+    // SAFETY: between fork and exec it makes that one system call.
+    unsafe {
+        command
+            .pre_exec(move || if default() == libc::SIG_ERR { Err(Error::last_os_error()) } else { Ok(()) })
+    }
 }
 
 /// A child that runs something of that name.
