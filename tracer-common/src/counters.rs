@@ -24,6 +24,8 @@ pub enum Probe {
     SignalDeliver,
     /// The evaluation function's entry
     Entry,
+    /// Writes to the flags of signals
+    Handler,
     /// `sched_wakeup` and `sched_wakeup_new`
     Wakeup,
     /// `sched_process_exec`
@@ -38,7 +40,7 @@ pub enum Probe {
 
 impl Probe {
     /// All probes, in the order of their numbers.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Switch,
         Self::Sample,
         Self::Syscall,
@@ -46,6 +48,7 @@ impl Probe {
         Self::SignalGenerate,
         Self::SignalDeliver,
         Self::Entry,
+        Self::Handler,
         Self::Wakeup,
         Self::Exec,
         Self::Exit,
@@ -54,7 +57,7 @@ impl Probe {
     ];
 
     /// The first so many have a scratch buffer.
-    pub const WITH_SCRATCH: u32 = Self::Entry as u32 + 1;
+    pub const WITH_SCRATCH: u32 = Self::Handler as u32 + 1;
 }
 
 /// What became of one probe's hits. One per probe in a per-CPU array.

@@ -42,6 +42,8 @@ pub mod kind {
     pub const SIGNAL_GENERATE: u32 = 32;
     /// [`crate::signal::Deliver`]
     pub const SIGNAL_DELIVER: u32 = 33;
+    /// [`crate::handler::Start`]
+    pub const HANDLER_START: u32 = 34;
 }
 
 sized!(Header = 24);

@@ -10,6 +10,7 @@ pub mod control;
 pub mod counters;
 pub mod event;
 pub mod file;
+pub mod handler;
 pub mod hash;
 mod kernel_fields;
 pub mod process;

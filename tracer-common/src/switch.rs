@@ -97,6 +97,10 @@ pub struct Thread {
     pub runnable_ns: u64,
     /// `nvcsw` at its last switch-out, plus 1; 0 when none was seen.
     pub voluntary_seen: u64,
+    /// Off its CPU so far.
+    pub off_cpu_ns: u64,
+    /// Of these, for the GIL.
+    pub gil_ns: u64,
     /// 1 while it runs.
     pub running: u32,
     /// Fills the struct up to its alignment.
@@ -105,5 +109,5 @@ pub struct Thread {
     pub last_read: LastRead,
 }
 
-sized!(SwitchKey = 48, SwitchValue = 48, LastRead = 32, Thread = 112);
+sized!(SwitchKey = 48, SwitchValue = 48, LastRead = 32, Thread = 128);
 pod!(SwitchKey, SwitchValue, Thread);

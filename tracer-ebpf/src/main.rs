@@ -16,6 +16,7 @@ mod probes;
 mod python;
 mod scratch;
 mod task;
+mod thread;
 mod user;
 
 #[panic_handler]

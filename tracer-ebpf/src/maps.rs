@@ -7,6 +7,7 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, RingBuf};
 use tracer_common::control::Control;
 use tracer_common::counters::{Counters, Probe};
+use tracer_common::handler::Place;
 use tracer_common::sample::{EntryKey, SampleKey};
 use tracer_common::switch::{SwitchKey, SwitchValue, Thread};
 use tracer_common::syscall::{ReadKey, ReadValue, SizeKey};
@@ -49,6 +50,10 @@ pub static SAMPLES: PerCpuHashMap<SampleKey, u64> = PerCpuHashMap::with_max_entr
 /// Functions that the evaluation function was entered for.
 #[map]
 pub static ENTRIES: PerCpuHashMap<EntryKey, u64> = PerCpuHashMap::with_max_entries(4096, 0);
+
+/// Processes whose signal handlers are watched: as many as there are file descriptors for their watchpoints.
+#[map]
+pub static HANDLERS: HashMap<u32, Place> = HashMap::with_max_entries(64, 0);
 
 /// Everything that is told one by one.
 #[map]

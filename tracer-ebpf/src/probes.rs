@@ -1,6 +1,7 @@
 //! One file per family of hooks.
 
 mod entry;
+mod handler;
 mod process;
 mod sample;
 mod signal;

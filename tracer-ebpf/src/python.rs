@@ -21,7 +21,9 @@ use crate::task::Task;
 use crate::user;
 
 mod code;
+mod function;
 pub use code::send_site;
+pub use function::called;
 
 /// Tag bits of a frame's code pointer (3.14 and later); objects are 16-byte aligned in every version.
 const TAG_BITS: u64 = 7;

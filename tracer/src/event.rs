@@ -60,6 +60,11 @@ pub enum Event {
     SignalGenerate(SignalGenerate),
     /// A signal was delivered.
     SignalDeliver(SignalDeliver),
+    /// From now on it is seen when the handlers of these signals begin, and of no others in this process. Bit N - 1 is
+    /// set for signal N.
+    HandlersWatched { at: Nanos, pid: Pid, signals: u64 },
+    /// Python is about to call signal handlers.
+    HandlerStart(HandlerStart),
     /// Switches of one row since the last drain.
     Switches { key: SwitchKey, value: SwitchValue, still_blocked: u64 },
     /// Reads of one row since the last drain.
@@ -206,6 +211,38 @@ pub struct SignalDeliver {
     pub stack: StackId,
     /// The system call that it interrupted.
     pub syscall: Option<u32>,
+    /// What the main thread has waited for, where its switches are seen.
+    pub main: Option<Waited>,
+}
+
+/// Python is about to call the handlers of some signals, one after another, in its main thread.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HandlerStart {
+    /// When.
+    pub at: Nanos,
+    /// The main thread.
+    pub task: Task,
+    /// Bit N - 1 is set for signal N; the lowest is called first, when the others are is not known.
+    pub signals: u64,
+    /// Where the main thread was.
+    pub stack: StackId,
+    /// The address space of `code`.
+    pub space: u64,
+    /// The first handler as a whole; a code object of 0 where it is not a Python function.
+    pub code: python::Frame,
+    /// What the main thread has waited for, where its switches are seen.
+    pub waited: Option<Waited>,
+}
+
+/// What a thread has waited for so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waited {
+    /// Off its CPU.
+    pub off_cpu: Nanos,
+    /// Of these, for the GIL.
+    pub gil: Nanos,
+    /// It sleeps.
+    pub asleep: bool,
 }
 
 /// A signal's disposition at its delivery.

@@ -12,6 +12,7 @@ use crate::emit::{Outcome, counted, header, now, send};
 use crate::kernel::{self, Typed, copied, field};
 use crate::python::walk;
 use crate::task::Task;
+use crate::thread::waited;
 
 const SIGCHLD: u32 = 17;
 /// `SI_USER`, `SI_QUEUE` and `SI_TKILL`: somebody asked for it.
@@ -65,7 +66,7 @@ pub fn signal_generate(ctx: BtfTracePointContext) -> i32 {
 /// proto: `int sig, struct kernel_siginfo *info, struct k_sigaction *ka`
 #[btf_tracepoint(function = "signal_deliver")]
 pub fn signal_deliver(ctx: BtfTracePointContext) -> i32 {
-    counted(Probe::SignalDeliver, |_| {
+    counted(Probe::SignalDeliver, |control| {
         let at = now();
         let task = Task::current();
         let Some(target) = task.target() else { return Outcome::FILTERED };
@@ -81,6 +82,7 @@ pub fn signal_deliver(ctx: BtfTracePointContext) -> i32 {
                 syscall: interrupted(task),
                 signal: ctx.arg::<u64>(0) as u32,
                 code: info.code,
+                main: waited(control, task.pid(), at),
             };
             // SAFETY: the entry has room for one event.
             unsafe { event.write(deliver) };

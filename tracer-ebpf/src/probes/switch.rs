@@ -17,6 +17,7 @@ use crate::maps::{SWITCHES, THREADS};
 use crate::python::walk_to;
 use crate::scratch::{self, Scratch, raise};
 use crate::task::{Registers, Task};
+use crate::thread::add_wait;
 
 /// `TASK_UNINTERRUPTIBLE`, and `__TASK_STOPPED | __TASK_TRACED`.
 /// <https://github.com/torvalds/linux/blob/v6.12/include/linux/sched.h#L99>
@@ -179,6 +180,7 @@ fn make_up_for_return(
     }
     let returned = if thread.runnable_ns == 0 { switch.now } else { thread.runnable_ns };
     scratch.gap = gap(&Switch { now: returned, ..*switch }, task, thread);
+    add_wait(thread, &scratch.gap);
     thread.since_ns = returned;
     thread.key.epoch = switch.control.epoch;
     scratch.switch = thread.key;
@@ -277,6 +279,7 @@ fn arrive(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
         assume_asleep(task, thread);
     }
     scratch.gap = gap(switch, task, thread);
+    add_wait(thread, &scratch.gap);
     thread.key.epoch = switch.control.epoch;
     scratch.switch = thread.key;
     (thread.running, thread.since_ns, thread.runnable_ns) = (1, switch.now, 0);

@@ -7,6 +7,7 @@ mod ledger;
 mod object;
 mod plan;
 mod probes;
+mod watchpoints;
 
 pub use cost::{Cost, RunTime};
 pub use drain::{Aggregates, unfinished};
@@ -14,3 +15,4 @@ pub use error::Error;
 pub use ledger::Ledger;
 pub use plan::Plan;
 pub use probes::Probes;
+pub use watchpoints::{MOST as WATCHED_PROCESSES, Refused, Watchpoints};

@@ -16,6 +16,7 @@ use tracer_common::target::Target;
 use super::error::Error;
 use super::object;
 use super::plan::{Plan, read_rows};
+use super::watchpoints::HANDLER;
 use crate::kernel::btf::{self, Btf};
 use crate::kernel::features::Features;
 use crate::sections::Section;
@@ -237,6 +238,10 @@ fn load_programs(ebpf: &mut Ebpf, plan: &Plan) -> Result<(), Error> {
     if plan.sections.has(Section::Frames) {
         let program: &mut PerfEvent = program(ebpf, "sample")?;
         program.load().map_err(|error| Error::of_probe("sample", &error))?;
+    }
+    if plan.sections.has(Section::Signals) {
+        let program: &mut PerfEvent = program(ebpf, HANDLER)?;
+        program.load().map_err(|error| Error::of_probe(HANDLER, &error))?;
     }
     if plan.calls {
         let program: &mut UProbe = program(ebpf, ENTRY)?;

@@ -8,6 +8,7 @@ pub mod layout;
 pub mod linetable;
 pub mod memory;
 pub mod releases;
+pub mod signals;
 pub mod text;
 pub mod walk;
 

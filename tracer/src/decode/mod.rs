@@ -1,6 +1,7 @@
 //! From the ring buffer's bytes to typed events and records.
 
 mod file;
+mod handler;
 mod wire;
 
 use std::sync::Arc;
@@ -99,6 +100,9 @@ fn event(
         }
         kind::SIGNAL_DELIVER => wire::deliver(bytes)
             .map(|deliver| Event::SignalDeliver(decode_deliver(&deliver, start_ns, is_python))),
+        kind::HANDLER_START => {
+            wire::handler_start(bytes).map(|start| Event::HandlerStart(handler::start(&start, start_ns)))
+        }
         _ => None,
     };
     event.ok_or(Corrupt)
@@ -191,6 +195,7 @@ fn decode_deliver(
         },
         stack: deliver.stack,
         syscall: u32::try_from(deliver.syscall).ok(),
+        main: handler::waited(&deliver.main),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The one place where bytes become wire structs.
 
 use tracer_common::event::Header;
-use tracer_common::{file, process, python, signal};
+use tracer_common::{file, handler, process, python, signal};
 
 /// A type whose every bit pattern is a value.
 ///
@@ -27,6 +27,8 @@ unsafe impl Plain for process::Reaped {}
 unsafe impl Plain for signal::Generate {}
 // SAFETY: as above.
 unsafe impl Plain for signal::Deliver {}
+// SAFETY: as above.
+unsafe impl Plain for handler::Start {}
 // SAFETY: as above.
 unsafe impl Plain for python::Code {}
 // SAFETY: as above.
@@ -108,6 +110,10 @@ pub(super) fn generate(bytes: &[u8]) -> Option<signal::Generate> {
 }
 
 pub(super) fn deliver(bytes: &[u8]) -> Option<signal::Deliver> {
+    whole(bytes)
+}
+
+pub(super) fn handler_start(bytes: &[u8]) -> Option<handler::Start> {
     whole(bytes)
 }
 

@@ -4,6 +4,7 @@ mod asleep;
 mod budget;
 mod collector;
 mod finish;
+mod handlers;
 mod relay;
 mod roots;
 mod rules;

@@ -11,6 +11,7 @@ use tracer_common::target::{Target, flag};
 use super::budget::{Budget, Detail, Second};
 use super::collector::Collector;
 use super::finish::{Ending, assemble};
+use super::handlers::Handlers;
 use super::relay::Relay;
 use super::roots::{Root, known};
 use super::rules::ZOMBIE_NS;
@@ -20,6 +21,7 @@ use crate::attach::{Aggregates, Cost, Error, Ledger, Probes, RunTime, unfinished
 use crate::clock::{monotonic_ns, utc_now};
 use crate::event::{Event, Nanos, Pid};
 use crate::report::Ended;
+use crate::sections::Section;
 use crate::sys::readable;
 use crate::target::{Interpreter, Process};
 use crate::timeline::Found;
@@ -42,6 +44,8 @@ pub struct Run<'a> {
     collector: Collector<Relay<'a>>,
     counters: KernelCounters,
     budget: Budget,
+    /// `None` where signals are not asked for.
+    handlers: Option<Handlers>,
     /// Since when the current second runs, and what had been spent then.
     second: (Instant, Spent),
     begin: Begin,
@@ -74,6 +78,8 @@ impl<'a> Run<'a> {
         let (aggregates, ledger) = (Aggregates::of(&mut probes)?, Ledger::of(&mut probes)?);
         let ring =
             readable::ring(probes.events()?).map_err(|error| Error::system("wait for events", &error))?;
+        let wants_signals = probes.plan().sections.has(Section::Signals);
+        let handlers = wants_signals.then(|| Handlers::of(&mut probes)).transpose()?;
         let run_time = RunTime::count();
         probes.attach()?;
         probes.count_entries(roots.iter().filter_map(place_of_entry))?;
@@ -87,6 +93,7 @@ impl<'a> Run<'a> {
         let begin = Begin { start_ns, start, attach_ns: nanos(began.elapsed()) };
         let mut run = Self {
             budget: Budget::new(options.budget, options.plan.calls),
+            handlers,
             second: (Instant::now(), Spent::default()),
             covered: Duration::ZERO,
             _run_time: run_time,
@@ -101,6 +108,8 @@ impl<'a> Run<'a> {
             begin,
         };
         run.describe_roots();
+        run.follow_handlers();
+        run.look_at_handlers(true);
         run.second.1 = run.spent();
         let pids: Vec<_> = roots.iter().map(|root| root.process.pid).collect();
         run.collector.listener.watch.attached(&pids, began.elapsed());
@@ -167,7 +176,23 @@ impl<'a> Run<'a> {
         }
         let zombies = self.collector.children.zombies_since(now, ZOMBIE_NS);
         self.collector.listener.zombies(zombies);
+        self.follow_handlers();
+        self.look_at_handlers(false);
         Ok(())
+    }
+
+    fn follow_handlers(&mut self) {
+        if let Some(handlers) = &mut self.handlers {
+            handlers.follow(&mut self.probes, &self.collector.spaces);
+        }
+    }
+
+    fn look_at_handlers(&mut self, all: bool) {
+        let Some(handlers) = &mut self.handlers else { return };
+        let now = || monotonic_ns().saturating_sub(self.begin.start_ns);
+        for event in handlers.look(&mut self.probes, all, now) {
+            self.collector.event(event);
+        }
     }
 
     /// A traced process has become this Python.
@@ -193,6 +218,7 @@ impl<'a> Run<'a> {
     /// Drains the aggregates, and compares cost and budget.
     fn pass_second(&mut self) -> Result<(), Error> {
         self.drain()?;
+        self.look_at_handlers(true);
         let (began, before) = self.second;
         let spent = self.spent();
         self.account(began);
@@ -259,7 +285,8 @@ impl<'a> Run<'a> {
             counters: self.ledger.total(),
             cost: Cost::of(&self.probes),
             covered: self.covered,
-            shed: self.budget.into_shed(),
+            shed: [self.budget.into_shed(), self.handlers.map_or_else(Vec::new, Handlers::into_shed)]
+                .concat(),
         };
         let report = assemble(self.options, self.roots, self.begin, self.collector, ending);
         Ok(Finished { report, _probes: self.probes })

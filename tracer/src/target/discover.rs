@@ -13,6 +13,7 @@ use crate::target::error::{Error, printable};
 use crate::target::eval::{ENDBR64, EvalFrame};
 use crate::target::process::Process;
 use crate::target::runtime::{self, Runtime};
+use crate::target::signals::Handlers;
 use crate::target::threads::{self, ThreadState};
 use crate::target::version::{self, Version};
 use crate::target::{gil, slot};
@@ -38,6 +39,8 @@ pub struct Interpreter {
     pub layout: Layout,
     /// The evaluation function.
     pub eval_frame: Option<EvalFrame>,
+    /// Its signal handlers, where they can be watched.
+    pub handlers: Option<Handlers>,
     /// Where the instructions of the interpreter's file are mapped: a signal handler in there is CPython's own.
     pub text: Vec<Range<u64>>,
 }
@@ -78,6 +81,7 @@ pub fn discover(process: &Process) -> Result<Interpreter, Error> {
             entry_frame_argument: layout.entry_frame_argument,
             layout: layout.wire(),
         },
+        handlers: Handlers::find(&memory, &runtime, layout.release),
         layout,
         eval_frame: EvalFrame::find(&runtime),
         text: runtime.text,

@@ -12,6 +12,7 @@ pub mod maps;
 pub mod open;
 pub mod process;
 pub mod runtime;
+pub mod signals;
 mod slot;
 pub mod threads;
 pub mod version;

@@ -53,6 +53,7 @@ impl Names {
                 let frame = Frame { code: key.code, instruction: -1, identity: key.identity };
                 self.site(key.space, key.pid, frame, spaces);
             }
+            Event::HandlerStart(start) => self.site(start.space, start.task.pid, start.code, spaces),
             _ => {}
         }
     }

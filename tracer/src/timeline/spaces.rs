@@ -44,6 +44,17 @@ impl Spaces {
         self.interpreter(*self.of_process.get(&pid)?)
     }
 
+    /// The address space of a process.
+    #[must_use]
+    pub fn space_of(&self, pid: Pid) -> Option<u64> {
+        self.of_process.get(&pid).copied()
+    }
+
+    /// All processes, their address spaces and their interpreters.
+    pub fn processes(&self) -> impl Iterator<Item = (Pid, u64, &Arc<Interpreter>)> {
+        self.of_process.iter().filter_map(|(&pid, &space)| Some((pid, space, self.interpreter(space)?)))
+    }
+
     /// Some process that lives in an address space.
     #[must_use]
     pub fn process_in(&self, space: u64) -> Option<Pid> {

@@ -18,6 +18,7 @@ mod deadlock;
 mod doctor;
 mod dump;
 mod gil;
+mod handlers;
 mod hot;
 mod loss;
 mod namespaces;

@@ -4,6 +4,7 @@ mod children;
 mod hot;
 mod kills;
 mod quality;
+mod signal_delays;
 mod small_reads;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ pub fn findings(report: &Report) -> Bounded<Finding> {
         children::zombies(report),
         children::orphans(report),
         kills::kills(report),
+        signal_delays::signal_delays(report),
         waits::stuck(report),
         waits::gil(report),
         waits::locks(report),

@@ -1,7 +1,7 @@
 use super::*;
 use crate::report::{
-    Cause, FileKind, HotLine, HotStack, Interrupted, Name, Origin, Orphan, Outcome, ParentEnd, Process, Read,
-    Sender, Signal, SignalTarget, SwitchCause, Zombie,
+    Cause, FileKind, Handler, HandlerState, HandlerWait, HotLine, HotStack, Interrupted, Name, Origin,
+    Orphan, Outcome, ParentEnd, Process, Read, Sender, Signal, SignalTarget, SwitchCause, Zombie,
 };
 
 const SECOND: u64 = 1_000_000_000;
@@ -38,6 +38,75 @@ fn text(report: &Report) -> Vec<String> {
 fn nothing_is_found_in_nothing() {
     assert_eq!(told(&Report::default()), []);
     assert_eq!(told(&report()), []);
+}
+
+#[test]
+fn a_late_handler_is_told_with_its_reason() {
+    let sender = Sender { pid: 9, tid: 9, comm: "sh".into(), uid: 0 };
+    let handler = |waited_for| Handler {
+        frame: Some(Frame { function: "on_term".into(), ..frame("app.py:12") }),
+        started_after_ns: Some(4 * SECOND),
+        waited_for,
+        ..Handler::default()
+    };
+    let late = |waited_for| Signal {
+        signal: "SIGTERM".into(),
+        number: 15,
+        count: 1,
+        at_ns: SECOND,
+        sender: Some(sender.clone()),
+        target: SignalTarget { pid: 7, tid: Some(7), group: true },
+        delivered_after_ns: Some(30_000),
+        interrupted: Some(Interrupted { syscall: None, frame: Some(frame("img.py:60")) }),
+        handler_state: HandlerState::Started,
+        handler: Some(handler(waited_for)),
+        outcome: Outcome::Handled,
+        ..Signal::default()
+    };
+    let c_call = late(Some(HandlerWait::CCall));
+    let short = Handler { started_after_ns: Some(SECOND / 20), ..handler(None) };
+    let pending = Signal { handler_state: HandlerState::Pending, handler: None, ..late(None) };
+    let blocked = Signal { delivered_after_ns: Some(4 * SECOND), ..late(Some(HandlerWait::Blocked)) };
+    let reached = "SIGTERM from pid 9 (sh) reached pid 7 (app) after 30.0 µs; its Python handler";
+    for (name, signals, expected) in [
+        (
+            "in C",
+            vec![c_call.clone()],
+            vec![
+                "on_term at app.py:12 ran 4.00 s later because the main thread was in a C call at img.py:60 in f",
+            ],
+        ),
+        (
+            "twice",
+            vec![c_call.clone(), c_call],
+            vec![
+                "on_term at app.py:12 ran 4.00 s later because the main thread was in a C call at img.py:60 in f \
+                 (the longest of 2 delays)",
+            ],
+        ),
+        (
+            "slept on",
+            vec![late(Some(HandlerWait::WrongThread))],
+            vec![
+                "on_term at app.py:12 ran 4.00 s later because another thread took the signal while the main \
+                 thread slept",
+            ],
+        ),
+        ("not known why", vec![late(None)], vec!["on_term at app.py:12 ran 4.00 s later"]),
+        (
+            "not yet",
+            vec![pending],
+            vec!["had not begun 9.00 s later, when the trace ended; it came at img.py:60 in f"],
+        ),
+        ("soon", vec![Signal { handler: Some(short), ..late(None) }], vec![]),
+    ] {
+        let report = Report { signals: signals.into(), ..report() };
+        let expected: Vec<_> = expected.into_iter().map(|rest| format!("{reached} {rest}")).collect();
+        assert_eq!(text(&report), expected, "{name}");
+    }
+    let report = Report { signals: vec![blocked].into(), ..report() };
+    let expected = "SIGTERM from pid 9 (sh) reached pid 7 (app) after 4.00 s because it was blocked until img.py:60 in f";
+    assert_eq!(text(&report), [expected]);
 }
 
 #[test]

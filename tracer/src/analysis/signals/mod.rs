@@ -10,14 +10,19 @@
 //!  exit_group   ─ deliver(9) ─ deliver(9) ─ exit(0)       no row
 //! ```
 
+#[cfg(test)]
+mod handler_tests;
+mod handlers;
 mod origin;
 mod row;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod waits;
 
 use std::collections::{HashMap, VecDeque};
 
+use self::handlers::Handlers;
 use self::origin::is_sent;
 use self::row::Row;
 use self::rows::Rows;
@@ -38,6 +43,7 @@ const EARLY: usize = 64;
 pub struct Signals {
     open: HashMap<Pid, Open>,
     early: VecDeque<SignalDeliver>,
+    handlers: Handlers,
     rows: Rows,
 }
 
@@ -56,7 +62,7 @@ impl Signals {
             Event::SignalGenerate(signal) => self.generate(signal, traced),
             Event::SignalDeliver(delivery) => self.deliver(delivery),
             Event::Exit(exit) if exit.last_thread => self.exit(exit),
-            _ => {}
+            _ => self.rows.extend(self.handlers.fold(event)),
         }
     }
 
@@ -65,6 +71,7 @@ impl Signals {
         let mut open: Vec<_> = self.open.drain().collect();
         open.sort_by_key(|(pid, _)| *pid);
         open.into_iter().for_each(|(_, open)| self.rows.extend(open.finish()));
+        self.rows.extend(self.handlers.finish());
         self.rows.finish(symbols)
     }
 
@@ -90,9 +97,18 @@ impl Signals {
 
     fn deliver(&mut self, delivery: &SignalDeliver) {
         match self.open.get_mut(&delivery.task.pid) {
-            Some(open) if open.fits(delivery) => self.rows.extend(open.deliver(delivery)),
+            Some(open) if open.fits(delivery) => {
+                let row = open.deliver(delivery);
+                row.into_iter().for_each(|row| self.delivered(row));
+            }
             _ => self.wait_for_generation(delivery.clone()),
         }
+    }
+
+    /// What Python handles goes on until the handler begins.
+    fn delivered(&mut self, row: Row) {
+        let row = if row.is_pythons() { self.handlers.delivered(row) } else { Some(row) };
+        self.rows.extend(row);
     }
 
     fn wait_for_generation(&mut self, delivery: SignalDeliver) {
@@ -115,6 +131,7 @@ impl Signals {
         if let Some(open) = self.open.remove(&exit.task.pid) {
             self.rows.extend(open.exit(exit.wait_status & 0x7f));
         }
+        self.rows.extend(self.handlers.exit(exit.task.pid));
     }
 }
 

@@ -1,19 +1,23 @@
 //! One signal, from its generation to what became of it.
 
 use super::origin::{is_sent, origin};
+use super::waits;
 use crate::analysis::causes::syscall_name;
 use crate::analysis::lines;
 use crate::analysis::signal_names::{Action, default_action, signal_name};
 use crate::event::{
     Bytes, Handler, Nanos, SignalDeliver, SignalGenerate, SignalInfo, SignalResult, StackId, Task, Tid,
+    Waited,
 };
 use crate::report::{
-    Disposition, HandlerState, Interrupted, Name, Origin, Outcome, Sender, Signal, SignalTarget,
+    self, Disposition, HandlerState, Interrupted, Name, Origin, Outcome, Sender, Signal, SignalTarget,
 };
 use crate::symbols::Symbols;
+use tracer_common::python;
 
 const SIGKILL: u32 = 9;
 const SIGCONT: u32 = 18;
+const SIGSTOP: u32 = 19;
 
 /// A row of the report, nearly.
 #[derive(Clone, Debug)]
@@ -32,8 +36,51 @@ pub struct Row {
     pub receiver: Option<Tid>,
     pub delivered_after: Option<Nanos>,
     pub interrupted: Option<(Option<u32>, StackId)>,
+    /// What the main thread had waited for at the delivery.
+    pub main: Option<Waited>,
     pub disposition: Option<Disposition>,
+    pub begun: Begun,
     pub outcome: Outcome,
+}
+
+/// A function: its address space and its code object.
+pub type Site = (u64, python::Frame);
+
+/// What became of the Python handler.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Begun {
+    /// It was not watched, or there is none.
+    Unknown,
+    /// It has not begun.
+    Pending,
+    /// It has.
+    Started(Started),
+}
+
+impl Begun {
+    /// From the generation of the signal, where that is known.
+    pub fn after(&self) -> Option<Nanos> {
+        match self {
+            Self::Started(started) => started.after,
+            Self::Unknown | Self::Pending => None,
+        }
+    }
+}
+
+/// A Python handler began.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Started {
+    /// From the generation; `None` where it was called after others, at a time that was not seen.
+    pub after: Option<Nanos>,
+    pub site: Option<Site>,
+    /// Where the main thread was.
+    pub stack: StackId,
+    /// What the main thread had waited for.
+    pub waited: Option<Waited>,
+    /// Another handler began between the delivery and this.
+    pub follows_other: bool,
+    /// The handler that had begun last before the delivery.
+    pub previous: Option<Site>,
 }
 
 /// Who sent a signal.
@@ -62,7 +109,9 @@ impl Row {
             receiver: None,
             delivered_after: None,
             interrupted: None,
+            main: None,
             disposition,
+            begun: Begun::Unknown,
             outcome,
         }
     }
@@ -88,6 +137,36 @@ impl Row {
             Handler::Ignore => (Some(Disposition::Ignored), Outcome::Ignored),
             Handler::Default => (Some(Disposition::Default), default_outcome(self.signal)),
         };
+    }
+
+    /// Whether CPython was told of it, to call a function of the program.
+    pub fn is_pythons(&self) -> bool {
+        self.disposition == Some(Disposition::Python)
+    }
+
+    /// When it was delivered.
+    pub fn delivered_at(&self) -> Nanos {
+        self.at + self.delivered_after.unwrap_or(0)
+    }
+
+    /// Whether another thread than the main one took it.
+    pub fn is_of_other_thread(&self) -> bool {
+        self.receiver.is_some_and(|tid| tid != self.target.pid)
+    }
+
+    /// Whether the main thread was asleep at the delivery.
+    pub fn main_slept(&self) -> bool {
+        self.main.is_some_and(|main| main.asleep)
+    }
+
+    /// Where the receiver was at the delivery, 0 where that is not known.
+    pub fn stack(&self) -> StackId {
+        self.interrupted.map_or(0, |(_, stack)| stack)
+    }
+
+    /// Whether the receiver was in a system call at the delivery.
+    pub fn interrupted_call(&self) -> bool {
+        matches!(self.interrupted, Some((Some(_), _)))
     }
 
     /// It killed the process; as a SIGKILL was delivered, its own disposition was not looked at.
@@ -130,11 +209,11 @@ impl Row {
         self.receiver = Some(delivery.task.tid);
         self.delivered_after = Some(delivery.at.saturating_sub(self.at));
         self.interrupted = Some((delivery.syscall, delivery.stack));
+        self.main = delivery.main;
     }
 
     /// A row of the report.
     pub fn row(&self, symbols: &Symbols) -> Signal {
-        let python = self.disposition == Some(Disposition::Python);
         Signal {
             signal: signal_name(self.signal),
             number: self.signal,
@@ -147,10 +226,30 @@ impl Row {
             disposition: self.disposition,
             delivered_after_ns: self.delivered_after,
             interrupted: self.interrupted.and_then(|(syscall, stack)| interrupted(syscall, stack, symbols)),
-            handler_state: if python { HandlerState::Unknown } else { HandlerState::None },
-            handler: None,
+            handler_state: self.handler_state(),
+            handler: self.handler(symbols),
             outcome: self.outcome,
         }
+    }
+
+    fn handler_state(&self) -> HandlerState {
+        match self.begun {
+            _ if !self.is_pythons() => HandlerState::None,
+            Begun::Unknown => HandlerState::Unknown,
+            Begun::Pending => HandlerState::Pending,
+            Begun::Started(_) => HandlerState::Started,
+        }
+    }
+
+    fn handler(&self, symbols: &Symbols) -> Option<report::Handler> {
+        let Begun::Started(started) = &self.begun else { return None };
+        let function = started.site.and_then(|(space, code)| symbols.site(space, &code));
+        Some(report::Handler {
+            frame: function.map(|id| lines::frame(symbols, id)),
+            started_after_ns: started.after,
+            ended_after_ns: None,
+            waited_for: waits::reason(self, started, symbols),
+        })
     }
 
     /// The thread that took it, or the one that it was aimed at.
@@ -181,6 +280,8 @@ fn outcome_at_once(signal: &SignalGenerate) -> (Outcome, Option<Disposition>) {
     match signal.result {
         SignalResult::Delivered | SignalResult::LoseInfo => (Outcome::Pending, None),
         SignalResult::Ignored if signal.signal == SIGCONT => (Outcome::Continued, None),
+        // Nobody can ask for these to be ignored: the process had ended.
+        SignalResult::Ignored if matches!(signal.signal, SIGKILL | SIGSTOP) => (Outcome::Ignored, None),
         SignalResult::Ignored => (Outcome::Ignored, Some(Disposition::Ignored)),
         SignalResult::AlreadyPending => (Outcome::Coalesced, None),
         // Dropped, and its sender was told so: nothing comes of it.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::row::{Row, Who};
+use super::row::{Begun, Row, Who};
 use crate::event::{Nanos, Pid};
 use crate::report::{self, Bounded, Disposition, Origin, Outcome, Row as _, Signal};
 use crate::symbols::Symbols;
@@ -29,6 +29,7 @@ struct Alike {
     sender: Option<Who>,
     disposition: Option<Disposition>,
     outcome: Outcome,
+    begun: std::mem::Discriminant<Begun>,
 }
 
 impl Rows {
@@ -91,6 +92,7 @@ impl Alike {
             sender: row.sender.clone().filter(|_| row.origin != Origin::Child),
             disposition: row.disposition,
             outcome: row.outcome,
+            begun: std::mem::discriminant(&row.begun),
         }
     }
 }
@@ -106,6 +108,9 @@ impl Row {
         self.count += other.count;
         self.at = Nanos::min(self.at, other.at);
         self.delivered_after = self.delivered_after.max(other.delivered_after);
+        if other.begun.after() > self.begun.after() {
+            self.begun = other.begun;
+        }
         same(&mut self.sender, &other.sender);
         same(&mut self.receiver, &other.receiver);
         same(&mut self.interrupted, &other.interrupted);

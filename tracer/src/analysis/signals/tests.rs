@@ -27,7 +27,16 @@ fn sent(at: Nanos, number: u32) -> Event {
 
 fn delivered(at: Nanos, task: Task, number: u32, handler: Handler) -> Event {
     let (code, stack, syscall) = (0, 1, Some(0));
-    Event::SignalDeliver(SignalDeliver { at, task, signal: number, code, handler, stack, syscall })
+    Event::SignalDeliver(SignalDeliver {
+        at,
+        task,
+        signal: number,
+        code,
+        handler,
+        stack,
+        syscall,
+        main: None,
+    })
 }
 
 /// Signal, outcome and delay of each row.
@@ -136,6 +145,7 @@ fn a_delivered_sigkill_stands_for_the_signal_that_kills() {
 fn the_kernel_decides_some_at_once() {
     for (name, number, result, outcome, disposition) in [
         ("ignored", 17, SignalResult::Ignored, Outcome::Ignored, Some(Disposition::Ignored)),
+        ("sent to a zombie", 9, SignalResult::Ignored, Outcome::Ignored, None),
         ("one was pending", 15, SignalResult::AlreadyPending, Outcome::Coalesced, None),
         ("queue full", 40, SignalResult::OverflowFail, Outcome::Ignored, None),
         ("continued", 18, SignalResult::Ignored, Outcome::Continued, None),

@@ -192,7 +192,7 @@ vocabulary! {
         Coalesced = "coalesced",
         /// The mask held it back until the window ended.
         Blocked = "blocked",
-        /// It had not been delivered when the window ended.
+        /// It had not been delivered, or its Python handler had not begun, when the window or the process ended.
         #[default]
         Pending = "pending",
     }

@@ -1,0 +1,68 @@
+//! Python's signal handlers: when one begins.
+
+use crate::event::Header;
+use crate::{pod, sized};
+
+/// Signals that CPython has room for, numbered from 1: `Py_NSIG` on Linux less the unused first.
+pub const SIGNALS: u32 = 64;
+/// Bytes of an entry of CPython's table of handlers: `int tripped`, padding, `PyObject *func`.
+pub const ENTRY_BYTES: u64 = 16;
+/// Where `func` lies in an entry.
+pub const FUNCTION: u64 = 8;
+
+/// Where one process keeps what the watchpoints are on.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// `is_tripped`: 1 from the arrival of any signal until Python looks for them.
+    pub is_tripped: u64,
+    /// `Handlers`: an entry for each signal, from number 0 on.
+    pub handlers: u64,
+    /// `PyFunction_Type`, what functions point at.
+    pub function_type: u64,
+    /// `PyMethod_Type`, what bound methods point at.
+    pub method_type: u64,
+    /// Function: pointer to its code object.
+    pub function_code: u32,
+    /// Bound method: pointer to its function.
+    pub method_function: u32,
+}
+
+/// What the main thread of a process has waited for so far, in nanoseconds since its first switch in the window.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waited {
+    /// Off its CPU.
+    pub off_cpu_ns: u64,
+    /// Of these, for the GIL.
+    pub gil_ns: u64,
+    /// 1 where its switches are seen.
+    pub known: u32,
+    /// 1 while it sleeps.
+    pub asleep: u32,
+}
+
+/// Python is about to call the handlers of one or more signals, one after another. The header names the main thread.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Start {
+    /// Its kind is [`crate::event::kind::HANDLER_START`].
+    pub header: Header,
+    /// Where the main thread was.
+    pub stack: u64,
+    /// Bit N - 1 is set for signal N; the lowest is called first.
+    pub signals: u64,
+    /// The address space that `code` belongs to.
+    pub space: u64,
+    /// Code object of the first handler; 0 where it is not a Python function.
+    pub code: u64,
+    /// As in [`crate::python::Frame`].
+    pub identity: u32,
+    /// Fills the struct up to its alignment.
+    pub pad: u32,
+    /// What the main thread has waited for.
+    pub waited: Waited,
+}
+
+sized!(Place = 40, Waited = 24, Start = 24 + 40 + 24);
+pod!(Place);

@@ -1,0 +1,38 @@
+//! Functions and bound methods: which code a call of them runs.
+
+use tracer_common::counters::Probe;
+use tracer_common::handler::Place;
+use tracer_common::python::Frame;
+use tracer_common::target::Target;
+
+use super::identity;
+use crate::scratch;
+use crate::user;
+
+/// `ob_type` of any object.
+/// <https://github.com/python/cpython/blob/v3.12.0/Include/object.h>
+const TYPE: u64 = 8;
+
+/// What a call of this object runs first: a Python function as a whole. `None` where C is called.
+#[inline(always)]
+pub fn called(probe: Probe, target: &Target, place: &Place, object: u64) -> Option<Frame> {
+    let function = function_of(place, object)?;
+    let code = user::read(function + u64::from(place.function_code))?;
+    let scratch = scratch::of_probe(probe)?;
+    scratch.layout = target.python.layout;
+    // No instruction: it has not begun.
+    Some(Frame { code, instruction: -1, identity: identity(scratch, code) })
+}
+
+#[inline(always)]
+fn function_of(place: &Place, object: u64) -> Option<u64> {
+    let kind = user::read::<u64>(object + TYPE)?;
+    if kind == place.function_type {
+        return Some(object);
+    }
+    if kind != place.method_type {
+        return None;
+    }
+    let function = user::read(object + u64::from(place.method_function))?;
+    (user::read::<u64>(function + TYPE)? == place.function_type).then_some(function)
+}

@@ -1,0 +1,126 @@
+//! Signals whose Python handlers began late, or not at all.
+
+use super::{Found, place, process};
+use crate::report::text::units::{counted, duration};
+use crate::report::{FindingKind, Frame, HandlerState, HandlerWait, Report, Severity, Signal};
+
+/// A person notices that.
+const LATE_NS: u64 = 100_000_000;
+/// An orchestrator loses patience with a process that does not end.
+const GRAVE_NS: u64 = 1_000_000_000;
+
+/// One sentence for each signal and reason: the longest delay.
+pub fn signal_delays(report: &Report) -> Vec<Found> {
+    let late = report.signals.rows.iter().filter_map(|signal| Some((signal, delay(report, signal)?)));
+    let late = late.filter(|(_, delay)| *delay >= LATE_NS);
+    let alike = super::grouped(late, |(signal, _)| (signal.target.pid, signal.number, reason(signal)));
+    alike.iter().filter_map(|rows| worst(report, rows)).collect()
+}
+
+/// From the delivery to the start, or to the end of whatever ended first; from the generation where it was blocked.
+fn delay(report: &Report, signal: &Signal) -> Option<u64> {
+    let began = match signal.handler_state {
+        HandlerState::Started => signal.handler.as_ref()?.started_after_ns?,
+        HandlerState::Pending => end(report, signal.target.pid).0.saturating_sub(signal.at_ns),
+        HandlerState::None | HandlerState::Unknown => return None,
+    };
+    let delivered = signal.delivered_after_ns.unwrap_or(0);
+    Some(if is_blocked(signal) { began } else { began.saturating_sub(delivered) })
+}
+
+fn is_blocked(signal: &Signal) -> bool {
+    reason(signal) == Some(HandlerWait::Blocked)
+}
+
+fn reason(signal: &Signal) -> Option<HandlerWait> {
+    signal.handler.as_ref()?.waited_for
+}
+
+/// When a process ended, or the window; and which of them.
+fn end(report: &Report, pid: u32) -> (u64, &'static str) {
+    let process = report.target.processes.rows.iter().find(|process| process.pid == pid);
+    let ended = process.and_then(|process| process.ended_at_ns);
+    ended.map_or((report.window.duration_ns, "the trace"), |at| (at, "the process"))
+}
+
+fn worst(report: &Report, rows: &[(&Signal, u64)]) -> Option<Found> {
+    let &(signal, delay) = rows.iter().max_by_key(|(_, delay)| *delay)?;
+    let times: u64 = rows.iter().map(|(signal, _)| signal.count).sum();
+    let others =
+        if times > 1 { format!(" (the longest of {})", counted(times, "delay")) } else { String::new() };
+    let text = format!("{}{}{others}", reached(report, signal), then(report, signal, delay));
+    let found = Found::new(FindingKind::SignalDelay, severity(signal, delay), signal.target.pid, text);
+    let found = found.costs(delay).at(cause(signal)).with("signal", signal.signal.as_str());
+    let found = found.with("at_ns", signal.at_ns).with("delay_ns", delay).with("count", times);
+    Some(found.with("waited_for", reason(signal).map(HandlerWait::as_str)))
+}
+
+/// What has not begun, or kept somebody waiting for a second, is a bug most often.
+fn severity(signal: &Signal, delay: u64) -> Severity {
+    let grave = delay >= GRAVE_NS || signal.handler_state == HandlerState::Pending;
+    if grave { Severity::Warn } else { Severity::Info }
+}
+
+/// `from pid 812 (python) reached pid 830 (app) after 30 µs`
+fn reached(report: &Report, signal: &Signal) -> String {
+    let from = match &signal.sender {
+        Some(sender) if sender.pid == signal.target.pid => " of its own".to_owned(),
+        Some(sender) => format!(" from pid {} ({})", sender.pid, sender.comm),
+        None => String::new(),
+    };
+    let after = signal.delivered_after_ns.map_or_else(String::new, |ns| format!(" after {}", duration(ns)));
+    format!("{}{from} reached {}{after}", signal.signal, process(report, signal.target.pid))
+}
+
+/// `; its Python handler on_term at app.py:12 ran 4.02 s later because the main thread was in a C call at img.py:60 in f`
+fn then(report: &Report, signal: &Signal, delay: u64) -> String {
+    let late = duration(delay);
+    if is_blocked(signal) {
+        return format!(" because it was blocked{}", arrival(signal, " until"));
+    }
+    if signal.handler_state == HandlerState::Pending {
+        let (ended, came) = (end(report, signal.target.pid).1, arrival(signal, "; it came at"));
+        return format!("; its Python handler had not begun {late} later, when {ended} ended{came}");
+    }
+    let frame = signal.handler.as_ref().and_then(|handler| handler.frame.as_ref());
+    let named = frame.map_or_else(String::new, |frame| format!(" {}", function(frame)));
+    format!("; its Python handler{named} ran {late} later{}", because(signal))
+}
+
+/// `on_term at app.py:12`
+fn function(frame: &Frame) -> String {
+    let line = frame.line.map_or_else(String::new, |line| format!(":{line}"));
+    format!("{} at {}{line}", frame.function, frame.file)
+}
+
+fn because(signal: &Signal) -> String {
+    match reason(signal) {
+        None | Some(HandlerWait::Nothing | HandlerWait::Blocked) => String::new(),
+        Some(HandlerWait::CCall) => {
+            format!(" because the main thread was in a C call{}", arrival(signal, " at"))
+        }
+        Some(HandlerWait::Gil) => {
+            format!(" because the main thread waited for the GIL{}", arrival(signal, " at"))
+        }
+        Some(HandlerWait::WrongThread) => {
+            " because another thread took the signal while the main thread slept".into()
+        }
+        Some(HandlerWait::Nested) => " because another handler was running".into(),
+    }
+}
+
+/// ` at img.py:60 in f`, after these words; nothing where it is not known.
+fn arrival(signal: &Signal, words: &str) -> String {
+    arrived_at(signal).map_or_else(String::new, |frame| format!("{words} {}", place(frame)))
+}
+
+/// Where the main thread was when it took the signal.
+fn arrived_at(signal: &Signal) -> Option<&Frame> {
+    let by_main = signal.target.tid == Some(signal.target.pid);
+    signal.interrupted.as_ref().filter(|_| by_main)?.frame.as_ref()
+}
+
+/// The line that made it late; where that is not known, the handler.
+fn cause(signal: &Signal) -> Option<&Frame> {
+    arrived_at(signal).or_else(|| signal.handler.as_ref()?.frame.as_ref())
+}

@@ -1,0 +1,25 @@
+//! Python's signal handlers, as they begin.
+
+use tracer_common::{handler, python};
+
+use super::{since, task};
+use crate::event::{HandlerStart, Nanos, Waited};
+
+pub(super) fn start(start: &handler::Start, start_ns: Nanos) -> HandlerStart {
+    HandlerStart {
+        at: since(start_ns, start.header.at_ns),
+        task: task(&start.header),
+        signals: start.signals,
+        stack: start.stack,
+        space: start.space,
+        // No instruction: the function as a whole, at its first line.
+        code: python::Frame { code: start.code, instruction: -1, identity: start.identity },
+        // It runs: if it is told to sleep, its switches are not seen.
+        waited: waited(&start.waited).filter(|waited| !waited.asleep),
+    }
+}
+
+pub(super) fn waited(waited: &handler::Waited) -> Option<Waited> {
+    let known = waited.known == 1;
+    known.then_some(Waited { off_cpu: waited.off_cpu_ns, gil: waited.gil_ns, asleep: waited.asleep == 1 })
+}

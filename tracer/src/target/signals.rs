@@ -1,0 +1,141 @@
+//! Where a process keeps the signals that have arrived, and which of them call Python.
+
+use std::collections::HashSet;
+
+use tracer_common::handler::{Place, SIGNALS};
+
+use crate::cpython::memory::Memory;
+use crate::cpython::signals::{self, METHOD_FUNCTION, Signals, TABLE_BYTES, functions};
+use crate::target::runtime::Runtime;
+
+/// `Handlers` is no farther from `is_tripped` than this.
+const NEAR: u64 = 4096;
+/// Bytes of a function in which its first load must lie.
+const CODE: usize = 96;
+/// `ob_type` of any object.
+const TYPE: u64 = 8;
+
+/// The handlers of a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handlers {
+    /// What the probe must know.
+    pub place: Place,
+    /// Address of `None`: no handler that Python knows.
+    none: u64,
+    /// Types of `SIG_DFL` and `SIG_IGN`.
+    integers: Vec<u64>,
+}
+
+impl Handlers {
+    /// Finds them, `None` where they are not to be found.
+    pub(super) fn find(memory: &dyn Memory, runtime: &Runtime, release: (u8, u8)) -> Option<Self> {
+        let known = Signals::of(release)?;
+        let none = runtime.symbol("_Py_NoneStruct")?;
+        let (is_tripped, handlers) = match known.place {
+            signals::Place::Runtime { is_tripped, handlers } => {
+                let at = |offset: u32| Some(runtime.address()?.wrapping_add(offset.into()));
+                (at(is_tripped)?, at(handlers)?)
+            }
+            signals::Place::Checker(name) => {
+                let is_tripped = loaded_first(runtime, name)?;
+                (is_tripped, near(memory, runtime, is_tripped, none)?)
+            }
+        };
+        let place = Place {
+            is_tripped,
+            handlers,
+            function_type: runtime.symbol("PyFunction_Type")?,
+            method_type: runtime.symbol("PyMethod_Type")?,
+            function_code: known.function_code,
+            method_function: METHOD_FUNCTION,
+        };
+        // 2.7 has two types of integers.
+        let integers = ["PyLong_Type", "PyInt_Type"].into_iter().filter_map(|name| runtime.symbol(name));
+        Some(Self { place, none, integers: integers.collect() })
+    }
+
+    /// The signals that call something now, bit N - 1 for signal N; `None` while the table is not made.
+    #[must_use]
+    pub fn callable(&self, memory: &dyn Memory) -> Option<u64> {
+        let table = memory.bytes(self.place.handlers, TABLE_BYTES).ok()?;
+        let functions = functions(&table, self.none)?;
+        let distinct: HashSet<_> = functions.iter().copied().collect();
+        let callable: HashSet<_> =
+            distinct.into_iter().filter(|&function| self.is_callable(memory, function)).collect();
+        let signals = (1..=SIGNALS).filter(|&signal| callable.contains(&functions[signal as usize]));
+        Some(signals.fold(0, |set, signal| set | 1 << (signal - 1)))
+    }
+
+    /// Neither `None` nor one of the two numbers that stand for dispositions.
+    fn is_callable(&self, memory: &dyn Memory, function: u64) -> bool {
+        let kind = || memory.u64(function.wrapping_add(TYPE));
+        function != 0 && function != self.none && kind().is_ok_and(|kind| !self.integers.contains(&kind))
+    }
+}
+
+/// Address of the variable that a function loads first.
+fn loaded_first(runtime: &Runtime, function: &str) -> Option<u64> {
+    let start = runtime.elf.exported(function)?.address;
+    let (end, distance) = first_load(&runtime.elf.bytes::<CODE>(start)?)?;
+    Some(runtime.in_memory(start.wrapping_add(end).wrapping_add_signed(distance.into())))
+}
+
+/// The first `mov OFFSET(%rip),%eax` that is no load of 64 bits: where it ends, and its offset.
+fn first_load(code: &[u8]) -> Option<(u64, i32)> {
+    let is_load = |bytes: &[u8]| bytes[1..3] == [0x8b, 0x05] && !matches!(bytes[0], 0x48..=0x4f);
+    // A byte in front, for a load that the function begins with.
+    let padded = [&[0x90], code].concat();
+    let at = padded.windows(7).position(is_load)?;
+    let offset = i32::from_le_bytes(padded[at + 3..at + 7].try_into().expect("four bytes"));
+    Some((at as u64 + 6, offset))
+}
+
+/// The table of handlers, among the variables around another.
+fn near(memory: &dyn Memory, runtime: &Runtime, variable: u64, none: u64) -> Option<u64> {
+    let segments = runtime.elf.writable();
+    let mut variables = segments.map(|range| runtime.in_memory(range.start)..runtime.in_memory(range.end));
+    let variables = variables.find(|range| range.contains(&variable))?;
+    let start = variables.start.max(variable.wrapping_sub(NEAR)).next_multiple_of(8);
+    let end = variables.end.min(variable.wrapping_add(NEAR + TABLE_BYTES as u64));
+    let bytes = memory.bytes(start, end.checked_sub(start)? as usize).ok()?;
+    let index = bytes.windows(TABLE_BYTES).step_by(8).position(|table| functions(table, none).is_some())?;
+    Some(start + 8 * index as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpython::memory::fake::Fake;
+
+    #[test]
+    fn finds_the_first_load_of_an_int() {
+        let load = [0x8b, 0x05, 0x10, 0, 0, 0];
+        for (name, code, expected) in [
+            ("at once", load.to_vec(), Some((6, 16))),
+            ("after others", [&[0x55, 0x53][..], &load].concat(), Some((8, 16))),
+            ("a pointer before it", [&[0x48][..], &load, &load].concat(), Some((13, 16))),
+            ("only a pointer", [&[0x48][..], &load].concat(), None),
+            ("cut", load[..5].to_vec(), None),
+        ] {
+            assert_eq!(first_load(&code), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_none_call_nothing() {
+        const NONE: u64 = 0x5000;
+        let mut memory = Fake::default();
+        let mut words = [0, 0x2000].repeat(65);
+        words[1] = 0;
+        (words[65], words[67]) = (NONE, NONE);
+        words[2 * 15 + 1] = 0x3000;
+        memory.map(0x1000, words.iter().flat_map(|word: &u64| word.to_le_bytes()).collect());
+        memory.map(0x2000, [[0; 8], 0x7000_u64.to_le_bytes()].concat()); // an int
+        memory.map(0x3000, [[0; 8], 0x8000_u64.to_le_bytes()].concat()); // something else
+        let place = Place { handlers: 0x1000, ..Place::default() };
+        let handlers = Handlers { place, none: NONE, integers: vec![0x7000] };
+        assert_eq!(handlers.callable(&memory), Some(1 << 14));
+        memory.set(0x1000, &2_u64.to_le_bytes());
+        assert_eq!(handlers.callable(&memory), None);
+    }
+}
