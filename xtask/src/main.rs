@@ -1,11 +1,14 @@
 //! `cargo xtask`: sets up, builds, runs and tests the tracer.
 
 mod apt;
+mod bench;
 mod build;
 mod command;
 mod compiler;
 mod demo;
+mod kernels;
 mod linker;
+mod packages;
 mod pythons;
 mod run;
 mod setup;
@@ -31,8 +34,24 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
-    /// Get the interpreters that the tests trace, and list those that are here
+    /// Get the interpreters and packages that the tests trace, and list the interpreters that are here
     Pythons,
+    /// Boot other kernels in a guest, and check the tracer on each; without arguments on all that are known
+    Kernels {
+        /// Debian's suites
+        suites: Vec<String>,
+    },
+    /// Build, then measure what tracing costs, beside other tools; results go to target/bench
+    Bench {
+        /// Only these cases
+        names: Vec<String>,
+        /// Turns of each contender
+        #[arg(long, default_value_t = 7)]
+        rounds: usize,
+        /// Seconds that a workload works in each turn
+        #[arg(long, default_value_t = 1.5)]
+        seconds: f64,
+    },
     /// Build, then check formatting, lints and docs, and run all tests, the end-to-end ones as root
     Test {
         /// Only run the tests whose names contain one of these
@@ -47,6 +66,10 @@ fn main() -> ExitCode {
         Task::Build => build::build().map(|_tracer| ExitCode::SUCCESS),
         Task::Run { args } => run::run(&args),
         Task::Pythons => pythons::pythons().map(|()| ExitCode::SUCCESS),
+        Task::Kernels { suites } => kernels::kernels(&suites).map(|()| ExitCode::SUCCESS),
+        Task::Bench { names, rounds, seconds } => {
+            bench::bench(&names, rounds, seconds).map(|()| ExitCode::SUCCESS)
+        }
         Task::Test { filters } => test::test(&filters).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {

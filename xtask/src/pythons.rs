@@ -1,4 +1,4 @@
-//! The interpreters that the tests trace: those that are here, and those that Debian's suites add.
+//! The interpreters that the tests trace: those that are here, and those that Debian's suites add; and their packages.
 
 use std::env;
 use std::fs;
@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::command::{output, say, with_remedy};
 use crate::suite::Suite;
-use crate::tree;
+use crate::{packages, tree};
 
 /// A suite of Debian, and which of its programs are interpreters.
 struct Source {
@@ -49,12 +49,13 @@ pub fn pythons() -> Result<()> {
     provided
 }
 
-/// Gets the interpreters of [`SOURCES`], unless they were got before.
+/// Gets the interpreters of [`SOURCES`] and the packages that run on them, unless they were got before.
 pub fn provide() -> Result<()> {
     let folder = folder();
     let bin = folder.join("bin");
     fs::create_dir_all(&bin).with_context(|| format!("cannot make {}", bin.display()))?;
-    SOURCES.iter().try_for_each(|source| source.provide(&folder, &bin))
+    SOURCES.iter().try_for_each(|source| source.provide(&folder, &bin))?;
+    packages::provide(&folder.join("packages"), release)
 }
 
 /// One place, whatever the target directory: they are as large as they are slow to come by.
@@ -105,13 +106,24 @@ struct Python {
 
 /// Those of pyenv, of this system and of [`SOURCES`].
 fn all() -> Vec<Python> {
-    let pyenv = env::var_os("PYENV_ROOT").map(PathBuf::from);
-    let pyenv = pyenv.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".pyenv")));
-    let versions = entries(&pyenv.unwrap_or_default().join("versions"));
-    let mut paths: Vec<_> = versions.into_iter().map(|version| version.join("bin/python")).collect();
+    let mut paths = of_pyenv();
     paths.push("/usr/bin/python3".into());
     paths.extend(entries(&folder().join("bin")));
     paths.into_iter().filter_map(Python::ask).collect()
+}
+
+/// pyenv's newest CPython 3.`minor`.
+pub fn release(minor: u8) -> Option<PathBuf> {
+    let prefix = format!("CPython 3.{minor}.");
+    let found = of_pyenv().into_iter().rev().filter_map(Python::ask);
+    found.into_iter().find(|python| python.version.starts_with(&prefix)).map(|python| python.path)
+}
+
+fn of_pyenv() -> Vec<PathBuf> {
+    let pyenv = env::var_os("PYENV_ROOT").map(PathBuf::from);
+    let pyenv = pyenv.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".pyenv")));
+    let versions = entries(&pyenv.unwrap_or_default().join("versions"));
+    versions.into_iter().map(|version| version.join("bin/python")).collect()
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {

@@ -56,12 +56,13 @@ impl Suite {
 }
 
 /// An apt that knows this system's mirror, another suite and no installed package.
-struct PrivateApt {
+pub struct PrivateApt {
     folder: PathBuf,
 }
 
 impl PrivateApt {
-    fn new(folder: PathBuf, suite: &str) -> Result<Self> {
+    /// Knows no packages before [`Self::update`].
+    pub fn new(folder: PathBuf, suite: &str) -> Result<Self> {
         let mirror = mirror().context("apt has no lists from a Debian mirror; try apt-get update")?;
         remove(&folder)?;
         for inner in ["state/lists/partial", "cache/archives/partial"] {
@@ -73,30 +74,47 @@ impl PrivateApt {
         Ok(Self { folder })
     }
 
+    /// Gets the suite's list of packages.
+    pub fn update(&self) -> Result<()> {
+        self.get(&["update"])
+    }
+
+    /// What a package needs, by its list.
+    pub fn depends(&self, package: &str) -> Result<Vec<String>> {
+        let mut apt_cache = self.command("apt-cache");
+        let depends = output(apt_cache.args(["depends", "--important", package]));
+        let depends = depends.with_context(|| format!("no package {package}"))?;
+        let names = depends.lines().filter_map(|line| line.trim_start().strip_prefix("Depends: "));
+        Ok(names.map(str::to_owned).collect())
+    }
+
+    /// The file of this package, without what it depends on.
+    pub fn download_alone(&self, package: &str) -> Result<PathBuf> {
+        succeed(self.command("apt-get").args(["download", package]).current_dir(&self.folder))?;
+        archives(&self.folder)?.pop().with_context(|| format!("no file of {package}"))
+    }
+
     /// The files of these packages and of all that they depend on.
     fn download(&self, packages: &[&str]) -> Result<Vec<PathBuf>> {
-        self.get(&["update"])?;
+        self.update()?;
         self.get(&[&["install", "--download-only", "--no-install-recommends"], packages].concat())?;
-        let archives = self.folder.join("cache/archives");
-        let entries = archives.read_dir()?.collect::<std::io::Result<Vec<_>>>()?;
-        let files = entries.into_iter().map(|entry| entry.path());
-        Ok(files.filter(|path| path.extension().is_some_and(|extension| extension == "deb")).collect())
+        archives(&self.folder.join("cache/archives"))
     }
 
     fn get(&self, arguments: &[&str]) -> Result<()> {
-        let mut apt_get = Command::new("apt-get");
-        apt_get.env("LC_ALL", "C").args(["--yes", "--quiet"]).args(arguments);
+        succeed(self.command("apt-get").args(["--yes", "--quiet"]).args(arguments))
+    }
+
+    /// A program of apt's.
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env("LC_ALL", "C");
         for (name, value) in self.options() {
             let mut option = OsString::from(format!("--option={name}="));
             option.push(value);
-            apt_get.arg(option);
+            command.arg(option);
         }
-        let output = apt_get.output().context("cannot run apt-get")?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let error = apt::last_error(&String::from_utf8_lossy(&output.stderr));
-        bail!("{}", error.split(". ").next().unwrap_or_default())
+        command
     }
 
     /// apt.conf(5): its own files in place of the system's, and as few of them as will do.
@@ -115,6 +133,22 @@ impl PrivateApt {
             ("Acquire::IndexTargets::deb::DEP-11::DefaultEnabled", "false".into()),
         ]
     }
+}
+
+/// Runs apt-get; of what it complained of, the last is the error.
+fn succeed(apt_get: &mut Command) -> Result<()> {
+    let output = apt_get.output().context("cannot run apt-get")?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let error = apt::last_error(&String::from_utf8_lossy(&output.stderr));
+    bail!("{}", error.split(". ").next().unwrap_or_default())
+}
+
+fn archives(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = folder.read_dir()?.collect::<std::io::Result<Vec<_>>>()?;
+    let files = entries.into_iter().map(|entry| entry.path());
+    Ok(files.filter(|path| path.extension().is_some_and(|extension| extension == "deb")).collect())
 }
 
 /// Where this system gets its own packages from.

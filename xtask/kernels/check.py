@@ -1,0 +1,123 @@
+"""Traces target.py on this kernel and holds the report against what the program is known to do.
+
+Prints one line, `check: passed` or `check: failed: WHY`, for the machine outside. The argument says what is expected:
+`traces`, or `refuses` where the kernel lacks what the tracer needs.
+"""
+import json
+import platform
+import subprocess
+import sys
+import time
+
+import target
+
+TRACER = "/usr/bin/tracer"
+TARGET = target.__file__
+LINES = open(TARGET).read().splitlines()
+
+
+def line_of(mark):
+    return 1 + next(at for at, line in enumerate(LINES) if line.endswith("# the " + mark))
+
+
+def main(expected):
+    traced = subprocess.Popen(
+        [sys.executable, TARGET], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    traced.stdout.readline()
+    tracer = subprocess.Popen(
+        [TRACER, "--pid", str(traced.pid), "--json", "--rate", "199"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if expected == "refuses":
+        refused(tracer)
+    else:
+        follow(traced, tracer)
+
+
+def refused(tracer):
+    _, said = tracer.communicate()
+    expect("the exit code", tracer.returncode, 7)
+    if not said.startswith("tracer: cannot ") or len(said.splitlines()) != 1:
+        raise AssertionError(f"said {said!r}")
+    print(said, end="")
+
+
+def follow(traced, tracer):
+    attached = tracer.stderr.readline()
+    if "attached" not in attached:
+        raise AssertionError(attached + tracer.stderr.read())
+    traced.stdin.write("go\n")
+    traced.stdin.flush()
+    traced.stdout.readline()
+    time.sleep(0.5)
+    traced.stdin.close()
+    output, said = tracer.communicate()
+    expect(f"the exit code ({said!r})", tracer.returncode, 0)
+    report = json.loads(output)
+    for check in (quality, switches, reads, signals, zombies, samples):
+        check(report)
+
+
+def quality(report):
+    figures = report["quality"]
+    lost = sum(figures["lost"].values())
+    expect("lost hits", lost, 0)
+    expect("hits", figures["hits"], figures["filtered"] + figures["emitted"] + figures["aggregated"] + lost)
+
+
+def switches(report):
+    rows = report["switches"]
+    expect("switches", sum(row["count"] for row in rows["causes"]), rows["voluntary"] + rows["involuntary"])
+    expect("the kernel's voluntary switches", rows["checked_voluntary"], rows["kernel_voluntary"])
+    slept = sum(row["count"] for row in rows["causes"] if row["cause"] == "sleep" and at(row, line_of("sleep")))
+    expect("sleeps", slept, target.SLEEPS)
+
+
+def reads(report):
+    found = [row for row in report["reads"] if at(row, line_of("read"))]
+    expect("reads", sum(row["syscalls"] for row in found), target.READS)
+    expect("bytes", sum(row["bytes"] for row in found), 16 * target.READS)
+    if any("/proc/" not in row["path"] for row in found):
+        raise AssertionError(f"reads of {[row['path'] for row in found]}")
+
+
+def signals(report):
+    rows = [row for row in report["signals"] if row["signal"] == "SIGUSR1"]
+    expect("signals", sum(row["count"] for row in rows), target.SIGNALS)
+    expect("outcomes", {row["outcome"] for row in rows}, {"handled"})
+
+
+def zombies(report):
+    rows = [row for row in report["processes"]["zombies"] if row["spawned_at"]]
+    expect("zombies", len(rows), target.ZOMBIES)
+    expect("their line", {frame_line(row["spawned_at"]) for row in rows}, {line_of("spawn")})
+
+
+def samples(report):
+    figures = report["quality"]["samples"]
+    if figures["python"] < 0.9 * figures["taken"] or figures["python"] < 100:
+        raise AssertionError(f"samples {figures}")
+    top = max(report["frames"]["hot"], key=lambda line: line["self_samples"])
+    if top["function"] != "spin":
+        raise AssertionError(f"the hottest line is {top}")
+
+
+def at(row, line):
+    return frame_line(row["stack"]) == line
+
+
+def frame_line(stack):
+    """The line of target.py nearest to the leaf."""
+    return next((frame["line"] for frame in stack or [] if frame["file"] == TARGET), None)
+
+
+def expect(what, seen, wanted):
+    if seen != wanted:
+        raise AssertionError(f"{what}: {seen}, not {wanted}")
+
+
+try:
+    print(f"\nkernel {platform.release()}")
+    main(sys.argv[1])
+    print("check: passed")
+except Exception as problem:
+    print(f"check: failed: {problem}")

@@ -1,0 +1,189 @@
+//! The workloads, and who is measured on each.
+
+use super::contender::Contender::{self, *};
+
+/// One table.
+pub struct Case {
+    /// What it is asked for by.
+    pub name: &'static str,
+    /// What the target must keep, or the like, as the goal says it.
+    pub goal: &'static str,
+    /// Release of CPython 3 that runs it.
+    pub minor: u8,
+    /// The traced program and its arguments.
+    pub target: &'static [&'static str],
+    /// A program that is not traced, whose throughput is measured instead of the target's.
+    pub neighbour: Option<&'static str>,
+    /// In turn; the first is what others are compared with.
+    pub contenders: &'static [Contender],
+}
+
+const DEFAULT: Case = Case { name: "", goal: "", minor: 12, target: &[], neighbour: None, contenders: &[] };
+
+/// All of them.
+pub const CASES: &[Case] = &[
+    Case {
+        name: "cpu",
+        goal: "throughput at least 0.99 at 99 Hz, 0.98 at 999 Hz",
+        target: &["calls.py"],
+        contenders: &[
+            Untraced,
+            Tracer(&[]),
+            Tracer(&["--rate", "999"]),
+            PySpy(&["--rate", "999"]),
+            PySpy(&["--rate", "999", "--nonblocking"]),
+            Austin,
+            Perf,
+        ],
+        ..DEFAULT
+    },
+    Case {
+        name: "sampler",
+        goal: "CPython's own sampler beside ours, at 999 Hz",
+        minor: 15,
+        target: &["fractions.py"],
+        contenders: &[Untraced, Tracer(&["--rate", "999"]), Sampler],
+        ..DEFAULT
+    },
+    Case {
+        name: "fractions",
+        goal: "distance from the truth at or below that of ideal sampling",
+        target: &["fractions.py"],
+        contenders: &[
+            Untraced,
+            Tracer(&["--rate", "999"]),
+            PySpy(&["--rate", "999", "--nonblocking"]),
+            Austin,
+        ],
+        ..DEFAULT
+    },
+    Case {
+        name: "depth10",
+        goal: "a walk takes at most 2 us and 0.12 us a frame",
+        target: &["recursion.py", "10"],
+        contenders: &[Untraced, Tracer(&["--rate", "999", "--only", "frames", "--depth", "1024"])],
+        ..DEFAULT
+    },
+    Case {
+        name: "depth100",
+        goal: "a walk takes at most 2 us and 0.12 us a frame",
+        target: &["recursion.py", "100"],
+        contenders: &[Untraced, Tracer(&["--rate", "999", "--only", "frames", "--depth", "1024"])],
+        ..DEFAULT
+    },
+    Case {
+        name: "depth1000",
+        goal: "a walk takes at most 2 us and 0.12 us a frame, none is truncated",
+        target: &["recursion.py", "1000"],
+        contenders: &[Untraced, Tracer(&["--rate", "999", "--only", "frames", "--depth", "1024"])],
+        ..DEFAULT
+    },
+    Case {
+        name: "locks",
+        goal: "50 threads, 4 of which take turns at a lock",
+        target: &["threads.py", "4", "46"],
+        contenders: &[Untraced, Tracer(&[]), PySpy(&["--rate", "99", "--nonblocking"])],
+        ..DEFAULT
+    },
+    Case {
+        name: "threads",
+        goal: "throughput at least 0.97 beside 999 threads that wait",
+        target: &["threads.py", "0", "999"],
+        contenders: &[Untraced, Tracer(&[]), Tracer(&["--rate", "999"]), PySpy(&["--rate", "99"])],
+        ..DEFAULT
+    },
+    Case {
+        name: "files",
+        goal: "throughput at least 0.86, level with bpftrace",
+        target: &["files.py"],
+        contenders: &[Untraced, Tracer(&[]), Tracer(&["--skip", "reads"]), BpftraceReads, Strace, PerfTrace],
+        ..DEFAULT
+    },
+    Case {
+        name: "bytes",
+        goal: "throughput at least 0.85 under the default budget",
+        target: &["bytes.py", "0"],
+        contenders: &[Untraced, Tracer(&[]), Tracer(&["--budget", "off"]), BpftraceReads, Strace],
+        ..DEFAULT
+    },
+    Case {
+        name: "contended",
+        goal: "the same reads beside three threads that want the GIL",
+        target: &["bytes.py", "3"],
+        contenders: &[Untraced, Tracer(&[]), BpftraceReads],
+        ..DEFAULT
+    },
+    Case {
+        name: "switches",
+        goal: "throughput at least 0.95 at 20,000 switches a second",
+        target: &["switches.py"],
+        contenders: &[Untraced, Tracer(&[]), Tracer(&["--skip", "reads"]), BpftraceSwitches],
+        ..DEFAULT
+    },
+    Case {
+        name: "calls",
+        goal: "throughput at least 0.90 under the default budget",
+        minor: 10,
+        target: &["calls.py"],
+        contenders: &[Untraced, Tracer(&["--calls"]), Tracer(&["--calls", "--budget", "off"])],
+        ..DEFAULT
+    },
+    Case {
+        name: "web",
+        goal: "a web server under load",
+        target: &["web.py"],
+        contenders: &[Untraced, Tracer(&[]), PySpy(&["--rate", "99", "--nonblocking"]), Strace],
+        ..DEFAULT
+    },
+    Case {
+        name: "forks",
+        goal: "a child every millisecond or two",
+        target: &["forks.py"],
+        contenders: &[Untraced, Tracer(&[]), Strace],
+        ..DEFAULT
+    },
+    Case {
+        name: "crowd",
+        goal: "200 processes: at most 0.2 core and 64 MB",
+        target: &["crowd.py", "200"],
+        contenders: &[Untraced, Tracer(&[]), PySpy(&["--rate", "99", "--subprocesses"]), AustinChildren],
+        ..DEFAULT
+    },
+    Case {
+        name: "idle",
+        goal: "an idle process: next to nothing",
+        target: &["idle.py"],
+        contenders: &[Untraced, Tracer(&[]), PySpy(&["--rate", "99"]), Austin],
+        ..DEFAULT
+    },
+    Case {
+        name: "neighbour",
+        goal: "a system call of a process that is not traced: at most 1.2 x an empty sys_exit program",
+        target: &["idle.py"],
+        neighbour: Some("syscalls.py"),
+        contenders: &[Untraced, Tracer(&[]), Tracer(&["--skip", "reads"]), BpftraceEmpty, BpftraceReads],
+        ..DEFAULT
+    },
+    Case {
+        name: "pingpong",
+        goal: "switches of processes that are not traced: at most 4 % slower",
+        target: &["idle.py"],
+        neighbour: Some("pingpong.py"),
+        contenders: &[Untraced, Tracer(&["--skip", "reads"]), Tracer(&[]), BpftraceSwitches],
+        ..DEFAULT
+    },
+    Case {
+        name: "attach",
+        goal: "at most 150 ms from exec to the first sample of a busy target",
+        target: &["calls.py"],
+        contenders: &[Untraced, Tracer(&[]), Tracer(&["--only", "frames"])],
+        ..DEFAULT
+    },
+    Case {
+        name: "dump",
+        goal: "at most 25 ms for the stacks of one process that sleeps",
+        target: &["idle.py"],
+        contenders: &[TracerDump, PySpyDump, AustinWhere],
+        ..DEFAULT
+    },
+];

@@ -1,0 +1,173 @@
+//! One turn of one contender.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use super::accuracy;
+use super::cases::Case;
+use super::contender::Contender;
+use super::peers::Peers;
+use super::usage::Usage;
+use super::workload::{Done, Workload};
+
+/// How long peers, which do not say when they are attached, are given for it.
+const SETTLE: Duration = Duration::from_millis(1_000);
+/// How long a contender may take to stop.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What was seen in one turn; `None` where it does not apply.
+#[derive(Clone, Debug, Default)]
+pub struct Round {
+    /// Units of work a second.
+    pub throughput: f64,
+    /// Units of work a second of CPU time: what others do on the machine matters less.
+    pub per_cpu_s: f64,
+    /// CPUs that the contender kept busy.
+    pub cores: Option<f64>,
+    /// Most of its memory that was resident.
+    pub peak_bytes: Option<u64>,
+    /// From its start until it counted; of a glance, to its end.
+    pub attached_ms: Option<f64>,
+    /// From the end of its window until it had ended.
+    pub report_ms: Option<f64>,
+    /// Total variation distance from the truth, beside what ideal sampling would be off by.
+    pub distance: Option<(f64, f64)>,
+    /// Our report.
+    pub report: Option<Value>,
+}
+
+/// Starts the target, attaches, lets it work, stops.
+pub fn run(
+    case: &Case,
+    contender: Contender,
+    peers: &Peers,
+    python: &Path,
+    folder: &Path,
+    seconds: f64,
+) -> Result<Round> {
+    let output = folder.join("output");
+    let _ = std::fs::remove_file(&output);
+    let mut target = Workload::start(python, case.target)?;
+    let mut neighbour = case.neighbour.map(|name| Workload::start(python, &[name])).transpose()?;
+    let command = contender.command(peers, &target.pids, &output);
+    if contender.is_a_glance() {
+        return glance(command.context("a glance has a command")?);
+    }
+    let mut tracing = command.map(|command| Tracing::start(command, contender)).transpose()?;
+    let before = tracing.as_ref().map(Tracing::usage);
+    let began = Instant::now();
+    let done = neighbour.as_mut().unwrap_or(&mut target).work(seconds)?;
+    let lasted = began.elapsed();
+    let after = tracing.as_ref().map(Tracing::usage);
+    let mut round = Round {
+        throughput: done.done / done.wall_s,
+        per_cpu_s: done.done / done.cpu_s,
+        attached_ms: tracing.as_ref().and_then(|tracing| tracing.attached_ms),
+        ..Round::default()
+    };
+    if let (Some(before), Some(after)) = (before, after) {
+        round.cores = Some((after.cpu - before.cpu).as_secs_f64() / lasted.as_secs_f64());
+        round.peak_bytes = Some(after.peak_bytes);
+    }
+    if let Some(tracing) = &mut tracing {
+        round.report_ms = Some(tracing.stop()?);
+        round.judge(&done, contender, &output);
+    }
+    Ok(round)
+}
+
+/// How long a command takes that ends by itself.
+fn glance(mut command: Command) -> Result<Round> {
+    let began = Instant::now();
+    let output = command.output().context("cannot run a contender")?;
+    if !output.status.success() {
+        bail!("{} failed: {}", command.get_program().display(), String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(Round { attached_ms: Some(milliseconds(began.elapsed())), ..Round::default() })
+}
+
+impl Round {
+    fn judge(&mut self, done: &Done, contender: Contender, output: &Path) {
+        let samples = accuracy::samples(contender.output(), output, &done.truth);
+        let taken = samples.values().sum();
+        self.distance = accuracy::distance(&done.truth, &samples)
+            .map(|distance| (distance, accuracy::ideal(&done.truth, taken)));
+        if let Contender::Tracer(_) = contender {
+            self.report =
+                std::fs::read_to_string(output).ok().and_then(|text| serde_json::from_str(&text).ok());
+        }
+    }
+}
+
+/// A contender at work.
+struct Tracing {
+    child: Child,
+    attached_ms: Option<f64>,
+}
+
+impl Tracing {
+    fn start(mut command: Command, contender: Contender) -> Result<Self> {
+        let ours = matches!(contender, Contender::Tracer(_));
+        let stderr = if ours { Stdio::piped() } else { Stdio::null() };
+        // Signals are to stop them as Ctrl-C does.
+        command.stdin(Stdio::null()).stdout(File::create("/dev/null")?).stderr(stderr);
+        let began = Instant::now();
+        let mut child =
+            command.spawn().with_context(|| format!("cannot run {}", command.get_program().display()))?;
+        let mut attached_ms = None;
+        match child.stderr.take() {
+            Some(stderr) => {
+                let mut lines = BufReader::new(stderr);
+                let mut line = String::new();
+                lines.read_line(&mut line).context("cannot read what the tracer says")?;
+                if !line.contains("attached") {
+                    bail!("the tracer did not attach: {line}");
+                }
+                attached_ms = Some(milliseconds(began.elapsed()));
+                thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
+            }
+            None => thread::sleep(SETTLE),
+        }
+        if let Some(status) = child.try_wait().context("cannot look after a contender")? {
+            bail!("{} ended early, with {status}", contender.name());
+        }
+        Ok(Self { child, attached_ms })
+    }
+
+    fn usage(&self) -> Usage {
+        Usage::of(self.child.id())
+    }
+
+    /// Interrupts it, and all that a launcher started; how long it took to end, in milliseconds.
+    fn stop(&mut self) -> Result<f64> {
+        let began = Instant::now();
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::INT).context("cannot stop a contender")?;
+        while self.child.try_wait().context("cannot wait for a contender")?.is_none() {
+            if began.elapsed() > PATIENCE {
+                let _ = self.child.kill();
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(milliseconds(began.elapsed()))
+    }
+}
+
+impl Drop for Tracing {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1_000.0
+}

@@ -1,0 +1,63 @@
+//! The tracer on other kernels: each boots in a guest, and a check in there traces a program whose work is known.
+
+mod guest;
+mod image;
+mod package;
+
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+
+use crate::command::{on_path, say};
+use crate::{apt, build, tree};
+
+/// A kernel that Debian has, and what the tracer makes of it.
+struct Kernel {
+    /// Its newest one is taken, whatever number that has by then.
+    suite: &'static str,
+    /// What `kernels/check.py` is to see.
+    expected: &'static str,
+}
+
+/// 5.10, of bullseye, has no `bpf_loop`: there the tracer has to say so.
+const KERNELS: &[Kernel] = &[
+    Kernel { suite: "bullseye", expected: "refuses" },
+    Kernel { suite: "bookworm", expected: "traces" },
+    Kernel { suite: "trixie", expected: "traces" },
+    Kernel { suite: "sid", expected: "traces" },
+];
+
+/// Checks the tracer on the kernels of these suites, or of all.
+pub fn kernels(suites: &[String]) -> Result<()> {
+    let all: Vec<_> = KERNELS.iter().map(|kernel| kernel.suite).collect();
+    for suite in suites {
+        ensure!(all.contains(&suite.as_str()), "cannot boot {suite}: try {}", all.join(", "));
+    }
+    let tracer = build::build()?;
+    if !on_path("qemu-system-x86_64") || !on_path("cpio") {
+        apt::install(&["qemu-system-x86", "cpio"], "other kernels boot in a guest")?;
+    }
+    let folder = tree::root().join("target/kernels");
+    let wanted = |kernel: &&Kernel| suites.is_empty() || suites.iter().any(|suite| suite == kernel.suite);
+    let mut failed = Vec::new();
+    for kernel in KERNELS.iter().filter(wanted) {
+        match kernel.check(&folder, &tracer) {
+            Ok(release) => say(format!("{release}: the tracer {}, as it should", kernel.expected)),
+            Err(cause) => {
+                say(format!("{}: {cause:#}", kernel.suite));
+                failed.push(kernel.suite);
+            }
+        }
+    }
+    ensure!(failed.is_empty(), "the tracer failed on the kernel of {}", failed.join(", "));
+    Ok(())
+}
+
+impl Kernel {
+    /// Boots it; returns its release.
+    fn check(&self, folder: &Path, tracer: &Path) -> Result<String> {
+        let kernel = package::kernel(folder, self.suite)?;
+        let image = image::build(folder, tracer, self.expected)?;
+        guest::run(&kernel, &image)
+    }
+}
