@@ -4,6 +4,9 @@ use crate::{pod, sized};
 
 /// Most frames that are kept of a stack, whatever was asked.
 pub const MAX_DEPTH: usize = 1024;
+/// Steps of a walk for each frame that it keeps: at most one boundary to C lies between two Python functions, and one
+/// step more finds out whether there is another.
+pub const STEPS_PER_FRAME: u32 = 3;
 
 /// Helper number that stands for `bpf_rdonly_cast` in the object file, until the loader rewrites its calls.
 pub const RDONLY_CAST_PLACEHOLDER: u32 = 0x7fff_0001;
@@ -14,19 +17,35 @@ pub const RDONLY_CAST_PLACEHOLDER: u32 = 0x7fff_0001;
 pub struct Control {
     /// 1 while probes work; 0 makes each return before it counts anything.
     pub running: u32,
-    /// Aggregates carry this number in their keys, so that a finished epoch can be drained while the next one fills.
+    /// Aggregates carry it in their keys, see [`slice()`].
     pub epoch: u32,
     /// Start of the window, nanoseconds of `CLOCK_MONOTONIC`.
     pub started_ns: u64,
     /// Which detail has been shed, see `SHED_*`.
     pub shed: u32,
-    /// Fills the struct up to its alignment.
-    pub pad: u32,
+    /// The pid namespace of whoever traces: how deep it lies below the initial one, which is 0.
+    pub pid_level: u32,
+    /// Its address in the kernel, where it is not the initial one.
+    pub pid_namespace: u64,
+}
+
+/// The epoch and the CPU of a row, as aggregates carry them in their keys: a finished epoch can be drained while the
+/// next one fills, and a row is added to on one CPU only.
+#[inline(always)]
+#[must_use]
+pub const fn slice(epoch: u32, cpu: u32) -> u32 {
+    epoch << 16 | cpu & 0xffff
+}
+
+/// Whether a [`slice()`] is of this epoch, as far as it remembers.
+#[must_use]
+pub const fn is_of_epoch(slice: u32, epoch: u32) -> bool {
+    slice >> 16 == epoch & 0xffff
 }
 
 /// Shed: at switches only the innermost frame is taken.
 pub const SHED_SWITCH_STACKS: u32 = 1;
 /// Shed: at reads the call site is not taken.
 pub const SHED_READ_SITES: u32 = 2;
-sized!(Control = 24);
+sized!(Control = 32);
 pod!(Control);

@@ -26,6 +26,12 @@ pub enum Probe {
     Entry,
     /// Writes to the flags of signals
     Handler,
+    /// The end of a garbage collection
+    GcEnd,
+    /// Entries and returns of the functions that look for signals
+    Check,
+    /// `sched_waking`
+    Waking,
     /// `sched_wakeup` and `sched_wakeup_new`
     Wakeup,
     /// `sched_process_exec`
@@ -36,11 +42,13 @@ pub enum Probe {
     Free,
     /// `task_rename`
     Rename,
+    /// The begin of a garbage collection
+    GcBegin,
 }
 
 impl Probe {
     /// All probes, in the order of their numbers.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::Switch,
         Self::Sample,
         Self::Syscall,
@@ -49,15 +57,19 @@ impl Probe {
         Self::SignalDeliver,
         Self::Entry,
         Self::Handler,
+        Self::GcEnd,
+        Self::Check,
+        Self::Waking,
         Self::Wakeup,
         Self::Exec,
         Self::Exit,
         Self::Free,
         Self::Rename,
+        Self::GcBegin,
     ];
 
     /// The first so many have a scratch buffer.
-    pub const WITH_SCRATCH: u32 = Self::Handler as u32 + 1;
+    pub const WITH_SCRATCH: u32 = Self::Waking as u32 + 1;
 }
 
 /// What became of one probe's hits. One per probe in a per-CPU array.

@@ -12,9 +12,9 @@ pub struct Header {
     pub bytes: u32,
     /// Nanoseconds of `CLOCK_MONOTONIC`, from `bpf_ktime_get_ns`.
     pub at_ns: u64,
-    /// Process (`tgid`) that was running.
+    /// Process (`tgid`) that was running, as the initial pid namespace numbers it.
     pub pid: u32,
-    /// Thread (`pid` in the kernel) that was running.
+    /// Thread (`pid` in the kernel) that was running, likewise.
     pub tid: u32,
 }
 
@@ -44,6 +44,16 @@ pub mod kind {
     pub const SIGNAL_DELIVER: u32 = 33;
     /// [`crate::handler::Start`]
     pub const HANDLER_START: u32 = 34;
+    /// [`crate::turn::Turn`]
+    pub const LOOP_TURN: u32 = 56;
+    /// [`crate::turn::Piece`]: a record, beside a switch or a sample.
+    pub const LOOP_PIECE: u32 = 57;
+    /// [`crate::collector::Pause`]
+    pub const GC_PAUSE: u32 = 48;
+    /// [`crate::collector::Sampled`]: a record, beside a sample.
+    pub const GC_SAMPLE: u32 = 49;
+    /// [`crate::handler::End`]
+    pub const HANDLER_END: u32 = 35;
 }
 
 sized!(Header = 24);

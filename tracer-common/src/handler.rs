@@ -18,6 +18,8 @@ pub struct Place {
     pub is_tripped: u64,
     /// `Handlers`: an entry for each signal, from number 0 on.
     pub handlers: u64,
+    /// Signals whose own flags are watched: bit N - 1 is set for signal N. `is_tripped` tells of the others.
+    pub watched: u64,
     /// `PyFunction_Type`, what functions point at.
     pub function_type: u64,
     /// `PyMethod_Type`, what bound methods point at.
@@ -26,6 +28,34 @@ pub struct Place {
     pub function_code: u32,
     /// Bound method: pointer to its function.
     pub method_function: u32,
+    /// 1 where handlers are seen to begin by a breakpoint at the functions that look for signals.
+    pub at_check: u32,
+    /// Fills the struct up to its alignment.
+    pub pad: u32,
+}
+
+/// How deep a main thread is in the functions that look for signals: a handler that runs makes it look again.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Check {
+    /// Calls that have not returned.
+    pub depth: u32,
+    /// Fills the struct up to its alignment.
+    pub pad: u32,
+    /// Bit N is set if a signal had arrived at the entry of call N, from 0 on.
+    pub tripped: u64,
+}
+
+/// One of the functions that look for signals has returned, after it had found some. The header names the main thread.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct End {
+    /// Its kind is [`crate::event::kind::HANDLER_END`].
+    pub header: Header,
+    /// Calls that had not returned, this one included: as in the [`Start`] of the handlers that it called.
+    pub level: u32,
+    /// Fills the struct up to its alignment.
+    pub pad: u32,
 }
 
 /// What the main thread of a process has waited for so far, in nanoseconds since its first switch in the window.
@@ -36,6 +66,8 @@ pub struct Waited {
     pub off_cpu_ns: u64,
     /// Of these, for the GIL.
     pub gil_ns: u64,
+    /// Of the others, for a CPU.
+    pub run_queue_ns: u64,
     /// 1 where its switches are seen.
     pub known: u32,
     /// 1 while it sleeps.
@@ -58,11 +90,15 @@ pub struct Start {
     pub code: u64,
     /// As in [`crate::python::Frame`].
     pub identity: u32,
+    /// [`Check::depth`], 0 where that is not counted.
+    pub level: u32,
+    /// 1 when the lowest of the signals is called now; else others that had arrived are called before it.
+    pub exact: u32,
     /// Fills the struct up to its alignment.
     pub pad: u32,
     /// What the main thread has waited for.
     pub waited: Waited,
 }
 
-sized!(Place = 40, Waited = 24, Start = 24 + 40 + 24);
-pod!(Place);
+sized!(Place = 56, Check = 16, Waited = 32, Start = 24 + 48 + 32, End = 32);
+pod!(Place, Check);

@@ -9,6 +9,9 @@ macro_rules! kernel_fields {
             TASK_PID = task_struct."pid";
             TASK_TGID = task_struct."tgid";
             TASK_COMM = task_struct."comm";
+            TASK_GROUP_LEADER = task_struct."group_leader";
+            TASK_THREAD_PID = task_struct."thread_pid";
+            TASK_FLAGS = task_struct."flags";
             TASK_REAL_PARENT = task_struct."real_parent";
             TASK_EXIT_STATE = task_struct."exit_state";
             TASK_EXIT_CODE = task_struct."exit_code";
@@ -20,6 +23,10 @@ macro_rules! kernel_fields {
             TASK_FILES = task_struct."files";
             TASK_FS = task_struct."fs";
             TASK_MM = task_struct."mm";
+            SIGNAL_PIDS = signal_struct."pids";
+            SIGNAL_OOM_MM = signal_struct."oom_mm";
+            PID_LEVEL = pid."level";
+            PID_NUMBERS = pid."numbers";
             SIGNAL_LIVE = signal_struct."live";
             SIGNAL_GROUP_EXIT_CODE = signal_struct."group_exit_code";
             MM_ARG_START = mm_struct."arg_start";
@@ -34,6 +41,13 @@ macro_rules! kernel_fields {
             FILE_DENTRY = file."f_path.dentry";
             FILE_MNT = file."f_path.mnt";
             FILE_PRIVATE = file."private_data";
+            FILE_POSITION = file."f_pos";
+            PIPE_HEAD = pipe_inode_info."head";
+            PIPE_TAIL = pipe_inode_info."tail";
+            PIPE_SLOTS = pipe_inode_info."ring_size";
+            PIPE_BUFFERS = pipe_inode_info."bufs";
+            PIPE_BUFFER_OFFSET = pipe_buffer."offset";
+            PIPE_BUFFER_LENGTH = pipe_buffer."len";
             INODE_MODE = inode."i_mode";
             INODE_SB = inode."i_sb";
             INODE_INO = inode."i_ino";

@@ -6,10 +6,12 @@
 #![no_std]
 #![warn(missing_docs)]
 
+pub mod collector;
 pub mod control;
 pub mod counters;
 pub mod event;
 pub mod file;
+pub mod gil;
 pub mod handler;
 pub mod hash;
 mod kernel_fields;
@@ -20,6 +22,9 @@ pub mod signal;
 pub mod switch;
 pub mod syscall;
 pub mod target;
+pub mod task;
+pub mod turn;
+pub mod wakeup;
 
 /// Marks map keys and values as plain data for aya, in user space only.
 macro_rules! pod {

@@ -2,6 +2,7 @@
 
 use crate::event::Header;
 use crate::sized;
+use crate::task::TaskId;
 
 /// Bytes of an executable's path that are kept.
 pub const EXEC_PATH_BYTES: usize = 128;
@@ -20,10 +21,22 @@ pub struct Fork {
     pub child_pid: u32,
     /// The new task.
     pub child_tid: u32,
+    /// Both, as the tracer's pid namespace numbers them.
+    pub shown_child: TaskId,
     /// The parent's name (15 bytes and a NUL).
     pub comm: [u8; 16],
     /// 1 when the new process is traced too.
     pub followed: u32,
+    /// System call that makes it.
+    pub syscall: i32,
+    /// `CLONE_*`, of `clone` and `clone3`.
+    pub clone_flags: u64,
+    /// Process group, which the child inherits, as the tracer's pid namespace numbers it; 0 for one outside.
+    pub group: u32,
+    /// Session, which the child inherits, likewise.
+    pub session: u32,
+    /// The child's process, as its own pid namespace numbers it.
+    pub own_pid: u32,
     /// Fills the struct up to its alignment.
     pub pad: u32,
 }
@@ -40,6 +53,14 @@ pub struct Exec {
     pub old_tid: u32,
     /// Bytes of `arguments` that are valid.
     pub arguments_bytes: u32,
+    /// Bytes that the command line has.
+    pub arguments_whole: u32,
+    /// Its process group, as in [`Fork`].
+    pub group: u32,
+    /// Its session, likewise.
+    pub session: u32,
+    /// Fills the struct up to its alignment.
+    pub pad: u32,
     /// The new name (15 bytes and a NUL).
     pub comm: [u8; 16],
     /// `bprm->filename`, up to its NUL.
@@ -58,10 +79,14 @@ pub struct Exit {
     pub wait_status: u32,
     /// 1 when it was the last thread of its process.
     pub last_thread: u32,
-    /// The process's parent at this time.
+    /// The process's parent at this time, as the tracer's pid namespace numbers it: 0 for one that is not in there.
     pub parent: u32,
-    /// Fills the struct up to its alignment.
-    pub pad: u32,
+    /// 1 when the kernel chose it because memory ran out.
+    pub out_of_memory: u32,
+    /// Its process group, as in [`Fork`].
+    pub group: u32,
+    /// Its session, likewise.
+    pub session: u32,
     /// Its name (15 bytes and a NUL).
     pub comm: [u8; 16],
 }
@@ -97,9 +122,9 @@ pub struct Reaped {
 }
 
 sized!(
-    Fork = 64,
-    Exec = 56 + EXEC_PATH_BYTES + EXEC_ARGUMENT_BYTES,
-    Exit = 56,
+    Fork = 96,
+    Exec = 72 + EXEC_PATH_BYTES + EXEC_ARGUMENT_BYTES,
+    Exit = 64,
     Free = 24,
     Rename = 40,
     Reaped = 32

@@ -1,5 +1,6 @@
 //! What the in-kernel walk must know of a CPython process, and what it brings back.
 
+use crate::collector::Collector;
 use crate::control::MAX_DEPTH;
 use crate::event::Header;
 use crate::{pod, sized};
@@ -11,6 +12,9 @@ pub const NAME_BYTES: usize = 256;
 /// Bytes of a line table that are copied in the kernel; longer ones are read again from user space.
 pub const LINE_TABLE_BYTES: usize = 2048;
 
+/// Thread states that are looked at where a thread's own slot is not known.
+pub const THREAD_STATES: u32 = 1024;
+
 /// Where the interpreter's state lies in one process, and how its objects are laid out.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -21,12 +25,20 @@ pub struct Python {
     pub interpreters_head: u64,
     /// Address of the GIL's struct; 0 where it is not known.
     pub gil: u64,
+    /// Address of the word that names the thread state which holds the GIL, or did so last; 0 where it is not known.
+    pub gil_holder: u64,
+    /// Address of the `int` that is 1 while the GIL is held.
+    pub gil_locked: u64,
     /// Bytes of the GIL's struct.
     pub gil_bytes: u32,
     /// Which argument of the evaluation function is the frame.
     pub entry_frame_argument: u32,
+    /// Address of the table of signal handlers; 0 where it is not known.
+    pub signal_handlers: u64,
     /// Offsets inside CPython's objects.
     pub layout: Layout,
+    /// Its garbage collector.
+    pub collector: Collector,
 }
 
 /// Offsets inside CPython's objects, for the walk: one row of the layout table as the kernel wants it.
@@ -55,6 +67,10 @@ pub struct Layout {
     pub frame_instruction: u16,
     /// Frame: who owns it.
     pub frame_owner: u16,
+    /// Frame: which copy of the bytecode it executes, with [`flag::COPIES`].
+    pub frame_copy: u16,
+    /// Code object: pointer to the copies of its bytecode: their number, and the address of each.
+    pub code_copies: u16,
     /// Frame: owners from this one up are C boundaries, not Python functions.
     pub first_c_owner: u16,
     /// Code object: `co_filename`.
@@ -85,6 +101,10 @@ pub mod flag {
     pub const OWNER: u32 = 4;
     /// Names are byte strings (2.7).
     pub const BYTE_NAMES: u32 = 8;
+    /// A build without GIL: objects have a longer head.
+    pub const FREE_THREADED: u32 = 16;
+    /// Threads have copies of the bytecode (3.14 and later, without GIL).
+    pub const COPIES: u32 = 32;
 }
 
 /// One frame of a stack, as the walk found it.
@@ -180,8 +200,8 @@ impl Code {
 }
 
 sized!(
-    Python = 80,
-    Layout = 44,
+    Python = 128,
+    Layout = 48,
     Frame = 16,
     Name = 264,
     Code = 584 + LINE_TABLE_BYTES,

@@ -12,8 +12,8 @@ pub struct SampleKey {
     pub pid: u32,
     /// Thread.
     pub tid: u32,
-    /// [`crate::control::Control::epoch`]
-    pub epoch: u32,
+    /// See [`crate::control::slice`].
+    pub slice: u32,
     /// One of [`crate::python::status`].
     pub status: u32,
 }
@@ -30,8 +30,8 @@ pub struct EntryKey {
     pub identity: u32,
     /// Process.
     pub pid: u32,
-    /// [`crate::control::Control::epoch`]
-    pub epoch: u32,
+    /// See [`crate::control::slice`].
+    pub slice: u32,
     /// Fills the struct up to its alignment.
     pub pad: u32,
 }

@@ -3,6 +3,7 @@
 use crate::event::Header;
 use crate::handler::Waited;
 use crate::sized;
+use crate::task::TaskId;
 
 /// A signal was generated for a traced process, or by one. The header names who was running: the sender, unless `info` says that it was the kernel.
 #[repr(C)]
@@ -16,24 +17,45 @@ pub struct Generate {
     pub signal: u32,
     /// `si_code`, valid with `info == 2`.
     pub code: i32,
-    /// The receiving process.
-    pub target_pid: u32,
-    /// The thread that was aimed at; for a group signal any of its threads may receive it.
-    pub target_tid: u32,
+    /// Who was running, as the tracer's pid namespace numbers it: 0 for whoever is not in there.
+    pub sender: TaskId,
+    /// The receiving process and the thread that was aimed at, likewise; for a group signal any thread may receive it.
+    pub target: TaskId,
     /// 1 when sent to the process, 0 when sent to the thread.
     pub group: u32,
     /// `TRACE_SIGNAL_*`: 0 queued, 1 ignored, 2 already pending, 3 queue full, 4 queued without its siginfo.
     pub result: u32,
     /// 0 `SEND_SIG_NOINFO` (a user's), 1 `SEND_SIG_PRIV` (the kernel's), 2 a siginfo.
     pub info: u32,
-    /// `si_pid`, where the siginfo has one.
+    /// `si_pid`, where the siginfo has one: a process as the sender's or, if a child tells its end, the receiver's pid
+    /// namespace numbers it.
     pub info_pid: u32,
+    /// The process that was running, as the receiver's pid namespace numbers it.
+    pub sender_to_receiver: u32,
+    /// Fills the struct up to its alignment.
+    pub pad: u32,
     /// Real user id of whoever was running.
     pub uid: u32,
     /// 1 when the target thread's mask blocks the signal.
     pub blocked: u32,
+    /// See [`aim`].
+    pub aim: u32,
+    /// Process group of the receiver, as the tracer's pid namespace numbers it; 0 for one outside.
+    pub target_group: u32,
     /// Name of whoever was running (15 bytes and a NUL).
     pub comm: [u8; 16],
+    /// What the main thread of the receiving process has waited for.
+    pub main: Waited,
+}
+
+/// Whom the sender meant, as far as `kill(2)` says: `Generate::aim`.
+pub mod aim {
+    /// One process or thread; also whatever no `kill(2)` sent.
+    pub const ONE: u32 = 0;
+    /// A process group.
+    pub const GROUP: u32 = 1;
+    /// Every process that it may signal.
+    pub const ALL: u32 = 2;
 }
 
 /// A traced thread takes a signal; the header names it.
@@ -46,6 +68,8 @@ pub struct Deliver {
     pub stack: u64,
     /// `sa_handler`: 0 default, 1 ignore, else an address.
     pub handler: u64,
+    /// What CPython's table of handlers has for it: the address of an object; 0 where that could not be read.
+    pub function: u64,
     /// The system call that it interrupts, -1 for none.
     pub syscall: i64,
     /// signal(7)
@@ -56,4 +80,4 @@ pub struct Deliver {
     pub main: Waited,
 }
 
-sized!(Generate = 88, Deliver = 80);
+sized!(Generate = 144, Deliver = 96);

@@ -1,6 +1,8 @@
 //! Context switches: one row per thread, cause and stack, and what each thread does right now.
 
+use crate::gil::Holder;
 use crate::python::Frame;
+use crate::wakeup::Waker;
 use crate::{pod, sized};
 
 /// What makes two switch-outs the same row.
@@ -15,8 +17,8 @@ pub struct SwitchKey {
     pub pid: u32,
     /// Thread.
     pub tid: u32,
-    /// [`crate::control::Control::epoch`]
-    pub epoch: u32,
+    /// See [`crate::control::slice`].
+    pub slice: u32,
     /// System call that it is in, -1 for none.
     pub syscall: i32,
     /// See [`flag`].
@@ -51,9 +53,28 @@ pub mod flag {
     pub const LEAF_ONLY: u32 = 256;
     /// The row holds on-CPU time only: the thread was running when the window ended.
     pub const RUNNING: u32 = 512;
+    /// It holds the GIL.
+    pub const HOLDS_GIL: u32 = 1024;
+    /// A futex that is shared between processes.
+    pub const SHARED_FUTEX: u32 = 2048;
+    /// A futex that is waited for as the C library's mutexes are, and as no lock of Python's is.
+    pub const MUTEX: u32 = 4096;
 }
 
-/// What a row adds up to in one epoch, on one CPU.
+/// What the operation of a futex says of its lock: [`flag::SHARED_FUTEX`] and [`flag::MUTEX`]. Python's own locks are
+/// semaphores, which never use the plain `FUTEX_WAIT` of a mutex.
+/// <https://sourceware.org/git/?p=glibc.git;a=blob;f=nptl/sem_waitcommon.c;hb=refs/tags/glibc-2.36>
+#[inline(always)]
+#[must_use]
+pub const fn futex_flags(operation: u64) -> u32 {
+    const PRIVATE: u64 = 128;
+    const COMMAND: u64 = 127;
+    let shared = if operation & PRIVATE == 0 { flag::SHARED_FUTEX } else { 0 };
+    let mutex = if operation & COMMAND == 0 { flag::MUTEX } else { 0 };
+    shared | mutex
+}
+
+/// What a row adds up to.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SwitchValue {
@@ -101,13 +122,25 @@ pub struct Thread {
     pub off_cpu_ns: u64,
     /// Of these, for the GIL.
     pub gil_ns: u64,
+    /// Of the others, runnable.
+    pub run_queue_ns: u64,
     /// 1 while it runs.
     pub running: u32,
-    /// Fills the struct up to its alignment.
-    pub pad: u32,
+    /// 1 while it sleeps for the GIL.
+    pub waits_for_gil: u32,
     /// Its last read.
     pub last_read: LastRead,
+    /// Who is waking it up.
+    pub waker: Waker,
+    /// Who held the GIL when it began to wait for it.
+    pub holder: Holder,
+    /// What `pthread_self` returns in it, as far as that is known.
+    pub pthread: u64,
+    /// 1 once it has been seen to wait as event loops do, see [`crate::turn`].
+    pub turns: u32,
+    /// Fills the struct up to its alignment.
+    pub pad: u32,
 }
 
-sized!(SwitchKey = 48, SwitchValue = 48, LastRead = 32, Thread = 128);
+sized!(SwitchKey = 48, SwitchValue = 48, LastRead = 32, Thread = 232);
 pod!(SwitchKey, SwitchValue, Thread);

@@ -11,7 +11,8 @@ pub static DESCRIPTOR_CALLS: [u64; 8] = bits(&[
     441,
 ]);
 
-const fn bits(numbers: &[u32]) -> [u64; 8] {
+/// A set of system calls.
+pub(crate) const fn bits(numbers: &[u32]) -> [u64; 8] {
     let mut bits = [0; 8];
     let mut index = 0;
     while index < numbers.len() {
@@ -21,15 +22,23 @@ const fn bits(numbers: &[u32]) -> [u64; 8] {
     bits
 }
 
-/// Whether a system call is one of [`DESCRIPTOR_CALLS`]. Without a branch per number, which would cost the verifier.
+/// Whether a set of system calls holds this one. Without a branch per number, which would cost the verifier.
+#[inline(always)]
+pub(crate) fn has(calls: &[u64; 8], syscall: i32) -> bool {
+    let number = syscall as u32;
+    // Hidden from the compiler, which would leave out the mask; the verifier needs it.
+    let word = core::hint::black_box(number as usize / 64) & 7;
+    number < 512 && (calls[word] >> (number % 64)) & 1 == 1
+}
+
+/// Whether a system call is one of [`DESCRIPTOR_CALLS`].
 #[inline(always)]
 #[must_use]
 pub fn names_descriptor(syscall: i32) -> bool {
-    let number = syscall as u32;
-    number < 512 && (DESCRIPTOR_CALLS[(number as usize / 64) & 7] >> (number % 64)) & 1 == 1
+    has(&DESCRIPTOR_CALLS, syscall)
 }
 
-/// Different sizes of one row that are counted exactly in one epoch on one CPU.
+/// Different sizes of one row that are counted exactly.
 pub const SIZES: usize = 16;
 /// Different errors of one row that are counted apart.
 pub const ERRORS: usize = 4;
@@ -46,8 +55,8 @@ pub struct ReadKey {
     pub file: u64,
     /// Process.
     pub pid: u32,
-    /// [`crate::control::Control::epoch`]
-    pub epoch: u32,
+    /// See [`crate::control::slice`].
+    pub slice: u32,
     /// Which system call.
     pub syscall: u32,
     /// See [`flag`].
@@ -76,7 +85,7 @@ pub struct Tally {
     pub count: u32,
 }
 
-/// What a row adds up to in one epoch, on one CPU.
+/// What a row adds up to.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReadValue {
@@ -86,14 +95,37 @@ pub struct ReadValue {
     pub bytes: u64,
     /// Calls that asked for something and returned 0.
     pub eof: u64,
-    /// The whole stack at the row's first call of the epoch, 0 when there is none.
+    /// Calls that returned what a larger one just before them would have brought along: they began where the site's last
+    /// one ended, in a file; nothing had been written since the site's last one, in a pipe.
+    pub continued: u64,
+    /// Calls that left a pipe full: how much more there was to come is not known.
+    pub full: u64,
+    /// Opens of the file whose first call of this row this was.
+    pub opens: u64,
+    /// Calls of which it is not known whether they are the first of an open.
+    pub opens_unknown: u64,
+    /// The whole stack at the row's first call, 0 when there is none.
     pub stack: u64,
+    /// Where that call's bytes went: one of [`into`].
+    pub into: u32,
+    /// Fills the struct up to its alignment.
+    pub pad: u32,
     /// Sizes asked for.
     pub requested: [Tally; SIZES],
     /// Sizes returned, without errors.
     pub returned: [Tally; SIZES],
     /// Errors by number.
     pub errors: [Tally; ERRORS],
+}
+
+/// Values of [`ReadValue::into`].
+pub mod into {
+    /// Not known.
+    pub const UNKNOWN: u32 = 0;
+    /// Into the `bytes` that the caller gets: `os.read`.
+    pub const BYTES: u32 = 1;
+    /// Elsewhere: into the buffer of a `BufferedReader`, or one of the caller's own.
+    pub const BUFFER: u32 = 2;
 }
 
 /// A size that found no free slot in its row; the value counts them.
@@ -108,5 +140,5 @@ pub struct SizeKey {
     pub what: u32,
 }
 
-sized!(ReadKey = 48, Tally = 8, ReadValue = 320, SizeKey = 56);
+sized!(ReadKey = 48, Tally = 8, ReadValue = 360, SizeKey = 56);
 pod!(ReadKey, ReadValue, SizeKey);

@@ -27,5 +27,5 @@ pub mod flag {
     pub const FOLLOW: u32 = 4;
 }
 
-sized!(Target = 96);
+sized!(Target = 144);
 pod!(Target);

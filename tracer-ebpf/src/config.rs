@@ -15,6 +15,18 @@ pub static HAS_RDONLY_CAST: Global<u32> = Global::new(0);
 /// BTF id of `struct kiocb`, whose first member is a `struct file *`.
 #[unsafe(no_mangle)]
 pub static KIOCB_TYPE: Global<u32> = Global::new(0);
+/// BTF id of `struct task_struct`.
+#[unsafe(no_mangle)]
+pub static TASK_TYPE: Global<u32> = Global::new(0);
+/// Offset of `task_struct.se.cfs_rq`, and so on to the preemption counter of the CPU; 0 where that is not known.
+#[unsafe(no_mangle)]
+pub static TASK_CFS_RQ: Global<u32> = Global::new(0);
+/// Offset of `cfs_rq.rq`.
+#[unsafe(no_mangle)]
+pub static CFS_RQ_RQ: Global<u32> = Global::new(0);
+/// Distance from a CPU's `runqueues` to its `__preempt_count`: a signed number.
+#[unsafe(no_mangle)]
+pub static RQ_PREEMPT_COUNT: Global<u32> = Global::new(0);
 /// Which argument of `sched_switch` is `prev_state`; 0 where it has none (before 5.18).
 #[unsafe(no_mangle)]
 pub static PREV_STATE_ARGUMENT: Global<u32> = Global::new(3);

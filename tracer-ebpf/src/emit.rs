@@ -2,9 +2,9 @@
 
 use core::arch::asm;
 
-use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_ringbuf_output};
-use aya_ebpf::maps::PerCpuHashMap;
-use tracer_common::control::Control;
+use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_ktime_get_ns, bpf_ringbuf_output};
+use aya_ebpf::maps::HashMap;
+use tracer_common::control::{self, Control};
 use tracer_common::counters::{Counters, Probe};
 use tracer_common::event::Header;
 
@@ -102,6 +102,22 @@ pub fn add(counter: *mut u64, amount: u64) {
     unsafe { asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) counter, in(reg) amount) };
 }
 
+/// Takes what one run of a program at a time may have; false if another run has it.
+#[inline(always)]
+pub fn claim(busy: *mut u64) -> bool {
+    let mut was = 1_u64;
+    // SAFETY: callers pass an aligned word of a map's value.
+    unsafe { asm!("{0} = xchg_64({1} + 0, {0})", inout(reg) was, in(reg) busy) };
+    was == 0
+}
+
+/// Gives it back.
+#[inline(always)]
+pub fn release(busy: *mut u64) {
+    // SAFETY: as in `claim`.
+    unsafe { busy.write_volatile(0) };
+}
+
 /// The header of an event of the thread that runs now.
 #[inline(always)]
 pub fn header(kind: u32, bytes: usize, at_ns: u64, task: Task) -> Header {
@@ -159,9 +175,16 @@ fn wakeup() -> u64 {
     if EVENTS.query(AVAILABLE) > u64::from(RING_WATERMARK.load()) { FORCE_WAKEUP } else { NO_WAKEUP }
 }
 
+/// What keys of aggregates carry now and here.
+#[inline(always)]
+pub fn slice(control: &Control) -> u32 {
+    // SAFETY: always callable; a probe stays on its CPU.
+    control::slice(control.epoch, unsafe { bpf_get_smp_processor_id() })
+}
+
 /// A row of an aggregate, made of `zero` at its first sight; `fresh` is told.
 #[inline(always)]
-pub fn row<K, V>(map: &PerCpuHashMap<K, V>, key: &K, zero: &V) -> Result<(*mut V, bool), Outcome> {
+pub fn row<K, V>(map: &HashMap<K, V>, key: &K, zero: &V) -> Result<(*mut V, bool), Outcome> {
     if let Some(row) = map.get_ptr_mut(key) {
         return Ok((row, false));
     }

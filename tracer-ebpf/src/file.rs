@@ -1,25 +1,27 @@
 //! The only reader of `struct file`: what a descriptor means, and its path at first sight.
 
+pub mod pipe;
+
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::{bpf_loop, bpf_probe_read_kernel_str};
-use tracer_common::counters::Probe;
 use tracer_common::event::kind;
 use tracer_common::file::{COMPONENT_BYTES, COMPONENTS, File, PATH_BYTES, flag};
 use tracer_common::hash::file_id;
 
-use crate::config::HAS_RDONLY_CAST;
+use crate::config::{HAS_RDONLY_CAST, KIOCB_TYPE};
 use crate::emit::{header, now, send_record};
-use crate::kernel::{self, Typed, as_kiocb, copied, field, word};
+use crate::kernel::{self, Typed, cast, copied, field, word};
 use crate::maps::{SEEN, SEEN_FILES};
 use crate::scratch::{self, Scratch};
 use crate::task::Task;
 
 /// What a descriptor means.
+#[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Opened {
     /// Address of the `struct file`.
-    file: u64,
+    pub file: u64,
     /// Address of its inode.
     inode: u64,
     /// Address of its super block.
@@ -34,28 +36,61 @@ pub struct Opened {
     pub flags: u32,
     /// See [`file_id`].
     pub id: u64,
+    /// `f_pos`
+    pub position: u64,
 }
 
-/// What a descriptor of a task means now, `None` when it is not open.
+impl Opened {
+    /// A pipe, with a name or without.
+    #[inline(always)]
+    pub fn is_pipe(&self) -> bool {
+        const S_IFMT: u32 = 0o170_000;
+        const S_IFIFO: u32 = 0o010_000;
+        self.mode & S_IFMT == S_IFIFO
+    }
+}
+
+/// What a descriptor of the current thread means now: its id, 0 when it is not open. Sends what it is at its first
+/// sight, and leaves the rest in the scratch buffer. A global function, see [`crate::python::walk`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn opened(probe: u32, descriptor: u32) -> u64 {
+    let task = Task::current();
+    let Some(scratch) = scratch::of(probe) else { return 0 };
+    let Some(opened) = look_up(task, descriptor) else { return 0 };
+    scratch.opened = opened;
+    send_once(probe, task, scratch);
+    opened.id
+}
+
+/// The `struct file` that a descriptor means, and no more.
 #[inline(always)]
-pub fn opened(task: Task, descriptor: u32) -> Option<Opened> {
+pub fn address(task: Task, descriptor: u32) -> Option<u64> {
+    copied(slot(task, descriptor)?).filter(|&file| file != 0)
+}
+
+#[inline(always)]
+fn look_up(task: Task, descriptor: u32) -> Option<Opened> {
+    let slot = slot(task, descriptor)?;
+    if HAS_RDONLY_CAST.load() == 1 { typed(slot) } else { untyped(slot) }
+}
+
+/// Where the descriptor table has a descriptor.
+#[inline(always)]
+fn slot(task: Task, descriptor: u32) -> Option<u64> {
     // SAFETY: `files` and `fdt` are typed.
     let (array, max): (u64, u32) = unsafe {
         let table: Typed = field(task.files(), &kernel::FILES_FDT);
         (field(table, &kernel::FDT_FD), field(table, &kernel::FDT_MAX))
     };
-    if descriptor >= max {
-        return None;
-    }
-    let slot = array + u64::from(descriptor) * 8;
-    if HAS_RDONLY_CAST.load() == 1 { typed(slot) } else { untyped(slot) }
+    (descriptor < max).then(|| array + u64::from(descriptor) * 8)
 }
 
 /// By direct loads: a slot of the descriptor table, seen as the start of a `struct kiocb`, is a `struct file *`.
 #[inline(always)]
 fn typed(slot: u64) -> Option<Opened> {
     // SAFETY: `HAS_RDONLY_CAST`, and the loader has checked that `ki_filp` is the first member.
-    let file: Typed = unsafe { core::ptr::read_volatile(as_kiocb(slot).cast()) };
+    let file: Typed = unsafe { core::ptr::read_volatile(cast(slot, &KIOCB_TYPE).cast()) };
     if file.is_null() {
         return None;
     }
@@ -75,6 +110,7 @@ fn typed(slot: u64) -> Option<Opened> {
             mode: u32::from(field::<u16>(inode, &kernel::INODE_MODE)),
             flags: field(file, &kernel::FILE_FLAGS),
             id: file_id(number, device, generation),
+            position: field(file, &kernel::FILE_POSITION),
         })
     }
 }
@@ -96,35 +132,36 @@ fn untyped(slot: u64) -> Option<Opened> {
         mode: u32::from(word(inode, &kernel::INODE_MODE) as u16),
         flags: word(file, &kernel::FILE_FLAGS) as u32,
         id: file_id(number, device, generation),
+        position: word(file, &kernel::FILE_POSITION),
     })
 }
 
 /// Sends what a file is, if that has not been sent.
 #[inline(always)]
-pub fn send_once(probe: Probe, task: Task, opened: &Opened) {
-    let slot = opened.id as u32 & (SEEN - 1);
-    if SEEN_FILES.get(slot).is_some_and(|&seen| seen == opened.id) {
+fn send_once(probe: u32, task: Task, scratch: &mut Scratch) {
+    let id = scratch.opened.id;
+    let slot = id as u32 & (SEEN - 1);
+    if SEEN_FILES.get(slot).is_some_and(|&seen| seen == id) {
         return;
     }
-    if send(probe, task, opened)
+    if send(probe, task, scratch)
         && let Some(seen) = SEEN_FILES.get_ptr_mut(slot)
     {
         // SAFETY: one word; whoever writes last only makes the other's file be sent again.
-        unsafe { *seen = opened.id };
+        unsafe { *seen = id };
     }
 }
 
 #[inline(always)]
-fn send(probe: Probe, task: Task, opened: &Opened) -> bool {
-    let Some(scratch) = scratch::of_probe(probe) else { return false };
-    let file = &mut scratch.file;
+fn send(probe: u32, task: Task, scratch: &mut Scratch) -> bool {
+    let (opened, file) = (scratch.opened, &mut scratch.file);
     (file.id, file.inode, file.device) = (opened.id, opened.number, opened.device);
     (file.mode, file.open_flags) = (opened.mode, opened.flags);
     file.magic = word(opened.super_block, &kernel::SB_MAGIC);
     file.rdev = word(opened.inode, &kernel::INODE_RDEV) as u32;
-    read_peer(opened, file);
-    start_climb(task, opened, scratch);
-    let mut number = probe as u32;
+    read_peer(&opened, file);
+    start_climb(task, &opened, scratch);
+    let mut number = probe;
     // SAFETY: `climb_step` has the signature that the helper wants, and `number` outlives the loop.
     unsafe { bpf_loop(COMPONENTS, climb_step as *mut c_void, (&raw mut number).cast(), 0) };
     finish(probe, task)
@@ -132,9 +169,9 @@ fn send(probe: Probe, task: Task, opened: &Opened) -> bool {
 
 /// Sends the file in the scratch buffer, whose path has been followed.
 #[inline(always)]
-fn finish(probe: Probe, task: Task) -> bool {
+fn finish(probe: u32, task: Task) -> bool {
     // Looked up anew: the steps wrote to it behind the compiler's back.
-    let Some(scratch) = scratch::of_probe(probe) else { return false };
+    let Some(scratch) = scratch::of(probe) else { return false };
     let (climb, file) = (&scratch.climb, &mut scratch.file);
     file.flags = climb.flags | if climb.done == 0 { flag::TRUNCATED } else { 0 };
     file.path_bytes = climb.bytes as u32;
@@ -142,7 +179,7 @@ fn finish(probe: Probe, task: Task) -> bool {
         File::FIXED as u64 + u64::from(file.path_bytes & (2 * PATH_BYTES as u32 - 1)).min(PATH_BYTES as u64);
     file.header = header(kind::FILE, bytes as usize, now(), task);
     // SAFETY: the record is as long as its longest path.
-    unsafe { send_record(probe as u32, (&raw const scratch.file).cast(), bytes) }
+    unsafe { send_record(probe, (&raw const scratch.file).cast(), bytes) }
 }
 
 /// Address family and peer of a socket.

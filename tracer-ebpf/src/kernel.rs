@@ -4,9 +4,9 @@ use core::ffi::c_void;
 use core::mem::MaybeUninit;
 
 use aya_ebpf::Global;
-use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+use aya_ebpf::helpers::generated::{bpf_get_current_task, bpf_probe_read_kernel};
 
-use crate::config::KIOCB_TYPE;
+use crate::config::{CFS_RQ_RQ, RQ_PREEMPT_COUNT, TASK_CFS_RQ};
 
 macro_rules! declare {
     ($($name:ident = $struct:ident . $path:literal;)*) => { $(
@@ -49,7 +49,20 @@ pub fn word(base: u64, offset: &Global<u32>) -> u64 {
     copied(base + u64::from(offset.load())).unwrap_or(0)
 }
 
-/// A plain address seen as `struct kiocb`, by the kernel function `bpf_rdonly_cast`.
+/// `__preempt_count`, the interrupts that this CPU is in; 0 where it is not known.
+/// <https://github.com/torvalds/linux/blob/v6.12/include/linux/preempt.h#L36>
+#[inline(always)]
+pub fn preempt_count() -> u32 {
+    if TASK_CFS_RQ.load() == 0 {
+        return 0;
+    }
+    // SAFETY: always there.
+    let task = unsafe { bpf_get_current_task() };
+    let run_queue = word(word(task, &TASK_CFS_RQ), &CFS_RQ_RQ);
+    copied(run_queue.wrapping_add_signed(i64::from(RQ_PREEMPT_COUNT.load() as i32))).unwrap_or(0)
+}
+
+/// A plain address seen as a struct, whose BTF id is `id`, by the kernel function `bpf_rdonly_cast`.
 ///
 /// aya knows no kernel functions: this calls a helper number that does not exist, and the loader rewrites the
 /// instruction. The verifier turns the call into a move.
@@ -58,10 +71,10 @@ pub fn word(base: u64, offset: &Global<u32>) -> u64 {
 /// # Safety
 /// Only with `HAS_RDONLY_CAST`: elsewhere the verifier refuses the unknown helper.
 #[inline(always)]
-pub unsafe fn as_kiocb(address: u64) -> Typed {
+pub unsafe fn cast(address: u64, id: &Global<u32>) -> Typed {
     // SAFETY: what the number calls after the loader's rewrite has this signature.
     let rdonly_cast: unsafe extern "C" fn(u64, u64) -> Typed =
         unsafe { core::mem::transmute(tracer_common::control::RDONLY_CAST_PLACEHOLDER as usize) };
     // SAFETY: any address may be cast; loads through the result are checked.
-    unsafe { rdonly_cast(address, u64::from(KIOCB_TYPE.load())) }
+    unsafe { rdonly_cast(address, u64::from(id.load())) }
 }

@@ -10,13 +10,17 @@
 mod config;
 mod emit;
 mod file;
+mod gil;
 mod kernel;
 mod maps;
+mod number;
+mod opens;
 mod probes;
 mod python;
 mod scratch;
 mod task;
 mod thread;
+mod turn;
 mod user;
 
 #[panic_handler]

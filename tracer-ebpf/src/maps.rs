@@ -4,15 +4,20 @@
 //! User space may change capacities at load; these are for two CPUs.
 
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, RingBuf};
+use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
+use tracer_common::collector::Collection;
 use tracer_common::control::Control;
 use tracer_common::counters::{Counters, Probe};
-use tracer_common::handler::Place;
+use tracer_common::gil::{HoldKey, Pthread, Queue};
+use tracer_common::handler::{Check, Place};
 use tracer_common::sample::{EntryKey, SampleKey};
 use tracer_common::switch::{SwitchKey, SwitchValue, Thread};
 use tracer_common::syscall::{ReadKey, ReadValue, SizeKey};
 use tracer_common::target::Target;
+use tracer_common::turn::Loop;
+use tracer_common::wakeup::WakeKey;
 
+use crate::opens::Open;
 use crate::scratch::Scratch;
 
 /// The run switch, the epoch, what is shed.
@@ -31,29 +36,68 @@ pub static TARGETS: HashMap<u32, Target> = HashMap::with_max_entries(8192, 0);
 #[map]
 pub static THREADS: HashMap<u32, Thread> = HashMap::with_max_entries(16384, 0);
 
-/// Switches: rows of two epochs.
+/// Switches: rows of two epochs. As all aggregates a plain map with the CPU in its keys: a per-CPU map would have room
+/// for every row on every CPU, and takes long to make.
 #[map]
-pub static SWITCHES: PerCpuHashMap<SwitchKey, SwitchValue> = PerCpuHashMap::with_max_entries(16384, 0);
+pub static SWITCHES: HashMap<SwitchKey, SwitchValue> = HashMap::with_max_entries(32768, 0);
+
+/// Wakeups: rows of two epochs; as many as there are rows of switches, since most sleeps have one waker.
+#[map]
+pub static WAKEUPS: HashMap<WakeKey, u64> = HashMap::with_max_entries(16384, 0);
+
+/// Who held the GIL while others waited: rows of two epochs.
+#[map]
+pub static HOLDS: HashMap<HoldKey, u64> = HashMap::with_max_entries(4096, 0);
+
+/// Who waits for the GIL of each process.
+#[map]
+pub static QUEUES: HashMap<u32, Queue> = HashMap::with_max_entries(8192, 0);
+
+/// Threads as the interpreter knows them; as many as [`THREADS`].
+#[map]
+pub static PTHREADS: HashMap<Pthread, u32> = HashMap::with_max_entries(16384, 0);
 
 /// Reads: rows of two epochs. The widest value by far, hence fewer.
 #[map]
-pub static READS: PerCpuHashMap<ReadKey, ReadValue> = PerCpuHashMap::with_max_entries(4096, 0);
+pub static READS: HashMap<ReadKey, ReadValue> = HashMap::with_max_entries(8192, 0);
 
 /// Sizes that found no slot in their row: few, since a row has room for 16.
 #[map]
-pub static READ_SIZES: PerCpuHashMap<SizeKey, u64> = PerCpuHashMap::with_max_entries(2048, 0);
+pub static READ_SIZES: HashMap<SizeKey, u64> = HashMap::with_max_entries(2048, 0);
 
 /// Samples: at most the rate times two epochs new rows a second and CPU.
 #[map]
-pub static SAMPLES: PerCpuHashMap<SampleKey, u64> = PerCpuHashMap::with_max_entries(8192, 0);
+pub static SAMPLES: HashMap<SampleKey, u64> = HashMap::with_max_entries(8192, 0);
 
 /// Functions that the evaluation function was entered for.
 #[map]
-pub static ENTRIES: PerCpuHashMap<EntryKey, u64> = PerCpuHashMap::with_max_entries(4096, 0);
+pub static ENTRIES: HashMap<EntryKey, u64> = HashMap::with_max_entries(4096, 0);
 
 /// Processes whose signal handlers are watched: as many as there are file descriptors for their watchpoints.
 #[map]
 pub static HANDLERS: HashMap<u32, Place> = HashMap::with_max_entries(64, 0);
+
+/// Threads that turn as event loops do: one of most processes.
+#[map]
+pub static LOOPS: HashMap<u32, Loop> = HashMap::with_max_entries(4096, 0);
+
+/// Garbage collections that go on: one thread of a process at a time.
+#[map]
+pub static COLLECTIONS: HashMap<u32, Collection> = HashMap::with_max_entries(1024, 0);
+
+/// Main threads whose calls of the functions that look for signals are counted.
+#[map]
+pub static CHECKS: HashMap<u32, Check> = HashMap::with_max_entries(64, 0);
+
+/// Signals that traced processes have sent to those that are not, by receiver, as a set: the oldest are forgotten.
+/// Signals are not sent under a run-queue lock, so that an LRU map will do.
+#[map]
+pub static RECEIVERS: LruHashMap<u32, u64> = LruHashMap::with_max_entries(1024, 0);
+
+/// Pythons that are not traced and may well send signals to those that are: where they are then is told, and nothing
+/// else of them.
+#[map]
+pub static SENDERS: HashMap<u32, Target> = HashMap::with_max_entries(64, 0);
 
 /// Everything that is told one by one.
 #[map]
@@ -62,6 +106,13 @@ pub static EVENTS: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
 /// Room to put a stack, a code object or a path together, one per probe that does so, so that one may interrupt another.
 #[map]
 pub static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(Probe::WITH_SCRATCH, 0);
+
+/// Open files and where they have been read, by the address of the `struct file`.
+#[map]
+pub static OPENS: Array<Open> = Array::with_max_entries(OPENS_SLOTS, 0);
+
+/// As many files as are open at a time in a few busy servers: two that share a slot are told, not mixed up.
+pub const OPENS_SLOTS: u32 = 16384;
 
 /// Ids of stacks that have been sent, by the low bits of the id: a collision only sends one again.
 #[map]

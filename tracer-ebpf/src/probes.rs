@@ -1,9 +1,12 @@
 //! One file per family of hooks.
 
 mod entry;
+mod gc;
 mod handler;
 mod process;
 mod sample;
 mod signal;
 mod switch;
 mod syscall;
+mod tasks;
+mod wakeup;

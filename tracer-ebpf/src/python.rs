@@ -6,11 +6,11 @@
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::bpf_loop;
-use tracer_common::control::MAX_DEPTH;
+use tracer_common::control::{MAX_DEPTH, STEPS_PER_FRAME};
 use tracer_common::counters::Probe;
 use tracer_common::event::kind;
 use tracer_common::hash::{SEED, mix};
-use tracer_common::python::{FRAME_BYTES, Frame, Layout, Python, Stack, flag, status};
+use tracer_common::python::{FRAME_BYTES, Frame, Layout, Python, Stack, THREAD_STATES, flag, status};
 use tracer_common::target::{self, Target};
 
 use crate::config::DEPTH;
@@ -21,14 +21,13 @@ use crate::task::Task;
 use crate::user;
 
 mod code;
-mod function;
+mod collector;
+pub mod function;
 pub use code::send_site;
-pub use function::called;
+pub use collector::{counts, holds_gil};
 
 /// Tag bits of a frame's code pointer (3.14 and later); objects are 16-byte aligned in every version.
 const TAG_BITS: u64 = 7;
-/// Thread states that are looked at where the thread's own slot is not known.
-const THREAD_STATES: u32 = 1024;
 
 /// A stack that has been walked, and sent if it was new.
 #[derive(Clone, Copy, Default)]
@@ -41,24 +40,44 @@ pub struct Walked {
 
 /// Walks the current thread's stack, and sends it at its first sight.
 #[inline(always)]
-pub fn walk(probe: Probe, task: Task, target: &Target) -> Walked {
-    walk_to(probe, task, target, DEPTH.load())
+pub fn walk(probe: Probe, target: &Target) -> Walked {
+    walk_to(probe, target, DEPTH.load())
 }
 
 /// [`walk`], down to `depth` frames.
 #[inline(always)]
-pub fn walk_to(probe: Probe, task: Task, target: &Target, depth: u32) -> Walked {
-    let Some(scratch) = scratch::of_probe(probe) else { return Walked { id: 0, status: status::FAULTED } };
-    scratch.layout = target.python.layout;
-    let top = match top_frame(target, task) {
+pub fn walk_to(probe: Probe, target: &Target, depth: u32) -> Walked {
+    const NO_ROOM: Walked = Walked { id: 0, status: status::FAULTED };
+    let Some(scratch) = scratch::of_probe(probe) else { return NO_ROOM };
+    scratch.target = *target;
+    let id = walk_current(probe as u32, depth);
+    // Looked up anew: the walk wrote to it behind the compiler's back.
+    let Some(scratch) = scratch::of_probe(probe) else { return NO_ROOM };
+    Walked { id, status: scratch.walk.status }
+}
+
+/// Walks by the target in the scratch buffer; the stack's id, 0 when there is none. Leaves its status there.
+///
+/// A global function, as are all that are not mangled and take and return numbers alone: the verifier follows it once
+/// for a program, and not once for every state in which the program gets here.
+/// <https://github.com/torvalds/linux/blob/v6.12/kernel/bpf/verifier.c#L9873>
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn walk_current(probe: u32, depth: u32) -> u64 {
+    let Some(scratch) = scratch::of(probe) else { return 0 };
+    let top = match top_frame(&scratch.target, Task::current()) {
         Ok(frame) => frame,
-        Err(status) => return Walked { id: 0, status },
+        Err(status) => {
+            scratch.walk.status = status;
+            return 0;
+        }
     };
-    scratch.walk = Walk { frame: top, hash: mix(SEED, target.space), depth: 0, python: 0, faulted: 0 };
-    let mut number = probe as u32;
+    let hash = mix(SEED, scratch.target.space);
+    scratch.walk = Walk { frame: top, hash, depth: 0, limit: depth, faulted: 0, status: 0, pad: 0 };
+    let mut number = probe;
     // SAFETY: `step` has the signature that the helper wants, and `number` outlives the loop.
-    unsafe { bpf_loop(depth, step as *mut c_void, (&raw mut number).cast(), 0) };
-    finish(probe, task, target)
+    unsafe { bpf_loop(STEPS_PER_FRAME * depth, step as *mut c_void, (&raw mut number).cast(), 0) };
+    finish(probe)
 }
 
 /// The state of a walk between two frames. Kept in the scratch buffer: what the verifier reads back from there is
@@ -68,14 +87,18 @@ pub struct Walk {
     frame: u64,
     hash: u64,
     depth: u64,
-    /// A frame that is no C boundary was seen.
-    python: u32,
+    /// Frames that are kept.
+    limit: u32,
     faulted: u32,
+    /// What came of it: one of [`status`].
+    status: u32,
+    /// Fills up to the next word.
+    pad: u32,
 }
 
-/// Keeps one frame and moves on to its caller.
+/// Keeps one frame and moves on to its caller. A boundary to C is passed over.
 #[inline(never)]
-unsafe extern "C" fn step(index: u64, context: *mut c_void) -> i64 {
+unsafe extern "C" fn step(_index: u64, context: *mut c_void) -> i64 {
     // SAFETY: `bpf_loop` hands on what it was given.
     let probe = unsafe { *context.cast::<u32>() };
     let Some(scratch) = scratch::of(probe) else { return 1 };
@@ -87,41 +110,48 @@ unsafe extern "C" fn step(index: u64, context: *mut c_void) -> i64 {
         scratch.walk.faulted = 1;
         return 1;
     };
-    scratch.stack.frames[index as usize & (MAX_DEPTH - 1)] = frame;
+    if frame.code == 0 {
+        scratch.walk.frame = previous;
+        return 0;
+    }
+    let depth = scratch.walk.depth;
+    if depth >= u64::from(scratch.walk.limit) {
+        return 1;
+    }
+    scratch.stack.frames[depth as usize & (MAX_DEPTH - 1)] = frame;
     let walk = &mut scratch.walk;
-    walk.python |= u32::from(frame.code != 0);
     walk.hash = mix(
         mix(walk.hash, frame.code),
         u64::from(frame.instruction as u32) << 32 | u64::from(frame.identity),
     );
-    walk.depth = index + 1;
+    walk.depth = depth + 1;
     walk.frame = previous;
     0
 }
 
 #[inline(always)]
-fn finish(probe: Probe, task: Task, target: &Target) -> Walked {
+fn finish(probe: u32) -> u64 {
     // Looked up anew: the steps wrote to it behind the compiler's back.
-    let Some(scratch) = scratch::of_probe(probe) else { return Walked { id: 0, status: status::FAULTED } };
-    let walk = &scratch.walk;
-    let status = match (walk.faulted, walk.python) {
+    let Some(scratch) = scratch::of(probe) else { return 0 };
+    let walk = &mut scratch.walk;
+    walk.status = match (walk.faulted, walk.depth) {
         (1, _) => status::FAULTED,
         (_, 0) => status::NO_PYTHON_FRAME,
         _ if walk.frame != 0 => status::OK | status::TRUNCATED,
         _ => status::OK,
     };
-    if walk.python == 0 {
-        return Walked { id: 0, status };
+    if walk.depth == 0 {
+        return 0;
     }
     let id = walk.hash.max(1);
     if !seen_stack(id) {
         scratch.stack.id = id;
-        scratch.stack.space = target.space;
-        scratch.stack.status = status;
-        scratch.stack.depth = walk.depth as u32;
-        send_stack(probe, task, target, walk.depth);
+        scratch.stack.space = scratch.target.space;
+        scratch.stack.status = scratch.walk.status;
+        scratch.stack.depth = scratch.walk.depth as u32;
+        send_stack(probe, scratch.walk.depth);
     }
-    Walked { id, status }
+    id
 }
 
 #[inline(always)]
@@ -131,44 +161,75 @@ fn seen_stack(id: u64) -> bool {
 
 /// Sends the stack in the scratch buffer, after the names that it needs.
 #[inline(always)]
-fn send_stack(probe: Probe, task: Task, target: &Target, depth: u64) {
-    code::send_all(probe, task, target, depth);
-    let Some(scratch) = scratch::of_probe(probe) else { return };
+fn send_stack(probe: u32, depth: u64) {
+    code::send_all(probe, depth);
+    let Some(scratch) = scratch::of(probe) else { return };
     let frames = (depth & (2 * MAX_DEPTH as u64 - 1)).min(MAX_DEPTH as u64);
     let bytes = Stack::FIXED as u64 + frames * size_of::<Frame>() as u64;
-    scratch.stack.header = header(kind::STACK, bytes as usize, now(), task);
+    scratch.stack.header = header(kind::STACK, bytes as usize, now(), Task::current());
     // SAFETY: the stack is as long as its deepest.
-    let sent = unsafe { send_record(probe as u32, (&raw const scratch.stack).cast(), bytes) };
+    let sent = unsafe { send_record(probe, (&raw const scratch.stack).cast(), bytes) };
     if sent && let Some(slot) = SEEN_STACKS.get_ptr_mut(scratch.stack.id as u32 & (SEEN - 1)) {
         // SAFETY: one word; whoever writes last only makes the other's stack be sent again.
         unsafe { *slot = scratch.stack.id };
     }
 }
 
-/// The innermost Python frame alone: the call site. The reason, where there is none.
+/// Looks for the innermost Python frame alone, the call site, and leaves it in the scratch buffer: [`status::OK`], or
+/// why there is none.
 #[inline(always)]
-pub fn leaf(probe: Probe, task: Task, target: &Target) -> Result<Frame, u32> {
-    let Some(scratch) = scratch::of_probe(probe) else { return Err(status::FAULTED) };
-    scratch.layout = target.python.layout;
-    let mut at = top_frame(target, task)?;
-    for _ in 0..3 {
+pub fn leaf(probe: Probe, target: &Target) -> u32 {
+    let Some(scratch) = scratch::of_probe(probe) else { return status::FAULTED };
+    scratch.target = *target;
+    leaf_of_current(probe as u32)
+}
+
+/// [`leaf`] of the target in the scratch buffer: a global function, see [`walk_current`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn leaf_of_current(probe: u32) -> u32 {
+    let Some(scratch) = scratch::of(probe) else { return status::FAULTED };
+    match top_frame(&scratch.target, Task::current()) {
+        Ok(frame) => innermost(scratch, frame),
+        Err(status) => status,
+    }
+}
+
+/// The same of any thread of the current process, by its thread state: it may move on meanwhile.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn leaf_of_state(probe: u32, state: u64) -> u32 {
+    let Some(scratch) = scratch::of(probe) else { return status::FAULTED };
+    match top_frame_of(&scratch.target.python.layout, state) {
+        Ok(frame) => innermost(scratch, frame),
+        Err(status) => status,
+    }
+}
+
+/// Leaves the first frame that is no C boundary.
+#[inline(always)]
+fn innermost(scratch: &mut Scratch, mut at: u64) -> u32 {
+    /// Boundaries to C that may lie above it.
+    const BOUNDARIES: usize = 2;
+    for _ in 0..=BOUNDARIES {
         if at == 0 {
-            return Err(status::NO_PYTHON_FRAME);
+            break;
         }
-        let (frame, previous) = read_frame(scratch, at).ok_or(status::FAULTED)?;
+        let Some((frame, previous)) = read_frame(scratch, at) else { return status::FAULTED };
         if frame.code != 0 {
-            return Ok(frame);
+            scratch.leaf = frame;
+            return status::OK;
         }
         at = previous;
     }
-    Err(status::NO_PYTHON_FRAME)
+    status::NO_PYTHON_FRAME
 }
 
 /// The frame that a pointer in the evaluation function's arguments means.
 #[inline(always)]
 pub fn frame_at(probe: Probe, target: &Target, address: u64) -> Option<Frame> {
     let scratch = scratch::of_probe(probe)?;
-    scratch.layout = target.python.layout;
+    scratch.target = *target;
     read_frame(scratch, address).map(|(frame, _)| frame)
 }
 
@@ -183,8 +244,12 @@ fn top_frame(target: &Target, task: Task) -> Result<u64, u32> {
         return Err(status::NO_PYTHON_FRAME);
     }
     let python = &target.python;
-    let state = thread_state(python, task.fsbase())?;
-    let layout = &python.layout;
+    top_frame_of(&python.layout, thread_state(python, task.fsbase())?)
+}
+
+/// Address of the innermost frame of a thread state, 0 when it has none.
+#[inline(always)]
+fn top_frame_of(layout: &Layout, state: u64) -> Result<u64, u32> {
     let top = user::read::<u64>(state + u64::from(layout.top_frame)).ok_or(status::FAULTED)?;
     if layout.flags & flag::VIA_CFRAME == 0 || top == 0 {
         return Ok(top);
@@ -265,7 +330,7 @@ unsafe extern "C" fn search_step(_index: u64, context: *mut c_void) -> i64 {
 /// A frame and the address of its caller's; `None` where its memory is not resident.
 #[inline(always)]
 fn read_frame(scratch: &mut Scratch, address: u64) -> Option<(Frame, u64)> {
-    let layout = scratch.layout;
+    let layout = scratch.target.python.layout;
     let bytes = u32::from(layout.frame_bytes).min(FRAME_BYTES as u32);
     // SAFETY: the buffer has 128 bytes.
     if !unsafe { user::read_into(scratch.frame.as_mut_ptr().cast(), bytes, address) } {
@@ -282,12 +347,29 @@ fn read_frame(scratch: &mut Scratch, address: u64) -> Option<(Frame, u64)> {
         return Some((Frame::default(), previous));
     }
     let word = frame_word(scratch, layout.frame_instruction & !7);
-    let instruction = if layout.flags & flag::INDEX == 0 {
+    let instruction = if layout.flags & flag::COPIES != 0 {
+        in_copy(&layout, code, word, frame_word(scratch, layout.frame_copy) as u32)
+    } else if layout.flags & flag::INDEX == 0 {
         word.wrapping_sub(code) as i32
     } else {
         (word >> (8 * u32::from(layout.frame_instruction & 4))) as i32
     };
     Some((Frame { code, instruction, identity: identity(scratch, code) }, previous))
+}
+
+/// Bytes from a code object to an instruction of a thread's own copy of the bytecode, as if it were the first, which lies
+/// in the code object; -1 where the copy is not resident.
+/// <https://github.com/python/cpython/blob/v3.14.0/Include/cpython/code.h> (`_PyCodeArray`)
+#[inline(always)]
+fn in_copy(layout: &Layout, code: u64, instruction: u64, copy: u32) -> i32 {
+    if copy == 0 {
+        return instruction.wrapping_sub(code) as i32;
+    }
+    let copies = user::read::<u64>(code + u64::from(layout.code_copies)).unwrap_or(0);
+    match user::read::<u64>(copies + 8 + 8 * u64::from(copy)) {
+        Some(bytecode) => instruction.wrapping_sub(bytecode).wrapping_add(layout.code_bytecode.into()) as i32,
+        None => -1,
+    }
 }
 
 #[inline(always)]
@@ -303,7 +385,7 @@ fn frame_byte(scratch: &Scratch, offset: u16) -> u8 {
 /// Reads what tells a code object from one that was at its address before; 0 where it is not resident.
 #[inline(always)]
 fn identity(scratch: &mut Scratch, code: u64) -> u32 {
-    let layout = scratch.layout;
+    let layout = scratch.target.python.layout;
     let start = identity_start(&layout);
     let bytes = u32::from(layout.code_line_table + 8 - start) & (8 * IDENTITY_WORDS as u32 - 1);
     // SAFETY: the buffer has 128 bytes.
@@ -330,13 +412,13 @@ fn identity_start(layout: &Layout) -> u16 {
 /// A word of the code object that was read last for its identity.
 #[inline(always)]
 fn identity_word(scratch: &Scratch, offset: u16) -> u64 {
-    let index = (offset.wrapping_sub(identity_start(&scratch.layout)) >> 3) as usize;
+    let index = (offset.wrapping_sub(identity_start(&scratch.target.python.layout)) >> 3) as usize;
     scratch.identity[index & (IDENTITY_WORDS - 1)]
 }
 
 /// `co_firstlineno` of the code object that was read last for its identity.
 #[inline(always)]
 fn first_line(scratch: &Scratch) -> i32 {
-    let offset = scratch.layout.code_first_line;
+    let offset = scratch.target.python.layout.code_first_line;
     (identity_word(scratch, offset) >> (8 * u32::from(offset & 4))) as i32
 }

@@ -2,11 +2,12 @@
 
 use tracer_common::counters::Probe;
 use tracer_common::file::File;
-use tracer_common::python::{Code, FRAME_BYTES, Layout, Stack};
+use tracer_common::python::{Code, FRAME_BYTES, Frame, Stack};
 use tracer_common::switch::{SwitchKey, SwitchValue};
 use tracer_common::syscall::{ReadKey, ReadValue};
+use tracer_common::target::Target;
 
-use crate::file::Climb;
+use crate::file::{Climb, Opened};
 use crate::maps::SCRATCH;
 use crate::python::Walk;
 
@@ -16,18 +17,20 @@ pub const IDENTITY_WORDS: usize = 16;
 /// One probe's room on one CPU.
 #[repr(C)]
 pub struct Scratch {
-    /// Where the walk's objects lie: a copy, so that its steps need not look the process up again.
-    pub layout: Layout,
-    /// Fills up to the next word.
-    pub pad: u32,
+    /// The process that is looked at: a copy, so that the walk and its steps need not look it up again.
+    pub target: Target,
     /// The frame being read.
     pub frame: [u64; FRAME_BYTES / 8],
     /// The part of a code object that tells it from others.
     pub identity: [u64; IDENTITY_WORDS],
+    /// The call site that was looked for last.
+    pub leaf: Frame,
     /// The stack being put together.
     pub stack: Stack,
     /// The code object being sent.
     pub code: Code,
+    /// The descriptor that was looked up last.
+    pub opened: Opened,
     /// The file being sent.
     pub file: File,
     /// The path being followed upwards.
@@ -45,6 +48,8 @@ pub struct Scratch {
     pub arrived: u32,
     /// The row of a read, kept here for the same reason.
     pub read: ReadKey,
+    /// 1 while a program that may be preempted uses this room.
+    pub busy: u64,
     /// Never written: a new row's value, too wide for the stack.
     pub no_reads: ReadValue,
 }

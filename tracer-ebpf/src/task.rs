@@ -2,10 +2,19 @@
 
 use aya_ebpf::bindings::{pt_regs, task_struct};
 use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_task_pt_regs};
+use tracer_common::control::Control;
 use tracer_common::target::Target;
+use tracer_common::task::TaskId;
+use tracer_common::wakeup::EXIT;
 
-use crate::kernel::{self, Typed, field};
+use crate::config::{HAS_RDONLY_CAST, TASK_TYPE};
+use crate::kernel::{self, Typed, cast, copied, field};
 use crate::maps::TARGETS;
+use crate::number;
+
+/// Places in `signal_struct.pids`: <https://github.com/torvalds/linux/blob/v6.12/include/linux/pid_types.h#L5>
+const PIDTYPE_PGID: u64 = 2;
+const PIDTYPE_SID: u64 = 3;
 
 /// A thread, as the kernel sees it.
 #[derive(Clone, Copy)]
@@ -19,6 +28,12 @@ impl Task {
         Self(task)
     }
 
+    /// As the kernel has it.
+    #[inline(always)]
+    pub fn typed(self) -> Typed {
+        self.0
+    }
+
     /// The thread that runs now.
     #[inline(always)]
     pub fn current() -> Self {
@@ -26,14 +41,26 @@ impl Task {
         Self(unsafe { bpf_get_current_task_btf() }.cast())
     }
 
-    /// Its process.
+    /// To reach what it points at. The verifier searches all of the kernel's types, several times, for each pointer
+    /// that is loaded from a trusted one; by a cast one it loads pointers without.
+    /// <https://github.com/torvalds/linux/blob/v6.12/kernel/bpf/verifier.c#L6581>
+    #[inline(always)]
+    fn reach(self) -> Typed {
+        if HAS_RDONLY_CAST.load() == 0 {
+            return self.0; // before 6.2 there is no search
+        }
+        // SAFETY: as just checked.
+        unsafe { cast(self.0 as u64, &TASK_TYPE) }
+    }
+
+    /// Its process, as the initial pid namespace numbers it: what maps and rows are keyed by.
     #[inline(always)]
     pub fn pid(self) -> u32 {
         // SAFETY: `self.0` is typed, here and in all methods.
         unsafe { field(self.0, &kernel::TASK_TGID) }
     }
 
-    /// Itself.
+    /// Itself, likewise.
     #[inline(always)]
     pub fn tid(self) -> u32 {
         // SAFETY: typed.
@@ -50,6 +77,24 @@ impl Task {
         };
         // SAFETY: both are 16 plain bytes.
         unsafe { core::mem::transmute(words) }
+    }
+
+    /// The system call that it is in by its own will; -1 for none. A thread on its way out is in `exit_group`.
+    /// <https://github.com/torvalds/linux/blob/v6.12/include/linux/sched.h#L1674>
+    #[inline(always)]
+    pub fn own_call(self) -> i32 {
+        const PF_EXITING: u32 = 0x4;
+        /// `PF_KTHREAD`, `PF_IO_WORKER`, `PF_USER_WORKER`: their registers are nobody's.
+        const PF_KERNELS_OWN: u32 = 0x0020_0000 | 0x10 | 0x4000;
+        // SAFETY: typed.
+        let flags: u32 = unsafe { field(self.0, &kernel::TASK_FLAGS) };
+        if flags & PF_KERNELS_OWN != 0 {
+            -1
+        } else if flags & PF_EXITING != 0 {
+            EXIT
+        } else {
+            self.registers().syscall() as i32
+        }
     }
 
     /// What `pthread_self` returns on x86-64 with glibc and musl.
@@ -86,7 +131,7 @@ impl Task {
     pub fn wait_status(self) -> u32 {
         // SAFETY: typed, and `signal` is.
         unsafe {
-            let signal: Typed = field(self.0, &kernel::TASK_SIGNAL);
+            let signal: Typed = field(self.reach(), &kernel::TASK_SIGNAL);
             match field::<u32>(signal, &kernel::SIGNAL_GROUP_EXIT_CODE) {
                 0 => field(self.0, &kernel::TASK_EXIT_CODE),
                 code => code,
@@ -99,16 +144,64 @@ impl Task {
     pub fn is_last_thread(self) -> bool {
         // SAFETY: typed, and `signal` is.
         unsafe {
-            let signal: Typed = field(self.0, &kernel::TASK_SIGNAL);
+            let signal: Typed = field(self.reach(), &kernel::TASK_SIGNAL);
             field::<u32>(signal, &kernel::SIGNAL_LIVE) == 0
         }
     }
 
-    /// Process of its parent.
+    /// Its process group, as the tracer's pid namespace numbers it.
     #[inline(always)]
-    pub fn parent_pid(self) -> u32 {
-        // SAFETY: typed, and `real_parent` is.
-        unsafe { field(field::<Typed>(self.0, &kernel::TASK_REAL_PARENT), &kernel::TASK_TGID) }
+    pub fn group(self, control: &Control) -> u32 {
+        self.shared_id(PIDTYPE_PGID, control)
+    }
+
+    /// Its session, likewise.
+    #[inline(always)]
+    pub fn session(self, control: &Control) -> u32 {
+        self.shared_id(PIDTYPE_SID, control)
+    }
+
+    /// What its process shares with others.
+    #[inline(always)]
+    fn shared_id(self, which: u64, control: &Control) -> u32 {
+        // SAFETY: typed, and `signal` is.
+        let signal: u64 = unsafe { field(self.reach(), &kernel::TASK_SIGNAL) };
+        let ids = copied::<u64>(signal + u64::from(kernel::SIGNAL_PIDS.load()) + 8 * which).unwrap_or(0);
+        number::Namespace::of_tracer(control).number_in(ids)
+    }
+
+    /// The kernel chose it as the one to die because memory ran out.
+    /// <https://github.com/torvalds/linux/blob/v6.12/mm/oom_kill.c#L755>
+    #[inline(always)]
+    pub fn is_out_of_memory(self) -> bool {
+        // SAFETY: typed, and `signal` is.
+        unsafe {
+            !field::<Typed>(field::<Typed>(self.reach(), &kernel::TASK_SIGNAL), &kernel::SIGNAL_OOM_MM)
+                .is_null()
+        }
+    }
+
+    /// Its ids, as the tracer's pid namespace numbers them.
+    #[inline(always)]
+    pub fn shown(self, control: &Control) -> TaskId {
+        if control.pid_level == 0 {
+            return TaskId { pid: self.pid(), tid: self.tid() };
+        }
+        let tracers = number::Namespace::of_tracer(control);
+        TaskId { pid: tracers.number_of_process(self.0), tid: tracers.number_of(self.0) }
+    }
+
+    /// Its process, as the innermost pid namespace of another task numbers it.
+    #[inline(always)]
+    pub fn pid_to(self, other: Self) -> u32 {
+        number::Namespace::of(other.0).number_of_process(self.0)
+    }
+
+    /// Its parent.
+    #[inline(always)]
+    pub fn parent(self) -> Self {
+        // SAFETY: typed.
+        Self(unsafe { field(self.reach(), &kernel::TASK_REAL_PARENT) })
     }
 
     /// Its mask blocks this signal.
@@ -123,7 +216,7 @@ impl Task {
     #[inline(always)]
     pub fn is_leaving(self) -> bool {
         // SAFETY: typed.
-        unsafe { field::<Typed>(self.0, &kernel::TASK_MM) }.is_null()
+        unsafe { field::<Typed>(self.reach(), &kernel::TASK_MM) }.is_null()
     }
 
     /// Where the command line lies in its memory: start and end.
@@ -131,7 +224,7 @@ impl Task {
     pub fn arguments(self) -> (u64, u64) {
         // SAFETY: typed, and `mm` is.
         unsafe {
-            let mm: Typed = field(self.0, &kernel::TASK_MM);
+            let mm: Typed = field(self.reach(), &kernel::TASK_MM);
             (field(mm, &kernel::MM_ARG_START), field(mm, &kernel::MM_ARG_END))
         }
     }
@@ -140,7 +233,7 @@ impl Task {
     #[inline(always)]
     pub fn files(self) -> Typed {
         // SAFETY: typed.
-        unsafe { field(self.0, &kernel::TASK_FILES) }
+        unsafe { field(self.reach(), &kernel::TASK_FILES) }
     }
 
     /// Dentry and mount of its root directory.
@@ -148,7 +241,7 @@ impl Task {
     pub fn root(self) -> (u64, u64) {
         // SAFETY: typed, and `fs` is.
         unsafe {
-            let fs: Typed = field(self.0, &kernel::TASK_FS);
+            let fs: Typed = field(self.reach(), &kernel::TASK_FS);
             (field(fs, &kernel::FS_ROOT_DENTRY), field(fs, &kernel::FS_ROOT_MNT))
         }
     }

@@ -5,6 +5,7 @@ use tracer_common::handler::Waited;
 use tracer_common::switch::{SwitchValue, Thread, flag};
 
 use crate::maps::THREADS;
+use crate::turn::turn_waited;
 
 /// The thread was off its CPU for so long, for the reason that its row gives.
 #[inline(always)]
@@ -12,6 +13,11 @@ pub fn add_wait(thread: &mut Thread, gap: &SwitchValue) {
     thread.off_cpu_ns += gap.off_cpu_ns;
     if thread.key.flags & flag::GIL != 0 {
         thread.gil_ns += gap.off_cpu_ns;
+    } else {
+        thread.run_queue_ns += gap.run_queue_ns;
+    }
+    if thread.turns != 0 {
+        turn_waited(thread.key.tid, gap.off_cpu_ns);
     }
 }
 
@@ -24,10 +30,12 @@ pub fn waited(control: &Control, tid: u32, now: u64) -> Waited {
     let since = thread.since_ns.max(control.started_ns);
     // Also of a thread that asks for itself: its return may not have been seen.
     let open = if thread.running == 0 { now.saturating_sub(since) } else { 0 };
-    let gil = thread.key.flags & flag::GIL != 0;
+    let queued = if thread.runnable_ns == 0 { 0 } else { now.saturating_sub(thread.runnable_ns.max(since)) };
+    let (gil, queued) = if thread.key.flags & flag::GIL != 0 { (open, 0) } else { (0, queued.min(open)) };
     Waited {
         off_cpu_ns: thread.off_cpu_ns + open,
-        gil_ns: thread.gil_ns + if gil { open } else { 0 },
+        gil_ns: thread.gil_ns + gil,
+        run_queue_ns: thread.run_queue_ns + queued,
         known: 1,
         asleep: u32::from(thread.running == 0 && thread.runnable_ns == 0),
     }

@@ -3,23 +3,30 @@
 //! Times are nanoseconds since the start of the window; what happened before it has time 0. Stacks and files are
 //! ids that [`crate::symbols::Symbols`] turns into names at the end.
 
-use std::sync::Arc;
+mod pauses;
+mod reads;
 
+/// A name as it was captured: not yet fit for a screen.
+pub use bytes::Bytes;
+
+use tracer_common::gil::HoldKey;
 use tracer_common::python;
 use tracer_common::sample::{EntryKey, SampleKey};
 use tracer_common::switch::{SwitchKey, SwitchValue};
 use tracer_common::syscall::{ReadKey, SizeKey};
+use tracer_common::wakeup::WakeKey;
+
+pub use self::pauses::{GcPause, GcSeen, LoopPiece};
+pub use self::reads::Reads;
 
 /// Nanoseconds.
 pub type Nanos = u64;
-/// Process id (`tgid`), as the initial pid namespace numbers it.
+/// Process id (`tgid`), as our pid namespace numbers it; 0 for a process that is not in there.
 pub type Pid = u32;
-/// Thread id.
+/// Thread id, likewise.
 pub type Tid = u32;
 /// Identity of a stack; 0 where there was none.
 pub type StackId = u64;
-/// A name as captured: not yet fit for a screen.
-pub type Bytes = Arc<[u8]>;
 
 /// A thread of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,7 +48,7 @@ pub enum Event {
     /// A task was born.
     Fork(Fork),
     /// A process runs another program now.
-    Exec { at: Nanos, task: Task, comm: Bytes, path: Bytes, arguments: Vec<Bytes> },
+    Exec(Exec),
     /// A thread ended.
     Exit(Exit),
     /// A parent took the exit status of its child.
@@ -50,6 +57,10 @@ pub enum Event {
     Free { at: Nanos, pid: Pid },
     /// A child of a traced process was a zombie when the window began.
     ZombieAtStart { pid: Pid, ppid: Pid, comm: Bytes, wait_status: Option<u32> },
+    /// A child of a traced process lived already when the window began; it is not traced itself.
+    ChildAtStart { pid: Pid, ppid: Pid },
+    /// A child has been a zombie for a while.
+    ZombieForLong { at: Nanos, pid: Pid, ppid: Pid, since: Nanos },
     /// A process is a zombie at the end of the window.
     ZombieAtEnd { pid: Pid },
     /// A process has another parent now.
@@ -60,13 +71,39 @@ pub enum Event {
     SignalGenerate(SignalGenerate),
     /// A signal was delivered.
     SignalDeliver(SignalDeliver),
-    /// From now on it is seen when the handlers of these signals begin, and of no others in this process. Bit N - 1 is
+    /// What is pending in a process at the end of the window.
+    SignalsPending(SignalsPending),
+    /// Signals whose Python handlers had not begun at the end of the window, of those that can be watched. Bit N - 1 is
     /// set for signal N.
-    HandlersWatched { at: Nanos, pid: Pid, signals: u64 },
+    HandlersPending { pid: Pid, signals: u64 },
+    /// From now on it is seen when signal handlers of this process begin, or no longer; and when they end, or not.
+    HandlersWatched { at: Nanos, pid: Pid, starts: bool, ends: bool },
     /// Python is about to call signal handlers.
     HandlerStart(HandlerStart),
+    /// The handlers that were called at this level have returned.
+    HandlerEnd { at: Nanos, pid: Pid, level: u32 },
+    /// From now on the garbage collections of a process are seen like this.
+    Collections { at: Nanos, pid: Pid, seen: GcSeen },
+    /// A garbage collection has ended.
+    GcPause(GcPause),
+    /// A sample fell into a garbage collection. So many collections had ended before, where that is known.
+    GcSample { at: Nanos, task: Task, stack: StackId, number: Option<u64> },
+    /// Turns of event loops are seen.
+    LoopsWatched,
+    /// A long turn of an event loop has ended: the loop was kept from its next wait for so long.
+    LoopTurn { task: Task, began: Nanos, busy: Nanos },
+    /// What a piece of a long turn was spent on.
+    LoopPiece(LoopPiece),
+    /// A long turn runs this asyncio task.
+    LoopTask { task: Task, began: Nanos, name: Bytes },
+    /// All turns of a thread but for the long ones.
+    Loop { task: Task, turns: u64, busy: Nanos, longest: Nanos },
     /// Switches of one row since the last drain.
     Switches { key: SwitchKey, value: SwitchValue, still_blocked: u64 },
+    /// Sleeps that one thread has ended since the last drain.
+    Wakeups { key: WakeKey, count: u64 },
+    /// Time in which others slept for a GIL while one thread held it at one line, since the last drain.
+    GilHeld { key: HoldKey, waited_ns: Nanos },
     /// Reads of one row since the last drain.
     Reads { key: ReadKey, value: Reads },
     /// Reads whose sizes found no slot in their row; counted by power of two.
@@ -84,6 +121,8 @@ pub enum Event {
 pub struct Process {
     /// Process.
     pub pid: Pid,
+    /// As its own pid namespace numbers it, where that is another number.
+    pub namespace_pid: Option<Pid>,
     /// Its parent.
     pub ppid: Pid,
     /// Name of its main thread.
@@ -98,8 +137,23 @@ pub struct Process {
     pub free_threaded: Option<bool>,
     /// Waits for its GIL are told from others.
     pub gil: bool,
+    /// It is seen who holds it.
+    pub gil_holder: bool,
     /// It was asked for.
     pub root: bool,
+    /// Its process group and session.
+    pub groups: Option<Groups>,
+    /// Its control group, as `/proc/PID/cgroup` has it.
+    pub cgroup: Option<Bytes>,
+}
+
+/// What a process shares with others: credentials(7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Groups {
+    /// Process group.
+    pub pgid: Pid,
+    /// Session.
+    pub sid: Pid,
 }
 
 /// A task was born.
@@ -113,10 +167,64 @@ pub struct Fork {
     pub comm: Bytes,
     /// The new task: a thread when its process is the parent's.
     pub child: Task,
+    /// Its process, as its own pid namespace numbers it.
+    pub own_pid: Pid,
     /// Where the parent was.
     pub stack: StackId,
     /// The child is traced.
     pub followed: bool,
+    /// By what kind of call.
+    pub how: Making,
+    /// What the child inherits.
+    pub groups: Groups,
+}
+
+/// How a process was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Making {
+    /// It has a copy of its parent's memory.
+    Fork,
+    /// It has its parent's memory until it executes a program; the parent's thread waits.
+    Vfork,
+    /// The same, by the C library's `posix_spawn`.
+    PosixSpawn,
+    /// Otherwise.
+    Clone,
+}
+
+/// A process runs another program now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exec {
+    /// When.
+    pub at: Nanos,
+    /// Its main thread.
+    pub task: Task,
+    /// Its name from here on.
+    pub comm: Bytes,
+    /// What it executes, as it was called.
+    pub path: Bytes,
+    /// Its command line, as far as it was kept.
+    pub arguments: Vec<Bytes>,
+    /// The command line is longer.
+    pub cut: bool,
+    /// Where it belongs.
+    pub groups: Groups,
+}
+
+impl Exec {
+    /// The command line in one.
+    #[must_use]
+    pub fn title(&self) -> Bytes {
+        self.arguments.join(&b' ').into()
+    }
+}
+
+impl Fork {
+    /// The child's process as its own pid namespace numbers it, where that is another number.
+    #[must_use]
+    pub fn namespace_pid(&self) -> Option<Pid> {
+        (self.own_pid != self.child.pid).then_some(self.own_pid)
+    }
 }
 
 /// A thread ended.
@@ -134,6 +242,10 @@ pub struct Exit {
     pub parent: Pid,
     /// Its name.
     pub comm: Bytes,
+    /// The kernel chose it because memory ran out.
+    pub out_of_memory: bool,
+    /// Where it belonged.
+    pub groups: Groups,
 }
 
 /// A signal was generated.
@@ -161,6 +273,23 @@ pub struct SignalGenerate {
     pub result: SignalResult,
     /// The target thread's mask blocks it.
     pub blocked: bool,
+    /// Whom `kill(2)` was told to reach.
+    pub aim: Aim,
+    /// Process group of the target.
+    pub target_pgid: Pid,
+    /// What the main thread of the target has waited for, where its switches are seen.
+    pub main: Option<Waited>,
+}
+
+/// Whom a signal was sent to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Aim {
+    /// A process or a thread.
+    One,
+    /// A process group.
+    Group,
+    /// Every process that the sender may signal.
+    All,
 }
 
 /// What a signal says of its sender.
@@ -215,6 +344,43 @@ pub struct SignalDeliver {
     pub main: Option<Waited>,
 }
 
+/// The kernel's own sets of signals of a process: bit N - 1 is set for signal N.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SignalsPending {
+    /// Process.
+    pub pid: Pid,
+    /// For any of its threads.
+    pub shared: u64,
+    /// For one of them.
+    pub threads: Vec<(Tid, u64)>,
+    /// Ignored.
+    pub ignored: u64,
+}
+
+impl SignalsPending {
+    /// Whether a signal waits for a thread, or for any of them.
+    #[must_use]
+    pub fn contains(&self, signal: u32, tid: Option<Tid>) -> bool {
+        let set = match tid {
+            None => self.shared,
+            Some(tid) => self.threads.iter().find(|thread| thread.0 == tid).map_or(0, |thread| thread.1),
+        };
+        is_in(set, signal)
+    }
+
+    /// Whether the process ignores a signal.
+    #[must_use]
+    pub fn ignores(&self, signal: u32) -> bool {
+        is_in(self.ignored, signal)
+    }
+}
+
+/// Whether a set has this signal: bit N - 1 is set for signal N.
+#[must_use]
+pub fn is_in(set: u64, signal: u32) -> bool {
+    set >> (signal.wrapping_sub(1) & 63) & 1 == 1
+}
+
 /// Python is about to call the handlers of some signals, one after another, in its main thread.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HandlerStart {
@@ -224,6 +390,10 @@ pub struct HandlerStart {
     pub task: Task,
     /// Bit N - 1 is set for signal N; the lowest is called first, when the others are is not known.
     pub signals: u64,
+    /// The lowest is called now; else others come before it, which are told by themselves.
+    pub exact: bool,
+    /// How deep the main thread is in the functions that look for signals, 0 where that is not known.
+    pub level: u32,
     /// Where the main thread was.
     pub stack: StackId,
     /// The address space of `code`.
@@ -241,6 +411,8 @@ pub struct Waited {
     pub off_cpu: Nanos,
     /// Of these, for the GIL.
     pub gil: Nanos,
+    /// Of the others, for a CPU.
+    pub run_queue: Nanos,
     /// It sleeps.
     pub asleep: bool,
 }
@@ -256,25 +428,6 @@ pub enum Handler {
     Python,
     /// Another C function.
     C,
-}
-
-/// Sums of one row of reads.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Reads {
-    /// Calls.
-    pub calls: u64,
-    /// Bytes returned.
-    pub bytes: u64,
-    /// Calls that asked for something and got 0.
-    pub eof: u64,
-    /// The whole stack of one of the calls.
-    pub stack: StackId,
-    /// Calls by size asked.
-    pub requested: Vec<(u32, u64)>,
-    /// Calls by size returned.
-    pub returned: Vec<(u32, u64)>,
-    /// Calls by error number.
-    pub errors: Vec<(u32, u64)>,
 }
 
 /// Why a stack is as it is: see [`python::status`].

@@ -29,6 +29,7 @@ fn obey(cli: &Cli) -> Result<u8, Failure> {
     match &cli.verb {
         None => commands::trace::trace(&cli.pids(), &cli.trace),
         Some(Verb::Dump(options)) => commands::dump::dump(options),
+        Some(Verb::Signals(options)) => commands::signals::signals(options),
         Some(Verb::Run(options)) => commands::run::run(options),
         Some(Verb::Doctor(options)) => commands::doctor::doctor(options),
     }

@@ -4,9 +4,9 @@ use std::io::{self, BufWriter, Stdout, Write, stdout};
 
 use serde_json::{Value, json};
 use tracer::analysis::signal_name;
-use tracer::event::{Event, StackId, Task};
-use tracer::report::Name;
-use tracer::symbols::Symbols;
+use tracer::event::{Bytes, Event, StackId, Task};
+use tracer::report::{Name, StartedHow};
+use tracer::symbols::{Frame, Symbols};
 
 /// Writes events to stdout as they come. The first failure ends it: whoever read has gone.
 pub struct Stream {
@@ -38,7 +38,7 @@ impl Stream {
     /// # Errors
     /// When it, or any before it, could not be written.
     pub fn finish(mut self, report: &str) -> io::Result<()> {
-        self.line(report);
+        self.line(report.trim_end());
         self.flush();
         self.out.map(drop).ok_or_else(|| io::ErrorKind::BrokenPipe.into())
     }
@@ -56,19 +56,25 @@ fn object(event: &Event, symbols: &Symbols) -> Option<Value> {
     Some(match event {
         Event::Fork(fork) if fork.child.pid != fork.parent.pid => json!({
             "kind": "fork", "at_ns": fork.at, "pid": fork.parent.pid, "tid": fork.parent.tid,
-            "child": fork.child.pid, "followed": fork.followed, "stack": stack(fork.stack),
+            "child": fork.child.pid, "how": StartedHow::from(fork.how).as_str(), "followed": fork.followed,
+            "pgid": fork.groups.pgid, "sid": fork.groups.sid, "stack": stack(fork.stack),
         }),
-        Event::Exec { at, task, comm, path, arguments } => json!({
-            "kind": "exec", "at_ns": at, "pid": task.pid, "comm": name(comm), "path": name(path),
-            "arguments": arguments.iter().map(name).collect::<Vec<_>>(),
+        Event::Exec(exec) => json!({
+            "kind": "exec", "at_ns": exec.at, "pid": exec.task.pid, "comm": name(&exec.comm), "path": name(&exec.path),
+            "arguments": exec.arguments.iter().map(name).collect::<Vec<_>>(), "arguments_cut": exec.cut,
+            "pgid": exec.groups.pgid, "sid": exec.groups.sid,
         }),
         Event::Exit(exit) if exit.last_thread => json!({
-            "kind": "exit", "at_ns": exit.at, "pid": exit.task.pid, "comm": name(&exit.comm),
+            "kind": "exit", "at_ns": exit.at, "pid": exit.task.pid, "ppid": exit.parent, "comm": name(&exit.comm),
             "exit_code": exit_code(exit.wait_status), "signal": killed_by(exit.wait_status),
+            "out_of_memory": exit.out_of_memory, "pgid": exit.groups.pgid, "sid": exit.groups.sid,
         }),
         Event::Reaped { at, by, child } => {
             json!({ "kind": "reaped", "at_ns": at, "pid": child, "by": task(*by) })
         }
+        Event::ZombieForLong { at, pid, ppid, since } => json!({
+            "kind": "zombie", "at_ns": at, "pid": pid, "ppid": ppid, "zombie_ns": at - since,
+        }),
         Event::Reparented { at, pid, comm, old_ppid, new_ppid } => json!({
             "kind": "orphan", "at_ns": at, "pid": pid, "comm": name(comm), "old_ppid": old_ppid, "new_ppid": new_ppid,
         }),
@@ -82,6 +88,16 @@ fn object(event: &Event, symbols: &Symbols) -> Option<Value> {
             "kind": "signal_delivered", "at_ns": signal.at, "signal": signal_name(signal.signal), "number": signal.signal,
             "target": task(signal.task), "stack": stack(signal.stack),
         }),
+        Event::HandlerStart(start) => json!({
+            "kind": "handler", "at_ns": start.at, "signals": signals(start.signals), "target": task(start.task),
+            "frame": symbols.site(start.space, &start.code).map(|id| frame(symbols.frame(id))),
+            "stack": stack(start.stack),
+        }),
+        Event::GcPause(pause) => json!({
+            "kind": "gc", "at_ns": pause.at, "pid": pause.task.pid, "tid": pause.task.tid, "ns": pause.lasted,
+            "generation": pause.generation, "collected": pause.collected, "waiters": pause.waiters,
+            "stack": stack(pause.stack),
+        }),
         _ => return None,
     })
 }
@@ -90,7 +106,7 @@ fn task(task: Task) -> Value {
     json!({ "pid": task.pid, "tid": task.tid })
 }
 
-fn name(bytes: &std::sync::Arc<[u8]>) -> Name {
+fn name(bytes: &Bytes) -> Name {
     Name::from(bytes.clone())
 }
 
@@ -104,9 +120,14 @@ fn killed_by(wait_status: u32) -> Option<String> {
 
 fn stack(id: StackId, symbols: &Symbols) -> Value {
     let Some(stack) = symbols.stack(id) else { return Value::Null };
-    let frames = stack.frames.iter().map(|&id| {
-        let frame = symbols.frame(id);
-        json!({ "function": name(&frame.function), "file": name(&frame.file), "line": frame.line })
-    });
-    frames.collect()
+    stack.frames.iter().map(|&id| frame(symbols.frame(id))).collect()
+}
+
+fn frame(frame: &Frame) -> Value {
+    json!({ "function": name(&frame.function), "file": name(&frame.file), "line": frame.line })
+}
+
+/// Names of a set; bit N - 1 is set for signal N.
+fn signals(set: u64) -> Vec<String> {
+    (1..=64).filter(|signal| set >> (signal - 1) & 1 == 1).map(signal_name).collect()
 }

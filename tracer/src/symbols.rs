@@ -25,7 +25,7 @@ pub struct Frame {
 /// A stack, innermost frame first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stack {
-    /// Frames without C boundaries.
+    /// Frames, innermost first.
     pub frames: Arc<[FrameId]>,
     /// Why it is as it is.
     pub status: StackStatus,

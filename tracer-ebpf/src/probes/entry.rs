@@ -7,7 +7,7 @@ use aya_ebpf::programs::ProbeContext;
 use tracer_common::counters::Probe;
 use tracer_common::sample::EntryKey;
 
-use crate::emit::{Outcome, add, counted_preemptible, row};
+use crate::emit::{Outcome, add, counted_preemptible, row, slice};
 use crate::maps::ENTRIES;
 use crate::python::{frame_at, send_site};
 use crate::task::Task;
@@ -29,13 +29,13 @@ pub fn evaluation_entry(ctx: ProbeContext) -> u32 {
             code: frame.code,
             identity: frame.identity,
             pid: task.pid(),
-            epoch: control.epoch,
+            slice: slice(control),
             pad: 0,
         };
         match row(&ENTRIES, &key, &0) {
             Ok((count, fresh)) => {
                 if fresh {
-                    send_site(Probe::Entry, task, target, frame);
+                    send_site(Probe::Entry, target, frame);
                 }
                 add(count, 1);
                 Outcome::AGGREGATED

@@ -1,22 +1,22 @@
 //! Python's signal handlers: watchpoints on the flags that CPython sets when a signal arrives, and clears just before
-//! it calls the handler. <https://github.com/python/cpython/blob/v3.12.0/Modules/signalmodule.c>
-//! (`_PyErr_CheckSignalsTstate`)
+//! it calls the handler; and breakpoints at the functions that do so, where ends are asked for or watchpoints are not to
+//! be had. <https://github.com/python/cpython/blob/v3.12.0/Modules/signalmodule.c> (`_PyErr_CheckSignalsTstate`)
 
 use core::ffi::c_void;
 
 use aya_ebpf::EbpfContext;
 use aya_ebpf::helpers::generated::bpf_loop;
-use aya_ebpf::macros::perf_event;
-use aya_ebpf::programs::PerfEventContext;
+use aya_ebpf::macros::{perf_event, uprobe, uretprobe};
+use aya_ebpf::programs::{PerfEventContext, ProbeContext, RetProbeContext};
 use tracer_common::control::Control;
 use tracer_common::counters::Probe;
 use tracer_common::event::kind;
-use tracer_common::handler::{ENTRY_BYTES, FUNCTION, Place, SIGNALS, Start};
+use tracer_common::handler::{Check, ENTRY_BYTES, End, FUNCTION, Place, SIGNALS, Start};
 use tracer_common::target::Target;
 
-use crate::emit::{Outcome, counted, header, now, send};
-use crate::maps::HANDLERS;
-use crate::python::{called, send_site, walk};
+use crate::emit::{Outcome, counted, counted_preemptible, header, now, send};
+use crate::maps::{CHECKS, HANDLERS};
+use crate::python::{function, send_site, walk};
 use crate::task::Task;
 use crate::thread;
 use crate::user;
@@ -39,13 +39,71 @@ pub fn handler(ctx: PerfEventContext) -> u32 {
         if user::read::<u32>(flag) != Some(0) {
             return Outcome::FILTERED;
         }
-        let signals = if flag == place.is_tripped { arrived(place) } else { signal_of(place, flag) };
-        if signals == 0 {
-            return Outcome::FILTERED; // a handler has raised, and CPython looks for signals again
-        }
-        start(control, at, task, target, place, signals)
+        let called = if flag == place.is_tripped {
+            Called::of(arrived(place), place)
+        } else {
+            Called { signals: signal_of(place, flag), exact: true }
+        };
+        start(Probe::Handler, &Moment { control, at, task, target, place }, called)
     });
     0
+}
+
+/// A function that looks for signals is entered: CPython does so between two instructions, and some C functions do.
+/// Handlers that run make it look again, from inside.
+#[uprobe]
+pub fn check_entry(_ctx: ProbeContext) -> u32 {
+    counted_preemptible(Probe::Check, |control| {
+        let (at, task) = (now(), Task::current());
+        let Some(target) = task.target() else { return Outcome::FILTERED };
+        let Some((place, check)) = checked(task) else { return Outcome::FILTERED };
+        let call = 1 << (check.depth & 63);
+        check.depth += 1;
+        if user::read::<u32>(place.is_tripped) != Some(1) {
+            check.tripped &= !call;
+            return Outcome::FILTERED;
+        }
+        check.tripped |= call;
+        if place.at_check == 0 {
+            return Outcome::FILTERED;
+        }
+        let called = Called::of(arrived(place), place);
+        start(Probe::Check, &Moment { control, at, task, target, place }, called)
+    });
+    0
+}
+
+/// It returns.
+#[uretprobe]
+pub fn check_return(_ctx: RetProbeContext) -> u32 {
+    counted_preemptible(Probe::Check, |_| {
+        let (at, task) = (now(), Task::current());
+        let Some((_, check)) = checked(task) else { return Outcome::FILTERED };
+        let level = check.depth;
+        if level == 0 {
+            return Outcome::FILTERED; // it was entered before it was watched
+        }
+        check.depth = level - 1;
+        if check.tripped >> ((level - 1) & 63) & 1 == 0 {
+            return Outcome::FILTERED;
+        }
+        send::<End>(|event| {
+            let header = header(kind::HANDLER_END, size_of::<End>(), at, task);
+            // SAFETY: the entry has room for one event.
+            unsafe { event.write(End { header, level, pad: 0 }) };
+        })
+    });
+    0
+}
+
+/// What is known of the current thread's looking for signals, if it is a main thread: only that one calls handlers.
+#[inline(always)]
+fn checked(task: Task) -> Option<(&'static Place, &'static mut Check)> {
+    if task.tid() != task.pid() {
+        return None;
+    }
+    // SAFETY: a preallocated entry, of the thread that runs.
+    Some((place(task)?, unsafe { &mut *CHECKS.get_ptr_mut(task.tid())? }))
 }
 
 #[inline(always)]
@@ -68,6 +126,32 @@ struct Search {
     signals: u64,
 }
 
+/// Signals whose handlers are called now, one after another.
+#[derive(Clone, Copy)]
+struct Called {
+    signals: u64,
+    exact: bool,
+}
+
+impl Called {
+    /// Of those that have arrived, the ones that do not tell of themselves.
+    #[inline(always)]
+    fn of(arrived: u64, place: &Place) -> Self {
+        let signals = arrived & !place.watched;
+        // CPython calls the lowest number first.
+        Self { signals, exact: signals.trailing_zeros() == arrived.trailing_zeros() }
+    }
+}
+
+/// What happens now, and to whom.
+struct Moment {
+    control: &'static Control,
+    at: u64,
+    task: Task,
+    target: &'static Target,
+    place: &'static Place,
+}
+
 /// All signals that have arrived.
 #[inline(always)]
 fn arrived(place: &Place) -> u64 {
@@ -87,20 +171,28 @@ unsafe extern "C" fn search_step(index: u64, context: *mut c_void) -> i64 {
 }
 
 #[inline(always)]
-fn start(control: &Control, at: u64, task: Task, target: &Target, place: &Place, signals: u64) -> Outcome {
-    let stack = walk(Probe::Handler, task, target).id;
-    let first = u64::from(signals.trailing_zeros()) + 1;
+fn start(probe: Probe, moment: &Moment, called: Called) -> Outcome {
+    let Moment { control, at, task, target, place } = *moment;
+    if called.signals == 0 {
+        return Outcome::FILTERED; // a handler has raised, and CPython looks for signals again
+    }
+    let stack = walk(probe, target).id;
+    let first = u64::from(called.signals.trailing_zeros()) + 1;
     let function = user::read(place.handlers + first * ENTRY_BYTES + FUNCTION).unwrap_or(0);
-    let handler = called(Probe::Handler, target, place, function).unwrap_or_default();
-    send_site(Probe::Handler, task, target, handler);
+    let handler = function::called(probe, target, place, function).unwrap_or_default();
+    send_site(probe, target, handler);
+    // SAFETY: a preallocated entry, of the thread that runs.
+    let level = CHECKS.get_ptr(task.tid()).map_or(0, |check| unsafe { (*check).depth });
     send::<Start>(|event| {
         let start = Start {
             header: header(kind::HANDLER_START, size_of::<Start>(), at, task),
             stack,
-            signals,
+            signals: called.signals,
             space: target.space,
             code: handler.code,
             identity: handler.identity,
+            level,
+            exact: u32::from(called.exact),
             pad: 0,
             waited: thread::waited(control, task.pid(), at),
         };

@@ -3,6 +3,7 @@
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
+use tracer_common::control::Control;
 use tracer_common::counters::Probe;
 use tracer_common::event::{Header, kind};
 use tracer_common::process::{EXEC_ARGUMENT_BYTES, EXEC_PATH_BYTES, Exec, Exit, Fork, Free, Rename};
@@ -11,17 +12,21 @@ use tracer_common::target::{self, Target};
 
 use crate::emit::{Outcome, counted, header, now, send, send_urgent};
 use crate::kernel::{self, Typed, copied, field};
-use crate::maps::{TARGETS, THREADS};
+use crate::maps::{SENDERS, TARGETS, THREADS};
 use crate::python::walk;
-use crate::task::Task;
+use crate::task::{Registers, Task};
 use crate::user;
+
+/// <https://github.com/torvalds/linux/blob/v6.12/arch/x86/entry/syscalls/syscall_64.tbl>
+const CLONE: i64 = 56;
+const CLONE3: i64 = 435;
 
 /// A task is born; it has not run yet.
 ///
 /// proto: `struct task_struct *parent, struct task_struct *child`
 #[btf_tracepoint(function = "sched_process_fork")]
 pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
-    counted(Probe::Fork, |_| {
+    counted(Probe::Fork, |control| {
         // SAFETY: the prototype says so.
         let (parent, child) = unsafe { (Task::new(ctx.arg(0)), Task::new(ctx.arg(1))) };
         let Some(target) = parent.target() else { return Outcome::FILTERED };
@@ -38,21 +43,39 @@ pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
         if followed {
             await_first_run(child, at);
         }
-        let stack = walk(Probe::Fork, parent, target).id;
+        let stack = walk(Probe::Fork, target).id;
+        let registers = parent.registers();
+        let (shown_child, own_pid) = (child.shown(control), child.pid_to(child));
         send::<Fork>(|event| {
             let fork = Fork {
                 header: header(kind::FORK, size_of::<Fork>(), at, parent),
                 stack,
                 child_pid: child.pid(),
                 child_tid: child.tid(),
+                shown_child,
                 comm: parent.comm(),
                 followed: u32::from(followed),
+                syscall: registers.syscall() as i32,
+                clone_flags: clone_flags(registers),
+                group: parent.group(control),
+                session: parent.session(control),
+                own_pid,
                 pad: 0,
             };
             // SAFETY: the entry has room for one event.
             unsafe { event.write(fork) };
         })
     })
+}
+
+/// `CLONE_*`: `clone` has them as its first argument, `clone3` where that points.
+#[inline(always)]
+fn clone_flags(registers: Registers) -> u64 {
+    match registers.syscall() {
+        CLONE => registers.first(),
+        CLONE3 => user::read(registers.first()).unwrap_or(0),
+        _ => 0,
+    }
 }
 
 #[inline(always)]
@@ -75,10 +98,14 @@ fn await_first_run(child: Task, at: u64) {
 /// proto: `struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm`
 #[btf_tracepoint(function = "sched_process_exec")]
 pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
-    counted(Probe::Exec, |_| {
+    counted(Probe::Exec, |control| {
         // SAFETY: the prototype says so.
         let task = unsafe { Task::new(ctx.arg(0)) };
-        let Some(target) = TARGETS.get_ptr_mut(task.pid()) else { return Outcome::FILTERED };
+        let Some(target) = TARGETS.get_ptr_mut(task.pid()) else {
+            // What was known of it holds no more; most are not there.
+            let _ = SENDERS.remove(task.pid());
+            return Outcome::FILTERED;
+        };
         let at = now();
         // SAFETY: a preallocated entry, of a process that has one thread now.
         unsafe { forget_interpreter(&mut *target, at) };
@@ -89,7 +116,7 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
         send_urgent::<Exec>(|event| {
             let header = header(kind::EXEC, size_of::<Exec>(), at, task);
             // SAFETY: the entry has room for one event, which `fill_exec` fills.
-            unsafe { fill_exec(event, header, task, old_tid, path) };
+            unsafe { fill_exec(event, control, header, task, old_tid, path) };
         })
     })
 }
@@ -117,17 +144,29 @@ fn move_thread(old: u32, new: u32) {
 /// # Safety
 /// `event` must have room for an [`Exec`].
 #[inline(always)]
-unsafe fn fill_exec(event: *mut Exec, header: Header, task: Task, old_tid: u32, path: u64) {
+unsafe fn fill_exec(
+    event: *mut Exec,
+    control: &Control,
+    header: Header,
+    task: Task,
+    old_tid: u32,
+    path: u64,
+) {
     // SAFETY: all fields of one event; the helpers stay inside their arrays.
     unsafe {
         (*event).header = header;
         (*event).space = header.at_ns;
         (*event).old_tid = old_tid;
+        (*event).group = task.group(control);
+        (*event).session = task.session(control);
+        (*event).pad = 0;
         (*event).comm = task.comm();
         (*event).path[0] = 0;
         bpf_probe_read_kernel_str((&raw mut (*event).path).cast(), EXEC_PATH_BYTES as u32, path as *const _);
         let (start, end) = task.arguments();
-        let bytes = end.saturating_sub(start).min(EXEC_ARGUMENT_BYTES as u64) as u32;
+        let whole = end.saturating_sub(start);
+        (*event).arguments_whole = whole as u32;
+        let bytes = whole.min(EXEC_ARGUMENT_BYTES as u64) as u32;
         let read = user::read_into((&raw mut (*event).arguments).cast(), bytes & 0x1ff, start);
         (*event).arguments_bytes = if read { bytes } else { 0 };
     }
@@ -138,25 +177,30 @@ unsafe fn fill_exec(event: *mut Exec, header: Header, task: Task, old_tid: u32, 
 /// proto: `struct task_struct *p` (and `bool group_dead` since 6.16)
 #[btf_tracepoint(function = "sched_process_exit")]
 pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
-    counted(Probe::Exit, |_| {
+    counted(Probe::Exit, |control| {
         // SAFETY: the prototype says so.
         let task = unsafe { Task::new(ctx.arg(0)) };
         if task.target().is_none() {
             return Outcome::FILTERED;
         }
         let at = now();
-        send::<Exit>(|event| {
+        let parent = task.parent().shown(control).pid;
+        let fill = |event: *mut Exit| {
             let exit = Exit {
                 header: header(kind::EXIT, size_of::<Exit>(), at, task),
                 wait_status: task.wait_status(),
                 last_thread: u32::from(task.is_last_thread()),
-                parent: task.parent_pid(),
-                pad: 0,
+                parent,
+                out_of_memory: u32::from(task.is_out_of_memory()),
+                group: task.group(control),
+                session: task.session(control),
                 comm: task.comm(),
             };
             // SAFETY: the entry has room for one event.
             unsafe { event.write(exit) };
-        })
+        };
+        // Its control group is to be looked up before it is reaped.
+        if task.is_out_of_memory() { send_urgent(fill) } else { send(fill) }
     })
 }
 

@@ -5,10 +5,12 @@ use aya_ebpf::programs::PerfEventContext;
 use tracer_common::counters::Probe;
 use tracer_common::sample::SampleKey;
 
-use crate::emit::{Outcome, counted, row};
+use crate::emit::{Outcome, counted, row, slice};
 use crate::maps::SAMPLES;
+use crate::probes::gc;
 use crate::python::walk;
 use crate::task::Task;
+use crate::turn::turn_sampled;
 
 /// One tick of this CPU's clock, in an interrupt of whatever runs.
 #[perf_event]
@@ -16,12 +18,14 @@ pub fn sample(_ctx: PerfEventContext) -> u32 {
     counted(Probe::Sample, |control| {
         let task = Task::current();
         let Some(target) = task.target() else { return Outcome::FILTERED };
-        let stack = walk(Probe::Sample, task, target);
+        let stack = walk(Probe::Sample, target);
+        gc::sampled(task, target, stack.id);
+        turn_sampled(task.tid(), stack.id);
         let key = SampleKey {
             stack: stack.id,
             pid: task.pid(),
             tid: task.tid(),
-            epoch: control.epoch,
+            slice: slice(control),
             status: stack.status,
         };
         match row(&SAMPLES, &key, &0) {

@@ -6,15 +6,22 @@ use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use tracer_common::counters::Probe;
 use tracer_common::event::kind;
-use tracer_common::signal::{Deliver, Generate};
+use tracer_common::handler::{ENTRY_BYTES, FUNCTION};
+use tracer_common::signal::{Deliver, Generate, aim};
+use tracer_common::target::{Target, flag};
 
 use crate::emit::{Outcome, counted, header, now, send};
 use crate::kernel::{self, Typed, copied, field};
+use crate::maps::{RECEIVERS, SENDERS};
 use crate::python::walk;
 use crate::task::Task;
 use crate::thread::waited;
+use crate::user;
 
+const SIGKILL: u32 = 9;
 const SIGCHLD: u32 = 17;
+/// <https://github.com/torvalds/linux/blob/v6.12/arch/x86/entry/syscalls/syscall_64.tbl>
+const KILL: i64 = 62;
 /// `SI_USER`, `SI_QUEUE` and `SI_TKILL`: somebody asked for it.
 /// <https://github.com/torvalds/linux/blob/v6.12/include/uapi/asm-generic/siginfo.h#L175>
 const BY_A_USER: [i32; 3] = [0, -1, -6];
@@ -26,7 +33,7 @@ const INTERRUPTED: [i64; 5] = [-4, -512, -513, -514, -516];
 /// proto: `int sig, struct kernel_siginfo *info, struct task_struct *task, int group, int result`
 #[btf_tracepoint(function = "signal_generate")]
 pub fn signal_generate(ctx: BtfTracePointContext) -> i32 {
-    counted(Probe::SignalGenerate, |_| {
+    counted(Probe::SignalGenerate, |control| {
         let at = now();
         let signal = ctx.arg::<u64>(0) as u32;
         let info = Info::read(&ctx);
@@ -36,7 +43,12 @@ pub fn signal_generate(ctx: BtfTracePointContext) -> i32 {
         if receiver.target().is_none() && !concerns_sender(signal, &info, current) {
             return Outcome::FILTERED;
         }
+        if receiver.target().is_none() && info.by_a_user() {
+            expect_delivery(receiver.pid(), signal);
+        }
         let stack = sender_stack(signal, &info, current, receiver);
+        let (sender, target) = (current.shown(control), receiver.shown(control));
+        let sender_to_receiver = current.pid_to(receiver);
         // SAFETY: always callable.
         let uid = unsafe { bpf_get_current_uid_gid() } as u32;
         send::<Generate>(|event| {
@@ -45,15 +57,20 @@ pub fn signal_generate(ctx: BtfTracePointContext) -> i32 {
                 stack,
                 signal,
                 code: info.code,
-                target_pid: receiver.pid(),
-                target_tid: receiver.tid(),
+                sender,
+                target,
                 group: ctx.arg::<u64>(3) as u32,
                 result: ctx.arg::<u64>(4) as u32,
                 info: info.kind,
                 info_pid: info.pid,
+                sender_to_receiver,
+                pad: 0,
                 uid,
                 blocked: u32::from(receiver.blocks(signal)),
+                aim: info.aim(current),
+                target_group: receiver.group(control),
                 comm: current.comm(),
+                main: waited(control, receiver.pid(), at),
             };
             // SAFETY: the entry has room for one event.
             unsafe { event.write(generate) };
@@ -69,18 +86,23 @@ pub fn signal_deliver(ctx: BtfTracePointContext) -> i32 {
     counted(Probe::SignalDeliver, |control| {
         let at = now();
         let task = Task::current();
-        let Some(target) = task.target() else { return Outcome::FILTERED };
+        let signal = ctx.arg::<u64>(0) as u32;
+        let target = task.target();
+        if target.is_none() && !is_expected(task.pid(), signal) {
+            return Outcome::FILTERED;
+        }
         let info = Info::read(&ctx);
         // SAFETY: the prototype says that the third argument is a `struct k_sigaction *`.
         let handler: u64 = unsafe { field(ctx.arg::<Typed>(2), &kernel::SIGACTION_HANDLER) };
-        let stack = walk(Probe::SignalDeliver, task, target).id;
+        let stack = target.map_or(0, |target| walk(Probe::SignalDeliver, target).id);
         send::<Deliver>(|event| {
             let deliver = Deliver {
                 header: header(kind::SIGNAL_DELIVER, size_of::<Deliver>(), at, task),
                 stack,
                 handler,
+                function: target.map_or(0, |target| function(target, signal)),
                 syscall: interrupted(task),
-                signal: ctx.arg::<u64>(0) as u32,
+                signal,
                 code: info.code,
                 main: waited(control, task.pid(), at),
             };
@@ -88,6 +110,30 @@ pub fn signal_deliver(ctx: BtfTracePointContext) -> i32 {
             unsafe { event.write(deliver) };
         })
     })
+}
+
+/// A process that is not traced gets a signal from one that is: its delivery tells what came of it.
+#[inline(always)]
+fn expect_delivery(pid: u32, signal: u32) {
+    let expected = RECEIVERS.get_ptr(pid).map_or(0, |expected| {
+        // SAFETY: one word of an entry that is never freed.
+        unsafe { *expected }
+    });
+    // Where there is no room, the report says that the delivery was not seen.
+    let _ = RECEIVERS.insert(pid, expected | bit(signal), 0);
+}
+
+/// Whether a traced process has sent such a signal to this process. A SIGKILL may stand for any of them.
+#[inline(always)]
+fn is_expected(pid: u32, signal: u32) -> bool {
+    // SAFETY: as above.
+    let expected = RECEIVERS.get_ptr(pid).map_or(0, |expected| unsafe { *expected });
+    expected & bit(signal) != 0 || (signal == SIGKILL && expected != 0)
+}
+
+#[inline(always)]
+fn bit(signal: u32) -> u64 {
+    1 << (signal.wrapping_sub(1) & 63)
 }
 
 /// What the kernel was told of a signal's origin.
@@ -116,6 +162,20 @@ impl Info {
     fn by_a_user(&self) -> bool {
         self.kind == 0 || (self.kind == 2 && BY_A_USER.contains(&self.code))
     }
+
+    /// Whom `kill(2)` was told to reach, if it is what runs.
+    #[inline(always)]
+    fn aim(&self, current: Task) -> u32 {
+        let registers = current.registers();
+        if !self.by_a_user() || registers.syscall() != KILL {
+            return aim::ONE;
+        }
+        match registers.first() as i32 {
+            1.. => aim::ONE,
+            -1 => aim::ALL,
+            _ => aim::GROUP,
+        }
+    }
 }
 
 /// A signal to somebody who is not traced matters when a traced process asked for it, or dies and says so.
@@ -124,14 +184,26 @@ fn concerns_sender(signal: u32, info: &Info, current: Task) -> bool {
     current.target().is_some() && (info.by_a_user() || (signal == SIGCHLD && info.kind == 2))
 }
 
-/// Where a traced sender is. A dying process has no stack left, and a timer's signal has no sender.
+/// Where a sender is that is traced, or known. A dying process has no stack left, and a timer's signal has no sender.
 #[inline(always)]
 fn sender_stack(signal: u32, info: &Info, current: Task, receiver: Task) -> u64 {
     let sends = info.by_a_user() || (current.tid() == receiver.tid() && signal != SIGCHLD);
-    match current.target() {
-        Some(target) if sends => walk(Probe::SignalGenerate, current, target).id,
-        _ => 0,
+    if !sends {
+        return 0;
     }
+    // SAFETY: entries are preallocated, so that the memory outlives this program's run.
+    let known = || SENDERS.get_ptr(current.pid()).map(|target| unsafe { &*target });
+    current.target().or_else(known).map_or(0, |target| walk(Probe::SignalGenerate, target).id)
+}
+
+/// What CPython would call for a signal.
+#[inline(always)]
+fn function(target: &Target, signal: u32) -> u64 {
+    let table = target.python.signal_handlers;
+    if target.flags & flag::PYTHON == 0 || table == 0 {
+        return 0;
+    }
+    user::read(table + u64::from(signal & 127) * ENTRY_BYTES + FUNCTION).unwrap_or(0)
 }
 
 /// The system call that the signal interrupts.

@@ -1,18 +1,20 @@
-//! Scheduler probes: when a traced thread leaves its CPU, when it is made runnable, and when it returns.
+//! Switches: when and why a traced thread leaves its CPU, and when it returns.
 
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use tracer_common::control::{Control, SHED_SWITCH_STACKS};
 use tracer_common::counters::Probe;
 use tracer_common::python::status;
-use tracer_common::switch::{SwitchKey, SwitchValue, Thread, flag};
+use tracer_common::switch::{SwitchKey, SwitchValue, Thread, flag, futex_flags};
 use tracer_common::syscall::names_descriptor;
 use tracer_common::target::Target;
+use tracer_common::turn;
+use tracer_common::wakeup::FUTEX;
 
 use crate::config::{DEPTH, PREV_STATE_ARGUMENT};
-use crate::emit::{Outcome, counted, now, row};
+use crate::emit::{Outcome, counted, now, row, slice};
 use crate::file;
-use crate::kernel::Typed;
+use crate::gil;
 use crate::maps::{SWITCHES, THREADS};
 use crate::python::walk_to;
 use crate::scratch::{self, Scratch, raise};
@@ -23,7 +25,6 @@ use crate::thread::add_wait;
 /// <https://github.com/torvalds/linux/blob/v6.12/include/linux/sched.h#L99>
 const STATE_UNINTERRUPTIBLE: u64 = 2;
 const STATE_STOPPED: u64 = 4 | 8;
-const SYS_FUTEX: i32 = 202;
 /// No read precedes.
 const NO_CALL: i32 = -1;
 
@@ -49,22 +50,6 @@ pub fn sched_switch(ctx: BtfTracePointContext) -> i32 {
     })
 }
 
-/// A thread becomes runnable.
-///
-/// proto: `struct task_struct *p`
-#[btf_tracepoint(function = "sched_wakeup")]
-pub fn sched_wakeup(ctx: BtfTracePointContext) -> i32 {
-    runnable(&ctx)
-}
-
-/// A new thread becomes runnable for the first time.
-///
-/// proto: `struct task_struct *p`
-#[btf_tracepoint(function = "sched_wakeup_new")]
-pub fn sched_wakeup_new(ctx: BtfTracePointContext) -> i32 {
-    runnable(&ctx)
-}
-
 #[derive(Clone, Copy)]
 struct Switch {
     control: &'static Control,
@@ -76,25 +61,6 @@ struct Switch {
 #[inline(always)]
 fn prev_state(ctx: &BtfTracePointContext) -> u64 {
     if PREV_STATE_ARGUMENT.load() == 3 { ctx.arg::<u64>(3) & 0xffff_ffff } else { 0 }
-}
-
-#[inline(always)]
-fn runnable(ctx: &BtfTracePointContext) -> i32 {
-    counted(Probe::Wakeup, |_| {
-        // SAFETY: the prototype says so.
-        let task = unsafe { Task::new(ctx.arg::<Typed>(0)) };
-        if task.target().is_none() {
-            return Outcome::FILTERED;
-        }
-        let Some(thread) = THREADS.get_ptr_mut(task.tid()) else { return Outcome::FILTERED };
-        // SAFETY: a preallocated entry, written by this wakeup alone while its thread sleeps.
-        let thread = unsafe { &mut *thread };
-        if thread.running == 1 || thread.runnable_ns != 0 {
-            return Outcome::FILTERED;
-        }
-        thread.runnable_ns = now();
-        Outcome::AGGREGATED
-    })
 }
 
 /// A traced thread leaves: why, where, and after how long on the CPU.
@@ -113,7 +79,7 @@ fn leave(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
     scratch.switch = SwitchKey {
         pid: task.pid(),
         tid: task.tid(),
-        epoch: switch.control.epoch,
+        slice: slice(switch.control),
         after_call: NO_CALL,
         ..Default::default()
     };
@@ -121,10 +87,15 @@ fn leave(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
     scratch.gap = SwitchValue { count: 1, on_cpu_ns, ..Default::default() };
     explain(switch, task, target, thread, scratch);
     charge_for_gil(thread);
+    let held = match target.python.gil_holder {
+        0 => Outcome::AGGREGATED.0,
+        _ => gil::gil_at_leave(switch.now, slice(switch.control)),
+    };
     // Looked up anew: the walk wrote to it behind the compiler's back.
     let Some(scratch) = scratch::of_probe(Probe::Switch) else { return Outcome::MAP_BUSY };
-    if let Err(refused) = add(scratch) {
-        return refused;
+    let outcome = Outcome(add_gap());
+    if outcome != Outcome::AGGREGATED {
+        return outcome;
     }
     thread.key = scratch.switch;
     thread.since_ns = switch.now;
@@ -136,11 +107,11 @@ fn leave(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
     if task.is_dead() {
         let _ = THREADS.remove(task.tid());
     }
-    Outcome::AGGREGATED
+    Outcome(held)
 }
 
 /// A thread that sleeps for the GIL at the very instruction of its last read gave the GIL away for that read: the wait
-/// is the read's price. Acquisitions are counted apart from switches: one sleeps in turns of 5 ms.
+/// is the read's price. So it is with any other call that it has slept in. Acquisitions are counted apart from switches: one sleeps in turns of 5 ms.
 /// <https://github.com/python/cpython/blob/v3.12.0/Python/ceval_gil.c#L325>
 #[inline(always)]
 fn charge_for_gil(thread: &mut Thread) {
@@ -154,13 +125,17 @@ fn charge_for_gil(thread: &mut Thread) {
     let (site, read) = (thread.last_read.site, thread.last_read);
     let after_read =
         row.stack != 0 && read.file != 0 && leaf.code == site.code && leaf.instruction == site.instruction;
+    let before = &thread.key;
+    let same_place = before.stack == row.stack && row.stack != 0 && before.flags & flag::VOLUNTARY != 0;
+    let goes_on = before.flags & flag::GIL != 0 && same_place && !(after_read && read.fresh == 1);
     if after_read {
         row.object = read.file;
         row.after_call = read.syscall as i32;
+    } else if same_place {
+        // It slept at this very instruction: in the call that gave the GIL away, or for the GIL after such a call.
+        row.object = before.object;
+        row.after_call = if goes_on { before.after_call } else { before.syscall };
     }
-    let goes_on = thread.key.flags & flag::GIL != 0
-        && thread.key.stack == row.stack
-        && !(after_read && read.fresh == 1);
     scratch.gap.gil_waits = u64::from(!goes_on);
     thread.last_read.fresh = 0;
 }
@@ -182,9 +157,12 @@ fn make_up_for_return(
     scratch.gap = gap(&Switch { now: returned, ..*switch }, task, thread);
     add_wait(thread, &scratch.gap);
     thread.since_ns = returned;
-    thread.key.epoch = switch.control.epoch;
+    thread.key.slice = slice(switch.control);
     scratch.switch = thread.key;
-    add(scratch)
+    match Outcome(add_gap()) {
+        Outcome::AGGREGATED => Ok(()),
+        refused => Err(refused),
+    }
 }
 
 /// Since when the window holds this thread: its own start, or the window's.
@@ -230,20 +208,31 @@ fn explain(switch: &Switch, task: Task, target: &Target, thread: &Thread, scratc
     if registers.first() as u32 == 0 {
         raise(&mut row.flags, flag::NO_DESCRIPTORS);
     }
-    if registers.first().wrapping_sub(target.python.gil) < u64::from(target.python.gil_bytes)
-        && row.syscall == SYS_FUTEX
-    {
-        raise(&mut row.flags, flag::GIL);
+    if row.syscall == FUTEX {
+        raise(&mut row.flags, lock(registers, target));
     }
     if row.flags & flag::VOLUNTARY != 0 && names_descriptor(row.syscall) {
-        scratch.switch.object = object(task, registers);
+        // The file that the system call's first argument names.
+        scratch.switch.object = file::opened(Probe::Switch as u32, registers.first() as u32);
     }
-    let depth = if switch.control.shed & SHED_SWITCH_STACKS == 0 { DEPTH.load() } else { 1 };
-    let stack = walk_to(Probe::Switch, task, target, depth);
+    // What keeps an event loop is not given up: a loop that is not kept leaves its CPU for its waits alone.
+    let keeps_loop = thread.turns != 0 && !turn::waits(scratch.switch.syscall);
+    let is_whole = keeps_loop || switch.control.shed & SHED_SWITCH_STACKS == 0;
+    let depth = if is_whole { DEPTH.load() } else { 1 };
+    let stack = walk_to(Probe::Switch, target, depth);
     (scratch.switch.stack, scratch.switch.status) = (stack.id, stack.status);
     if depth == 1 {
         raise(&mut scratch.switch.flags, flag::LEAF_ONLY);
     }
+}
+
+/// What sort of lock a futex belongs to.
+#[inline(always)]
+fn lock(registers: Registers, target: &Target) -> u32 {
+    if registers.first().wrapping_sub(target.python.gil) < u64::from(target.python.gil_bytes) {
+        return flag::GIL;
+    }
+    futex_flags(registers.second())
 }
 
 /// The kernel's own verdict: `nvcsw` moved. At a thread's first switch there is nothing to compare with, and the rule is
@@ -254,14 +243,6 @@ fn is_voluntary(switch: &Switch, task: Task, thread: &Thread) -> bool {
         return !switch.preempt && switch.state != 0;
     }
     task.voluntary_switches() + 1 != thread.voluntary_seen
-}
-
-/// The file that the system call's first argument names.
-#[inline(always)]
-fn object(task: Task, registers: Registers) -> u64 {
-    let Some(opened) = file::opened(task, registers.first() as u32) else { return 0 };
-    file::send_once(Probe::Switch, task, &opened);
-    opened.id
 }
 
 /// A traced thread returns: its gap goes to the row of its switch-out.
@@ -278,15 +259,17 @@ fn arrive(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
     if !seen {
         assume_asleep(task, thread);
     }
+    let held = match thread.waits_for_gil {
+        0 => Outcome::AGGREGATED.0,
+        _ => gil::gil_at_arrive(task.pid(), task.tid(), switch.now, slice(switch.control)),
+    };
     scratch.gap = gap(switch, task, thread);
     add_wait(thread, &scratch.gap);
-    thread.key.epoch = switch.control.epoch;
+    thread.key.slice = slice(switch.control);
     scratch.switch = thread.key;
     (thread.running, thread.since_ns, thread.runnable_ns) = (1, switch.now, 0);
-    match add(scratch) {
-        Ok(()) => Outcome::AGGREGATED,
-        Err(refused) => refused,
-    }
+    let outcome = Outcome(add_gap());
+    if outcome == Outcome::AGGREGATED { Outcome(held) } else { outcome }
 }
 
 /// A thread that was off its CPU when the window began, and that user space has not looked at: why is not known.
@@ -314,10 +297,17 @@ fn gap(switch: &Switch, task: Task, thread: &Thread) -> SwitchValue {
     }
 }
 
-#[inline(always)]
-fn add(scratch: &Scratch) -> Result<(), Outcome> {
+/// Adds the gap in the scratch buffer to its row; where the hit ends, as a number. A global function, see
+/// [`crate::python::walk`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn add_gap() -> u32 {
+    let Some(scratch) = scratch::of_probe(Probe::Switch) else { return Outcome::MAP_BUSY.0 };
     let zero = SwitchValue::default();
-    let (row, _) = row(&SWITCHES, &scratch.switch, &zero)?;
+    let (row, _) = match row(&SWITCHES, &scratch.switch, &zero) {
+        Ok(row) => row,
+        Err(refused) => return refused.0,
+    };
     // SAFETY: this CPU's row; the program does not interrupt itself.
     let row = unsafe { &mut *row };
     row.count += scratch.gap.count;
@@ -326,5 +316,5 @@ fn add(scratch: &Scratch) -> Result<(), Outcome> {
     row.on_cpu_ns += scratch.gap.on_cpu_ns;
     row.began_before += scratch.gap.began_before;
     row.gil_waits += scratch.gap.gil_waits;
-    Ok(())
+    Outcome::AGGREGATED.0
 }

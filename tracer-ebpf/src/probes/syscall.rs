@@ -1,42 +1,51 @@
 //! Reads and waits, at the return of their system call: its registers still hold the arguments.
 
 use core::ffi::c_void;
+use core::hint::black_box;
 
 use aya_ebpf::bindings::pt_regs;
 use aya_ebpf::helpers::generated::bpf_loop;
 use aya_ebpf::macros::btf_tracepoint;
-use aya_ebpf::maps::PerCpuHashMap;
 use aya_ebpf::programs::BtfTracePointContext;
 use tracer_common::control::{Control, SHED_READ_SITES};
 use tracer_common::counters::Probe;
 use tracer_common::event::kind;
 use tracer_common::process::Reaped;
-use tracer_common::python::Frame;
+use tracer_common::python::status;
 use tracer_common::switch::LastRead;
-use tracer_common::syscall::{ReadKey, ReadValue, SizeKey, Tally, flag};
-use tracer_common::target::Target;
+use tracer_common::syscall::{ReadKey, ReadValue, SizeKey, Tally, flag, into};
+use tracer_common::target::{self, Target};
 
-use crate::emit::{Outcome, counted, header, now, row, send};
+use crate::emit::{Outcome, counted, header, now, row, send, slice};
 use crate::file;
 use crate::maps::{READ_SIZES, READS, THREADS};
+use crate::opens::{self, met};
 use crate::python::{leaf, walk};
 use crate::scratch::{self, raise};
 use crate::task::{Registers, Task};
+use crate::turn::turn_begins;
 use crate::user;
 
 /// System call numbers of x86-64.
 /// <https://github.com/torvalds/linux/blob/v6.12/arch/x86/entry/syscalls/syscall_64.tbl>
 mod nr {
     pub const READ: i64 = 0;
+    pub const OPEN: i64 = 2;
     pub const PREAD64: i64 = 17;
     pub const READV: i64 = 19;
     pub const RECVFROM: i64 = 45;
     pub const RECVMSG: i64 = 47;
     pub const WAIT4: i64 = 61;
+    pub const CREAT: i64 = 85;
+    pub const EPOLL_WAIT: i64 = 232;
     pub const WAITID: i64 = 247;
+    pub const OPENAT: i64 = 257;
+    pub const EPOLL_PWAIT: i64 = 281;
     pub const PREADV: i64 = 295;
     pub const RECVMMSG: i64 = 299;
     pub const PREADV2: i64 = 327;
+    pub const OPENAT2: i64 = 437;
+    pub const EPOLL_PWAIT2: i64 = 441;
 }
 
 const O_NONBLOCK: u32 = 0o4000;
@@ -64,11 +73,39 @@ pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
             | nr::PREADV
             | nr::RECVMMSG
             | nr::PREADV2 => returned(control, registers, result),
+            nr::OPEN | nr::CREAT | nr::OPENAT | nr::OPENAT2 => opened(result),
+            nr::EPOLL_WAIT | nr::EPOLL_PWAIT | nr::EPOLL_PWAIT2 => polled(),
             nr::WAIT4 if result > 0 => reaped(result as u32),
             nr::WAITID if result == 0 && registers.fourth() & WNOWAIT == 0 => waited_id(registers),
             _ => Outcome::FILTERED,
         }
     })
+}
+
+/// A traced thread has opened a file: what was known of the last one at its address is over.
+#[inline(always)]
+fn opened(result: i64) -> Outcome {
+    let task = Task::current();
+    if result >= 0
+        && task.target().is_some()
+        && let Some(file) = file::address(task, result as u32)
+    {
+        opens::opened(file);
+    }
+    Outcome::FILTERED
+}
+
+/// A wait for any of many descriptors returns.
+#[inline(always)]
+fn polled() -> Outcome {
+    let task = Task::current();
+    match task.target() {
+        Some(target) if target.flags & target::flag::PYTHON != 0 => {
+            // The compiler knows what a function of ours returns, and the verifier does not.
+            Outcome(black_box(turn_begins(task.pid(), task.tid())))
+        }
+        _ => Outcome::FILTERED,
+    }
 }
 
 /// A read of a traced thread returns.
@@ -77,8 +114,10 @@ fn returned(control: &Control, registers: Registers, result: i64) -> Outcome {
     let task = Task::current();
     let Some(target) = task.target() else { return Outcome::FILTERED };
     let call = Call::new(registers, result);
+    if find_row(control, task, target, registers).is_none() {
+        return Outcome::MAP_BUSY;
+    }
     let Some(scratch) = scratch::of_probe(Probe::Syscall) else { return Outcome::MAP_BUSY };
-    find_row(control, task, target, registers, &mut scratch.read);
     if target.python.gil != 0 {
         remember(task, &scratch.read);
     }
@@ -89,15 +128,43 @@ fn returned(control: &Control, registers: Registers, result: i64) -> Outcome {
     // SAFETY: this CPU's row; the program does not interrupt itself.
     let row = unsafe { &mut *row };
     if fresh || row.calls == 0 {
-        row.stack = walk(Probe::Syscall, task, target).id;
+        row.stack = walk(Probe::Syscall, target).id;
+        row.into = destination(registers, call.asked);
     }
     if let Err(refused) = call.add_sizes(row, &scratch.read) {
         return refused;
     }
     row.calls += 1;
     row.bytes += call.bytes;
+    if scratch.read.file != 0 {
+        let met = opens::read(Call::offset(registers), call.bytes);
+        row.opens += met & met::FIRST;
+        row.opens_unknown += met / met::UNKNOWN & 1;
+        row.continued += met / met::CONTINUED & 1;
+        row.full += met / met::FULL & 1;
+    }
     row.eof += u64::from(result == 0 && call.asked > 0);
     Outcome::AGGREGATED
+}
+
+/// Whether a read goes into a `bytes` object, which tells its size just before its bytes; up to 256 bytes, 3.15 has
+/// them in a `PyBytesWriter` first, which tells its size just behind them.
+/// <https://github.com/python/cpython/blob/v3.12.0/Include/cpython/bytesobject.h#L5>
+/// <https://github.com/python/cpython/blob/v2.7.18/Include/stringobject.h#L35>
+#[inline(always)]
+fn destination(registers: Registers, asked: u64) -> u32 {
+    const NO_HASH_YET: u64 = u64::MAX;
+    let buffer = registers.second();
+    if !matches!(registers.syscall(), nr::READ | nr::PREAD64) {
+        return into::UNKNOWN;
+    }
+    // 2.7 has a state of 4 bytes between the hash and the bytes.
+    let before = user::read::<[u64; 2]>(buffer - 16 - (buffer & 4));
+    let behind = user::read::<[u64; 2]>(buffer + 256);
+    if before == Some([asked, NO_HASH_YET]) || (asked <= 256 && behind == Some([0, asked])) {
+        return into::BYTES;
+    }
+    if before.is_some() { into::BUFFER } else { into::UNKNOWN }
 }
 
 /// The thread may have to wait for the GIL now: then it is known what for.
@@ -114,39 +181,41 @@ fn remember(task: Task, read: &ReadKey) {
 
 /// What the row of a read is keyed by. Sends the file's name at its first sight.
 #[inline(always)]
-fn find_row(control: &Control, task: Task, target: &Target, registers: Registers, key: &mut ReadKey) {
-    *key = ReadKey {
+fn find_row(control: &Control, task: Task, target: &Target, registers: Registers) -> Option<()> {
+    let scratch = scratch::of_probe(Probe::Syscall)?;
+    scratch.read = ReadKey {
         space: target.space,
         pid: task.pid(),
-        epoch: control.epoch,
+        slice: slice(control),
         syscall: registers.syscall() as u32,
         ..Default::default()
     };
-    match file::opened(task, registers.first() as u32) {
-        Some(opened) => {
-            file::send_once(Probe::Syscall, task, &opened);
-            key.file = opened.id;
-            if opened.flags & O_DIRECT != 0 {
-                raise(&mut key.flags, flag::DIRECT);
-            }
-            if opened.flags & O_NONBLOCK != 0 {
-                raise(&mut key.flags, flag::NONBLOCKING);
-            }
-        }
-        None => raise(&mut key.flags, flag::NO_FILE),
+    scratch.read.file = file::opened(Probe::Syscall as u32, registers.first() as u32);
+    let site = site(control, target);
+    // Looked up anew: both wrote to it behind the compiler's back.
+    let scratch = scratch::of_probe(Probe::Syscall)?;
+    let key = &mut scratch.read;
+    key.flags = if key.file == 0 { flag::NO_FILE } else { opened_flags(scratch.opened.flags) };
+    match site {
+        status::OK => key.site = scratch.leaf,
+        status => raise(&mut key.flags, status << flag::STATUS_SHIFT),
     }
-    match site(control, task, target) {
-        Ok(site) => key.site = site,
-        Err(status) => raise(&mut key.flags, status << flag::STATUS_SHIFT),
-    }
+    Some(())
 }
 
+/// Without branches, which would cost the verifier.
 #[inline(always)]
-fn site(control: &Control, task: Task, target: &Target) -> Result<Frame, u32> {
+fn opened_flags(flags: u32) -> u32 {
+    (flags / O_DIRECT & 1) * flag::DIRECT | (flags / O_NONBLOCK & 1) * flag::NONBLOCKING
+}
+
+/// Looks for the call site; [`status::OK`] when it is in the scratch buffer.
+#[inline(always)]
+fn site(control: &Control, target: &Target) -> u32 {
     if control.shed & SHED_READ_SITES != 0 {
-        return Err(tracer_common::python::status::UNRESOLVED);
+        return status::UNRESOLVED;
     }
-    leaf(Probe::Syscall, task, target)
+    leaf(Probe::Syscall, target)
 }
 
 /// What a call asked for and got.
@@ -167,6 +236,16 @@ impl Call {
             _ => result as u64,
         };
         Self { asked, bytes, result }
+    }
+
+    /// Where in the file it read; `u64::MAX` for the file's own position.
+    #[inline(always)]
+    fn offset(registers: Registers) -> u64 {
+        match registers.syscall() {
+            // preadv2 too means the file's own position by -1.
+            nr::PREAD64 | nr::PREADV | nr::PREADV2 => registers.fourth(),
+            _ => u64::MAX,
+        }
     }
 
     /// Counts its sizes in the row, or, where that has no slot left, by power of two beside it.
@@ -200,8 +279,7 @@ fn tally<const N: usize>(slots: &mut [Tally; N], what: u32) -> bool {
 
 #[inline(always)]
 fn overflow(key: &ReadKey, which: u32, what: u32) -> Result<(), Outcome> {
-    let sizes: &PerCpuHashMap<SizeKey, u64> = &READ_SIZES;
-    let (count, _) = row(sizes, &SizeKey { row: *key, which, what }, &0)?;
+    let (count, _) = row(&READ_SIZES, &SizeKey { row: *key, which, what }, &0)?;
     // SAFETY: this CPU's row; the program does not interrupt itself.
     unsafe { *count += 1 };
     Ok(())

@@ -23,46 +23,38 @@ const LENGTH: u64 = 16;
 /// The bit field of `str` that says how its characters are kept.
 const STATE: u64 = 32;
 
-struct Sending {
-    probe: u32,
-    space: u64,
-    pid: u32,
-    tid: u32,
-}
-
 /// Sends the names of those code objects of the stack in the scratch buffer that have not been sent.
 #[inline(always)]
-pub fn send_all(probe: Probe, task: Task, target: &Target, depth: u64) {
-    let mut sending = Sending { probe: probe as u32, space: target.space, pid: task.pid(), tid: task.tid() };
-    // SAFETY: `send_step` has the signature that the helper wants, and `sending` outlives the loop.
-    unsafe { bpf_loop(depth as u32, send_step as *mut c_void, (&raw mut sending).cast(), 0) };
+pub fn send_all(probe: u32, depth: u64) {
+    let mut number = probe;
+    // SAFETY: `send_step` has the signature that the helper wants, and `number` outlives the loop.
+    unsafe { bpf_loop(depth as u32, send_step as *mut c_void, (&raw mut number).cast(), 0) };
 }
 
 /// Sends the names of one code object, if they have not been sent.
 #[inline(always)]
-pub fn send_site(probe: Probe, task: Task, target: &Target, frame: Frame) {
-    let mut sending = Sending { probe: probe as u32, space: target.space, pid: task.pid(), tid: task.tid() };
+pub fn send_site(probe: Probe, target: &Target, frame: Frame) {
     let Some(scratch) = scratch::of_probe(probe) else { return };
+    scratch.target = *target;
     scratch.stack.frames[0] = frame;
-    // SAFETY: as in `send_all`.
-    unsafe { bpf_loop(1, send_step as *mut c_void, (&raw mut sending).cast(), 0) };
+    send_all(probe as u32, 1);
 }
 
 #[inline(never)]
 unsafe extern "C" fn send_step(index: u64, context: *mut c_void) -> i64 {
     // SAFETY: `bpf_loop` hands on what it was given.
-    let sending = unsafe { &*context.cast::<Sending>() };
-    let Some(scratch) = scratch::of(sending.probe) else { return 1 };
+    let probe = unsafe { *context.cast::<u32>() };
+    let Some(scratch) = scratch::of(probe) else { return 1 };
     let frame = scratch.stack.frames[index as usize & (MAX_DEPTH - 1)];
     if frame.identity == 0 {
         return 0;
     }
-    let hash = mix(mix(sending.space, frame.code), u64::from(frame.identity));
+    let hash = mix(mix(scratch.target.space, frame.code), u64::from(frame.identity));
     let slot = hash as u32 & (SEEN - 1);
     if SEEN_CODES.get(slot).is_some_and(|&seen| seen == hash) {
         return 0;
     }
-    if send(sending, scratch, frame)
+    if send(probe, scratch, frame)
         && let Some(seen) = SEEN_CODES.get_ptr_mut(slot)
     {
         // SAFETY: one word; whoever writes last only makes the other's names be sent again.
@@ -72,8 +64,8 @@ unsafe extern "C" fn send_step(index: u64, context: *mut c_void) -> i64 {
 }
 
 #[inline(always)]
-fn send(sending: &Sending, scratch: &mut Scratch, frame: Frame) -> bool {
-    let layout = scratch.layout;
+fn send(probe: u32, scratch: &mut Scratch, frame: Frame) -> bool {
+    let layout = scratch.target.python.layout;
     if identity(scratch, frame.code) != frame.identity {
         return false;
     }
@@ -83,15 +75,20 @@ fn send(sending: &Sending, scratch: &mut Scratch, frame: Frame) -> bool {
     let table = identity_word(scratch, layout.code_line_table);
     let code = &mut scratch.code;
     (code.space, code.code, code.identity, code.first_line) =
-        (sending.space, frame.code, frame.identity, line);
+        (scratch.target.space, frame.code, frame.identity, line);
     read_name(&layout, file, &mut code.file);
     read_name(&layout, function, &mut code.function);
     let copied = read_table(&layout, table, code);
     let bytes = Code::FIXED as u64 + copied;
     code.header = header(kind::CODE, bytes as usize, now(), Task::current());
-    (code.header.pid, code.header.tid) = (sending.pid, sending.tid);
     // SAFETY: the record is as long as its longest table.
-    unsafe { send_record(sending.probe, (&raw const scratch.code).cast(), bytes) }
+    unsafe { send_record(probe, (&raw const scratch.code).cast(), bytes) }
+}
+
+/// By how much objects have a longer head than with a GIL.
+#[inline(always)]
+fn head(layout: &Layout) -> u64 {
+    if layout.flags & flag::FREE_THREADED == 0 { 0 } else { 16 }
 }
 
 /// Copies as many characters as fit.
@@ -99,9 +96,9 @@ fn send(sending: &Sending, scratch: &mut Scratch, frame: Frame) -> bool {
 fn read_name(layout: &Layout, string: u64, name: &mut Name) {
     name.width = 0;
     name.length = 0;
-    let Some(length) = user::read::<u64>(string + LENGTH) else { return };
+    let Some(length) = user::read::<u64>(string + LENGTH + head(layout)) else { return };
     let (width, data) = if layout.flags & flag::BYTE_NAMES == 0 {
-        let Some(state) = user::read::<u32>(string + STATE) else { return };
+        let Some(state) = user::read::<u32>(string + STATE + head(layout)) else { return };
         let ascii = state >> 6 & 1 == 1;
         (state >> 2 & 7, if ascii { layout.ascii_data } else { layout.compact_data })
     } else {
@@ -119,7 +116,7 @@ fn read_name(layout: &Layout, string: u64, name: &mut Name) {
 #[inline(always)]
 fn read_table(layout: &Layout, table: u64, code: &mut Code) -> u64 {
     code.table_copied = 0;
-    let length = user::read::<u64>(table + LENGTH).unwrap_or(0);
+    let length = user::read::<u64>(table + LENGTH + head(layout)).unwrap_or(0);
     code.table_bytes = length as u32;
     if length == 0 || length > LINE_TABLE_BYTES as u64 {
         return 0;

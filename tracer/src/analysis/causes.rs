@@ -35,9 +35,11 @@
 //! Numbers are those of x86-64. `sleep` after `restart_syscall` is a guess: a sleep or a poll that a stop interrupted.
 
 use syscalls::x86_64::Sysno;
+use tracer_common::python::status;
 use tracer_common::switch::{SwitchKey, flag};
+use tracer_common::wakeup::FUTEX;
 
-use crate::report::Cause;
+use crate::report::{Cause, LockKind};
 use crate::symbols::FileKind;
 
 /// [`SwitchKey::syscall`] of a thread that was in none.
@@ -60,6 +62,17 @@ pub fn cause(key: &SwitchKey, file: Option<FileKind>) -> Cause {
         _ if is(flag::GIL) => Cause::Gil,
         NO_SYSCALL => Cause::PageFault,
         call => sysno(call.into()).map_or(Cause::Unknown, |call| in_call(call, file, key.flags)),
+    }
+}
+
+/// What sort of lock a futex belongs to.
+pub fn lock(key: &SwitchKey) -> Option<LockKind> {
+    let is = |flag: u32| key.flags & flag != 0;
+    match key.syscall {
+        FUTEX if is(flag::SHARED_FUTEX) => Some(LockKind::Shared),
+        FUTEX if is(flag::MUTEX) || key.status == status::NO_PYTHON_FRAME => Some(LockKind::Native),
+        FUTEX => Some(LockKind::Python),
+        _ => None,
     }
 }
 

@@ -93,8 +93,10 @@ mod tests {
     }
 
     fn exit(tid: u32) -> Event {
-        let (comm, last_thread) = (b"t"[..].into(), false);
-        Event::Exit(Exit { at: 1, task: task(tid), wait_status: 0, last_thread, parent: 0, comm })
+        let Event::Exit(exit) = crate::analysis::samples::exit(1, 1, 0, 0) else {
+            unreachable!("it is an exit")
+        };
+        Event::Exit(Exit { task: task(tid), last_thread: false, ..exit })
     }
 
     #[test]

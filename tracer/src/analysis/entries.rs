@@ -38,7 +38,7 @@ impl Entries {
     /// Adds the rows of one drain.
     pub fn fold(&mut self, event: &Event) {
         if let Event::Entries { key, count } = event {
-            *self.rows.row(EntryKey { epoch: 0, ..*key }) += count;
+            *self.rows.row(EntryKey { slice: 0, ..*key }) += count;
         }
     }
 
@@ -122,7 +122,7 @@ mod tests {
             traced.fold(&Event::Process(Process { python: Some(version.into()), ..process(7, "p") }));
             let mut entries = Entries::default();
             for (key, count) in
-                [(key, 3), (EntryKey { epoch: 1, ..key }, 2), (EntryKey { code: 11, ..key }, 1)]
+                [(key, 3), (EntryKey { slice: 1, ..key }, 2), (EntryKey { code: 11, ..key }, 1)]
             {
                 entries.fold(&Event::Entries { key, count });
             }

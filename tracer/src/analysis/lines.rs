@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tracer_common::python;
+
 use crate::event::StackId;
 use crate::report;
 use crate::symbols::{FrameId, Symbols};
@@ -13,6 +15,11 @@ pub type Frames = Arc<[FrameId]>;
 pub fn frames(symbols: &Symbols, stack: StackId) -> Option<Frames> {
     let frames = &symbols.stack(stack)?.frames;
     (!frames.is_empty()).then(|| frames.clone())
+}
+
+/// The line at which one raw frame was, if its code object is known.
+pub fn site(symbols: &Symbols, space: u64, site: &python::Frame) -> Option<FrameId> {
+    symbols.site(space, site).filter(|id| symbols.frame(*id).line.is_some())
 }
 
 /// A frame of the report.
@@ -57,15 +64,21 @@ pub fn is_standard_library(file: &[u8]) -> bool {
     if file.starts_with(b"<frozen ") {
         return true;
     }
-    let mut parts = file.split(|&byte| byte == b'/').skip_while(|part| !is_library_directory(part)).skip(1);
-    parts.next().is_some_and(|part| part != b"site-packages" && part != b"dist-packages")
+    let parts: Vec<_> = file.split(|&byte| byte == b'/').collect();
+    let library = parts.windows(2).position(|pair| is_library(pair[0], pair[1]));
+    let below = library.and_then(|at| parts.get(at + 2));
+    below.is_some_and(|part| ![&b"site-packages"[..], b"dist-packages"].contains(part))
 }
 
-/// `python3.12`, `python3.13t`, `python2.7`, `python312.zip`; `python3` alone is Debian's place for packages.
-fn is_library_directory(part: &[u8]) -> bool {
+/// `lib/python3.12`, `lib/python3.13t`, `lib64/python2.7`, and `python312.zip` anywhere. `lib/python3` is Debian's place
+/// for packages, and `python3.12` elsewhere may be anybody's.
+fn is_library(parent: &[u8], part: &[u8]) -> bool {
     let Some(version) = part.strip_prefix(b"python") else { return false };
-    let version = version.strip_suffix(b".zip").or(version.strip_suffix(b"t")).unwrap_or(version);
-    version.len() > 1 && version.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
+    let (version, is_in_place) = match version.strip_suffix(b".zip") {
+        Some(version) => (version, true),
+        None => (version.strip_suffix(b"t").unwrap_or(version), parent == b"lib" || parent == b"lib64"),
+    };
+    is_in_place && version.len() > 1 && version.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
 }
 
 #[cfg(test)]
@@ -85,6 +98,8 @@ mod tests {
             ("/srv/app/python.py", false),
             ("/srv/python/app.py", false),
             ("/srv/python3/app.py", false),
+            ("/srv/lib/python/app.py", false),
+            ("/opt/packages/python3.9/psutil/_common.py", false),
             ("<string>", false),
             ("", false),
         ] {

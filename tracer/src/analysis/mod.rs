@@ -9,18 +9,23 @@ mod check;
 mod entries;
 mod findings;
 mod frames;
+mod gc;
+mod gil;
+mod kills;
 mod lines;
+mod loops;
 mod patterns;
 mod processes;
 mod reads;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod signal_names;
 mod signals;
 mod sizes;
 mod sums;
 mod switches;
 mod traced;
+mod wakers;
 mod window;
 mod zombies;
 
@@ -29,7 +34,7 @@ pub use findings::findings;
 pub use signal_names::signal_name;
 pub use window::Window;
 
-use crate::event::Event;
+use crate::event::{Event, Pid};
 use crate::report::{self, Bounded};
 use crate::symbols::Symbols;
 
@@ -38,10 +43,13 @@ use crate::symbols::Symbols;
 pub struct Analysis {
     traced: traced::Traced,
     switches: switches::Switches,
+    gil: gil::Gil,
     reads: reads::Reads,
     processes: processes::Processes,
     signals: signals::Signals,
     frames: frames::Frames,
+    gc: gc::Gc,
+    loops: loops::Loops,
 }
 
 /// The sections of the report that come from events. [`findings()`] are made from the finished report.
@@ -51,6 +59,8 @@ pub struct Sections {
     pub target: Bounded<report::Process>,
     /// `switches`
     pub switches: report::Switches,
+    /// `gil`
+    pub gil: Option<report::Gil>,
     /// `reads`
     pub reads: Bounded<report::Read>,
     /// `processes`
@@ -59,6 +69,10 @@ pub struct Sections {
     pub signals: Bounded<report::Signal>,
     /// `frames`
     pub frames: report::Frames,
+    /// `gc`
+    pub gc: Option<report::Gc>,
+    /// `loops`
+    pub loops: Option<Bounded<report::Loop>>,
     /// `quality.samples`
     pub samples: report::Samples,
 }
@@ -68,10 +82,18 @@ impl Analysis {
     pub fn fold(&mut self, event: &Event) {
         self.traced.fold(event);
         self.switches.fold(event);
+        self.gil.fold(event);
         self.reads.fold(event);
         self.processes.fold(event, &self.traced);
         self.signals.fold(event, &self.traced);
         self.frames.fold(event);
+        self.gc.fold(event);
+        self.loops.fold(event);
+    }
+
+    /// Processes with signals whose fate has not been seen, of which the kernel may know more.
+    pub fn undecided_signals(&self) -> impl Iterator<Item = Pid> {
+        self.signals.undecided()
     }
 
     /// The rows of the report.
@@ -81,10 +103,13 @@ impl Analysis {
         let expected = u128::from(switches.on_cpu_ns) * u128::from(window.rate_hz) / 1_000_000_000;
         Sections {
             target: self.traced.finish(symbols),
-            reads: self.reads.finish(symbols, &self.switches),
-            processes: self.processes.finish(symbols, window.duration_ns),
+            gil: self.gil.finish(symbols, &self.switches),
+            reads: self.reads.finish(symbols, &self.switches, window.duration_ns),
+            processes: self.processes.finish(symbols, &self.traced, window.duration_ns),
             signals: self.signals.finish(symbols),
             frames: self.frames.finish(symbols, &self.switches, &self.traced, window),
+            gc: self.gc.finish(symbols),
+            loops: self.loops.finish(symbols),
             samples: self.frames.accounts(symbols, expected as u64),
             switches,
         }

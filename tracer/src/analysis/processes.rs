@@ -1,5 +1,7 @@
 //! Processes: how many came and went, and which were left behind.
 
+use super::kills::Kills;
+use super::signal_names::signal_name;
 use super::traced::Traced;
 use super::zombies::Zombies;
 use crate::event::{Bytes, Event, Nanos, Pid};
@@ -13,6 +15,7 @@ const ORPHANS: usize = 4_096;
 #[derive(Debug, Default)]
 pub struct Processes {
     zombies: Zombies,
+    kills: Kills,
     orphans: Vec<Left>,
     orphans_omitted: u64,
     forked: u64,
@@ -34,9 +37,10 @@ impl Processes {
     /// Takes what happens to processes.
     pub fn fold(&mut self, event: &Event, traced: &Traced) {
         self.zombies.fold(event, traced);
+        self.kills.fold(event, traced);
         match event {
             Event::Fork(fork) => self.forked += u64::from(fork.is_process()),
-            Event::Exec { .. } => self.execed += 1,
+            Event::Exec(_) => self.execed += 1,
             Event::Reparented { pid, comm, old_ppid, new_ppid, .. } => {
                 let wait_status = traced.wait_status(*old_ppid);
                 let (pid, old_ppid, new_ppid) = (*pid, *old_ppid, *new_ppid);
@@ -48,8 +52,10 @@ impl Processes {
     }
 
     /// The section of the report.
-    pub fn finish(&mut self, symbols: &Symbols, duration_ns: Nanos) -> report::Processes {
+    pub fn finish(&mut self, symbols: &Symbols, traced: &Traced, duration_ns: Nanos) -> report::Processes {
         let zombies = self.zombies.finish(symbols, duration_ns);
+        let adopted = self.orphans.iter().map(|orphan| (orphan.pid, &orphan.comm, orphan.old_ppid));
+        let kills = self.kills.finish(symbols, traced, adopted);
         report::Processes {
             forked: self.forked,
             execed: self.execed,
@@ -57,6 +63,7 @@ impl Processes {
             reaped: self.zombies.reaped,
             zombies,
             orphans: self.orphans(),
+            kills,
         }
     }
 
@@ -85,13 +92,14 @@ impl Processes {
 
 impl Left {
     fn row(&self) -> Orphan {
-        let killed = self.wait_status.is_some_and(|status| status & 0x7f != 0);
+        let signal = self.wait_status.map(|status| status & 0x7f).filter(|signal| *signal != 0);
         Orphan {
             pid: self.pid,
             comm: Name::new(&self.comm),
             old_ppid: self.old_ppid,
             new_ppid: self.new_ppid,
-            old_parent_ended: if killed { ParentEnd::Signal } else { ParentEnd::Exit },
+            old_parent_ended: if signal.is_some() { ParentEnd::Signal } else { ParentEnd::Exit },
+            old_parent_signal: signal.map(signal_name),
         }
     }
 }
@@ -99,7 +107,7 @@ impl Left {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::samples::{bytes, exit, fork, process, task};
+    use crate::analysis::samples::{bytes, exec, exit, fork, process, task};
     use crate::event::Fork;
 
     fn folded(events: &[Event]) -> Processes {
@@ -117,10 +125,9 @@ mod tests {
         let Event::Fork(child) = fork(1, 7, 8, 0) else { unreachable!() };
         let thread = Event::Fork(Fork { child: task(7, 9), ..child.clone() });
         let let_go = Event::Fork(Fork { child: task(10, 10), followed: false, ..child.clone() });
-        let exec =
-            Event::Exec { at: 2, task: task(8, 8), comm: bytes("x"), path: bytes("/x"), arguments: vec![] };
-        let mut processes = folded(&[Event::Fork(child), thread, let_go, exec, exit(3, 8, 7, 0)]);
-        let section = processes.finish(&Symbols::default(), 9);
+        let mut processes =
+            folded(&[Event::Fork(child), thread, let_go, exec(2, 8, &["x"]), exit(3, 8, 7, 0)]);
+        let section = processes.finish(&Symbols::default(), &Traced::default(), 9);
         assert_eq!((section.forked, section.execed, section.exited, section.reaped), (2, 1, 1, 0));
     }
 
@@ -134,7 +141,7 @@ mod tests {
             ("killed, told later", vec![born, left.clone(), exit(4, 8, 7, 9)], ParentEnd::Signal),
             ("its end was not seen", vec![left], ParentEnd::Exit),
         ] {
-            let orphans = folded(&events).finish(&Symbols::default(), 9).orphans;
+            let orphans = folded(&events).finish(&Symbols::default(), &Traced::default(), 9).orphans;
             assert_eq!(orphans.rows.len(), 1, "{name}");
             assert_eq!(orphans.rows[0].old_parent_ended, expected, "{name}");
         }

@@ -1,8 +1,8 @@
 //! Small made-up worlds for the tests of the analyses.
 
 use crate::event::{
-    Bytes, Event, Exit, Fork, Nanos, Pid, Process, SignalGenerate, SignalInfo, SignalResult, StackId,
-    StackStatus, Task, Tid,
+    Aim, Bytes, Event, Exec, Exit, Fork, Groups, Making, Nanos, Pid, Process, SignalGenerate, SignalInfo,
+    SignalResult, StackId, StackStatus, Task, Tid,
 };
 use crate::symbols::{File, FileKind, Frame, Stack, Symbols};
 
@@ -29,7 +29,7 @@ pub fn regular_file(path: &str) -> File {
 
 /// A name.
 pub fn bytes(text: &str) -> Bytes {
-    text.as_bytes().into()
+    Bytes::copy_from_slice(text.as_bytes())
 }
 
 /// A thread of a process.
@@ -45,13 +45,32 @@ pub fn process(pid: Pid, comm: &str) -> Process {
 /// The main thread of `parent` forks a process that is followed.
 pub fn fork(at: Nanos, parent: Pid, child: Pid, stack: StackId) -> Event {
     let (parent, child, comm) = (task(parent, parent), task(child, child), bytes("python"));
-    Event::Fork(Fork { at, parent, comm, child, stack, followed: true })
+    Event::Fork(Fork {
+        at,
+        parent,
+        comm,
+        child,
+        own_pid: child.pid,
+        stack,
+        followed: true,
+        how: Making::Fork,
+        groups: Groups::default(),
+    })
 }
 
 /// The last thread of a process ends.
 pub fn exit(at: Nanos, pid: Pid, parent: Pid, wait_status: u32) -> Event {
     let (task, comm) = (task(pid, pid), bytes("python"));
-    Event::Exit(Exit { at, task, wait_status, last_thread: true, parent, comm })
+    let (out_of_memory, groups) = (false, Groups::default());
+    Event::Exit(Exit { at, task, wait_status, last_thread: true, parent, comm, out_of_memory, groups })
+}
+
+/// A process executes another program; its name is the first argument.
+pub fn exec(at: Nanos, pid: Pid, arguments: &[&str]) -> Event {
+    let comm = bytes(arguments[0]);
+    let arguments = arguments.iter().map(|argument| bytes(argument)).collect();
+    let (path, groups) = (bytes(&format!("/bin/{}", String::from_utf8_lossy(&comm))), Groups::default());
+    Event::Exec(Exec { at, task: task(pid, pid), comm, path, arguments, cut: false, groups })
 }
 
 /// `kill(2)` by one thread, aimed at the process of another.
@@ -68,5 +87,8 @@ pub fn signal(signal: u32, from: Task, to: Task) -> SignalGenerate {
         group: true,
         result: SignalResult::Delivered,
         blocked: false,
+        aim: Aim::One,
+        target_pgid: 0,
+        main: None,
     }
 }

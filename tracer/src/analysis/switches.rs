@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use tracer_common::python::status;
 use tracer_common::switch::{SwitchKey, SwitchValue, flag};
 
-use super::causes::{cause, syscall_name};
+use super::causes::{cause, lock, syscall_name};
 use super::check::Check;
 use super::lines::{self, Frames};
 use super::sums::{Key, Sums, share};
+use super::wakers::{self, Ended, Wakers};
 use crate::event::{Bytes, Event, Nanos, Pid};
-use crate::report::{self, AfterCall, Cause, Row as _, SwitchCause};
+use crate::report::{self, AfterCall, Cause, LockKind, Row as _, SwitchCause};
 use crate::symbols::Symbols;
 
 /// Different threads, causes and stacks that are kept apart.
@@ -23,6 +24,7 @@ const NO_SWITCH: u32 = flag::BEGAN_BEFORE | flag::BORN | flag::RUNNING;
 #[derive(Debug)]
 pub struct Switches {
     rows: Sums<SwitchKey, Sum>,
+    wakers: Wakers,
     check: Check,
 }
 
@@ -47,7 +49,7 @@ pub struct Sum {
 
 impl Default for Switches {
     fn default() -> Self {
-        Self { rows: Sums::new(ROWS), check: Check::default() }
+        Self { rows: Sums::new(ROWS), wakers: Wakers::default(), check: Check::default() }
     }
 }
 
@@ -55,8 +57,9 @@ impl Switches {
     /// Adds the rows of one drain, and what the kernel itself counted.
     pub fn fold(&mut self, event: &Event) {
         self.check.fold(event);
+        self.wakers.fold(event);
         if let Event::Switches { key, value, still_blocked } = event {
-            self.rows.row(SwitchKey { epoch: 0, ..*key }).add(key.flags, value, *still_blocked);
+            self.rows.row(SwitchKey { slice: 0, ..*key }).add(key.flags, value, *still_blocked);
         }
     }
 
@@ -93,10 +96,25 @@ impl Switches {
         let all = rows.iter().fold(Sum::default(), |all, (_, sum)| all.plus(sum));
         rows.sort_by(|(a, x), (b, y)| y.share(&all).cmp(&x.share(&all)).then_with(|| a.cmp(b)));
         let mut causes: Vec<_> = rows.iter().map(|(reason, sum)| reason.row(sum)).collect();
+        let wakers = self.wakers_by_reason(symbols);
         for (row, (reason, _)) in causes.iter_mut().zip(&rows).take(SwitchCause::LIMIT) {
             reason.name(row, symbols);
+            row.wakers = wakers::can_be_woken(reason.cause)
+                .then(|| wakers.get(reason).map(|ended| ended.finish(symbols)).unwrap_or_default());
         }
         causes
+    }
+
+    /// Who ended the sleeps of each reason.
+    fn wakers_by_reason(&self, symbols: &Symbols) -> HashMap<Reason, Ended> {
+        let mut wakers = HashMap::<Reason, Ended>::new();
+        for (key, count) in self.wakers.rows() {
+            let reason = Reason::of(&key.row, symbols);
+            if wakers::can_end(reason.cause, key) {
+                wakers.entry(reason).or_default().add(&key.waker, count, symbols);
+            }
+        }
+        wakers
     }
 
     /// Merges threads, and stacks of the same names. What never left a CPU has no reason.
@@ -181,6 +199,7 @@ struct Reason {
     pid: Pid,
     cause: Cause,
     syscall: i32,
+    lock: Option<LockKind>,
     /// The read after which the GIL is taken back.
     after_call: Option<u32>,
     file: Option<Bytes>,
@@ -190,10 +209,12 @@ struct Reason {
 impl Reason {
     fn of(key: &SwitchKey, symbols: &Symbols) -> Self {
         let file = symbols.file(key.object);
+        let cause = cause(key, file.map(|file| file.kind));
         Self {
             pid: key.pid,
-            cause: cause(key, file.map(|file| file.kind)),
+            cause,
             syscall: key.syscall,
+            lock: (cause == Cause::Lock).then(|| lock(key)).flatten(),
             after_call: after_call(key),
             file: file.map(|file| file.path.clone()),
             frames: lines::frames(symbols, key.stack),
@@ -205,6 +226,7 @@ impl Reason {
             pid: self.pid,
             cause: self.cause,
             syscall: syscall_name(self.syscall.into()).map(Into::into),
+            lock: self.lock,
             count: sum.count,
             off_cpu_ns: sum.off_cpu_ns,
             run_queue_ns: sum.run_queue_ns,
@@ -265,7 +287,7 @@ mod tests {
         for (name, keys, rows) in [
             ("two threads", vec![key(7, 202, V, 1), key(8, 202, V, 1)], 1),
             ("two instructions of a line", vec![key(7, 202, V, 1), key(7, 202, V, 2)], 1),
-            ("two epochs", vec![key(7, 0, V, 1), SwitchKey { epoch: 9, ..key(7, 0, V, 1) }], 1),
+            ("two epochs", vec![key(7, 0, V, 1), SwitchKey { slice: 9, ..key(7, 0, V, 1) }], 1),
             ("two lines", vec![key(7, 202, V, 1), key(7, 202, V, 3)], 2),
             ("two files", vec![key(7, 0, V, 1), file(key(7, 0, V, 1))], 2),
             ("two system calls", vec![key(7, 0, V, 1), key(7, 17, V, 1)], 2),

@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 
 use super::lines;
-use crate::event::{Bytes, Event, Exit, Fork, Nanos, Pid, Process, StackId};
-use crate::report::{self, Bounded, Name};
+use super::signal_names::signal_name;
+use crate::event::{Bytes, Event, Exec, Exit, Fork, Making, Nanos, Pid, Process, StackId, Task};
+use crate::report::{self, Bounded, Name, StartedHow};
 use crate::symbols::Symbols;
 
 /// Processes that are kept after their end.
 const ENDED: usize = 4_096;
+/// How many others may be let go before the news of a reaping arrives: it comes from another CPU.
+const LATELY: usize = 64;
 
 /// Every traced process.
 #[derive(Debug, Default)]
@@ -28,8 +31,47 @@ struct Known {
     /// Order of appearance.
     number: u64,
     process: Process,
-    forked: Option<(Nanos, StackId)>,
+    forked: Option<Forked>,
+    /// Its last command line, if it executed a program while tracing.
+    executed: Option<Executed>,
     ended: Option<Ended>,
+    reaped: Option<(Nanos, Task)>,
+}
+
+/// A traced process in time.
+#[derive(Clone, Debug)]
+pub struct Life<'a> {
+    pub pid: Pid,
+    /// Its parent when it was first seen.
+    pub ppid: Pid,
+    pub comm: &'a Bytes,
+    pub pgid: Option<Pid>,
+    /// `None` if it lived before the window.
+    pub born: Option<Nanos>,
+    /// When it ended, and its wait status.
+    pub ended: Option<(Nanos, u32)>,
+}
+
+impl Life<'_> {
+    /// Whether it was there at that time.
+    pub fn is_alive_at(&self, at: Nanos) -> bool {
+        self.born.is_none_or(|born| born <= at) && self.ended.is_none_or(|(end, _)| end > at)
+    }
+}
+
+/// How a process came about.
+#[derive(Clone, Copy, Debug)]
+struct Forked {
+    at: Nanos,
+    stack: StackId,
+    how: Making,
+}
+
+/// A command line as it was executed.
+#[derive(Clone, Debug)]
+struct Executed {
+    arguments: Vec<Bytes>,
+    cut: bool,
 }
 
 /// How a process ended.
@@ -37,6 +79,7 @@ struct Known {
 struct Ended {
     at: Nanos,
     wait_status: u32,
+    out_of_memory: bool,
 }
 
 impl Traced {
@@ -45,9 +88,10 @@ impl Traced {
         match event {
             Event::Process(process) => self.describe(process),
             Event::Fork(fork) if fork.followed && fork.is_process() => self.fork(fork),
-            Event::Exec { task, comm, path, arguments, .. } => self.exec(task.pid, comm, path, arguments),
+            Event::Exec(exec) => self.exec(exec),
             Event::ThreadName { task, comm } if task.tid == task.pid => self.rename(task.pid, comm),
             Event::Exit(exit) if exit.last_thread => self.end(exit),
+            Event::Reaped { at, by, child } => self.reap(*at, *by, *child),
             Event::Free { pid, .. } => self.free(*pid),
             _ => {}
         }
@@ -65,7 +109,23 @@ impl Traced {
 
     /// The wait status of a traced process that has ended lately.
     pub fn wait_status(&self, pid: Pid) -> Option<u32> {
-        self.current.get(&pid)?.ended.map(|ended| ended.wait_status)
+        let lately = || self.ended.iter().rev().take(LATELY).find(|known| known.process.pid == pid);
+        let known = self.current.get(&pid).filter(|known| known.ended.is_some()).or_else(lately)?;
+        known.ended.map(|ended| ended.wait_status)
+    }
+
+    /// When each of them lived, and where it belonged.
+    pub fn lives(&self) -> impl Iterator<Item = Life<'_>> {
+        let mut known: Vec<_> = self.ended.iter().chain(self.current.values()).collect();
+        known.sort_by_key(|known| known.number);
+        known.into_iter().map(|known| Life {
+            pid: known.process.pid,
+            ppid: known.process.ppid,
+            comm: &known.process.comm,
+            pgid: known.process.groups.map(|groups| groups.pgid),
+            born: known.forked.map(|forked| forked.at),
+            ended: known.ended.map(|ended| (ended.at, ended.wait_status)),
+        })
     }
 
     /// The versions of CPython among the processes.
@@ -86,8 +146,14 @@ impl Traced {
 
     fn describe(&mut self, process: &Process) {
         let known = self.known(process.pid);
-        let ppid = if known.process.pid == 0 { process.ppid } else { known.process.ppid };
-        known.process = Process { ppid, ..process.clone() };
+        let before = std::mem::take(&mut known.process);
+        let ppid = if before.pid == 0 { process.ppid } else { before.ppid };
+        // One that has ended meanwhile shows nothing of itself any more.
+        let comm = if process.comm.is_empty() { before.comm } else { process.comm.clone() };
+        let title = if process.title.is_empty() { before.title } else { process.title.clone() };
+        let exe = process.exe.clone().or(before.exe);
+        let (groups, cgroup) = (process.groups.or(before.groups), process.cgroup.clone().or(before.cgroup));
+        known.process = Process { ppid, comm, title, exe, groups, cgroup, ..process.clone() };
     }
 
     /// A child is what its parent was, until it is looked at or executes another program.
@@ -95,23 +161,27 @@ impl Traced {
         self.free(fork.child.pid);
         let parent = self.current.get(&fork.parent.pid).map(|parent| parent.process.clone());
         let known = self.known(fork.child.pid);
-        known.forked = Some((fork.at, fork.stack));
+        known.forked = Some(Forked { at: fork.at, stack: fork.stack, how: fork.how });
         known.process = Process {
             pid: fork.child.pid,
+            namespace_pid: fork.namespace_pid(),
             ppid: fork.parent.pid,
             comm: fork.comm.clone(),
             root: false,
+            groups: Some(fork.groups),
             ..parent.unwrap_or_default()
         };
     }
 
-    fn exec(&mut self, pid: Pid, comm: &Bytes, path: &Bytes, arguments: &[Bytes]) {
-        let Some(known) = self.current.get_mut(&pid) else { return };
-        known.process.comm = comm.clone();
-        known.process.exe = Some(path.clone());
-        known.process.title = arguments.join(&b' ').into();
-        known.process.python = None;
-        known.process.free_threaded = None;
+    fn exec(&mut self, exec: &Exec) {
+        let Some(known) = self.current.get_mut(&exec.task.pid) else { return };
+        known.executed = Some(Executed { arguments: exec.arguments.clone(), cut: exec.cut });
+        let process = &mut known.process;
+        process.comm = exec.comm.clone();
+        process.exe = Some(exec.path.clone());
+        process.title = exec.title();
+        (process.python, process.free_threaded) = (None, None);
+        process.groups = Some(exec.groups);
     }
 
     fn rename(&mut self, pid: Pid, comm: &Bytes) {
@@ -122,7 +192,19 @@ impl Traced {
 
     fn end(&mut self, exit: &Exit) {
         if let Some(known) = self.current.get_mut(&exit.task.pid) {
-            known.ended = Some(Ended { at: exit.at, wait_status: exit.wait_status });
+            let Exit { at, wait_status, out_of_memory, .. } = *exit;
+            known.ended = Some(Ended { at, wait_status, out_of_memory });
+            known.process.groups = Some(exit.groups);
+        }
+    }
+
+    /// The kernel may have let go of it by the time that its parent has its status.
+    fn reap(&mut self, at: Nanos, by: Task, child: Pid) {
+        let lately = self.ended.iter_mut().rev().take(LATELY);
+        let known =
+            self.current.get_mut(&child).into_iter().chain(lately.filter(|known| known.process.pid == child));
+        if let Some(known) = known.into_iter().find(|known| known.ended.is_some() && known.reaped.is_none()) {
+            known.reaped = Some((at, by));
         }
     }
 
@@ -154,8 +236,11 @@ impl Fork {
 impl Known {
     fn row(&self, symbols: &Symbols) -> report::Process {
         let process = &self.process;
+        let is_seen = |id: &u32| *id != 0; // groups may come from outside of our pid namespace
+        let started_by = self.forked.and_then(|forked| lines::stack_of(symbols, forked.stack));
         report::Process {
             pid: process.pid,
+            namespace_pid: process.namespace_pid,
             ppid: process.ppid,
             comm: Name::new(&process.comm),
             title: Name::new(&process.title),
@@ -163,27 +248,57 @@ impl Known {
             python: process.python.clone().map(Name::from),
             free_threaded: process.free_threaded,
             root: process.root,
-            started_by: self.forked.and_then(|(_, stack)| lines::stack_of(symbols, stack)),
-            at_ns: self.forked.map(|(at, _)| at),
+            started_at: started_by.as_ref().and_then(|stack| lines::own_line(stack)).cloned(),
+            started_by,
+            at_ns: self.forked.map(|forked| forked.at),
             ended_at_ns: self.ended.map(|ended| ended.at),
+            how: self.forked.map(|forked| forked.how.into()),
+            argv: self.executed.as_ref().map(|executed| executed.arguments.iter().map(Name::new).collect()),
+            argv_cut: self.executed.as_ref().is_some_and(|executed| executed.cut),
+            pgid: process.groups.map(|groups| groups.pgid).filter(is_seen),
+            sid: process.groups.map(|groups| groups.sid).filter(is_seen),
+            cgroup: process.cgroup.as_ref().map(Name::new),
+            exit_code: self.ended.and_then(Ended::code),
+            exit_signal: self.ended.and_then(Ended::signal).map(signal_name),
+            out_of_memory: self.ended.is_some_and(|ended| ended.out_of_memory),
+            reaped_by: self.reaped.map(|(_, by)| by.pid),
+            reaped_at_ns: self.reaped.map(|(at, _)| at),
         }
+    }
+}
+
+impl From<Making> for StartedHow {
+    fn from(how: Making) -> Self {
+        match how {
+            Making::Fork => Self::Fork,
+            Making::Vfork => Self::Vfork,
+            Making::PosixSpawn => Self::PosixSpawn,
+            Making::Clone => Self::Clone,
+        }
+    }
+}
+
+impl Ended {
+    /// Its exit code, if it exited.
+    fn code(self) -> Option<u32> {
+        (self.wait_status & 0x7f == 0).then_some(self.wait_status >> 8 & 0xff)
+    }
+
+    /// The signal that killed it, if one did.
+    fn signal(self) -> Option<u32> {
+        Some(self.wait_status & 0x7f).filter(|signal| *signal != 0)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::samples::{bytes, exit, fork, process, symbols_of, task};
+    use crate::analysis::samples::{bytes, exec, exit, fork, process, symbols_of, task};
 
     fn folded(events: &[Event]) -> Traced {
         let mut traced = Traced::default();
         events.iter().for_each(|event| traced.fold(event));
         traced
-    }
-
-    fn exec(pid: Pid) -> Event {
-        let (path, arguments) = (bytes("/bin/sleep"), vec![bytes("sleep"), bytes("9")]);
-        Event::Exec { at: 6, task: task(pid, pid), comm: bytes("sleep"), path, arguments }
     }
 
     #[test]
@@ -195,8 +310,14 @@ mod tests {
         for (name, events, comm, title, version) in [
             ("as its parent", vec![], "python", "python title", Some("3.12.1")),
             ("renamed", vec![renamed.clone()], "worker", "python title", Some("3.12.1")),
-            ("another program", vec![exec(8)], "sleep", "sleep 9", None),
-            ("looked at", vec![exec(8), Event::Process(looked_at)], "py38", "py38 title", Some("3.8.1")),
+            ("another program", vec![exec(6, 8, &["sleep", "9"])], "sleep", "sleep 9", None),
+            (
+                "looked at",
+                vec![exec(6, 8, &["sleep", "9"]), Event::Process(looked_at)],
+                "py38",
+                "py38 title",
+                Some("3.8.1"),
+            ),
         ] {
             let events = [vec![root.clone(), fork(5, 7, 8, 1)], events, vec![exit(9, 8, 7, 0)]].concat();
             let rows = folded(&events).finish(&symbols_of(&[(1, &["a.py:3"])])).rows;

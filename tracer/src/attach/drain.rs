@@ -3,10 +3,13 @@
 //! A row of a finished epoch is written by nobody, so that nothing is lost between reading and removing it.
 
 use aya::Pod;
-use aya::maps::{MapData, PerCpuHashMap};
+use aya::maps::{HashMap, MapData};
+use tracer_common::control::is_of_epoch;
+use tracer_common::gil::HoldKey;
 use tracer_common::sample::{EntryKey, SampleKey};
 use tracer_common::switch::{SwitchKey, SwitchValue, Thread, flag};
 use tracer_common::syscall::{ReadKey, ReadValue, SizeKey, Tally};
+use tracer_common::wakeup::WakeKey;
 
 use super::error::Error;
 use super::probes::{Probes, take};
@@ -14,11 +17,13 @@ use crate::event::{Event, Reads};
 
 /// The aggregates' maps.
 pub struct Aggregates {
-    switches: PerCpuHashMap<MapData, SwitchKey, SwitchValue>,
-    reads: PerCpuHashMap<MapData, ReadKey, ReadValue>,
-    sizes: PerCpuHashMap<MapData, SizeKey, u64>,
-    samples: PerCpuHashMap<MapData, SampleKey, u64>,
-    entries: PerCpuHashMap<MapData, EntryKey, u64>,
+    switches: HashMap<MapData, SwitchKey, SwitchValue>,
+    wakeups: HashMap<MapData, WakeKey, u64>,
+    holds: HashMap<MapData, HoldKey, u64>,
+    reads: HashMap<MapData, ReadKey, ReadValue>,
+    sizes: HashMap<MapData, SizeKey, u64>,
+    samples: HashMap<MapData, SampleKey, u64>,
+    entries: HashMap<MapData, EntryKey, u64>,
 }
 
 impl Aggregates {
@@ -29,122 +34,94 @@ impl Aggregates {
     pub fn of(probes: &mut Probes) -> Result<Self, Error> {
         let ebpf = &mut probes.ebpf;
         Ok(Self {
-            switches: take(ebpf, "SWITCHES", PerCpuHashMap::try_from)?,
-            reads: take(ebpf, "READS", PerCpuHashMap::try_from)?,
-            sizes: take(ebpf, "READ_SIZES", PerCpuHashMap::try_from)?,
-            samples: take(ebpf, "SAMPLES", PerCpuHashMap::try_from)?,
-            entries: take(ebpf, "ENTRIES", PerCpuHashMap::try_from)?,
+            switches: take(ebpf, "SWITCHES", HashMap::try_from)?,
+            wakeups: take(ebpf, "WAKEUPS", HashMap::try_from)?,
+            holds: take(ebpf, "HOLDS", HashMap::try_from)?,
+            reads: take(ebpf, "READS", HashMap::try_from)?,
+            sizes: take(ebpf, "READ_SIZES", HashMap::try_from)?,
+            samples: take(ebpf, "SAMPLES", HashMap::try_from)?,
+            entries: take(ebpf, "ENTRIES", HashMap::try_from)?,
         })
     }
 
-    /// Ends the current epoch and takes out its rows.
+    /// Ends the current epoch and takes out its rows. Their processes and threads have the kernel's numbers: once the
+    /// ring buffer has been read, [`Probes::show_rows`] knows ours.
     ///
     /// # Errors
     /// When the kernel refuses to switch epochs.
     pub fn drain(&mut self, probes: &mut Probes, events: &mut Vec<Event>) -> Result<(), Error> {
         let old = probes.next_epoch()?;
-        rows(
-            &mut self.switches,
-            |key| key.epoch == old,
-            add_switches,
-            |key, value| {
-                events.push(Event::Switches { key, value, still_blocked: 0 });
-            },
-        );
-        rows(
-            &mut self.reads,
-            |key| key.epoch == old,
-            add_reads,
-            |key, value| {
-                events.push(Event::Reads { key, value });
-            },
-        );
-        rows(
-            &mut self.sizes,
-            |key| key.row.epoch == old,
-            add_counts,
-            |key, count| {
-                events.push(Event::ReadSizes { key, count });
-            },
-        );
-        rows(
-            &mut self.samples,
-            |key| key.epoch == old,
-            add_counts,
-            |key, count| {
-                events.push(Event::Samples { key, count });
-            },
-        );
-        rows(
-            &mut self.entries,
-            |key| key.epoch == old,
-            add_counts,
-            |key, count| {
-                events.push(Event::Entries { key, count });
-            },
-        );
+        for (key, value) in rows(&mut self.switches, |key| is_of_epoch(key.slice, old)) {
+            events.push(Event::Switches { key, value, still_blocked: 0 });
+        }
+        for (key, count) in rows(&mut self.wakeups, |key| is_of_epoch(key.row.slice, old)) {
+            events.push(Event::Wakeups { key, count });
+        }
+        for (key, waited_ns) in rows(&mut self.holds, |key| is_of_epoch(key.slice, old)) {
+            events.push(Event::GilHeld { key, waited_ns });
+        }
+        for (key, value) in rows(&mut self.reads, |key| is_of_epoch(key.slice, old)) {
+            events.push(Event::Reads { key, value: Reads::from(&value) });
+        }
+        for (key, count) in rows(&mut self.sizes, |key| is_of_epoch(key.row.slice, old)) {
+            events.push(Event::ReadSizes { key, count });
+        }
+        for (key, count) in rows(&mut self.samples, |key| is_of_epoch(key.slice, old)) {
+            events.push(Event::Samples { key, count });
+        }
+        for (key, count) in rows(&mut self.entries, |key| is_of_epoch(key.slice, old)) {
+            events.push(Event::Entries { key, count });
+        }
         Ok(())
     }
 }
 
-/// Takes out the rows of an epoch, each added up over the CPUs.
-fn rows<K: Pod, V: Pod, S>(
-    map: &mut PerCpuHashMap<MapData, K, V>,
+/// Takes out the rows of an epoch.
+fn rows<'a, K: Pod, V: Pod>(
+    map: &'a mut HashMap<MapData, K, V>,
     is_finished: impl Fn(&K) -> bool,
-    add: impl Fn(&[V]) -> S,
-    mut emit: impl FnMut(K, S),
-) {
+) -> impl Iterator<Item = (K, V)> + 'a {
     let finished: Vec<K> = map.keys().flatten().filter(is_finished).collect();
-    for key in finished {
-        let Ok(values) = map.get(&key, 0) else { continue };
-        emit(key, add(&values));
+    finished.into_iter().filter_map(|key| {
+        let value = map.get(&key, 0).ok()?;
         let _ = map.remove(&key); // it is there: only we remove
-    }
-}
-
-fn add_counts(values: &[u64]) -> u64 {
-    values.iter().sum()
-}
-
-fn add_switches(values: &[SwitchValue]) -> SwitchValue {
-    values.iter().fold(SwitchValue::default(), |sum, value| SwitchValue {
-        count: sum.count + value.count,
-        off_cpu_ns: sum.off_cpu_ns + value.off_cpu_ns,
-        run_queue_ns: sum.run_queue_ns + value.run_queue_ns,
-        on_cpu_ns: sum.on_cpu_ns + value.on_cpu_ns,
-        began_before: sum.began_before + value.began_before,
-        gil_waits: sum.gil_waits + value.gil_waits,
+        Some((key, value))
     })
 }
 
-fn add_reads(values: &[ReadValue]) -> Reads {
-    let mut sum = Reads::default();
-    for value in values.iter().filter(|value| value.calls > 0 || value.stack != 0) {
-        sum.calls += value.calls;
-        sum.bytes += value.bytes;
-        sum.eof += value.eof;
-        sum.stack = if sum.stack == 0 { value.stack } else { sum.stack };
-        add_tallies(&mut sum.requested, &value.requested);
-        add_tallies(&mut sum.returned, &value.returned);
-        add_tallies(&mut sum.errors, &value.errors);
-    }
-    sum
-}
-
-fn add_tallies(sums: &mut Vec<(u32, u64)>, tallies: &[Tally]) {
-    for tally in tallies.iter().filter(|tally| tally.count > 0) {
-        match sums.iter_mut().find(|(what, _)| *what == tally.what) {
-            Some((_, count)) => *count += u64::from(tally.count),
-            None => sums.push((tally.what, tally.count.into())),
+impl From<&ReadValue> for Reads {
+    fn from(value: &ReadValue) -> Self {
+        Self {
+            calls: value.calls,
+            bytes: value.bytes,
+            eof: value.eof,
+            continued: value.continued,
+            full: value.full,
+            opens: value.opens,
+            opens_unknown: value.opens_unknown,
+            stack: value.stack,
+            into: value.into,
+            requested: tallies(&value.requested),
+            returned: tallies(&value.returned),
+            errors: tallies(&value.errors),
         }
     }
 }
 
+fn tallies(slots: &[Tally]) -> Vec<(u32, u64)> {
+    let used = slots.iter().filter(|tally| tally.count > 0);
+    used.map(|tally| (tally.what, tally.count.into())).collect()
+}
+
 /// What every thread does at the end: gaps that are still open, and stretches on the CPU, clipped to the window.
-#[must_use]
-pub fn unfinished(probes: &Probes, started_ns: u64, ended_ns: u64) -> Vec<Event> {
+///
+/// # Errors
+/// When the kernel does not list the tasks of our pid namespace.
+pub fn unfinished(probes: &mut Probes, started_ns: u64, ended_ns: u64) -> Result<Vec<Event>, Error> {
     let threads = probes.threads.iter().flatten();
-    threads.map(|(_, thread)| clipped(&thread, started_ns, ended_ns)).collect()
+    let mut rows: Vec<_> = threads.map(|(_, thread)| clipped(&thread, started_ns, ended_ns)).collect();
+    probes.show_rows(&mut rows)?;
+    Ok(rows)
 }
 
 fn clipped(thread: &Thread, started_ns: u64, ended_ns: u64) -> Event {
@@ -173,21 +150,6 @@ fn clipped(thread: &Thread, started_ns: u64, ended_ns: u64) -> Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn tally(what: u32, count: u32) -> Tally {
-        Tally { what, count }
-    }
-
-    #[test]
-    fn cpus_add_up() {
-        let mut one = ReadValue { calls: 3, bytes: 30, eof: 1, ..ReadValue::default() };
-        one.requested[..2].copy_from_slice(&[tally(16, 2), tally(64, 1)]);
-        let mut two = ReadValue { calls: 1, bytes: 16, stack: 7, ..ReadValue::default() };
-        two.requested[0] = tally(16, 1);
-        let sum = add_reads(&[one, ReadValue::default(), two]);
-        assert_eq!((sum.calls, sum.bytes, sum.eof, sum.stack), (4, 46, 1, 7));
-        assert_eq!(sum.requested, [(16, 3), (64, 1)]);
-    }
 
     #[test]
     fn what_is_open_at_the_end_is_clipped_to_the_window() {

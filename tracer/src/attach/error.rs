@@ -8,8 +8,8 @@ use crate::kernel::btf;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The kernel does not describe its types.
-    #[error("cannot read {path}: {0}; try a kernel built with CONFIG_DEBUG_INFO_BTF", path = btf::VMLINUX)]
-    NoBtf(#[source] io::Error),
+    #[error("{0}; try a kernel built with CONFIG_DEBUG_INFO_BTF")]
+    NoBtf(#[source] btf::Error),
     /// A struct is not as the probes need it.
     #[error("cannot adapt the probes to this kernel: {0}; try Linux 5.17 or later")]
     Btf(#[from] btf::Error),
@@ -27,11 +27,6 @@ pub enum Error {
         /// The last lines of what the kernel said, in one.
         reason: String,
     },
-    /// Pids here are not those that the probes see.
-    #[error(
-        "cannot trace from inside a pid namespace: its pids are its own; try tracer on the host, or --pid=host"
-    )]
-    PidNamespace,
     /// Anything else about the kernel's side.
     #[error("cannot {act}: {reason}")]
     Kernel {
@@ -66,7 +61,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::NotPermitted { .. } => 5,
-            Self::NoBtf(_) | Self::Btf(_) | Self::Refused { .. } | Self::PidNamespace => 7,
+            Self::NoBtf(_) | Self::Btf(_) | Self::Refused { .. } => 7,
             Self::Kernel { .. } => 1,
         }
     }

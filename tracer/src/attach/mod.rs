@@ -1,18 +1,29 @@
 //! The probes in the kernel: loaded, attached, switched on and off, drained.
 
+mod checks;
+mod collections;
 mod cost;
 mod drain;
 mod error;
+mod ids;
 mod ledger;
+mod load;
+mod loops;
 mod object;
 mod plan;
 mod probes;
+mod senders;
+mod tasks;
+mod types;
 mod watchpoints;
 
-pub use cost::{Cost, RunTime};
+pub use collections::{Collections, End};
+pub use cost::{Cost, ProgramCost, RunTime};
 pub use drain::{Aggregates, unfinished};
 pub use error::Error;
 pub use ledger::Ledger;
+pub use loops::Loops;
 pub use plan::Plan;
 pub use probes::Probes;
-pub use watchpoints::{MOST as WATCHED_PROCESSES, Refused, Watchpoints};
+pub use senders::Senders;
+pub use watchpoints::{MOST as WATCHED_PROCESSES, Refused, Seen, Watchpoints};

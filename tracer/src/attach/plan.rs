@@ -1,6 +1,9 @@
 //! Which probes a run needs, and how large its maps are.
 
+use super::tasks::TASKS;
+use super::watchpoints::HANDLER;
 use crate::sections::{Section, Sections};
+use crate::target::namespace;
 
 /// What to attach.
 #[derive(Clone, Debug)]
@@ -15,6 +18,8 @@ pub struct Plan {
     pub ring_bytes: u32,
     /// Count entries of the evaluation function.
     pub calls: bool,
+    /// See signal handlers end, too.
+    pub handler_ends: bool,
     /// Attach the clock alone: enough for a glance at what runs, and soon attached.
     pub only_samples: bool,
 }
@@ -26,6 +31,11 @@ impl Plan {
         TRACEPOINTS.iter().filter(move |point| !none && point.is_needed(sections))
     }
 }
+
+/// The clock's program.
+pub(super) const SAMPLE: &str = "sample";
+/// The program at the evaluation function's entry.
+pub(super) const ENTRY: &str = "evaluation_entry";
 
 /// A probe that is a BTF tracepoint: its program's name is the tracepoint's.
 pub struct Tracepoint {
@@ -44,6 +54,7 @@ pub const TRACEPOINTS: &[Tracepoint] = &[
     Tracepoint { name: "sched_process_fork", serves: &[] },
     Tracepoint { name: "task_rename", serves: &[] },
     Tracepoint { name: "sched_switch", serves: SWITCHES },
+    Tracepoint { name: "sched_waking", serves: &[Section::Switches] },
     Tracepoint { name: "sched_wakeup", serves: SWITCHES },
     Tracepoint { name: "sched_wakeup_new", serves: SWITCHES },
     Tracepoint { name: "signal_generate", serves: &[Section::Signals, Section::Processes] },
@@ -51,10 +62,31 @@ pub const TRACEPOINTS: &[Tracepoint] = &[
     Tracepoint { name: "sys_exit", serves: &[Section::Reads] },
 ];
 
-/// Samples are compared with on-CPU time, and reads with the switches inside, so that both need the scheduler too.
-const SWITCHES: &[Section] = &[Section::Switches, Section::Reads, Section::Frames];
+/// Samples are compared with on-CPU time, reads with the switches inside, pauses with the threads that wait meanwhile,
+/// and what a handler waited for is what its thread did, so that all need the scheduler too.
+const SWITCHES: &[Section] =
+    &[Section::Switches, Section::Reads, Section::Signals, Section::Frames, Section::Gc];
+/// A sample may fall into a garbage collection.
+const CLOCK: &[Section] = &[Section::Frames, Section::Gc];
 
 impl Plan {
+    /// Whether the program of this name is needed.
+    pub(super) fn needs(&self, program: &str) -> bool {
+        match program {
+            SAMPLE => self.samples(),
+            HANDLER => self.sections.has(Section::Signals),
+            ENTRY => self.calls,
+            TASKS => !namespace::is_initial(),
+            name => self.tracepoints().any(|point| point.name == name),
+        }
+    }
+
+    /// Whether what runs is sampled.
+    #[must_use]
+    pub fn samples(&self) -> bool {
+        self.sections.has_any(CLOCK)
+    }
+
     /// Whether the scheduler is watched at all.
     #[must_use]
     pub fn counts_switches(&self) -> bool {
@@ -70,18 +102,6 @@ impl Tracepoint {
     }
 }
 
-/// Bytes that the widest per-CPU map may take in all: rows of reads are 320 bytes a CPU.
-const READS_BUDGET: usize = 24 << 20;
-/// A row of reads on one CPU.
-const READ_ROW: usize = size_of::<tracer_common::syscall::ReadValue>();
-
-/// Rows of reads that the map has room for: fewer on machines with many CPUs.
-#[must_use]
-pub fn read_rows(cpus: usize) -> u32 {
-    let rows = READS_BUDGET / (READ_ROW * cpus.max(1));
-    u32::try_from(rows.clamp(1024, 8192)).expect("clamped")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,14 +113,8 @@ mod tests {
         };
         assert!(attached(Sections::ALL).contains(&"sys_exit"));
         assert!(!attached(Sections::ALL.without(&[Section::Reads])).contains(&"sys_exit"));
-        assert!(!attached(Sections::only(&[Section::Signals])).contains(&"sched_switch"));
+        assert!(!attached(Sections::only(&[Section::Processes])).contains(&"sched_switch"));
+        assert!(attached(Sections::only(&[Section::Signals])).contains(&"sched_switch"));
         assert!(attached(Sections::only(&[Section::Signals])).contains(&"sched_process_fork"));
-    }
-
-    #[test]
-    fn rows_of_reads_fit_the_budget() {
-        assert_eq!(read_rows(2), 8192);
-        assert_eq!(read_rows(64), 1228);
-        assert_eq!(read_rows(1024), 1024);
     }
 }

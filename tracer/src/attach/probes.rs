@@ -1,29 +1,34 @@
 //! The loaded probes: attached, switched on, told what to trace, switched off.
 
+use std::borrow::Cow;
 use std::num::NonZeroU32;
-use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use aya::maps::{Array, HashMap, MapData, MapError, RingBuf};
 use aya::programs::perf_event::{PerfEventConfig, PerfEventScope, SamplePolicy, SoftwareEvent};
+use aya::programs::tp_btf::BtfTracePointLinkId;
 use aya::programs::uprobe::{UProbeAttachLocation, UProbeLinkId, UProbeScope};
 use aya::programs::{BtfTracePoint, PerfEvent, UProbe};
 use aya::{Ebpf, EbpfLoader};
 use tracer_common::control::Control;
-use tracer_common::switch::Thread;
+use tracer_common::gil::Pthread;
+use tracer_common::switch::{SwitchKey, Thread};
 use tracer_common::target::Target;
 
 use super::error::Error;
-use super::object;
-use super::plan::{Plan, read_rows};
-use super::watchpoints::HANDLER;
-use crate::kernel::btf::{self, Btf};
+use super::ids::{Ids, numbers_of};
+use super::load;
+use super::plan::{ENTRY, Plan, SAMPLE};
+use super::tasks;
+use crate::decode;
+use crate::event::{Event, Pid, Task};
+use crate::kernel::btf::Btf;
 use crate::kernel::features::Features;
-use crate::sections::Section;
 use crate::target::eval::EvalFrame;
+use crate::target::namespace;
 
-/// The program at the evaluation function's entry.
-const ENTRY: &str = "evaluation_entry";
+/// The hook of reads.
+pub(super) const READS: &str = "sys_exit";
 /// `BPF_NOEXIST`
 const NO_EXIST: u64 = 1;
 
@@ -35,7 +40,11 @@ pub struct Probes {
     state: Control,
     targets: HashMap<MapData, u32, Target>,
     pub(super) threads: HashMap<MapData, u32, Thread>,
+    pthreads: HashMap<MapData, Pthread, u32>,
     entries: Vec<UProbeLinkId>,
+    /// The hook of reads, while they are watched.
+    reads: Option<BtfTracePointLinkId>,
+    ids: Ids,
 }
 
 impl Probes {
@@ -44,19 +53,23 @@ impl Probes {
     /// # Errors
     /// When the kernel lacks something, or refuses.
     pub fn load(plan: Plan) -> Result<Self, Error> {
-        if !is_initial_pid_namespace() {
-            return Err(Error::PidNamespace);
-        }
-        let blob = std::fs::read(btf::VMLINUX).map_err(Error::NoBtf)?;
-        let features = Features::of(&Btf::parse(blob)?)?;
-        let mut ebpf = load_object(&plan, &features)?;
-        load_programs(&mut ebpf, &plan)?;
+        // aya reads the kernel's types for itself: it does so while we do.
+        let loader = std::thread::spawn(EbpfLoader::new);
+        let kernel = Btf::of_kernel().map_err(Error::NoBtf)?;
+        let Features { mut globals, rdonly_cast } = Features::of(&kernel)?;
+        globals.extend([("DEPTH", plan.depth), ("RING_WATERMARK", plan.ring_bytes / 2)]);
+        let loader = loader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let mut ebpf = load::object(loader, &globals, &plan, rdonly_cast)?;
+        load::programs(&mut ebpf, &plan, &kernel)?;
         Ok(Self {
             control: take(&mut ebpf, "CONTROL", Array::try_from)?,
             targets: take(&mut ebpf, "TARGETS", HashMap::try_from)?,
             threads: take(&mut ebpf, "THREADS", HashMap::try_from)?,
+            pthreads: take(&mut ebpf, "PTHREADS", HashMap::try_from)?,
             state: Control::default(),
             entries: Vec::new(),
+            reads: None,
+            ids: Ids::new(namespace::is_initial()),
             ebpf,
             plan,
         })
@@ -77,9 +90,12 @@ impl Probes {
     pub fn attach(&mut self) -> Result<(), Error> {
         for point in self.plan.tracepoints() {
             let program: &mut BtfTracePoint = program(&mut self.ebpf, point.name)?;
-            program.attach().map_err(|error| Error::of_probe(point.name, &error))?;
+            let link = program.attach().map_err(|error| Error::of_probe(point.name, &error))?;
+            if point.name == READS {
+                self.reads = Some(link);
+            }
         }
-        if self.plan.sections.has(Section::Frames) {
+        if self.plan.samples() {
             self.attach_clock()?;
         }
         Ok(())
@@ -88,12 +104,12 @@ impl Probes {
     /// One clock on each CPU, for all processes: an event of one process would miss the threads that it has already.
     fn attach_clock(&mut self) -> Result<(), Error> {
         let cpus = aya::util::online_cpus().map_err(|(_, error)| Error::of("list the CPUs", &error))?;
-        let program: &mut PerfEvent = program(&mut self.ebpf, "sample")?;
+        let program: &mut PerfEvent = program(&mut self.ebpf, SAMPLE)?;
         let clock = PerfEventConfig::Software(SoftwareEvent::CpuClock);
         for cpu in cpus {
             let scope = PerfEventScope::AllProcessesOneCpu { cpu };
             let policy = SamplePolicy::Frequency(self.plan.rate_hz.into());
-            program.attach(clock, scope, policy, false).map_err(|error| Error::of_probe("sample", &error))?;
+            program.attach(clock, scope, policy, false).map_err(|error| Error::of_probe(SAMPLE, &error))?;
         }
         Ok(())
     }
@@ -137,23 +153,126 @@ impl Probes {
         !self.entries.is_empty()
     }
 
-    /// Traces a process, or tells what is known of it now.
+    /// Watches reads, which costs every system call of every process, or watches them no more.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn watch_reads(&mut self, wanted: bool) -> Result<(), Error> {
+        let refused = |error| Error::of_probe(READS, &error);
+        let program: &mut BtfTracePoint = program(&mut self.ebpf, READS)?;
+        match (wanted, self.reads.take()) {
+            (true, None) => self.reads = Some(program.attach().map_err(refused)?),
+            (false, Some(link)) => program.detach(link).map_err(refused)?,
+            (_, unchanged) => self.reads = unchanged,
+        }
+        Ok(())
+    }
+
+    /// Whether reads are watched now.
+    #[must_use]
+    pub fn watches_reads(&self) -> bool {
+        self.reads.is_some()
+    }
+
+    /// Traces a process, or tells what is known of it now. One that has ended is told by its exit.
     ///
     /// # Errors
     /// When the table is full.
-    pub fn trace(&mut self, pid: u32, target: &Target) -> Result<(), Error> {
+    pub fn trace(&mut self, pid: Pid, target: &Target) -> Result<(), Error> {
+        let Some(pid) = self.kernel_id(pid)? else { return Ok(()) };
         self.targets.insert(pid, target, 0).map_err(|error| Error::of("trace another process", &error))
     }
 
     /// What is known of a process that is traced.
-    #[must_use]
-    pub fn target(&self, pid: u32) -> Option<Target> {
-        self.targets.get(&pid, 0).ok()
+    ///
+    /// # Errors
+    /// When the kernel does not list the tasks of our pid namespace.
+    pub fn target(&mut self, pid: Pid) -> Result<Option<Target>, Error> {
+        let Some(pid) = self.kernel_id(pid)? else { return Ok(None) };
+        Ok(self.targets.get(&pid, 0).ok())
     }
 
-    /// Tells where a thread has been asleep since before the window, unless it has switched since.
-    pub fn assume_asleep(&mut self, tid: u32, thread: &Thread) -> bool {
-        self.threads.insert(tid, thread, NO_EXIST).is_ok()
+    /// Tells where threads have been asleep since before the window, unless they have switched since: whether it was
+    /// news, for each.
+    ///
+    /// # Errors
+    /// When the kernel does not list the tasks of our pid namespace.
+    pub fn assume_asleep(&mut self, threads: &[Thread]) -> Result<Vec<bool>, Error> {
+        self.learn_ids()?;
+        let mut tell = |thread: &Thread| {
+            let (pid, tid) = (self.ids.kernel(thread.key.pid)?, self.ids.kernel(thread.key.tid)?);
+            let thread = Thread { key: SwitchKey { pid, tid, ..thread.key }, ..*thread };
+            self.threads.insert(tid, thread, NO_EXIST).ok()
+        };
+        Ok(threads.iter().map(|thread| tell(thread).is_some()).collect())
+    }
+
+    /// A message of the ring buffer, with our numbers for processes and threads.
+    ///
+    /// # Errors
+    /// When the kernel does not list the tasks of our pid namespace.
+    pub fn shown<'a>(&mut self, message: &'a [u8]) -> Result<Cow<'a, [u8]>, Error> {
+        self.learn_ids_of(decode::header_numbers(message))?;
+        Ok(self.ids.message(message))
+    }
+
+    /// A thread of a row that is left at the end, likewise.
+    #[must_use]
+    pub fn shown_task(&self, pid: u32, tid: u32) -> Task {
+        Task { pid: self.ids.shown(pid), tid: self.ids.shown(tid) }
+    }
+
+    /// The rows of an epoch, likewise: what was sent before them must have been shown.
+    ///
+    /// # Errors
+    /// When the kernel does not list the tasks of our pid namespace.
+    pub fn show_rows(&mut self, rows: &mut [Event]) -> Result<(), Error> {
+        for row in rows {
+            for numbers in numbers_of(row) {
+                self.learn_ids_of(numbers)?;
+            }
+            self.ids.row(row);
+        }
+        self.ids.pass_epoch();
+        Ok(())
+    }
+
+    /// The number by which the probes know a process that lives now.
+    pub(super) fn kernel_id(&mut self, pid: Pid) -> Result<Option<u32>, Error> {
+        self.learn_ids()?;
+        Ok(self.ids.kernel(pid))
+    }
+
+    /// A message's or a row's, if they are news: the message of their birth was lost, or came before the first.
+    fn learn_ids_of(&mut self, numbers: (u32, u32)) -> Result<(), Error> {
+        while let Some(unknown) = self.ids.unknown(numbers) {
+            self.learn_ids()?;
+            self.ids.learn_nothing_of(unknown);
+        }
+        Ok(())
+    }
+
+    fn learn_ids(&mut self) -> Result<(), Error> {
+        if !namespace::is_initial() {
+            self.ids.learn(tasks::list(&mut self.ebpf)?);
+        }
+        Ok(())
+    }
+
+    /// Tells the `pthread_self()` of threads, unless the probes know it already.
+    ///
+    /// # Errors
+    /// When the kernel does not list the tasks of our pid namespace.
+    pub fn introduce(&mut self, threads: &[(Task, u64)]) -> Result<(), Error> {
+        self.learn_ids()?;
+        for (task, pointer) in threads {
+            let (Some(pid), Some(tid)) = (self.ids.kernel(task.pid), self.ids.kernel(task.tid)) else {
+                continue;
+            };
+            // They do, or there is no room: then its holds are told as nobody's.
+            let _ = self.pthreads.insert(Pthread { pointer: *pointer, pid, pad: 0 }, tid, NO_EXIST);
+        }
+        Ok(())
     }
 
     /// Switches counting on.
@@ -162,6 +281,11 @@ impl Probes {
     /// When the kernel refuses the write.
     pub fn start(&mut self, now_ns: u64) -> Result<(), Error> {
         self.state = Control { running: 1, started_ns: now_ns, ..self.state };
+        if !namespace::is_initial() {
+            let tasks = tasks::list(&mut self.ebpf)?;
+            let ours = tasks.first().map_or((0, 0), |task| (task.level, task.namespace));
+            (self.state.pid_level, self.state.pid_namespace) = ours;
+        }
         self.write_control()
     }
 
@@ -203,51 +327,6 @@ impl Probes {
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
-}
-
-/// The probes see pids as the initial namespace numbers them; `/proc` shows those of ours.
-fn is_initial_pid_namespace() -> bool {
-    /// `PROC_PID_INIT_INO`: <https://github.com/torvalds/linux/blob/v6.12/include/linux/proc_ns.h#L45>
-    const INITIAL: u64 = 0xefff_fffc;
-    std::fs::metadata("/proc/self/ns/pid").is_ok_and(|namespace| namespace.ino() == INITIAL)
-}
-
-fn load_object(plan: &Plan, features: &Features) -> Result<Ebpf, Error> {
-    let cpus = aya::util::nr_cpus().map_err(|(_, error)| Error::of("count the CPUs", &error))?;
-    let mut globals = features.globals.clone();
-    globals.push(("DEPTH", plan.depth));
-    globals.push(("RING_WATERMARK", plan.ring_bytes / 2));
-    let mut loader = EbpfLoader::new();
-    for (name, value) in &globals {
-        // What no probe reads is not in the object.
-        loader.override_global(name, value, false);
-    }
-    loader.map_max_entries("EVENTS", plan.ring_bytes);
-    loader.map_max_entries("READS", read_rows(cpus));
-    loader
-        .load(&object::for_kernel(features.rdonly_cast))
-        .map_err(|error| Error::of("create the probes' maps", &error))
-}
-
-fn load_programs(ebpf: &mut Ebpf, plan: &Plan) -> Result<(), Error> {
-    let types = aya::Btf::from_sys_fs().map_err(|error| Error::of("read the kernel's BTF", &error))?;
-    for point in plan.tracepoints() {
-        let program: &mut BtfTracePoint = program(ebpf, point.name)?;
-        program.load(point.name, &types).map_err(|error| Error::of_probe(point.name, &error))?;
-    }
-    if plan.sections.has(Section::Frames) {
-        let program: &mut PerfEvent = program(ebpf, "sample")?;
-        program.load().map_err(|error| Error::of_probe("sample", &error))?;
-    }
-    if plan.sections.has(Section::Signals) {
-        let program: &mut PerfEvent = program(ebpf, HANDLER)?;
-        program.load().map_err(|error| Error::of_probe(HANDLER, &error))?;
-    }
-    if plan.calls {
-        let program: &mut UProbe = program(ebpf, ENTRY)?;
-        program.load().map_err(|error| Error::of_probe(ENTRY, &error))?;
-    }
-    Ok(())
 }
 
 /// A program of the object by its name.

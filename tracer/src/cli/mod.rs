@@ -7,7 +7,7 @@ mod verbs;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 pub use trace::{Shape, TraceOptions};
-pub use verbs::{DoctorOptions, DumpOptions, RunOptions};
+pub use verbs::{DoctorOptions, DumpOptions, RunOptions, SignalsOptions};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,6 +26,7 @@ Examples:
   sudo tracer -p 4242 -o report.json         into a file
   sudo tracer -p 4242 --only signals,processes --until signal:TERM
   sudo tracer dump --pid 4242                where every thread is now
+  sudo tracer signals --pid 4242             what each signal would do now
   sudo tracer run -- python3 app.py          from the first instruction on
   sudo tracer doctor --pid 4242              whether tracing will work, and what to do if not
 
@@ -54,6 +55,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     Dump(DumpOptions),
+    Signals(SignalsOptions),
     Run(RunOptions),
     Doctor(DoctorOptions),
 }

@@ -47,6 +47,10 @@ pub struct TraceOptions {
     #[arg(hide_short_help = true, long)]
     calls: bool,
 
+    /// Also see when signal handlers end; costs a trap each time that the interpreter looks for signals
+    #[arg(hide_short_help = true, long)]
+    handler_ends: bool,
+
     /// What tracing may cost the target before detail is given up, or `off`
     #[arg(hide_short_help = true, long, value_name = "PCT|off", default_value = "15%", value_parser = values::budget)]
     budget: Budget,
@@ -123,6 +127,7 @@ impl TraceOptions {
                 rate_hz: self.rate,
                 ring_bytes: self.ring_size,
                 calls: self.calls,
+                handler_ends: self.handler_ends,
                 only_samples: false,
             },
             follow: self.follow || !self.no_follow,

@@ -12,6 +12,11 @@ Examples:
   sudo tracer dump --pid 4242                         where every thread is now
   sudo tracer dump 4242 --json | jq '.threads[] | select(.holds_gil)'";
 
+const SIGNALS_EXAMPLES: &str = "\
+Examples:
+  sudo tracer signals --pid 4242                      what runs at SIGTERM, who blocks it, what is pending
+  sudo tracer signals 4242 --json | jq '.processes[].signals[] | select(.pending)'";
+
 const RUN_EXAMPLES: &str = "\
 Examples:
   sudo tracer run -- python3 app.py --port 8000       until it exits, then print the report
@@ -37,6 +42,25 @@ pub struct DumpOptions {
     /// Frames kept of a stack, innermost first
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = values::depth())]
     pub depth: u32,
+
+    /// One JSON object
+    #[arg(long)]
+    pub json: bool,
+
+    /// When to colour the text
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+}
+
+/// Show what each signal would do now
+///
+/// Prints which signals are caught, ignored, blocked or pending, the Python function that each calls, and the threads
+/// that block them. Only reads /proc and the process's memory: nothing is attached, and the process is not stopped.
+#[derive(Debug, Args)]
+#[command(after_long_help = SIGNALS_EXAMPLES)]
+pub struct SignalsOptions {
+    #[command(flatten)]
+    pub targets: Targets,
 
     /// One JSON object
     #[arg(long)]

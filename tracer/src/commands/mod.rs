@@ -3,6 +3,7 @@
 pub mod doctor;
 pub mod dump;
 pub mod run;
+pub mod signals;
 pub mod trace;
 
 use tracer::event::Pid;

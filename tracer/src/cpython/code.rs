@@ -5,7 +5,7 @@ use std::io;
 use tracer_common::hash::{SEED, mix};
 use tracer_common::python;
 
-use crate::cpython::layout::{Layout, OB_SIZE};
+use crate::cpython::layout::Layout;
 use crate::cpython::linetable::LineTable;
 use crate::cpython::memory::Memory;
 use crate::cpython::text;
@@ -122,7 +122,7 @@ fn same(code: u64, identity: u32, layout: &Layout, memory: &dyn Memory) -> io::R
 }
 
 fn read_lines(pointers: &Pointers, layout: &Layout, memory: &dyn Memory) -> io::Result<LineTable> {
-    let length = memory.u64(pointers.line_table.wrapping_add(OB_SIZE))?;
+    let length = memory.u64(pointers.line_table.wrapping_add(layout.ob_size()))?;
     if length > LINE_TABLE_LIMIT {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "line table too large"));
     }
@@ -156,6 +156,7 @@ fn copied_name(name: &python::Name, layout: &Layout) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpython::layout::OB_SIZE;
     use crate::cpython::memory::fake::Fake;
     use tracer_common::event::Header;
 

@@ -14,8 +14,6 @@ const COOKIE: [u8; 8] = *b"xdebugpy";
 const STRUCT_LIMIT: u64 = 4096;
 /// `PyInterpreterState` and `_PyRuntime` are smaller.
 const STATE_LIMIT: u64 = 1 << 20;
-/// A default build's `PyObject`: reference count and type.
-const PLAIN_OBJECT_BYTES: u64 = 16;
 
 /// What the start of `_PyRuntime` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +48,9 @@ struct Positions {
     bytes: usize,
     ascii: usize,
     compact: Option<usize>,
+    /// `tlbc_index` of a frame and `co_tlbc` of a code object, which only builds without GIL have.
+    copies: Option<[usize; 2]>,
+    collector: [usize; 2],
 }
 
 #[rustfmt::skip] // one block per release, aligned: a review sees what moved
@@ -64,21 +65,25 @@ const POSITIONS: &[Positions] = &[
         frame:       [232, 240, 248, 264],
         //           filename, qualname, linetable, firstlineno, co_code_adaptive
         code:        [280, 296, 304, 312, 344],
-        object_size: 352, bytes: 528, ascii: 560, compact: None },
+        object_size: 352, bytes: 528, ascii: 560, compact: None, copies: None,
+        //           interpreter_state.gc, gc.collecting
+        collector:   [ 80, 576] },
     // https://github.com/python/cpython/blob/v3.14.0/Include/internal/pycore_debug_offsets.h
     Positions { release: (3, 14), size: 760, interpreters_head: 40,
         interpreter: [ 64,  72, 120],
         thread:      [192, 208, 216, 224],
         frame:       [256, 264, 272, 288],
         code:        [320, 336, 344, 352, 384],
-        object_size: 400, bytes: 608, ascii: 640, compact: None },
+        object_size: 400, bytes: 608, ascii: 640, compact: None, copies: Some([304, 392]),
+        collector:   [ 88, 656] },
     // https://github.com/python/cpython/blob/v3.15.0/Include/internal/pycore_debug_offsets.h
     Positions { release: (3, 15), size: 888, interpreters_head: 40,
         interpreter: [ 64,  72, 120],
         thread:      [192, 208, 240, 248],
         frame:       [320, 328, 336, 352],
         code:        [384, 400, 408, 416, 448],
-        object_size: 464, bytes: 704, ascii: 736, compact: Some(744) },
+        object_size: 464, bytes: 704, ascii: 736, compact: Some(744), copies: Some([368, 456]),
+        collector:   [ 88, 760] },
 ];
 
 impl DebugOffsets {
@@ -105,25 +110,49 @@ impl DebugOffsets {
     /// When a value is out of bounds; a debug build is one of the causes.
     pub fn apply(&self, table: &Layout) -> Result<Layout, Implausible> {
         let Some(positions) = Positions::of(table.release) else { return Ok(*table) };
-        self.check_object_size(positions)?;
+        self.check_object_size(positions, table)?;
         Ok(Layout {
             head: Head::Runtime(self.state("interpreters_head", positions.interpreters_head)?),
             interpreter: self.interpreter(positions.interpreter)?,
-            gil: Gil::Interpreter(self.state("ceval_gil", positions.interpreter[2])?),
+            gil: self.gil(positions.interpreter[2], table.gil)?,
             thread: self.thread(positions.thread)?,
-            frame: self.frame(positions.frame)?,
-            code: self.code(positions.code, table.code.flags)?,
+            frame: self.frame(positions.frame, self.copies(positions, table, 0)?)?,
+            code: self.code(positions.code, table.code.flags, self.copies(positions, table, 1)?)?,
             names: self.names(positions, table.names)?,
             bytes: self.field("ob_sval", positions.bytes)?,
             ..*table
         })
     }
 
-    fn check_object_size(&self, positions: &Positions) -> Result<(), Implausible> {
+    /// Offset of the collector's `collecting` in an interpreter state, if it is plausible.
+    #[must_use]
+    pub fn collecting(&self) -> Option<u32> {
+        let [state, collecting] = Positions::of(release(self.version))?.collector;
+        self.state("gc", state).ok()?.checked_add(self.state("gc.collecting", collecting).ok()?)
+    }
+
+    fn check_object_size(&self, positions: &Positions, table: &Layout) -> Result<(), Implausible> {
         match self.word(positions.object_size) {
-            PLAIN_OBJECT_BYTES => Ok(()),
+            value if value == table.object_bytes() => Ok(()),
             value => Err(Implausible { field: "pyobject.size", value }),
         }
+    }
+
+    fn gil(&self, at: usize, table: Gil) -> Result<Gil, Implausible> {
+        Ok(if table == Gil::None { Gil::None } else { Gil::Interpreter(self.state("ceval_gil", at)?) })
+    }
+
+    /// One of the fields that lead to a thread's own copy of the bytecode, where builds like this one have copies.
+    fn copies(
+        &self,
+        positions: &Positions,
+        table: &Layout,
+        which: usize,
+    ) -> Result<Option<u16>, Implausible> {
+        let (name, limit) =
+            [("tlbc_index", tracer_common::python::FRAME_BYTES as u64), ("co_tlbc", STRUCT_LIMIT)][which];
+        let at = positions.copies.filter(|_| table.free_threaded);
+        at.map(|at| self.bounded(name, at[which], limit)).transpose()
     }
 
     fn interpreter(&self, at: [usize; 3]) -> Result<Interpreter, Implausible> {
@@ -139,23 +168,25 @@ impl DebugOffsets {
         })
     }
 
-    fn frame(&self, at: [usize; 4]) -> Result<Frame, Implausible> {
+    fn frame(&self, at: [usize; 4], copy: Option<u16>) -> Result<Frame, Implausible> {
         let field = |name, at| self.bounded(name, at, tracer_common::python::FRAME_BYTES as u64);
         Ok(Frame {
             previous: field("previous", at[0])?,
             code: field("executable", at[1])?,
             instruction: Instruction::Pointer(field("instr_ptr", at[2])?),
             owner: Some(field("owner", at[3])?),
+            copy,
         })
     }
 
-    fn code(&self, at: [usize; 5], flags: u16) -> Result<Code, Implausible> {
+    fn code(&self, at: [usize; 5], flags: u16, copies: Option<u16>) -> Result<Code, Implausible> {
         Ok(Code {
             file: self.field("filename", at[0])?,
             name: self.field("qualname", at[1])?,
             lines: self.field("linetable", at[2])?,
             first_line: self.field("firstlineno", at[3])?,
             bytecode: Some(self.field("co_code_adaptive", at[4])?),
+            copies,
             flags,
         })
     }
@@ -220,7 +251,8 @@ mod tests {
         let mut bytes = vec![0; positions.size];
         let mut put = |at: usize, value: u64| bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
         let wire = layout.wire();
-        let (Head::Runtime(head), Gil::Interpreter(gil)) = (layout.head, layout.gil) else { unreachable!() };
+        let Head::Runtime(head) = layout.head else { unreachable!() };
+        let gil = if let Gil::Interpreter(gil) = layout.gil { gil } else { 0 };
         put(0, u64::from_le_bytes(COOKIE));
         put(8, u64::from(layout.release.0) << 24 | u64::from(layout.release.1) << 16);
         put(positions.interpreters_head, head.into());
@@ -239,7 +271,11 @@ mod tests {
             wire.code_bytecode,
         ];
         positions.code.iter().zip(code).for_each(|(&at, value)| put(at, value.into()));
-        put(positions.object_size, PLAIN_OBJECT_BYTES);
+        put(16, layout.free_threaded.into());
+        let copies = [wire.frame_copy, wire.code_copies];
+        let copies = positions.copies.into_iter().flat_map(|at| at.into_iter().zip(copies));
+        copies.for_each(|(at, value)| put(at, value.into()));
+        put(positions.object_size, layout.object_bytes());
         put(positions.bytes, layout.bytes.into());
         put(positions.ascii, wire.ascii_data.into());
         positions.compact.into_iter().for_each(|at| put(at, wire.compact_data.into()));
@@ -255,9 +291,11 @@ mod tests {
     #[test]
     fn what_agrees_with_the_table_gives_the_table() {
         for positions in POSITIONS {
-            let layout = Layout::of(positions.release, false).expect("a known release");
-            let offsets = read(truthful(layout)).expect("a cookie");
-            assert_eq!(offsets.apply(layout), Ok(*layout), "{:?}", positions.release);
+            for free_threaded in [false, true] {
+                let layout = Layout::of(positions.release, free_threaded).expect("a known release");
+                let offsets = read(truthful(layout)).expect("a cookie");
+                assert_eq!((offsets.apply(layout), offsets.free_threaded), (Ok(*layout), free_threaded));
+            }
         }
     }
 

@@ -113,6 +113,8 @@ pub enum Gil {
     Runtime(u32),
     /// The main interpreter state points at a `_gil_runtime_state` from this offset.
     Interpreter(u32),
+    /// There is none, unless it was asked for: waits for it are then seen as waits for a lock.
+    None,
 }
 
 /// A frame.
@@ -126,6 +128,8 @@ pub struct Frame {
     pub instruction: Instruction,
     /// Who owns it.
     pub owner: Option<u16>,
+    /// Which copy of the bytecode it executes: in free-threaded builds from 3.14 on each thread has its own.
+    pub copy: Option<u16>,
 }
 
 /// How a frame says where it executes.
@@ -154,6 +158,8 @@ pub struct Code {
     pub flags: u16,
     /// `co_code_adaptive`, where the bytecode lies in the code object itself.
     pub bytecode: Option<u16>,
+    /// `co_tlbc`: pointer to the number of copies of the bytecode and their addresses; the first is `bytecode`.
+    pub copies: Option<u16>,
 }
 
 /// Strings in code objects.
@@ -190,6 +196,9 @@ pub const OB_SIZE: u64 = 16;
 /// `state` of a `str`: kind in bits 2 to 4, compact in bit 5, ASCII in bit 6.
 /// <https://github.com/python/cpython/blob/v3.12.0/Include/cpython/unicodeobject.h>
 pub const STR_STATE: u64 = 32;
+/// By how much an object's head is longer in a build without GIL: its fields follow so much later.
+/// <https://github.com/python/cpython/blob/v3.13.0/Include/object.h>
+const LONGER_HEAD: u64 = 16;
 /// Bytes of `_gil_runtime_state` with glibc's mutexes and condition variables.
 /// <https://github.com/python/cpython/blob/v3.12.0/Include/internal/pycore_gil.h>
 pub const GIL_BYTES: u32 = 208;
@@ -222,6 +231,8 @@ impl Layout {
             frame_instruction: self.frame.instruction.offset(),
             frame_owner: self.frame.owner.unwrap_or_default(),
             first_c_owner: FIRST_C_OWNER,
+            frame_copy: self.frame.copy.unwrap_or_default(),
+            code_copies: self.code.copies.unwrap_or_default(),
             code_filename: self.code.file,
             code_name: self.code.name,
             code_line_table: self.code.lines,
@@ -233,12 +244,36 @@ impl Layout {
         }
     }
 
+    /// `ob_size` of a variable-size object, `length` of a `str`.
+    #[must_use]
+    pub fn ob_size(&self) -> u64 {
+        OB_SIZE + self.longer_head()
+    }
+
+    /// `state` of a `str`, see [`STR_STATE`].
+    #[must_use]
+    pub fn str_state(&self) -> u64 {
+        STR_STATE + self.longer_head()
+    }
+
+    /// Bytes of `PyObject`.
+    #[must_use]
+    pub fn object_bytes(&self) -> u64 {
+        OB_SIZE + self.longer_head()
+    }
+
+    fn longer_head(&self) -> u64 {
+        if self.free_threaded { LONGER_HEAD } else { 0 }
+    }
+
     fn flags(&self) -> u32 {
         let when = |holds: bool, flag: u32| if holds { flag } else { 0 };
         when(matches!(self.thread.top, Top::ViaCFrame { .. }), flag::VIA_CFRAME)
             | when(!matches!(self.frame.instruction, Instruction::Pointer(_)), flag::INDEX)
             | when(self.frame.owner.is_some(), flag::OWNER)
             | when(self.names == Names::Bytes, flag::BYTE_NAMES)
+            | when(self.free_threaded, flag::FREE_THREADED)
+            | when(self.frame.copy.is_some() && self.code.copies.is_some(), flag::COPIES)
     }
 
     /// Bytes from the start of the bytecode to what a frame of the wire executes; negative before it began.
@@ -292,7 +327,8 @@ impl Frame {
     /// Bytes from its start up to the end of the last field that is read.
     fn bytes(&self) -> u16 {
         let owner = self.owner.map_or(0, |offset| offset + 1);
-        (self.previous + 8).max(self.code + 8).max(self.instruction.end()).max(owner)
+        let copy = self.copy.map_or(0, |offset| offset + 4);
+        (self.previous + 8).max(self.code + 8).max(self.instruction.end()).max(owner).max(copy)
     }
 }
 
@@ -303,11 +339,12 @@ mod tests {
 
     #[test]
     fn every_release_is_there_once_and_in_order() {
-        let releases: Vec<_> = LAYOUTS.iter().map(|layout| layout.release).collect();
-        let expected: Vec<_> = [(2, 7)].into_iter().chain((6..=15).map(|minor| (3, minor))).collect();
-        assert_eq!(releases, expected);
-        assert_eq!(Layout::of((3, 16), false), None);
-        assert_eq!(Layout::of((3, 13), true), None);
+        let builds: Vec<_> = LAYOUTS.iter().map(|layout| (layout.release, layout.free_threaded)).collect();
+        let with_gil =
+            [(2, 7)].into_iter().chain((6..=15).map(|minor| (3, minor))).map(|build| (build, false));
+        let without = (13..=15).map(|minor| ((3, minor), true));
+        assert_eq!(builds, with_gil.chain(without).collect::<Vec<_>>());
+        assert_eq!((Layout::of((3, 16), false), Layout::of((3, 12), true)), (None, None));
     }
 
     #[test]
@@ -320,6 +357,7 @@ mod tests {
             assert!(wire.frame_code + 8 <= wire.frame_bytes, "{:?}", layout.release);
             assert!(wire.frame_instruction + 4 <= wire.frame_bytes, "{:?}", layout.release);
             assert!(wire.frame_owner < wire.frame_bytes, "{:?}", layout.release);
+            assert!(wire.frame_copy + 4 <= wire.frame_bytes, "{:?}", layout.release);
         }
     }
 

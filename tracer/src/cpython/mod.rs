@@ -3,6 +3,7 @@
 //! Nothing here knows a process: whatever can read memory is a [`memory::Memory`].
 
 pub mod code;
+pub mod collector;
 pub mod debug_offsets;
 pub mod layout;
 pub mod linetable;

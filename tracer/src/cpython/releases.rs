@@ -1,6 +1,6 @@
 //! The table: one block per release.
 //!
-//! Numbers are byte offsets on x86-64 Linux in a default build: with a GIL, without `--with-pydebug`.
+//! Numbers are byte offsets on x86-64 Linux, without `--with-pydebug`.
 
 use crate::cpython::layout::LineFormat::{Lnotab, Locations, Ranges};
 use crate::cpython::layout::{
@@ -18,8 +18,8 @@ pub const LAYOUTS: &[Layout] = &[
         thread: Thread { next: 0, id: 144, native_id: None, top: Top::Direct(16) },
         slot: Slot::None,
         gil: Gil::Lock { variable: "interpreter_lock", bytes: size_of::<libc::sem_t>() as u32 },
-        frame: Frame { previous: 24, code: 32, instruction: Instruction::Bytes(120), owner: None },
-        code: Code { file: 80, name: 88, lines: 104, first_line: 96, flags: 28, bytecode: None },
+        frame: Frame { previous: 24, code: 32, instruction: Instruction::Bytes(120), owner: None, copy: None },
+        code: Code { file: 80, name: 88, lines: 104, first_line: 96, flags: 28, bytecode: None, copies: None },
         names: Names::Bytes, bytes: 36, lines: Lnotab { signed: false },
     },
     // https://github.com/python/cpython/blob/v3.6.15/Include/frameobject.h
@@ -30,8 +30,8 @@ pub const LAYOUTS: &[Layout] = &[
         thread: Thread { next: 8, id: 152, native_id: None, top: Top::Direct(24) },
         slot: Slot::KeyVariable("autoTLSkey"),
         gil: Gil::Variables(&["switch_mutex", "switch_cond", "gil_mutex", "gil_cond"]),
-        frame: Frame { previous: 24, code: 32, instruction: Instruction::Bytes(120), owner: None },
-        code: Code { file: 96, name: 104, lines: 112, first_line: 36, flags: 32, bytecode: None },
+        frame: Frame { previous: 24, code: 32, instruction: Instruction::Bytes(120), owner: None, copy: None },
+        code: Code { file: 96, name: 104, lines: 112, first_line: 36, flags: 32, bytecode: None, copies: None },
         names: Names::Unicode { ascii: 48, compact: 72 }, bytes: 32, lines: Lnotab { signed: true },
     },
     // https://github.com/python/cpython/blob/v3.7.16/Include/internal/pystate.h
@@ -42,8 +42,8 @@ pub const LAYOUTS: &[Layout] = &[
         thread: Thread { next: 8, id: 176, native_id: None, top: Top::Direct(24) },
         slot: Slot::RuntimeKey(1508),
         gil: Gil::Runtime(1264),
-        frame: Frame { previous: 24, code: 32, instruction: Instruction::Bytes(104), owner: None },
-        code: Code { file: 96, name: 104, lines: 112, first_line: 36, flags: 32, bytecode: None },
+        frame: Frame { previous: 24, code: 32, instruction: Instruction::Bytes(104), owner: None, copy: None },
+        code: Code { file: 96, name: 104, lines: 112, first_line: 36, flags: 32, bytecode: None, copies: None },
         names: Names::Unicode { ascii: 48, compact: 72 }, bytes: 32, lines: Lnotab { signed: true },
     },
     // https://github.com/python/cpython/blob/v3.8.18/Include/internal/pycore_pystate.h
@@ -54,8 +54,8 @@ pub const LAYOUTS: &[Layout] = &[
         thread: Thread { next: 8, id: 176, native_id: None, top: Top::Direct(24) },
         slot: Slot::RuntimeKey(1396),
         gil: Gil::Runtime(1152),
-        frame: Frame { previous: 24, code: 32, instruction: Instruction::Bytes(104), owner: None },
-        code: Code { file: 104, name: 112, lines: 120, first_line: 40, flags: 36, bytecode: None },
+        frame: Frame { previous: 24, code: 32, instruction: Instruction::Bytes(104), owner: None, copy: None },
+        code: Code { file: 104, name: 112, lines: 120, first_line: 40, flags: 36, bytecode: None, copies: None },
         names: Names::Unicode { ascii: 48, compact: 72 }, bytes: 32, lines: Lnotab { signed: true },
     },
     // https://github.com/python/cpython/blob/v3.9.18/Include/internal/pycore_runtime.h
@@ -66,8 +66,8 @@ pub const LAYOUTS: &[Layout] = &[
         thread: Thread { next: 8, id: 176, native_id: None, top: Top::Direct(24) },
         slot: Slot::RuntimeKey(588),
         gil: Gil::Runtime(352),
-        frame: Frame { previous: 24, code: 32, instruction: Instruction::Bytes(104), owner: None },
-        code: Code { file: 104, name: 112, lines: 120, first_line: 40, flags: 36, bytecode: None },
+        frame: Frame { previous: 24, code: 32, instruction: Instruction::Bytes(104), owner: None, copy: None },
+        code: Code { file: 104, name: 112, lines: 120, first_line: 40, flags: 36, bytecode: None, copies: None },
         names: Names::Unicode { ascii: 48, compact: 72 }, bytes: 32, lines: Lnotab { signed: true },
     },
     // https://github.com/python/cpython/blob/v3.10.13/Include/cpython/frameobject.h
@@ -78,8 +78,8 @@ pub const LAYOUTS: &[Layout] = &[
         thread: Thread { next: 8, id: 176, native_id: None, top: Top::Direct(24) },
         slot: Slot::RuntimeKey(588),
         gil: Gil::Runtime(352),
-        frame: Frame { previous: 24, code: 32, instruction: Instruction::Units(96), owner: None },
-        code: Code { file: 104, name: 112, lines: 120, first_line: 40, flags: 36, bytecode: None },
+        frame: Frame { previous: 24, code: 32, instruction: Instruction::Units(96), owner: None, copy: None },
+        code: Code { file: 104, name: 112, lines: 120, first_line: 40, flags: 36, bytecode: None, copies: None },
         names: Names::Unicode { ascii: 48, compact: 72 }, bytes: 32, lines: Ranges,
     },
     // https://github.com/python/cpython/blob/v3.11.7/Include/internal/pycore_frame.h
@@ -90,8 +90,8 @@ pub const LAYOUTS: &[Layout] = &[
         thread: Thread { next: 8, id: 152, native_id: Some(160), top: Top::ViaCFrame { cframe: 56, current_frame: 8 } },
         slot: Slot::RuntimeKey(596),
         gil: Gil::Runtime(360),
-        frame: Frame { previous: 48, code: 32, instruction: Instruction::Pointer(56), owner: None },
-        code: Code { file: 112, name: 128, lines: 136, first_line: 72, flags: 48, bytecode: Some(184) },
+        frame: Frame { previous: 48, code: 32, instruction: Instruction::Pointer(56), owner: None, copy: None },
+        code: Code { file: 112, name: 128, lines: 136, first_line: 72, flags: 48, bytecode: Some(184), copies: None },
         names: Names::Unicode { ascii: 48, compact: 72 }, bytes: 32, lines: Locations,
     },
     // https://github.com/python/cpython/blob/v3.12.1/Include/internal/pycore_frame.h
@@ -102,8 +102,8 @@ pub const LAYOUTS: &[Layout] = &[
         thread: Thread { next: 8, id: 136, native_id: Some(144), top: Top::ViaCFrame { cframe: 56, current_frame: 0 } },
         slot: Slot::RuntimeKey(1548),
         gil: Gil::Interpreter(384),
-        frame: Frame { previous: 8, code: 0, instruction: Instruction::Pointer(56), owner: Some(70) },
-        code: Code { file: 112, name: 128, lines: 136, first_line: 68, flags: 48, bytecode: Some(192) },
+        frame: Frame { previous: 8, code: 0, instruction: Instruction::Pointer(56), owner: Some(70), copy: None },
+        code: Code { file: 112, name: 128, lines: 136, first_line: 68, flags: 48, bytecode: Some(192), copies: None },
         names: Names::Unicode { ascii: 40, compact: 56 }, bytes: 32, lines: Locations,
     },
     // https://github.com/python/cpython/blob/v3.13.0/Include/internal/pycore_runtime.h
@@ -114,8 +114,8 @@ pub const LAYOUTS: &[Layout] = &[
         thread: Thread { next: 8, id: 152, native_id: Some(160), top: Top::Direct(72) },
         slot: Slot::RuntimeKey(2164),
         gil: Gil::Interpreter(16),
-        frame: Frame { previous: 8, code: 0, instruction: Instruction::Pointer(56), owner: Some(70) },
-        code: Code { file: 112, name: 128, lines: 136, first_line: 68, flags: 48, bytecode: Some(200) },
+        frame: Frame { previous: 8, code: 0, instruction: Instruction::Pointer(56), owner: Some(70), copy: None },
+        code: Code { file: 112, name: 128, lines: 136, first_line: 68, flags: 48, bytecode: Some(200), copies: None },
         names: Names::Unicode { ascii: 40, compact: 56 }, bytes: 32, lines: Locations,
     },
     // https://github.com/python/cpython/blob/v3.14.0/Include/internal/pycore_interpframe_structs.h
@@ -126,8 +126,8 @@ pub const LAYOUTS: &[Layout] = &[
         thread: Thread { next: 8, id: 152, native_id: Some(160), top: Top::Direct(72) },
         slot: Slot::RuntimeKey(2340),
         gil: Gil::Interpreter(16),
-        frame: Frame { previous: 8, code: 0, instruction: Instruction::Pointer(56), owner: Some(74) },
-        code: Code { file: 112, name: 128, lines: 136, first_line: 68, flags: 48, bytecode: Some(208) },
+        frame: Frame { previous: 8, code: 0, instruction: Instruction::Pointer(56), owner: Some(74), copy: None },
+        code: Code { file: 112, name: 128, lines: 136, first_line: 68, flags: 48, bytecode: Some(208), copies: None },
         names: Names::Unicode { ascii: 40, compact: 56 }, bytes: 32, lines: Locations,
     },
     // https://github.com/python/cpython/blob/v3.15.0/Include/internal/pycore_interpframe_structs.h
@@ -138,8 +138,45 @@ pub const LAYOUTS: &[Layout] = &[
         thread: Thread { next: 8, id: 176, native_id: Some(184), top: Top::Direct(72) },
         slot: Slot::ThreadLocal("_Py_tss_gilstate"),
         gil: Gil::Interpreter(16),
-        frame: Frame { previous: 8, code: 0, instruction: Instruction::Pointer(56), owner: Some(74) },
-        code: Code { file: 112, name: 128, lines: 136, first_line: 68, flags: 48, bytecode: Some(208) },
+        frame: Frame { previous: 8, code: 0, instruction: Instruction::Pointer(56), owner: Some(74), copy: None },
+        code: Code { file: 112, name: 128, lines: 136, first_line: 68, flags: 48, bytecode: Some(208), copies: None },
         names: Names::Unicode { ascii: 40, compact: 56 }, bytes: 32, lines: Locations,
+    },
+    // Builds without GIL: computed from the headers with `Py_GIL_DISABLED`, not tried on one.
+    // https://github.com/python/cpython/blob/v3.13.0/Include/object.h
+    Layout {
+        release: (3, 13), free_threaded: true, entry_frame_argument: 1,
+        head: Head::Runtime(632),
+        interpreter: Interpreter { next: 7264, threads: 7344 },
+        thread: Thread { next: 8, id: 152, native_id: Some(160), top: Top::Direct(72) },
+        slot: Slot::RuntimeKey(2164),
+        gil: Gil::None,
+        frame: Frame { previous: 8, code: 0, instruction: Instruction::Pointer(56), owner: Some(70), copy: None },
+        code: Code { file: 128, name: 144, lines: 152, first_line: 84, flags: 64, bytecode: Some(216), copies: None },
+        names: Names::Unicode { ascii: 56, compact: 72 }, bytes: 48, lines: Locations,
+    },
+    // https://github.com/python/cpython/blob/v3.14.0/Include/internal/pycore_interpframe_structs.h
+    Layout {
+        release: (3, 14), free_threaded: true, entry_frame_argument: 1,
+        head: Head::Runtime(808),
+        interpreter: Interpreter { next: 7272, threads: 7344 },
+        thread: Thread { next: 8, id: 152, native_id: Some(160), top: Top::Direct(72) },
+        slot: Slot::RuntimeKey(2340),
+        gil: Gil::None,
+        frame: Frame { previous: 8, code: 0, instruction: Instruction::Pointer(56), owner: Some(78), copy: Some(72) },
+        code: Code { file: 128, name: 144, lines: 152, first_line: 84, flags: 64, bytecode: Some(232), copies: Some(224) },
+        names: Names::Unicode { ascii: 56, compact: 72 }, bytes: 48, lines: Locations,
+    },
+    // https://github.com/python/cpython/blob/v3.15.0/Include/internal/pycore_interpframe_structs.h
+    Layout {
+        release: (3, 15), free_threaded: true, entry_frame_argument: 1,
+        head: Head::Runtime(936),
+        interpreter: Interpreter { next: 7264, threads: 7336 },
+        thread: Thread { next: 8, id: 176, native_id: Some(184), top: Top::Direct(72) },
+        slot: Slot::ThreadLocal("_Py_tss_gilstate"),
+        gil: Gil::None,
+        frame: Frame { previous: 8, code: 0, instruction: Instruction::Pointer(56), owner: Some(78), copy: Some(72) },
+        code: Code { file: 128, name: 144, lines: 152, first_line: 84, flags: 64, bytecode: Some(232), copies: Some(224) },
+        names: Names::Unicode { ascii: 56, compact: 72 }, bytes: 48, lines: Locations,
     },
 ];

@@ -5,7 +5,7 @@
 
 use std::io;
 
-use crate::cpython::layout::{Layout, Names, OB_SIZE, STR_STATE};
+use crate::cpython::layout::{Layout, Names};
 use crate::cpython::memory::Memory;
 use crate::event::Bytes;
 
@@ -49,7 +49,7 @@ pub fn decode(names: Names, raw: Raw<'_>) -> Bytes {
 /// # Errors
 /// When memory cannot be read, or holds no compact string.
 pub fn read(memory: &dyn Memory, layout: &Layout, string: u64) -> io::Result<Bytes> {
-    let length = memory.u64(string.wrapping_add(OB_SIZE))?;
+    let length = memory.u64(string.wrapping_add(layout.ob_size()))?;
     let (width, data) = shape(memory, layout, string)?;
     let kept = length.min(NAME_LIMIT);
     let bytes = memory.bytes(string.wrapping_add(data), kept as usize * width as usize)?;
@@ -59,7 +59,7 @@ pub fn read(memory: &dyn Memory, layout: &Layout, string: u64) -> io::Result<Byt
 /// Bytes a character, and where the characters begin.
 fn shape(memory: &dyn Memory, layout: &Layout, string: u64) -> io::Result<(u32, u64)> {
     let Names::Unicode { ascii, compact } = layout.names else { return Ok((1, layout.bytes.into())) };
-    let state = memory.u32(string.wrapping_add(STR_STATE))?;
+    let state = memory.u32(string.wrapping_add(layout.str_state()))?;
     let (kind, is_compact, is_ascii) = ((state >> 2) & 7, state & 0x20 != 0, state & 0x40 != 0);
     if !is_compact || !matches!(kind, 1 | 2 | 4) {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "no compact string"));

@@ -5,6 +5,7 @@
 
 use std::io;
 
+use tracer_common::control::STEPS_PER_FRAME;
 use tracer_common::hash::{SEED, mix};
 use tracer_common::python::{self, FRAME_BYTES, Frame, flag, status};
 
@@ -15,10 +16,13 @@ use crate::cpython::memory::Memory;
 /// <https://github.com/python/cpython/blob/v3.14.0/Include/internal/pycore_stackref.h>
 const TAG_BITS: u64 = 7;
 
+/// The function as a whole, where it is not known what it executes.
+const NO_INSTRUCTION: u64 = u64::MAX;
+
 /// What a walk found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Walk {
-    /// Innermost first, C boundaries included: they have code 0.
+    /// Innermost first, without boundaries to C.
     pub frames: Vec<Frame>,
     /// One of [`status`], and perhaps [`status::TRUNCATED`].
     pub status: u32,
@@ -39,10 +43,9 @@ pub fn stack_id(space: u64, frames: &[Frame]) -> u64 {
 pub fn walk(memory: &dyn Memory, layout: &python::Layout, thread_state: u64, depth: usize) -> Walk {
     let mut frames = Vec::new();
     let end = follow(memory, layout, thread_state, depth, &mut frames);
-    let python = frames.iter().any(|frame| frame.code != 0);
     let status = match end {
         Err(_) => status::FAULTED,
-        Ok(_) if !python => status::NO_PYTHON_FRAME,
+        Ok(_) if frames.is_empty() => status::NO_PYTHON_FRAME,
         Ok(End::Outermost) => status::OK,
         Ok(End::Depth) => status::OK | status::TRUNCATED,
     };
@@ -75,15 +78,20 @@ fn follow(
     frames: &mut Vec<Frame>,
 ) -> io::Result<End> {
     let mut at = top_frame(memory, layout, thread_state)?;
-    while at != 0 {
-        if frames.len() == depth {
-            return Ok(End::Depth);
+    for _ in 0..depth * STEPS_PER_FRAME as usize {
+        if at == 0 {
+            break;
         }
         let raw = RawFrame::read(memory, layout, at)?;
-        frames.push(raw.frame(memory, layout));
+        if let Some(frame) = raw.frame(memory, layout) {
+            if frames.len() == depth {
+                break;
+            }
+            frames.push(frame);
+        }
         at = raw.pointer(layout.frame_previous);
     }
-    Ok(End::Outermost)
+    Ok(if at == 0 { End::Outermost } else { End::Depth })
 }
 
 /// A frame's bytes.
@@ -96,17 +104,18 @@ impl RawFrame {
         Ok(Self(bytes))
     }
 
-    fn frame(&self, memory: &dyn Memory, layout: &python::Layout) -> Frame {
+    /// `None` for a boundary to C.
+    fn frame(&self, memory: &dyn Memory, layout: &python::Layout) -> Option<Frame> {
         let code = self.pointer(layout.frame_code) & !TAG_BITS;
         if code == 0 || self.belongs_to_c(layout) {
-            return Frame::default();
+            return None;
         }
         let pointers = Pointers::read(memory, layout, code);
-        Frame {
+        Some(Frame {
             code,
-            instruction: self.instruction(layout, code),
+            instruction: self.instruction(memory, layout, code),
             identity: pointers.map_or(0, |pointers| pointers.identity()),
-        }
+        })
     }
 
     fn belongs_to_c(&self, layout: &python::Layout) -> bool {
@@ -114,9 +123,19 @@ impl RawFrame {
         layout.flags & flag::OWNER != 0 && owner >= layout.first_c_owner
     }
 
-    fn instruction(&self, layout: &python::Layout, code: u64) -> i32 {
+    fn instruction(&self, memory: &dyn Memory, layout: &python::Layout, code: u64) -> i32 {
         let word = self.pointer(layout.frame_instruction);
-        let index = if layout.flags & flag::INDEX == 0 { word.wrapping_sub(code) } else { word };
+        let copy = self.pointer(layout.frame_copy) as u32;
+        let index = match layout.flags {
+            flags if flags & flag::INDEX != 0 => word,
+            flags if flags & flag::COPIES != 0 && copy != 0 => {
+                let bytecode = copy_of_bytecode(memory, layout, code, copy);
+                bytecode.map_or(NO_INSTRUCTION, |at| {
+                    word.wrapping_sub(at).wrapping_add(layout.code_bytecode.into())
+                })
+            }
+            _ => word.wrapping_sub(code),
+        };
         (index as u32).cast_signed()
     }
 
@@ -128,6 +147,14 @@ impl RawFrame {
         word[..length].copy_from_slice(&rest[..length]);
         u64::from_le_bytes(word)
     }
+}
+
+/// Address of a thread's own copy of the bytecode. `_PyCodeArray` is a size and the addresses, of which the first is that
+/// of the bytecode in the code object.
+/// <https://github.com/python/cpython/blob/v3.14.0/Include/cpython/code.h>
+fn copy_of_bytecode(memory: &dyn Memory, layout: &python::Layout, code: u64, copy: u32) -> io::Result<u64> {
+    let copies = memory.u64(code.wrapping_add(layout.code_copies.into()))?;
+    memory.u64(copies.wrapping_add(8 + 8 * u64::from(copy)))
 }
 
 #[cfg(test)]
@@ -163,12 +190,33 @@ mod tests {
     }
 
     #[test]
-    fn c_boundaries_keep_their_place() {
-        let walk = walk(&memory(&[0, 3, 1, 4]), &layout(), THREAD, 128);
+    fn boundaries_to_c_are_passed_over() {
+        let walk = walk(&memory(&[0, 3, 1, 4]), &layout(), THREAD, 2);
         let python = Frame { code: CODE, instruction: 212, identity: walk.frames[0].identity };
-        assert_eq!(walk.frames, [python, Frame::default(), python, Frame::default()]);
+        assert_eq!(walk.frames, [python, python]);
         assert_eq!(walk.status, status::OK);
         assert_ne!(python.identity, 0);
+    }
+
+    #[test]
+    fn a_copy_of_the_bytecode_counts_from_its_own_start() {
+        let layout = Layout::of((3, 14), true).expect("known").wire();
+        let (copies, copy) = (0x30_0000, 0x40_0000);
+        for (which, at, expected) in
+            [(0, CODE + 232 + 4, 236), (1, copy + 6, 238), (1, CODE + 232 + 4, 0x20_0000 - 0x40_0000 + 468)]
+        {
+            let mut memory = memory(&[0]);
+            memory.set(FRAMES + 74, &[0]);
+            memory.set(FRAMES + 72, &i32::to_le_bytes(which));
+            memory.set(FRAMES + 56, &u64::to_le_bytes(at));
+            memory.set(CODE + 224, &u64::to_le_bytes(copies));
+            memory.map(copies, [2, CODE + 232, copy].map(u64::to_le_bytes).concat());
+            let walk = walk(&memory, &layout, THREAD, 3);
+            assert_eq!(walk.frames[0].instruction, expected, "copy {which}");
+            memory.set(CODE + 224, &[0; 8]);
+            let unknown = super::walk(&memory, &layout, THREAD, 3).frames[0].instruction;
+            assert_eq!(unknown, if which == 0 { expected } else { -1 }, "no such copy");
+        }
     }
 
     #[test]
@@ -182,10 +230,11 @@ mod tests {
         for (name, memory, frames, expected) in [
             ("two frames", memory(&[0, 0]), 2, status::OK),
             ("as many as the limit", memory(&[0; 3]), 3, status::OK),
+            ("one boundary more", memory(&[0, 0, 0, 3]), 3, status::OK),
             ("one more", memory(&[0; 4]), 3, status::OK | status::TRUNCATED),
             ("a cycle", cyclic, 3, status::OK | status::TRUNCATED),
             ("a wild pointer", wild, 2, status::FAULTED),
-            ("only C", memory(&[3]), 1, status::NO_PYTHON_FRAME),
+            ("only C", memory(&[3]), 0, status::NO_PYTHON_FRAME),
             ("no frame", idle, 0, status::NO_PYTHON_FRAME),
             ("no thread state", Fake::default(), 0, status::FAULTED),
         ] {

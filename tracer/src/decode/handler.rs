@@ -1,9 +1,9 @@
-//! Python's signal handlers, as they begin.
+//! Python's signal handlers, as they begin and end.
 
 use tracer_common::{handler, python};
 
 use super::{since, task};
-use crate::event::{HandlerStart, Nanos, Waited};
+use crate::event::{Event, HandlerStart, Nanos, Waited};
 
 pub(super) fn start(start: &handler::Start, start_ns: Nanos) -> HandlerStart {
     HandlerStart {
@@ -14,12 +14,23 @@ pub(super) fn start(start: &handler::Start, start_ns: Nanos) -> HandlerStart {
         space: start.space,
         // No instruction: the function as a whole, at its first line.
         code: python::Frame { code: start.code, instruction: -1, identity: start.identity },
+        exact: start.exact == 1,
+        level: start.level,
         // It runs: if it is told to sleep, its switches are not seen.
         waited: waited(&start.waited).filter(|waited| !waited.asleep),
     }
 }
 
+pub(super) fn end(end: &handler::End, start_ns: Nanos) -> Event {
+    Event::HandlerEnd { at: since(start_ns, end.header.at_ns), pid: end.header.pid, level: end.level }
+}
+
 pub(super) fn waited(waited: &handler::Waited) -> Option<Waited> {
     let known = waited.known == 1;
-    known.then_some(Waited { off_cpu: waited.off_cpu_ns, gil: waited.gil_ns, asleep: waited.asleep == 1 })
+    known.then_some(Waited {
+        off_cpu: waited.off_cpu_ns,
+        gil: waited.gil_ns,
+        run_queue: waited.run_queue_ns,
+        asleep: waited.asleep == 1,
+    })
 }

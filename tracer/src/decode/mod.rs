@@ -1,18 +1,21 @@
 //! From the ring buffer's bytes to typed events and records.
 
+mod collector;
 mod file;
 mod handler;
+mod numbers;
+mod turn;
 mod wire;
-
-use std::sync::Arc;
 
 use tracer_common::event::kind;
 use tracer_common::{process, python, signal};
 
 pub use file::file;
+pub use numbers::{Numbered, header_numbers, numbered, renumber, renumber_reaped, tasks};
 
 use crate::event::{
-    Bytes, Event, Exit, Fork, Handler, Nanos, SignalDeliver, SignalGenerate, SignalInfo, SignalResult, Task,
+    Aim, Bytes, Event, Exec, Exit, Fork, Groups, Handler, Making, Nanos, SignalDeliver, SignalGenerate,
+    SignalInfo, SignalResult, Task,
 };
 use crate::symbols::File;
 
@@ -29,6 +32,17 @@ pub enum Message {
     File(u64, File),
 }
 
+impl Message {
+    /// Whether it is told beside a hit that ends elsewhere: such messages have a law of their own.
+    #[must_use]
+    pub fn is_record(&self) -> bool {
+        match self {
+            Self::Event(event) => matches!(event, Event::GcSample { .. } | Event::LoopPiece(_)),
+            Self::Stack(_) | Self::Code(_) | Self::File(..) => true,
+        }
+    }
+}
+
 /// A stack as it was walked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stack {
@@ -40,7 +54,7 @@ pub struct Stack {
     pub pid: u32,
     /// One of [`python::status`].
     pub status: u32,
-    /// Innermost first, C boundaries included.
+    /// Innermost first.
     pub frames: Vec<python::Frame>,
 }
 
@@ -50,14 +64,15 @@ pub struct Corrupt;
 
 /// Decodes one message; times become offsets from the window's start.
 ///
-/// `is_python` tells whether an address in a process lies in its interpreter's code.
+/// `is_python` tells, of a process, a handler's address and the object in CPython's table of handlers, whether the handler
+/// is CPython's own.
 ///
 /// # Errors
 /// When the bytes are too short for their kind, or of no kind.
 pub fn message(
     bytes: &[u8],
     start_ns: Nanos,
-    is_python: impl Fn(u32, u64) -> bool,
+    is_python: impl Fn(u32, u64, u64) -> bool,
 ) -> Result<Message, Corrupt> {
     let header = wire::header(bytes).ok_or(Corrupt)?;
     match header.kind {
@@ -80,11 +95,11 @@ fn event(
     bytes: &[u8],
     kind: u32,
     start_ns: Nanos,
-    is_python: impl Fn(u32, u64) -> bool,
+    is_python: impl Fn(u32, u64, u64) -> bool,
 ) -> Result<Event, Corrupt> {
     let event = match kind {
         kind::FORK => wire::fork(bytes).map(|fork| Event::Fork(decode_fork(&fork, start_ns))),
-        kind::EXEC => wire::exec(bytes).map(|exec| decode_exec(&exec, start_ns)),
+        kind::EXEC => wire::exec(bytes).map(|exec| Event::Exec(decode_exec(&exec, start_ns))),
         kind::EXIT => wire::exit(bytes).map(|exit| Event::Exit(decode_exit(&exit, start_ns))),
         kind::FREE => wire::free(bytes)
             .map(|free| Event::Free { at: since(start_ns, free.header.at_ns), pid: process_of_free(&free) }),
@@ -103,6 +118,15 @@ fn event(
         kind::HANDLER_START => {
             wire::handler_start(bytes).map(|start| Event::HandlerStart(handler::start(&start, start_ns)))
         }
+        kind::GC_PAUSE => {
+            wire::gc_pause(bytes).map(|pause| Event::GcPause(collector::pause(&pause, start_ns)))
+        }
+        kind::LOOP_TURN => wire::loop_turn(bytes).map(|turn| turn::turn(&turn, start_ns)),
+        kind::LOOP_PIECE => {
+            wire::loop_piece(bytes).map(|piece| Event::LoopPiece(turn::piece(&piece, start_ns)))
+        }
+        kind::GC_SAMPLE => wire::gc_sample(bytes).map(|sampled| collector::sampled(&sampled, start_ns)),
+        kind::HANDLER_END => wire::handler_end(bytes).map(|end| handler::end(&end, start_ns)),
         _ => None,
     };
     event.ok_or(Corrupt)
@@ -117,21 +141,41 @@ fn decode_fork(fork: &process::Fork, start_ns: Nanos) -> Fork {
         at: since(start_ns, fork.header.at_ns),
         parent: task(&fork.header),
         comm: name(&fork.comm),
-        child: Task { pid: fork.child_pid, tid: fork.child_tid },
+        child: Task { pid: fork.shown_child.pid, tid: fork.shown_child.tid },
+        own_pid: fork.own_pid,
         stack: fork.stack,
         followed: fork.followed == 1,
+        how: making(fork),
+        groups: Groups { pgid: fork.group, sid: fork.session },
     }
 }
 
-fn decode_exec(exec: &process::Exec, start_ns: Nanos) -> Event {
+/// `fork` of the C library is a `clone`, and its `posix_spawn` a `clone` or `clone3` that shares memory:
+/// <https://github.com/bminor/glibc/blob/glibc-2.36/sysdeps/unix/sysv/linux/spawni.c#L394>
+fn making(fork: &process::Fork) -> Making {
+    /// <https://github.com/torvalds/linux/blob/v6.12/include/uapi/linux/sched.h#L11>
+    const CLONE_VM: u64 = 0x100;
+    const CLONE_VFORK: u64 = 0x4000;
+    const VFORK: i32 = 58;
+    match fork.clone_flags & (CLONE_VM | CLONE_VFORK) {
+        0 if fork.syscall == VFORK => Making::Vfork,
+        0 => Making::Fork,
+        both if both == CLONE_VM | CLONE_VFORK => Making::PosixSpawn,
+        _ => Making::Clone,
+    }
+}
+
+fn decode_exec(exec: &process::Exec, start_ns: Nanos) -> Exec {
     let arguments = exec.arguments.get(..exec.arguments_bytes as usize).unwrap_or(&exec.arguments);
     let arguments = arguments.strip_suffix(&[0]).unwrap_or(arguments);
-    Event::Exec {
+    Exec {
         at: since(start_ns, exec.header.at_ns),
         task: task(&exec.header),
         comm: name(&exec.comm),
         path: name(&exec.path),
-        arguments: arguments.split(|&byte| byte == 0).map(Arc::from).collect(),
+        arguments: arguments.split(|&byte| byte == 0).map(Bytes::copy_from_slice).collect(),
+        cut: exec.arguments_whole > exec.arguments_bytes,
+        groups: Groups { pgid: exec.group, sid: exec.session },
     }
 }
 
@@ -143,13 +187,15 @@ fn decode_exit(exit: &process::Exit, start_ns: Nanos) -> Exit {
         last_thread: exit.last_thread == 1,
         parent: exit.parent,
         comm: name(&exit.comm),
+        out_of_memory: exit.out_of_memory == 1,
+        groups: Groups { pgid: exit.group, sid: exit.session },
     }
 }
 
 fn decode_generate(generate: &signal::Generate, start_ns: Nanos) -> SignalGenerate {
     SignalGenerate {
         at: since(start_ns, generate.header.at_ns),
-        current: task(&generate.header),
+        current: Task { pid: generate.sender.pid, tid: generate.sender.tid },
         comm: name(&generate.comm),
         uid: generate.uid,
         stack: generate.stack,
@@ -157,13 +203,25 @@ fn decode_generate(generate: &signal::Generate, start_ns: Nanos) -> SignalGenera
         info: match generate.info {
             0 => SignalInfo::None,
             1 => SignalInfo::Kernel,
-            _ => SignalInfo::Code { code: generate.code, pid: generate.info_pid },
+            _ => SignalInfo::Code { code: generate.code, pid: told_pid(generate) },
         },
-        target: Task { pid: generate.target_pid, tid: generate.target_tid },
+        target: Task { pid: generate.target.pid, tid: generate.target.tid },
         group: generate.group == 1,
         result: signal_result(generate.result),
         blocked: generate.blocked == 1,
+        aim: match generate.aim {
+            signal::aim::GROUP => Aim::Group,
+            signal::aim::ALL => Aim::All,
+            _ => Aim::One,
+        },
+        target_pgid: generate.target_group,
+        main: handler::waited(&generate.main),
     }
+}
+
+/// `si_pid` as we number it, where it is whoever was running; else as it stands.
+fn told_pid(generate: &signal::Generate) -> u32 {
+    if generate.info_pid == generate.sender_to_receiver { generate.sender.pid } else { generate.info_pid }
 }
 
 /// `TRACE_SIGNAL_*`: <https://github.com/torvalds/linux/blob/v6.12/include/trace/events/signal.h#L27>
@@ -180,7 +238,7 @@ fn signal_result(result: u32) -> SignalResult {
 fn decode_deliver(
     deliver: &signal::Deliver,
     start_ns: Nanos,
-    is_python: impl Fn(u32, u64) -> bool,
+    is_python: impl Fn(u32, u64, u64) -> bool,
 ) -> SignalDeliver {
     SignalDeliver {
         at: since(start_ns, deliver.header.at_ns),
@@ -190,7 +248,7 @@ fn decode_deliver(
         handler: match deliver.handler {
             0 => Handler::Default,
             1 => Handler::Ignore,
-            address if is_python(deliver.header.pid, address) => Handler::Python,
+            address if is_python(deliver.header.pid, address, deliver.function) => Handler::Python,
             _ => Handler::C,
         },
         stack: deliver.stack,
@@ -209,7 +267,7 @@ fn since(start_ns: Nanos, at_ns: u64) -> Nanos {
 
 /// Up to the first NUL.
 fn name(bytes: &[u8]) -> Bytes {
-    bytes.split(|&byte| byte == 0).next().unwrap_or_default().into()
+    Bytes::copy_from_slice(bytes.split(|&byte| byte == 0).next().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -217,7 +275,7 @@ mod tests {
     use super::*;
 
     fn decode(bytes: &[u8]) -> Result<Message, Corrupt> {
-        message(bytes, 100, |_, _| false)
+        message(bytes, 100, |_, _, _| false)
     }
 
     fn words(words: &[u64]) -> Vec<u8> {

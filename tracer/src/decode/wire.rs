@@ -1,7 +1,8 @@
 //! The one place where bytes become wire structs.
 
 use tracer_common::event::Header;
-use tracer_common::{file, handler, process, python, signal};
+use tracer_common::task::Numbers;
+use tracer_common::{collector, file, handler, process, python, signal, turn};
 
 /// A type whose every bit pattern is a value.
 ///
@@ -30,11 +31,23 @@ unsafe impl Plain for signal::Deliver {}
 // SAFETY: as above.
 unsafe impl Plain for handler::Start {}
 // SAFETY: as above.
+unsafe impl Plain for collector::Pause {}
+// SAFETY: as above.
+unsafe impl Plain for collector::Sampled {}
+// SAFETY: as above.
+unsafe impl Plain for handler::End {}
+// SAFETY: as above.
+unsafe impl Plain for turn::Turn {}
+// SAFETY: as above.
+unsafe impl Plain for turn::Piece {}
+// SAFETY: as above.
 unsafe impl Plain for python::Code {}
 // SAFETY: as above.
 unsafe impl Plain for python::Frame {}
 // SAFETY: as above.
 unsafe impl Plain for file::File {}
+// SAFETY: as above.
+unsafe impl Plain for Numbers {}
 // SAFETY: as above.
 unsafe impl Plain for StackHead {}
 
@@ -81,6 +94,11 @@ pub(super) fn header(bytes: &[u8]) -> Option<Header> {
     whole(bytes)
 }
 
+/// As many as there are.
+pub(super) fn tasks(bytes: &[u8]) -> Vec<Numbers> {
+    bytes.chunks_exact(size_of::<Numbers>()).filter_map(whole).collect()
+}
+
 pub(super) fn fork(bytes: &[u8]) -> Option<process::Fork> {
     whole(bytes)
 }
@@ -114,6 +132,26 @@ pub(super) fn deliver(bytes: &[u8]) -> Option<signal::Deliver> {
 }
 
 pub(super) fn handler_start(bytes: &[u8]) -> Option<handler::Start> {
+    whole(bytes)
+}
+
+pub(super) fn handler_end(bytes: &[u8]) -> Option<handler::End> {
+    whole(bytes)
+}
+
+pub(super) fn gc_pause(bytes: &[u8]) -> Option<collector::Pause> {
+    whole(bytes)
+}
+
+pub(super) fn gc_sample(bytes: &[u8]) -> Option<collector::Sampled> {
+    whole(bytes)
+}
+
+pub(super) fn loop_turn(bytes: &[u8]) -> Option<turn::Turn> {
+    whole(bytes)
+}
+
+pub(super) fn loop_piece(bytes: &[u8]) -> Option<turn::Piece> {
     whole(bytes)
 }
 

@@ -38,16 +38,16 @@ fn version(release: &str) -> Option<(u32, u32)> {
 
 /// The types that the probes are adapted to.
 fn types() -> Vec<Check> {
-    let blob = match std::fs::read(btf::VMLINUX) {
-        Ok(blob) => blob,
+    let btf = match Btf::of_kernel() {
+        Ok(btf) => btf,
         Err(error) => {
-            let found = format!("cannot read {}: {error}", btf::VMLINUX);
-            return vec![Check::failed("btf", LACKS, found, "try a kernel built with CONFIG_DEBUG_INFO_BTF")];
+            let remedy = "try a kernel built with CONFIG_DEBUG_INFO_BTF";
+            return vec![Check::failed("btf", LACKS, error.to_string(), remedy)];
         }
     };
-    let found = format!("{}, {} KiB", btf::VMLINUX, blob.len() / 1024);
+    let found = format!("{}, {} KiB", btf::VMLINUX, btf.bytes() / 1024);
     let mut checks = vec![Check::ok("btf", found)];
-    match Btf::parse(blob).and_then(|btf| Features::of(&btf)) {
+    match Features::of(&btf) {
         Err(error) => {
             checks.push(Check::failed("btf fields", LACKS, error.to_string(), "try Linux 5.17 or later"))
         }

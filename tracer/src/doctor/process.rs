@@ -1,5 +1,7 @@
 //! A process that shall be traced.
 
+use tracer_common::python::THREAD_STATES;
+
 use super::check::Check;
 use crate::event::Pid;
 use crate::report::Name;
@@ -46,8 +48,15 @@ fn circumstances(process: &Process) -> [Check; 2] {
 fn of_interpreter(process: &Process, interpreter: &Interpreter, works_here: bool) -> Vec<Check> {
     let file = Name::new(&interpreter.file);
     let found = format!("CPython {}, known by {} in {file}", interpreter.version, interpreter.how_found);
+    let known = if interpreter.free_threaded {
+        let untried = "a build without GIL, whose layout was computed and never tried on one";
+        let remedy = "try the build with a GIL if stacks look wrong";
+        Check::lacking("interpreter", format!("{found}; {untried}"), remedy)
+    } else {
+        Check::ok("interpreter", found)
+    };
     vec![
-        Check::ok("interpreter", found),
+        known,
         thread_states(process, interpreter),
         gil(interpreter),
         evaluation(interpreter),
@@ -57,15 +66,25 @@ fn of_interpreter(process: &Process, interpreter: &Interpreter, works_here: bool
 
 fn thread_states(process: &Process, interpreter: &Interpreter) -> Check {
     let states = interpreter.thread_states(&process.memory()).unwrap_or_default().len();
-    let found = match interpreter.python.thread_state_slot {
-        0 => format!("{states}, by the interpreter's list: a thread looks for its own"),
-        slot => format!("{states}, each in its thread's slot at FS base {slot:+#x}"),
-    };
-    Check::ok("thread states", found)
+    let by_list = format!(
+        "{states}, by the newest interpreter's list: a thread looks for its own among the first {THREAD_STATES}"
+    );
+    match interpreter.python.thread_state_slot {
+        0 if states > THREAD_STATES as usize => Check::lacking(
+            "thread states",
+            format!("{by_list}; the others have no stacks at switches and in samples"),
+            "try tracer dump, which sees them all while they sleep",
+        ),
+        0 => Check::ok("thread states", by_list),
+        slot => {
+            Check::ok("thread states", format!("{states}, each in its thread's slot at FS base {slot:+#x}"))
+        }
+    }
 }
 
 fn gil(interpreter: &Interpreter) -> Check {
     match interpreter.python.gil {
+        _ if interpreter.free_threaded => Check::ok("gil", "there is none"),
         0 => Check::lacking(
             "gil",
             "its address is not known: waits for the GIL are told as waits for a lock",

@@ -5,7 +5,7 @@ use super::check::Check;
 use crate::report::text::Style;
 use crate::report::text::page::{Ink, Page};
 use crate::report::text::place::columns;
-use crate::report::text::units::counted;
+use crate::units::counted;
 
 /// The whole checkup.
 #[must_use]

@@ -7,7 +7,15 @@ use crate::attach::{Error, Plan, Probes};
 use crate::sections::Sections;
 
 fn plan(sections: Sections, calls: bool) -> Plan {
-    Plan { sections, depth: 128, rate_hz: 99, ring_bytes: 1 << 20, calls, only_samples: false }
+    Plan {
+        sections,
+        depth: 128,
+        rate_hz: 99,
+        ring_bytes: 1 << 20,
+        calls,
+        handler_ends: false,
+        only_samples: false,
+    }
 }
 
 /// All of them.

@@ -170,6 +170,7 @@ impl<'a> Collection<'a> {
         Thread {
             pid: root.process.pid,
             tid,
+            namespace_tid: (inside != tid).then_some(inside),
             name: root.process.thread_name(tid).ok().map(Name::from),
             state: seen.state,
             sleeps_in: seen.syscall(),
@@ -203,6 +204,7 @@ fn process(root: &Root) -> report::Process {
     let known = root.describe();
     report::Process {
         pid: known.pid,
+        namespace_pid: known.namespace_pid,
         ppid: known.ppid,
         comm: Name::from(known.comm),
         title: Name::from(known.title),

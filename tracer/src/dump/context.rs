@@ -6,11 +6,8 @@ use crate::event::{Bytes, Tid};
 use crate::session::Root;
 use crate::sys::memory::ProcessMemory;
 use crate::target::Interpreter;
-use crate::target::asyncio::Asyncio;
+use crate::target::asyncio::{Asyncio, RELEASE};
 use crate::target::threads::{self, ThreadState};
-
-/// The first release whose `_asyncio` says where tasks are.
-const ASYNCIO: (u8, u8) = (3, 14);
 
 /// The thread states of one process, and what they lead to.
 pub struct Context<'a> {
@@ -27,7 +24,7 @@ impl<'a> Context<'a> {
         let memory = root.process.memory();
         let states = interpreter.thread_states(&memory).unwrap_or_default();
         let states = threads::by_tid(&memory, &states, tids);
-        let has_asyncio = interpreter.version.release >= ASYNCIO;
+        let has_asyncio = interpreter.version.release >= RELEASE;
         let asyncio = has_asyncio.then(|| Asyncio::find(&root.process)).flatten();
         Some(Self { memory, interpreter, states, asyncio })
     }

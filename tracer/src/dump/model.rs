@@ -27,6 +27,8 @@ pub struct Thread {
     pub pid: u32,
     /// Itself.
     pub tid: u32,
+    /// As its own pid namespace numbers it, where that is another number: in a container.
+    pub namespace_tid: Option<u32>,
     /// The kernel's name for it, at most 15 bytes.
     pub name: Option<Name>,
     /// What the scheduler says.

@@ -29,7 +29,7 @@ impl Names {
 
     /// One message of the probes.
     pub fn message(&mut self, bytes: &[u8]) {
-        match decode::message(bytes, 0, |_, _| false) {
+        match decode::message(bytes, 0, |_, _, _| false) {
             Ok(Message::Stack(stack)) => self.names.stack(&stack, &self.spaces),
             Ok(Message::Code(code)) => self.names.code(&code, &self.spaces),
             _ => {}

@@ -40,7 +40,8 @@ impl Sampler {
     pub fn start(roots: &[Root], depth: u32) -> Result<Self, Error> {
         let sections = Sections::only(&[Section::Frames]);
         let (rate_hz, ring_bytes) = (RATE_HZ, RING_BYTES);
-        let plan = Plan { sections, depth, rate_hz, ring_bytes, calls: false, only_samples: true };
+        let (calls, handler_ends, only_samples) = (false, false, true);
+        let plan = Plan { sections, depth, rate_hz, ring_bytes, calls, handler_ends, only_samples };
         let mut probes = Probes::load(plan)?;
         let (aggregates, ring) = (Aggregates::of(&mut probes)?, probes.events()?);
         probes.attach()?;
@@ -59,8 +60,9 @@ impl Sampler {
         let mut events = Vec::new();
         self.aggregates.drain(&mut self.probes, &mut events)?;
         while let Some(message) = self.ring.next() {
-            names.message(&message);
+            names.message(&self.probes.shown(&message)?);
         }
+        self.probes.show_rows(&mut events)?;
         let mut best: HashMap<Task, (u64, Sample)> = HashMap::new();
         for event in events {
             let Event::Samples { key, count } = event else { continue };

@@ -59,7 +59,7 @@ impl Seen {
 /// Whether a sleep is a wait for the GIL.
 pub fn is_gil_wait(sleeps_in: SleepsIn, python: &Interpreter) -> bool {
     match sleeps_in {
-        SleepsIn::Syscall { number: FUTEX, first_argument } => python.is_in_gil(first_argument),
+        SleepsIn::Syscall { number: FUTEX, first_argument, .. } => python.is_in_gil(first_argument),
         _ => false,
     }
 }

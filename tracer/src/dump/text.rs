@@ -2,10 +2,11 @@
 
 use super::model::{Dump, State, Status, Thread};
 use crate::report::text::Style;
+use crate::report::text::header::pid;
 use crate::report::text::page::{Ink, Page};
 use crate::report::text::place::{columns, fit_place, fit_text};
-use crate::report::text::units::counted;
 use crate::report::{Name, Process};
+use crate::units::counted;
 
 const INDENT: usize = 4;
 
@@ -27,7 +28,7 @@ pub fn render(dump: &Dump, style: Style) -> String {
 fn write_process(page: &mut Page, process: &Process, threads: u64) {
     let title = if process.title.is_empty() { &process.comm } else { &process.title };
     let python = process.python.as_ref().map_or_else(String::new, |version| format!("  CPython {version}"));
-    let (pid, rest) = (format!("pid {}  ", process.pid), format!("{python}, {}", counted(threads, "thread")));
+    let (pid, rest) = (format!("{}  ", pid(process)), format!("{python}, {}", counted(threads, "thread")));
     let room = page.width().saturating_sub(columns(&pid) + columns(&rest));
     let title = page.paint(Ink::Title, &fit_text(&title.to_string(), room));
     page.raw_line(&format!("{pid}{title}{rest}"));
@@ -36,7 +37,8 @@ fn write_process(page: &mut Page, process: &Process, threads: u64) {
 fn write_thread(page: &mut Page, thread: &Thread) {
     page.blank();
     let name = thread.name.as_ref().map_or_else(String::new, Name::to_string);
-    let lead = page.paint(Ink::Title, &format!("thread {} {name}", thread.tid));
+    let inside = thread.namespace_tid.map_or_else(String::new, |tid| format!(" ({tid} in its namespace)"));
+    let lead = page.paint(Ink::Title, &format!("thread {}{inside} {name}", thread.tid));
     page.raw_line(&format!("{lead}  {}", page.paint(ink(thread), &doing(thread))));
     for frame in &thread.stack {
         page.line(Ink::Plain, INDENT, &fit_place(frame, page.width() - INDENT));
@@ -97,6 +99,7 @@ mod tests {
         Thread {
             pid: 7,
             tid,
+            namespace_tid: (tid == 8).then_some(2),
             name: Some("worker\u{202e}".into()),
             state,
             sleeps_in: None,
@@ -132,7 +135,7 @@ thread 7 worker\u{202e}  sleeping in futex, waits for the GIL
     /srv/shop/app.py:41 Cart.total
     /srv/shop/app.py:90 <module>
 
-thread 8 worker\u{202e}  running, holds the GIL
+thread 8 (2 in its namespace) worker\u{202e}  running, holds the GIL
     /srv/shop/app.py:41 Cart.total
     /srv/shop/app.py:90 <module>
     and more; see --depth

@@ -2,15 +2,16 @@
 //!
 //! Format: <https://github.com/torvalds/linux/blob/v6.12/Documentation/bpf/btf.rst>
 
-use std::collections::HashMap;
+use std::io;
 
-/// The kernel's own type information.
-pub const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
+use crate::sys::vmlinux::Blob;
+pub use crate::sys::vmlinux::PATH as VMLINUX;
 
 const MAGIC: u16 = 0xeb9f;
 /// `struct btf_type` before what its kind appends.
 const TYPE_BYTES: usize = 12;
 const MEMBER_BYTES: usize = 12;
+const SECTION_VARIABLE_BYTES: usize = 12;
 
 /// Kinds of types that matter here.
 mod kind {
@@ -23,12 +24,16 @@ mod kind {
     pub const RESTRICT: u32 = 11;
     pub const FUNC: u32 = 12;
     pub const FUNC_PROTO: u32 = 13;
+    pub const DATASEC: u32 = 15;
     pub const TYPE_TAG: u32 = 18;
 }
 
 /// Why a BTF blob cannot be used.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The kernel does not describe its types.
+    #[error("cannot read {VMLINUX}: {0}")]
+    Unreadable(#[source] io::Error),
     /// It does not begin as BTF does.
     #[error("{what} is not BTF")]
     NotBtf {
@@ -53,19 +58,32 @@ pub enum Error {
 
 /// An indexed BTF blob.
 pub struct Btf {
-    blob: Vec<u8>,
+    blob: Blob,
     strings: usize,
     /// Offset of each type, by its id.
-    types: Vec<usize>,
-    by_name: HashMap<Vec<u8>, Vec<u32>>,
+    types: Vec<u32>,
+    /// Ids of the types that are looked for by name. There are tens of thousands, of which a few dozen are wanted:
+    /// to compare them as they lie costs less than an index by name would.
+    composites: Vec<u32>,
+    functions: Vec<u32>,
+    typedefs: Vec<u32>,
+    sections: Vec<u32>,
 }
 
 impl Btf {
+    /// Indexes the running kernel's.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no BTF.
+    pub fn of_kernel() -> Result<Self, Error> {
+        Self::parse(Blob::open().map_err(Error::Unreadable)?)
+    }
+
     /// Indexes a blob.
     ///
     /// # Errors
     /// When it is not BTF, or ends too early.
-    pub fn parse(blob: Vec<u8>) -> Result<Self, Error> {
+    pub fn parse(blob: Blob) -> Result<Self, Error> {
         let not_btf = Error::NotBtf { what: VMLINUX };
         if blob.len() < 24 || u16::from_ne_bytes([blob[0], blob[1]]) != MAGIC {
             return Err(not_btf);
@@ -73,21 +91,39 @@ impl Btf {
         let header = word(&blob, 4)? as usize;
         let (types, length) = (header + word(&blob, 8)? as usize, word(&blob, 12)? as usize);
         let strings = header + word(&blob, 16)? as usize;
-        let mut btf = Self { blob, strings, types: vec![0], by_name: HashMap::new() };
+        let mut btf = Self {
+            blob,
+            strings,
+            types: vec![0],
+            composites: Vec::new(),
+            functions: Vec::new(),
+            typedefs: Vec::new(),
+            sections: Vec::new(),
+        };
         btf.index(types, types + length)?;
         Ok(btf)
     }
 
+    /// Bytes of the blob.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.blob.len()
+    }
+
     fn index(&mut self, mut at: usize, end: usize) -> Result<(), Error> {
+        let truncated = |at| move |_| Error::Truncated { offset: at };
         while at < end {
-            let id = u32::try_from(self.types.len()).map_err(|_| Error::Truncated { offset: at })?;
+            let id = u32::try_from(self.types.len()).map_err(truncated(at))?;
             let info = word(&self.blob, at + 4)?;
             let (kind, count) = (info >> 24 & 0x1f, (info & 0xffff) as usize);
-            if matches!(kind, kind::STRUCT | kind::UNION | kind::FUNC | kind::TYPEDEF) {
-                let name = self.string(word(&self.blob, at)?);
-                self.by_name.entry(name.to_vec()).or_default().push(id);
+            match kind {
+                kind::STRUCT | kind::UNION => self.composites.push(id),
+                kind::FUNC => self.functions.push(id),
+                kind::TYPEDEF => self.typedefs.push(id),
+                kind::DATASEC => self.sections.push(id),
+                _ => {}
             }
-            self.types.push(at);
+            self.types.push(u32::try_from(at).map_err(truncated(at))?);
             at += TYPE_BYTES + appended(kind, count);
         }
         Ok(())
@@ -98,10 +134,8 @@ impl Btf {
     /// # Errors
     /// When this kernel has no such field.
     pub fn offset(&self, container: &'static str, path: &'static str) -> Result<u32, Error> {
-        let ids = self.by_name.get(container.as_bytes()).into_iter().flatten();
-        ids.filter(|&&id| matches!(self.kind(id), Some(kind::STRUCT | kind::UNION)))
-            .find_map(|&id| self.walk(id, path))
-            .ok_or(Error::NoField { container, path })
+        let named = self.composites.iter().filter(|&&id| self.is_named(id, container));
+        named.copied().find_map(|id| self.walk(id, path)).ok_or(Error::NoField { container, path })
     }
 
     fn walk(&self, mut id: u32, path: &str) -> Option<u32> {
@@ -116,7 +150,7 @@ impl Btf {
 
     /// Offset in bits, and type, of a member, looked for inside anonymous ones too.
     fn member(&self, id: u32, name: &[u8], nesting: u32) -> Option<(u32, u32)> {
-        let at = *self.types.get(id as usize)?;
+        let at = self.at(id)?;
         let info = word(&self.blob, at + 4).ok()?;
         let packed = info >> 31 == 1; // the upper byte of an offset is then a bit field's width
         (0..(info & 0xffff) as usize).find_map(|index| {
@@ -138,7 +172,7 @@ impl Btf {
         for _ in 0..32 {
             match self.kind(id) {
                 Some(kind::TYPEDEF | kind::VOLATILE | kind::CONST | kind::RESTRICT | kind::TYPE_TAG) => {
-                    id = word(&self.blob, self.types[id as usize] + 8).ok()?;
+                    id = word(&self.blob, self.at(id)? + 8).ok()?;
                 }
                 _ => return Some(id),
             }
@@ -147,30 +181,58 @@ impl Btf {
     }
 
     fn kind(&self, id: u32) -> Option<u32> {
-        let at = *self.types.get(id as usize)?;
-        if id == 0 { None } else { Some(word(&self.blob, at + 4).ok()? >> 24 & 0x1f) }
+        if id == 0 { None } else { Some(word(&self.blob, self.at(id)? + 4).ok()? >> 24 & 0x1f) }
+    }
+
+    fn at(&self, id: u32) -> Option<usize> {
+        self.types.get(id as usize).map(|&at| at as usize)
+    }
+
+    fn is_named(&self, id: u32, name: &str) -> bool {
+        let offset = self.at(id).and_then(|at| word(&self.blob, at).ok());
+        let start = offset.and_then(|offset| self.strings.checked_add(offset as usize));
+        let rest = start.and_then(|start| self.blob.get(start..)).unwrap_or(&[]);
+        rest.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.first() == Some(&0))
     }
 
     /// Id of a struct.
     #[must_use]
     pub fn struct_id(&self, name: &str) -> Option<u32> {
-        self.id_of(name, kind::STRUCT)
+        let is_struct = |id: &u32| self.kind(*id) == Some(kind::STRUCT) && self.is_named(*id, name);
+        self.composites.iter().copied().find(is_struct)
     }
 
     /// Id of a function: kernel functions that programs may call are among them.
     #[must_use]
     pub fn function_id(&self, name: &str) -> Option<u32> {
-        self.id_of(name, kind::FUNC)
+        self.functions.iter().copied().find(|&id| self.is_named(id, name))
+    }
+
+    /// Where a variable lies among those that each CPU has of its own, which the kernel keeps in one section.
+    #[must_use]
+    pub fn per_cpu_offset(&self, name: &str) -> Option<u32> {
+        let section = self.sections.iter().copied().find(|&id| self.is_named(id, ".data..percpu"))?;
+        let at = self.at(section)?;
+        let count = (word(&self.blob, at + 4).ok()? & 0xffff) as usize;
+        let mut variables = (0..count).map(|index| at + TYPE_BYTES + SECTION_VARIABLE_BYTES * index);
+        let is_it = |at: &usize| word(&self.blob, *at).is_ok_and(|id| self.is_named(id, name));
+        word(&self.blob, variables.find(is_it)? + 4).ok()
+    }
+
+    /// Id of the typedef that a program is attached to a tracepoint by.
+    #[must_use]
+    pub fn tracepoint_id(&self, name: &str) -> Option<u32> {
+        let typedef = format!("btf_trace_{name}");
+        self.typedefs.iter().copied().find(|&id| self.is_named(id, &typedef))
     }
 
     /// Which parameters of a tracepoint, the context aside, are plain integers and not pointers: from its
     /// `btf_trace_NAME` typedef.
     #[must_use]
     pub fn tracepoint_integers(&self, name: &str) -> Option<Vec<bool>> {
-        let typedef = self.id_of(&format!("btf_trace_{name}"), kind::TYPEDEF)?;
-        let pointer = word(&self.blob, self.types[typedef as usize] + 8).ok()?;
-        let prototype = word(&self.blob, *self.types.get(pointer as usize)? + 8).ok()?;
-        let at = *self.types.get(prototype as usize)?;
+        let pointer = word(&self.blob, self.at(self.tracepoint_id(name)?)? + 8).ok()?;
+        let prototype = word(&self.blob, self.at(pointer)? + 8).ok()?;
+        let at = self.at(prototype)?;
         let info = word(&self.blob, at + 4).ok()?;
         if info >> 24 & 0x1f != kind::FUNC_PROTO {
             return None;
@@ -183,10 +245,6 @@ impl Btf {
                 .map(|id| self.resolve(id).and_then(|id| self.kind(id)) == Some(kind::INTEGER))
                 .collect(),
         )
-    }
-
-    fn id_of(&self, name: &str, kind: u32) -> Option<u32> {
-        self.by_name.get(name.as_bytes())?.iter().copied().find(|&id| self.kind(id) == Some(kind))
     }
 
     fn string(&self, offset: u32) -> &[u8] {
@@ -217,7 +275,7 @@ mod tests {
     use super::*;
 
     fn running() -> Btf {
-        Btf::parse(std::fs::read(VMLINUX).expect("a kernel with BTF")).expect("valid BTF")
+        Btf::of_kernel().expect("a kernel with BTF")
     }
 
     #[test]
@@ -225,7 +283,8 @@ mod tests {
         let btf = running();
         assert!(btf.offset("task_struct", "tgid").unwrap() > btf.offset("task_struct", "pid").unwrap());
         assert!(btf.offset("task_struct", "thread.fsbase").unwrap() > 0);
-        assert_eq!(btf.offset("kiocb", "ki_filp"), Ok(0));
+        assert_eq!(btf.offset("kiocb", "ki_filp").ok(), Some(0));
+        assert!(btf.struct_id("kiocb").is_some() && btf.function_id("schedule").is_some());
     }
 
     #[test]
@@ -242,15 +301,16 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_btf() {
-        assert_eq!(Btf::parse(vec![0; 64]).err(), Some(Error::NotBtf { what: VMLINUX }));
-        assert_eq!(Btf::parse(Vec::new()).err(), Some(Error::NotBtf { what: VMLINUX }));
+        for blob in [vec![0; 64], Vec::new()] {
+            assert!(matches!(Btf::parse(Blob::Copied(blob)), Err(Error::NotBtf { .. })));
+        }
     }
 
     #[test]
     fn survives_a_blob_that_is_cut_anywhere() {
         let blob = std::fs::read(VMLINUX).unwrap();
         for length in [24, 100, 1000, blob.len() / 3] {
-            let cut = Btf::parse(blob[..length].to_vec());
+            let cut = Btf::parse(Blob::Copied(blob[..length].to_vec()));
             assert!(cut.is_err() || cut.unwrap().offset("task_struct", "no_such_field").is_err());
         }
     }

@@ -21,7 +21,9 @@ impl Features {
         let rdonly_cast = typed_files(btf);
         globals.push(("HAS_RDONLY_CAST", u32::from(rdonly_cast.is_some())));
         globals.push(("KIOCB_TYPE", btf.struct_id("kiocb").unwrap_or(0)));
+        globals.push(("TASK_TYPE", btf.struct_id("task_struct").unwrap_or(0)));
         globals.push(("PREV_STATE_ARGUMENT", prev_state_argument(btf)));
+        globals.extend(preempt_count(btf).unwrap_or_default());
         Ok(Self { globals, rdonly_cast })
     }
 }
@@ -39,7 +41,20 @@ fn offsets(btf: &Btf) -> Result<Vec<(&'static str, u32)>, btf::Error> {
 
 /// The cast is of use only while the first member of `struct kiocb` is a `struct file *`.
 fn typed_files(btf: &Btf) -> Option<u32> {
-    btf.function_id("bpf_rdonly_cast").filter(|_| btf.offset("kiocb", "ki_filp") == Ok(0))
+    btf.function_id("bpf_rdonly_cast").filter(|_| matches!(btf.offset("kiocb", "ki_filp"), Ok(0)))
+}
+
+/// Where each CPU counts the interrupts that it is in. It lies as far from the CPU's run queue as the variables lie
+/// apart, and the run queue is found through whatever runs, given `CONFIG_FAIR_GROUP_SCHED`. From 6.2 to 6.14 it was
+/// part of a struct. <https://github.com/torvalds/linux/blob/v6.12/arch/x86/include/asm/current.h#L15>
+fn preempt_count(btf: &Btf) -> Option<[(&'static str, u32); 3]> {
+    let in_struct = || Some(btf.per_cpu_offset("pcpu_hot")? + btf.offset("pcpu_hot", "preempt_count").ok()?);
+    let at = btf.per_cpu_offset("__preempt_count").or_else(in_struct)?;
+    Some([
+        ("TASK_CFS_RQ", btf.offset("task_struct", "se.cfs_rq").ok()?),
+        ("CFS_RQ_RQ", btf.offset("cfs_rq", "rq").ok()?),
+        ("RQ_PREEMPT_COUNT", at.wrapping_sub(btf.per_cpu_offset("runqueues")?)),
+    ])
 }
 
 /// `sched_switch(preempt, prev, next, prev_state)` has its last parameter since 5.18.
@@ -56,7 +71,7 @@ mod tests {
 
     #[test]
     fn the_running_kernel_has_all_that_the_probes_need() {
-        let btf = Btf::parse(std::fs::read(btf::VMLINUX).unwrap()).unwrap();
+        let btf = Btf::of_kernel().unwrap();
         let features = Features::of(&btf).unwrap();
         assert!(features.globals.iter().any(|&(name, offset)| name == "TASK_TGID" && offset > 0));
     }

@@ -1,5 +1,7 @@
 //! Lists that end in a row of totals when they grow too long, so that their sums stay whole.
 
+use std::cmp::Reverse;
+
 use serde::de::{DeserializeOwned, Error as _};
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -62,14 +64,29 @@ impl<R: Row> Bounded<R> {
         (top, fold(others, self.rest.clone()))
     }
 
+    /// The `count` rows of the highest cost, and all the others in one.
+    pub fn dearest<C: Ord>(
+        &self,
+        count: usize,
+        cost: impl Fn(&R) -> C,
+    ) -> (Vec<&R>, Option<Omitted<R::Totals>>) {
+        let mut rows: Vec<&R> = self.rows.iter().collect();
+        rows.sort_by_key(|row| Reverse(cost(row)));
+        let others = rows.split_off(count.min(rows.len()));
+        (rows, fold(others, self.rest.clone()))
+    }
+
     /// Every row in one: how many there are, and what they add up to.
     pub fn sum(&self) -> Omitted<R::Totals> {
         self.top(0).1.unwrap_or_default()
     }
 }
 
-fn fold<R: Row>(rows: &[R], start: Option<Omitted<R::Totals>>) -> Option<Omitted<R::Totals>> {
-    rows.iter().fold(start, |rest, row| {
+fn fold<'a, R: Row + 'a>(
+    rows: impl IntoIterator<Item = &'a R>,
+    start: Option<Omitted<R::Totals>>,
+) -> Option<Omitted<R::Totals>> {
+    rows.into_iter().fold(start, |rest, row| {
         let mut rest = rest.unwrap_or_default();
         rest.omitted += 1;
         row.add_to(&mut rest.totals);
@@ -209,6 +226,15 @@ mod tests {
             serde_json::json!({"omitted": 2, "count": 7, "waited_ns": 20, "sizes": {"16": 7}})
         );
         assert_eq!(serde_json::from_value::<Bounded<Cost>>(json).unwrap(), list);
+    }
+
+    #[test]
+    fn the_dearest_rows_may_be_anywhere_in_the_list() {
+        let list: Bounded<Cost> = (1..=6).map(cost).collect();
+        let (top, others) = list.dearest(1, |row| row.count);
+        let shown = top[0].count + others.as_ref().map_or(0, |others| others.totals.count);
+        assert_eq!((top[0].count, others.unwrap().omitted, shown), (2, 5, 21));
+        assert_eq!(list.dearest(9, |row| row.count).1, list.rest);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Text of a report that could do harm if it were printed as it is, wrapped so that it cannot be.
 
 use std::fmt;
-use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::sanitize;
@@ -12,12 +12,12 @@ use super::sanitize;
 /// It leaves the program by `Display` (text, at most 256 characters) or `Serialize` (JSON, at most 16 KiB), both of
 /// which go through the sanitiser. Cloning shares the bytes.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Name(Arc<[u8]>);
+pub struct Name(Bytes);
 
 impl Name {
     /// The name that these bytes are; nothing is cut or changed.
     pub fn new(bytes: impl AsRef<[u8]>) -> Self {
-        Self(bytes.as_ref().into())
+        Self(Bytes::copy_from_slice(bytes.as_ref()))
     }
 
     /// The bytes as captured: to compare and to look up, not to print.
@@ -43,8 +43,8 @@ impl From<&str> for Name {
     }
 }
 
-impl From<Arc<[u8]>> for Name {
-    fn from(bytes: Arc<[u8]>) -> Self {
+impl From<Bytes> for Name {
+    fn from(bytes: Bytes) -> Self {
         Self(bytes)
     }
 }

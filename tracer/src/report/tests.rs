@@ -22,7 +22,7 @@ fn sample() -> Report {
 
 /// The same of a process without children, GIL, or anything that was opt-in.
 fn one_process() -> Report {
-    let mut report = Report { gil: None, gc: None, ..sample() };
+    let mut report = Report { gil: None, gc: None, loops: None, ..sample() };
     report.target.processes.rows.truncate(1);
     report.frames.entries = None;
     report
@@ -120,47 +120,54 @@ fn replace_values(json: &str, key: &str, value: &str) -> String {
 
 /// The contract's keys: `path: keys`. That they are in its order is the sample's to show.
 const CONTRACT: &str = "\
-schema tracer host target window quality overhead findings switches gil reads processes signals frames gc
+schema tracer host target window quality overhead findings switches gil reads processes signals frames gc loops
 tracer: version
 host: kernel arch cpus
 target: pids processes
-target.processes: pid ppid comm title exe python free_threaded root started_by at_ns ended_at_ns
+target.processes: pid namespace_pid ppid comm title exe python free_threaded root started_by started_at at_ns \
+  ended_at_ns how argv argv_cut pgid sid cgroup exit_code exit_signal out_of_memory reaped_by reaped_at_ns
 target.processes.started_by: function file line
 window: start start_monotonic_ns duration_ns ended sections
 quality: hits filtered emitted aggregated lost records kernel_missed samples
 quality.records: tried decoded corrupt lost
 quality.samples: expected taken python no_python_frame faulted unresolved truncated
-overhead: bpf_ns tracer_cpu_ns tracer_peak_rss_bytes map_bytes attach_ns shed
+overhead: bpf_ns programs tracer_cpu_ns tracer_peak_rss_bytes map_bytes attach_ns shed reads_covered_ns
 overhead.shed: at_ns what why
 findings: kind severity text pid frame evidence
 switches: voluntary involuntary kernel_voluntary kernel_involuntary checked_voluntary checked_involuntary \
   on_cpu_ns off_cpu_ns run_queue_ns causes
-switches.causes: pid cause syscall object after_call count off_cpu_ns run_queue_ns began_before still_blocked \
+switches.causes: pid cause syscall object lock after_call count off_cpu_ns run_queue_ns began_before still_blocked \
   stack wakers
 switches.causes.after_call: syscall object
 switches.causes.wakers: pid tid comm frame count
-gil: wait_ns waits switches held_ns holders
+gil: wait_ns waits switches held_ns holders blocked_while_held holders_unknown
 gil.holders: pid tid frame held_while_others_waited_ns
-reads: pid path kind syscall stack syscalls opens eof errors bytes requested returned o_direct nonblocking \
+gil.blocked_while_held: pid cause syscall object frame count off_cpu_ns
+reads: pid path kind syscall through stack syscalls opens eof errors bytes requested returned o_direct nonblocking \
   time_ns off_cpu_ns voluntary_switches involuntary_switches gil_waits gil_switches gil_wait_ns avoidable advice
 reads.advice: buffer_size syscalls_then text
-processes: forked execed exited reaped zombies orphans
-processes.zombies: pid ppid comm exit_code signal exited_at_ns zombie_ns end_is_upper_bound reaped spawned_at \
-  parent_doing
-processes.orphans: pid comm old_ppid new_ppid old_parent_ended
+processes: forked execed exited reaped zombies orphans kills
+processes.zombies: pid ppid comm exit_code signal exited_at_ns zombie_ns end_is_upper_bound reaped parent_ended \
+  spawned_at parent_doing sigchld
+processes.orphans: pid comm old_ppid new_ppid old_parent_ended old_parent_signal
+processes.kills: signal number at_ns sender sender_stack origin aim pgid reached reached_count left left_count
+processes.kills.reached: pid comm end ended_after_ns
+processes.kills.left: pid comm pgid
 signals: signal number at_ns count sender origin sender_stack target disposition delivered_after_ns interrupted \
   handler_state handler outcome
 signals.sender: pid tid comm uid
 signals.target: pid tid group
 signals.interrupted: syscall frame
-signals.handler: frame started_after_ns ended_after_ns waited_for
+signals.handler: frame started_after_ns ended_after_ns waited_for run_queue_ns
 frames: rate_hz hot stacks entries
 frames.hot: pid function file line self_samples total_samples off_cpu_ns
 frames.stacks: pid tid thread_name task stack samples off_cpu_ns
 frames.entries: metric covered_ns rows
 frames.entries.rows: pid function file line count
 gc: method pauses
-gc.pauses: pid generation count total_ns max_ns collected started_by
+loops: pid tid turns busy_ns max_busy_ns by
+loops.by: callback task frame stack on_cpu cause object count total_ns max_ns
+gc.pauses: pid generation count total_ns max_ns collected started_by stack waiters sampled
 ";
 
 #[test]

@@ -2,19 +2,18 @@
 
 use tracer_common::hash::{SEED, mix};
 use tracer_common::python::status;
-use tracer_common::switch::{SwitchKey, Thread, flag};
+use tracer_common::switch::{SwitchKey, Thread, flag, futex_flags};
+use tracer_common::wakeup::FUTEX;
 
 use super::roots::Root;
-use crate::attach::Probes;
+use crate::attach::{Error, Probes};
 use crate::cpython::walk::stack_id;
 use crate::decode;
+use crate::event::Bytes;
 use crate::symbols::{File, FileKind};
 use crate::target::Interpreter;
 use crate::target::asleep::{Asleep, asleep};
 use crate::target::process::SleepsIn;
-
-/// `futex(2)`
-const FUTEX: u32 = 202;
 
 /// What was found out of one sleeping thread.
 pub struct Sleeper {
@@ -25,35 +24,35 @@ pub struct Sleeper {
 }
 
 /// Reads all threads of the roots that sleep, and tells the kernel, unless they have moved since.
-pub fn tell(probes: &mut Probes, roots: &[Root]) -> Vec<Sleeper> {
+pub fn tell(probes: &mut Probes, roots: &[Root]) -> Result<Vec<Sleeper>, Error> {
     let depth = probes.plan().depth as usize;
-    let mut sleepers = Vec::new();
+    let mut told = Vec::new();
     for root in roots {
         // What a process does before it executes its program is not its own.
         let Some(interpreter) = &root.interpreter else { continue };
         let threads = asleep([(&root.process, Some(&**interpreter))], depth);
-        for thread in threads.iter().filter(|thread| !thread.torn) {
-            let (entry, sleeper) = sleeper(root, interpreter, thread);
-            if probes.assume_asleep(thread.task.tid, &entry) {
-                sleepers.push(sleeper);
-            }
-        }
+        let threads = threads.iter().filter(|thread| !thread.torn);
+        let (entries, sleepers): (Vec<_>, Vec<_>) =
+            threads.map(|thread| sleeper(root, interpreter, thread)).unzip();
+        let news = probes.assume_asleep(&entries)?.into_iter().zip(sleepers);
+        told.extend(news.filter_map(|(is_news, sleeper)| is_news.then_some(sleeper)));
     }
-    sleepers
+    Ok(told)
 }
 
 fn sleeper(root: &Root, interpreter: &Interpreter, thread: &Asleep) -> (Thread, Sleeper) {
-    let has_stack = thread.frames.iter().any(|frame| frame.code != 0);
-    let stack = has_stack.then(|| decode::Stack {
+    let stack = (!thread.frames.is_empty()).then(|| decode::Stack {
         id: stack_id(root.space, &thread.frames),
         space: root.space,
         pid: thread.task.pid,
         status: thread.status,
         frames: thread.frames.clone(),
     });
-    let (syscall, argument) = match thread.sleeps_in {
-        SleepsIn::Syscall { number, first_argument } => (number.cast_signed(), first_argument),
-        _ => (-1, 1),
+    let (syscall, argument, second) = match thread.sleeps_in {
+        SleepsIn::Syscall { number, first_argument, second_argument } => {
+            (number.cast_signed(), first_argument, second_argument)
+        }
+        _ => (-1, 1, 0),
     };
     let file = file(root, syscall, argument);
     let key = SwitchKey {
@@ -61,10 +60,10 @@ fn sleeper(root: &Root, interpreter: &Interpreter, thread: &Asleep) -> (Thread, 
         object: file.as_ref().map_or(0, |(id, _)| *id),
         pid: thread.task.pid,
         tid: thread.task.tid,
-        epoch: 0,
+        slice: 0,
         syscall,
-        flags: flag::VOLUNTARY | flag::BEGAN_BEFORE | flags(interpreter, syscall, argument),
-        status: if has_stack { thread.status } else { status::NO_PYTHON_FRAME },
+        flags: flag::VOLUNTARY | flag::BEGAN_BEFORE | flags(interpreter, syscall, argument, second),
+        status: if stack.is_some() { thread.status } else { status::NO_PYTHON_FRAME },
         after_call: -1,
         pad: 0,
     };
@@ -72,9 +71,12 @@ fn sleeper(root: &Root, interpreter: &Interpreter, thread: &Asleep) -> (Thread, 
     (Thread { key, voluntary_seen, ..Thread::default() }, Sleeper { stack, file })
 }
 
-fn flags(interpreter: &Interpreter, syscall: i32, argument: u64) -> u32 {
-    let waits_for_gil = syscall == FUTEX.cast_signed() && interpreter.is_in_gil(argument);
-    let mut flags = if waits_for_gil { flag::GIL } else { 0 };
+fn flags(interpreter: &Interpreter, syscall: i32, argument: u64, second: u64) -> u32 {
+    let mut flags = match syscall {
+        FUTEX if interpreter.is_in_gil(argument) => flag::GIL,
+        FUTEX => futex_flags(second),
+        _ => 0,
+    };
     if argument as u32 == 0 {
         flags |= flag::NO_DESCRIPTORS;
     }
@@ -90,7 +92,7 @@ fn file(root: &Root, syscall: i32, descriptor: u64) -> Option<(u64, File)> {
     let path = std::fs::read_link(format!("/proc/{}/fd/{}", root.process.pid, descriptor as u32)).ok()?;
     let path = std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str());
     let id = path.iter().fold(SEED, |hash, &byte| mix(hash, byte.into()));
-    Some((id, File { path: path.into(), kind: kind(path) }))
+    Some((id, File { path: Bytes::copy_from_slice(path), kind: kind(path) }))
 }
 
 fn kind(path: &[u8]) -> FileKind {

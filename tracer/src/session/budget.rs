@@ -2,57 +2,71 @@
 
 use tracer_common::control::{SHED_READ_SITES, SHED_SWITCH_STACKS};
 
+use super::part_time;
+use crate::attach::ProgramCost;
 use crate::event::Nanos;
 use crate::report::Shed;
 
-/// Detail in the order in which it is given up.
-const LADDER: [(Detail, &str); 3] = [
-    (Detail::Calls, "entries of the evaluation function"),
-    (Detail::SwitchStacks, "stacks at switches beyond the innermost frame"),
-    (Detail::ReadSites, "call sites of reads"),
+/// Detail in the order in which it is given up, each with the probe that it costs time in.
+const LADDER: [(Detail, &str, &str); 4] = [
+    (Detail::Calls, "evaluation_entry", "entries of the evaluation function, except 0.1 s in 2 s"),
+    (Detail::SwitchStacks, "sched_switch", "stacks at switches beyond the innermost frame"),
+    (Detail::ReadSites, "sys_exit", "call sites of reads"),
+    (Detail::Reads, "sys_exit", "reads, except 0.1 s in 2 s"),
 ];
+
+/// What a run of a probe costs beside its program, in nanoseconds: the trap of a breakpoint. Measured on Linux 6.18.
+/// Probes that all processes run into have none, since their runs are not the target's alone.
+const BESIDE: [(&str, Nanos); 1] = [("evaluation_entry", 1_000)];
+/// A probe that takes less than one part in so many of the cost is not what costs.
+const MINOR: u64 = 4;
+/// So many times the budget is far over it: there are no steps then, and reads are not watched all the time any more.
+const FAR: f64 = 4.0;
+/// Seconds below half of the budget after which detail is taken back; doubled each time it was in vain.
+const CALM: u32 = 5;
+const CALM_AT_MOST: u32 = 80;
+/// A target that hardly runs cannot be slowed: its share is taken of this much at least.
+const LEAST_SHARE: f64 = 0.1;
 
 /// What can be given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
-    /// Counting entries of the evaluation function.
+    /// Counting entries of the evaluation function all the time.
     Calls,
     /// Whole stacks at switches.
     SwitchStacks,
     /// Call sites of reads.
     ReadSites,
+    /// Watching reads all the time.
+    Reads,
 }
 
-/// What is given up now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct GivenUp(usize);
+/// What is given up now, in the order in which it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GivenUp(Vec<Detail>);
 
 impl GivenUp {
     /// Whether this is.
     #[must_use]
-    pub fn has(self, detail: Detail) -> bool {
-        LADDER[..self.0].iter().any(|(given_up, _)| *given_up == detail)
+    pub fn has(&self, detail: Detail) -> bool {
+        self.0.contains(&detail)
     }
 
     /// As the probes know it.
     #[must_use]
-    pub fn flags(self) -> u32 {
+    pub fn flags(&self) -> u32 {
         let stacks = if self.has(Detail::SwitchStacks) { SHED_SWITCH_STACKS } else { 0 };
         stacks | if self.has(Detail::ReadSites) { SHED_READ_SITES } else { 0 }
     }
 }
-/// Seconds below half of the budget after which detail is taken back.
-const CALM: u32 = 5;
-/// A target that hardly runs cannot be slowed: its share is taken of this much at least.
-const LEAST_SHARE: f64 = 0.1;
 
 /// Compares what the probes cost with what the target used, second by second.
 pub struct Budget {
     /// Share of the target's CPU time, `None` for no limit.
     limit: Option<f64>,
-    least: usize,
-    level: usize,
+    given_up: GivenUp,
     calm: u32,
+    calm_wanted: u32,
     shed: Vec<Shed>,
 }
 
@@ -62,52 +76,96 @@ pub struct Second {
     pub at_ns: Nanos,
     /// Its length.
     pub wall_ns: Nanos,
-    /// What the probes ran.
-    pub probes_ns: Nanos,
-    /// What the target ran.
+    /// What each probe ran.
+    pub programs: Vec<ProgramCost>,
+    /// What the target ran, the probes' time included.
     pub target_ns: Nanos,
 }
 
+impl Second {
+    /// What the probes took of the target's time.
+    fn share(&self, cost: impl Fn(&ProgramCost) -> Nanos) -> f64 {
+        let taken: Nanos = self.programs.iter().map(cost).sum();
+        taken as f64 / (self.target_ns as f64).max(self.wall_ns as f64 * LEAST_SHARE)
+    }
+}
+
 impl Budget {
-    /// With a limit, as a share; `calls` when entries of the evaluation function are counted.
+    /// With a limit, as a share.
     #[must_use]
-    pub fn new(limit: Option<f64>, calls: bool) -> Self {
-        // What is not counted cannot be given up.
-        let least = usize::from(!calls);
-        Self { limit, least, level: least, calm: 0, shed: Vec::new() }
+    pub fn new(limit: Option<f64>) -> Self {
+        Self { limit, given_up: GivenUp::default(), calm: 0, calm_wanted: CALM, shed: Vec::new() }
     }
 
-    /// Takes note of a second; what is given up from now on, if that changes.
-    pub fn second(&mut self, second: &Second) -> Option<GivenUp> {
-        let limit = self.limit?;
-        let share =
-            second.probes_ns as f64 / (second.target_ns as f64).max(second.wall_ns as f64 * LEAST_SHARE);
-        if share > limit && self.level < LADDER.len() {
+    /// What is given up now.
+    #[must_use]
+    pub fn given_up(&self) -> &GivenUp {
+        &self.given_up
+    }
+
+    /// Takes note of a second; whether something was given up or taken back.
+    pub fn second(&mut self, second: &Second) -> bool {
+        let Some(limit) = self.limit else { return false };
+        let share = second.share(cost);
+        if share > limit {
             self.calm = 0;
-            return Some(self.give_up(second.at_ns, share, limit));
+            return self.give_up(second, share, limit);
         }
-        self.calm = if share < limit / 2.0 { self.calm + 1 } else { 0 };
-        (self.calm >= CALM && self.level > self.least).then(|| self.take_back(second.at_ns))
+        let is_calm = second.share(|program| self.cost_when_whole(program)) < limit / 2.0;
+        self.calm = if is_calm { self.calm + 1 } else { 0 };
+        self.calm >= self.calm_wanted && self.take_back(second.at_ns)
     }
 
-    fn give_up(&mut self, at_ns: Nanos, share: f64, limit: f64) -> GivenUp {
-        let what = LADDER[self.level].1.to_owned();
+    /// Takes note of less than a second, which matters only where it is far over the budget.
+    pub fn glance(&mut self, moment: &Second) -> bool {
+        self.limit.is_some_and(|limit| {
+            let share = moment.share(cost);
+            share > FAR * limit && self.give_up(moment, share, limit)
+        })
+    }
+
+    /// What a probe that runs in bursts would cost if it ran all the time.
+    fn cost_when_whole(&self, program: &ProgramCost) -> Nanos {
+        let part = [Detail::Calls, Detail::Reads].into_iter().filter(|&detail| self.given_up.has(detail));
+        let in_bursts = LADDER
+            .iter()
+            .any(|(detail, probe, _)| *probe == program.name && part.clone().any(|part| part == *detail));
+        cost(program) * if in_bursts { part_time::PARTS } else { 1 }
+    }
+
+    /// Gives up the next detail of what costs; all of it where that is far over the budget.
+    fn give_up(&mut self, second: &Second, share: f64, limit: f64) -> bool {
+        let costs = |probe: &str| {
+            MINOR as f64 * second.share(|program| if program.name == probe { cost(program) } else { 0 })
+                >= share
+        };
+        let is_far = share > FAR * limit;
+        let left = LADDER.iter().filter(|(detail, probe, _)| {
+            !self.given_up.has(*detail) && costs(probe) && (is_far || *detail != Detail::Reads)
+        });
+        let now: Vec<_> = left.take(if is_far { LADDER.len() } else { 1 }).collect();
         let why = format!(
             "the probes took {:.0}% of the target's time, over the budget of {:.0}%",
             share * 100.0,
             limit * 100.0
         );
-        self.shed.push(Shed { at_ns, what, why });
-        self.level += 1;
-        GivenUp(self.level)
+        for (detail, _, what) in &now {
+            if self.shed.iter().any(|shed| shed.what == *what) {
+                self.calm_wanted = (self.calm_wanted * 2).min(CALM_AT_MOST);
+            }
+            self.shed.push(Shed { at_ns: second.at_ns, what: (*what).to_owned(), why: why.clone() });
+            self.given_up.0.push(*detail);
+        }
+        !now.is_empty()
     }
 
-    fn take_back(&mut self, at_ns: Nanos) -> GivenUp {
+    fn take_back(&mut self, at_ns: Nanos) -> bool {
         self.calm = 0;
-        self.level -= 1;
-        let what = format!("{}: taken again", LADDER[self.level].1);
+        let Some(last) = self.given_up.0.pop() else { return false };
+        let what = LADDER.iter().find(|(detail, ..)| *detail == last).map_or("", |(_, _, what)| what);
+        let what = format!("{what}: taken again");
         self.shed.push(Shed { at_ns, what, why: "the load has fallen".to_owned() });
-        GivenUp(self.level)
+        true
     }
 
     /// What was shed, and when.
@@ -117,30 +175,77 @@ impl Budget {
     }
 }
 
+fn cost(program: &ProgramCost) -> Nanos {
+    let beside = BESIDE.iter().find(|(name, _)| *name == program.name).map_or(0, |(_, each)| *each);
+    program.run_ns + program.runs * beside
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn second(probes_ms: u64, target_ms: u64) -> Second {
-        let (probes_ns, target_ns) = (probes_ms * 1_000_000, target_ms * 1_000_000);
-        Second { at_ns: 7, wall_ns: 1_000_000_000, probes_ns, target_ns }
+    fn second(probe: &str, probe_ms: u64, target_ms: u64) -> Second {
+        let program = ProgramCost { name: probe.to_owned(), runs: 0, run_ns: probe_ms * 1_000_000 };
+        let target_ns = target_ms * 1_000_000;
+        Second { at_ns: 7, wall_ns: 1_000_000_000, programs: vec![program], target_ns }
     }
 
     #[test]
-    fn detail_goes_step_by_step_and_comes_back_when_it_is_calm() {
-        let mut budget = Budget::new(Some(0.15), true);
-        assert_eq!(budget.second(&second(100, 1000)), None);
-        assert_eq!(budget.second(&second(200, 1000)), Some(GivenUp(1)));
-        assert_eq!(budget.second(&second(200, 1000)), Some(GivenUp(2)));
-        let calm: Vec<_> = (0..5).map(|_| budget.second(&second(10, 1000))).collect();
-        assert_eq!(calm, [None, None, None, None, Some(GivenUp(1))]);
+    fn what_costs_is_given_up_and_comes_back_when_it_is_calm() {
+        let mut budget = Budget::new(Some(0.15));
+        let reads = |budget: &mut Budget, ms| budget.second(&second("sys_exit", ms, 1000));
+        assert!(!reads(&mut budget, 100));
+        assert!(reads(&mut budget, 200));
+        assert_eq!(budget.given_up().0, [Detail::ReadSites], "stacks at switches cost nothing here");
+        assert!(!reads(&mut budget, 590), "the counts of reads stay whole");
+        assert!(reads(&mut budget, 700));
+        assert_eq!(budget.given_up().0, [Detail::ReadSites, Detail::Reads]);
+        assert!(!reads(&mut budget, 700), "there is nothing left to give up");
+        assert!((0..9).all(|_| !reads(&mut budget, 10)), "so much in bursts would be too much");
+        let calm: Vec<_> = (0..5).map(|_| reads(&mut budget, 2)).collect();
+        assert_eq!(calm, [false, false, false, false, true]);
+        assert_eq!(budget.given_up().flags(), SHED_READ_SITES);
         assert_eq!(budget.into_shed().len(), 3);
-        assert_eq!((GivenUp(1).flags(), GivenUp(2).flags()), (0, SHED_SWITCH_STACKS));
+    }
+
+    #[test]
+    fn far_over_the_budget_there_is_no_time_for_steps() {
+        let mut budget = Budget::new(Some(0.15));
+        assert!(budget.second(&second("sys_exit", 700, 1000)));
+        assert_eq!(budget.given_up().0, [Detail::ReadSites, Detail::Reads]);
+    }
+
+    #[test]
+    fn a_glance_sees_only_what_is_far_over_the_budget() {
+        let mut budget = Budget::new(Some(0.15));
+        assert!(!budget.glance(&second("sys_exit", 500, 1000)));
+        assert!(budget.glance(&second("sys_exit", 700, 1000)));
+    }
+
+    #[test]
+    fn what_was_taken_back_in_vain_stays_away_for_longer() {
+        let mut budget = Budget::new(Some(0.15));
+        let mut spans = Vec::new();
+        for _ in 0..3 {
+            assert!(budget.second(&second("sched_switch", 400, 1000)));
+            spans.push((1..).find(|_| budget.second(&second("sched_switch", 1, 1000))).unwrap());
+        }
+        assert_eq!(spans, [5, 10, 20]);
+    }
+
+    #[test]
+    fn a_trap_costs_more_than_its_program() {
+        let runs = |runs| Second {
+            programs: vec![ProgramCost { name: "evaluation_entry".to_owned(), runs, run_ns: 0 }],
+            ..second("", 0, 1000)
+        };
+        assert!(!Budget::new(Some(0.15)).second(&runs(100_000)));
+        assert!(Budget::new(Some(0.15)).second(&runs(200_000)));
     }
 
     #[test]
     fn an_idle_target_is_not_slowed_by_little() {
-        assert_eq!(Budget::new(Some(0.15), false).second(&second(10, 5)), None);
-        assert_eq!(Budget::new(None, false).second(&second(900, 1000)), None);
+        assert!(!Budget::new(Some(0.15)).second(&second("sched_switch", 10, 5)));
+        assert!(!Budget::new(None).second(&second("sched_switch", 900, 1000)));
     }
 }

@@ -1,18 +1,20 @@
 //! Takes in what the probes send, and hands events on to whoever folds them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::analysis::Analysis;
 use crate::decode::{self, Message};
-use crate::event::{self, Bytes, Event, Fork, Nanos, Pid};
+use crate::event::{self, Event, Exec, Fork, Nanos, Pid};
+use crate::target::process::cgroup_of_zombie;
 use crate::target::{Interpreter, Process};
 use crate::timeline::children::Stat;
 use crate::timeline::{Children, Looks, Names, Spaces};
 
 use super::asleep::Sleeper;
 use super::roots::describe;
+use super::window;
 
 /// Where events go besides the analysis: a stream for others to read, a rule that ends the run.
 pub trait Listener {
@@ -34,6 +36,8 @@ pub struct Collector<L> {
     /// Where everything ends up.
     pub analysis: Analysis,
     processes: HashMap<Pid, event::Process>,
+    /// Those that were born in the window and have not been looked at since, with their time of birth.
+    newborn: VecDeque<(Nanos, Pid)>,
     records: Records,
     /// Whoever else wants events.
     pub listener: L,
@@ -59,6 +63,7 @@ impl<L: Listener> Collector<L> {
             looks: Looks::default(),
             analysis: Analysis::default(),
             processes: HashMap::new(),
+            newborn: VecDeque::new(),
             records: Records::default(),
             listener,
         }
@@ -67,9 +72,9 @@ impl<L: Listener> Collector<L> {
     /// One message of the ring buffer.
     pub fn message(&mut self, bytes: &[u8]) {
         let spaces = &self.spaces;
-        let message = decode::message(bytes, self.start_ns, |pid, address| spaces.is_python(pid, address));
-        self.records.decoded +=
-            u64::from(matches!(message, Ok(Message::Stack(_) | Message::Code(_) | Message::File(..))));
+        let is_python = |pid, handler, function| spaces.is_python(pid, handler, function);
+        let message = decode::message(bytes, self.start_ns, is_python);
+        self.records.decoded += u64::from(message.as_ref().is_ok_and(Message::is_record));
         match message {
             Ok(Message::Event(event)) => self.event(event),
             Ok(Message::Stack(stack)) => self.names.stack(&stack, &self.spaces),
@@ -83,8 +88,11 @@ impl<L: Listener> Collector<L> {
     pub fn event(&mut self, event: Event) {
         match &event {
             Event::Fork(fork) if fork.followed && fork.child.pid != fork.parent.pid => self.fork(fork),
-            Event::Exec { task, comm, arguments, .. } => self.exec(task.pid, comm, arguments),
+            Event::Exec(exec) => self.exec(exec),
             Event::Exit(exit) if exit.last_thread => {
+                if exit.out_of_memory {
+                    self.find_control_group(exit.task.pid);
+                }
                 self.looks.end(exit.task.pid);
                 self.spaces.leave(exit.task.pid);
             }
@@ -106,8 +114,17 @@ impl<L: Listener> Collector<L> {
         }
     }
 
+    /// Whose memory ran out: a process may have been moved since it was looked at.
+    fn find_control_group(&mut self, pid: Pid) {
+        let known = self.processes.get(&pid).cloned();
+        if let (Some(known), Some(cgroup)) = (known, cgroup_of_zombie(pid)) {
+            self.event(Event::Process(event::Process { cgroup: Some(cgroup), ..known }));
+        }
+    }
+
     fn fork(&mut self, fork: &Fork) {
         self.spaces.fork(fork.parent.pid, fork.child.pid);
+        self.newborn.push_back((fork.at, fork.child.pid));
     }
 
     /// A child is what its parent was, until it says otherwise; and a thread is called as the one that made it.
@@ -117,19 +134,26 @@ impl<L: Listener> Collector<L> {
             && fork.followed
             && let Some(parent) = self.processes.get(&fork.parent.pid)
         {
-            let process =
-                event::Process { pid: fork.child.pid, ppid: parent.pid, root: false, ..parent.clone() };
+            let process = event::Process {
+                pid: fork.child.pid,
+                namespace_pid: fork.namespace_pid(),
+                ppid: parent.pid,
+                root: false,
+                groups: Some(fork.groups),
+                ..parent.clone()
+            };
             self.event(Event::Process(process));
         }
         self.event(Event::ThreadName { task: fork.child, comm: fork.comm.clone() });
     }
 
-    fn exec(&mut self, pid: Pid, comm: &Bytes, arguments: &[Bytes]) {
+    fn exec(&mut self, exec: &Exec) {
+        let pid = exec.task.pid;
         self.spaces.leave(pid);
         self.looks.begin(pid, Instant::now());
         if let Some(process) = self.processes.get_mut(&pid) {
-            process.comm = comm.clone();
-            process.title = arguments.join(&b' ').into();
+            process.comm = exec.comm.clone();
+            process.title = exec.title();
             (process.exe, process.python, process.free_threaded) = (None, None, None);
         }
     }
@@ -162,18 +186,30 @@ impl<L: Listener> Collector<L> {
         for pid in self.children.zombies(&stat) {
             self.event(Event::ZombieAtEnd { pid });
         }
-        self.refresh();
+        let undecided: Vec<_> = self.analysis.undecided_signals().collect();
+        for pending in undecided.into_iter().filter_map(window::signals_pending) {
+            self.event(Event::SignalsPending(pending));
+        }
+        let pids: Vec<_> = self.processes.keys().copied().collect();
+        self.refresh(pids);
+    }
+
+    /// Looks once at what has lived for so long: by now a worker calls itself one.
+    pub fn refresh_grown_up(&mut self, now: Nanos, age: Nanos) {
+        while let Some((_, pid)) = self.newborn.pop_front_if(|(born, _)| *born + age <= now) {
+            self.refresh([pid]);
+        }
     }
 
     /// Titles and names as they stand now: programs change theirs.
-    fn refresh(&mut self) {
-        let pids: Vec<_> = self.processes.keys().copied().collect();
+    fn refresh(&mut self, pids: impl IntoIterator<Item = Pid>) {
         for process in pids.into_iter().filter_map(|pid| Process::open(pid).ok()) {
-            let known = &self.processes[&process.pid];
+            let Some(known) = self.processes.get(&process.pid) else { continue };
             let now = describe(&process, None);
             let (python, free_threaded) = (known.python.clone(), known.free_threaded);
-            let (gil, root) = (known.gil, known.root);
-            self.event(Event::Process(event::Process { python, free_threaded, gil, root, ..now }));
+            let (gil, gil_holder, root) = (known.gil, known.gil_holder, known.root);
+            let now = event::Process { python, free_threaded, gil, gil_holder, root, ..now };
+            self.event(Event::Process(now));
         }
     }
 

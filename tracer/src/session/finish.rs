@@ -10,11 +10,11 @@ use super::relay::Relay;
 use super::roots::Root;
 use super::run::Begin;
 use crate::analysis::{Window, findings};
-use crate::attach::Cost;
+use crate::attach::{Cost, ProgramCost};
 use crate::clock::own_usage;
 use crate::event::Nanos;
 use crate::report::{
-    self, Bounded, Ended, Host, Overhead, Quality, Records, Report, Shed, Target, TracerInfo,
+    self, Bounded, Ended, Host, Overhead, ProgramTime, Quality, Records, Report, Shed, Target, TracerInfo,
 };
 use crate::sections::{Section, Sections};
 
@@ -30,6 +30,8 @@ pub struct Ending {
     pub cost: Cost,
     /// How long entries of the evaluation function were counted.
     pub covered: Duration,
+    /// How long reads were watched, if they were asked for.
+    pub reads_covered: Option<Duration>,
     /// What was shed.
     pub shed: Vec<Shed>,
 }
@@ -45,7 +47,7 @@ pub fn assemble(
     let duration_ns = ending.end_ns.saturating_sub(begin.start_ns);
     let window = Window {
         duration_ns,
-        rate_hz: options.plan.rate_hz.into(),
+        rate_hz: if options.plan.sections.has(Section::Frames) { options.plan.rate_hz.into() } else { 0 },
         entries_covered_ns: u64::try_from(ending.covered.as_nanos()).unwrap_or(u64::MAX),
     };
     let records = collector.records();
@@ -74,12 +76,15 @@ pub fn assemble(
             },
             ..quality(&ending.counters, &ending.cost)
         },
-        overhead: overhead(ending.cost, begin.attach_ns, ending.shed),
+        overhead: overhead(ending.cost, begin.attach_ns, ending.shed, ending.reads_covered),
         switches: sections.switches,
+        gil: sections.gil,
         reads: sections.reads,
         processes: sections.processes,
         signals: sections.signals,
         frames: sections.frames,
+        gc: sections.gc,
+        loops: sections.loops,
         ..Report::default()
     };
     leave_out(&mut report, options.plan.sections);
@@ -91,12 +96,16 @@ pub fn assemble(
 fn leave_out(report: &mut Report, asked: Sections) {
     if !asked.has(Section::Switches) {
         report.switches.causes = Bounded::default();
+        report.gil = None;
     }
     if !asked.has(Section::Processes) {
         report.processes = report::Processes::default();
     }
     if !asked.has(Section::Signals) {
         report.signals = Bounded::default();
+    }
+    if !asked.has(Section::Gc) {
+        report.gc = None;
     }
     if !asked.has(Section::Frames) {
         report.frames = report::Frames { rate_hz: report.frames.rate_hz, ..report::Frames::default() };
@@ -129,14 +138,20 @@ fn quality(counters: &Counters, cost: &Cost) -> Quality {
     }
 }
 
-fn overhead(cost: Cost, attach_ns: Nanos, shed: Vec<Shed>) -> Overhead {
+fn program_time(program: ProgramCost) -> ProgramTime {
+    ProgramTime { name: program.name, runs: program.runs, run_ns: program.run_ns }
+}
+
+fn overhead(cost: Cost, attach_ns: Nanos, shed: Vec<Shed>, reads_covered: Option<Duration>) -> Overhead {
     let (tracer_cpu_ns, tracer_peak_rss_bytes) = own_usage();
     Overhead {
-        bpf_ns: cost.run_ns,
+        bpf_ns: cost.run_ns(),
+        programs: cost.programs.into_iter().map(program_time).collect(),
         tracer_cpu_ns,
         tracer_peak_rss_bytes,
         map_bytes: cost.map_bytes,
         attach_ns,
         shed: shed.into_iter().collect(),
+        reads_covered_ns: reads_covered.map(|covered| u64::try_from(covered.as_nanos()).unwrap_or(u64::MAX)),
     }
 }

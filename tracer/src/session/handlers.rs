@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::attach::{Error, Probes, Refused, WATCHED_PROCESSES, Watchpoints};
+use crate::attach::{Error, Probes, Refused, Seen, WATCHED_PROCESSES, Watchpoints};
 use crate::event::{Event, Nanos, Pid};
 use crate::report::Shed;
 use crate::sys::memory::ProcessMemory;
-use crate::target::Interpreter;
+use crate::target::{self, Interpreter, Process};
 use crate::timeline::Spaces;
 
 /// Most children do not live that long, and a watchpoint on each would cost more than it tells.
@@ -29,9 +29,20 @@ struct Watched {
     space: u64,
     /// When it was seen first.
     seen: Instant,
-    /// Bit N - 1 is set for signal N; `None` before the first look.
-    signals: Option<u64>,
-    refused: bool,
+    state: State,
+}
+
+/// What has become of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Not looked at.
+    New,
+    /// There was no room; others may make some.
+    Waiting,
+    /// Watched.
+    Watched,
+    /// It cannot be.
+    Refused,
 }
 
 impl Handlers {
@@ -45,56 +56,126 @@ impl Handlers {
     }
 
     /// Forgets processes that have gone or run another program, and takes note of new ones.
-    pub fn follow(&mut self, probes: &mut Probes, spaces: &Spaces) {
+    pub fn follow(&mut self, probes: &mut Probes, spaces: &Spaces, now: impl Fn() -> Nanos) -> Vec<Event> {
         let stays = |pid: Pid, watched: &Watched| spaces.space_of(pid) == Some(watched.space);
+        let mut events = Vec::new();
         for (pid, _) in self.processes.extract_if(|&pid, watched| !stays(pid, watched)) {
             self.watchpoints.clear(probes, pid);
+            events.push(Event::HandlersWatched { at: now(), pid, starts: false, ends: false });
         }
         for (pid, space, interpreter) in spaces.processes() {
             let interpreter = || interpreter.clone();
             self.processes.entry(pid).or_insert_with(|| Watched::new(interpreter(), space));
         }
+        events
     }
 
     /// Looks at the processes that have not been looked at and are no longer young, or at all, since programs set
     /// handlers at any time.
     pub fn look(&mut self, probes: &mut Probes, all: bool, now: impl Fn() -> Nanos) -> Vec<Event> {
-        let is_due = |watched: &Watched| watched.signals.is_none() && watched.seen.elapsed() >= YOUNG;
+        let is_due = |watched: &Watched| watched.state == State::New && watched.seen.elapsed() >= YOUNG;
         let pids = self.processes.iter().filter(|(_, watched)| all || is_due(watched));
         let pids: Vec<_> = pids.map(|(pid, _)| *pid).collect();
-        pids.into_iter().flat_map(|pid| self.update(probes, pid, &now)).collect()
+        pids.into_iter().filter_map(|pid| self.update(probes, pid, &now)).collect()
     }
 
-    /// Watches what a process wants called now; tells if that is something else than before.
+    /// Watches a process, and what it wants called now; tells from when on.
     fn update(&mut self, probes: &mut Probes, pid: Pid, now: &impl Fn() -> Nanos) -> Option<Event> {
-        let watched = self.processes.get_mut(&pid)?;
-        let handlers = watched.interpreter.handlers.as_ref()?;
-        let signals = handlers.callable(&ProcessMemory::new(pid)).unwrap_or(0);
-        let before = watched.signals.replace(signals).unwrap_or(0);
-        if signals == before || watched.refused {
-            return None;
-        }
-        if before == 0 && self.watchpoints.is_full() {
-            watched.signals = Some(0); // others may make room
+        let watched = self.processes.get(&pid)?;
+        let (interpreter, state) = (watched.interpreter.clone(), watched.state);
+        let handlers = interpreter.handlers.as_ref()?;
+        // The table is not made before the interpreter is.
+        let signals = handlers.callable(&ProcessMemory::new(pid))?;
+        let event = if matches!(state, State::New | State::Waiting) {
+            self.begin(probes, pid, handlers, now)
+        } else {
+            None
+        };
+        self.watchpoints.tell_apart(probes, pid, signals);
+        event
+    }
+
+    fn begin(
+        &mut self,
+        probes: &mut Probes,
+        pid: Pid,
+        handlers: &target::signals::Handlers,
+        now: &impl Fn() -> Nanos,
+    ) -> Option<Event> {
+        if self.watchpoints.is_full() {
+            self.set(pid, State::Waiting);
             self.tell_full(now());
             return None;
         }
-        match self.watchpoints.watch(probes, pid, &handlers.place, signals) {
-            Ok(()) => Some(Event::HandlersWatched { at: now(), pid, signals }),
+        let ends = probes.plan().handler_ends && self.may_see_ends(pid, now());
+        match self.watchpoints.watch(probes, pid, handlers, ends) {
+            Ok(seen) => {
+                self.set(pid, State::Watched);
+                let ends = self.tell(pid, seen, now());
+                Some(Event::HandlersWatched { at: now(), pid, starts: true, ends })
+            }
             Err(Refused::Gone) => None,
             Err(Refused::Kernel(why)) => {
-                watched.refused = true;
-                self.shed.push(shed(now(), &format!("process {pid}"), &why.to_string()));
-                Some(Event::HandlersWatched { at: now(), pid, signals: 0 })
+                self.set(pid, State::Refused);
+                self.give_up("starts", &format!("process {pid}"), &why.to_string(), now());
+                None
             }
         }
+    }
+
+    fn set(&mut self, pid: Pid, state: State) {
+        self.processes.entry(pid).and_modify(|watched| watched.state = state);
+    }
+
+    /// Breakpoints at returns take a system call of their own on these kernels, which a filter of the target may
+    /// forbid: it would be killed. <https://github.com/torvalds/linux/blob/v6.12/kernel/seccomp.c>
+    fn may_see_ends(&mut self, pid: Pid, now: Nanos) -> bool {
+        let uname = rustix::system::uname();
+        let release = uname.release().to_string_lossy().into_owned();
+        let asks = ["6.11.", "6.12."].iter().any(|series| release.starts_with(series));
+        let filters =
+            || Process::open(pid).ok().and_then(|process| process.status_number("Seccomp")) != Some(0);
+        let harms = asks && filters();
+        if harms {
+            let why = format!("it has a seccomp filter, and Linux {release} could make that kill it");
+            self.give_up("ends", &format!("process {pid}"), &why, now);
+        }
+        !harms
+    }
+
+    /// What could not be had; whether ends are seen.
+    fn tell(&mut self, pid: Pid, seen: Seen, now: Nanos) -> bool {
+        let whose = format!("process {pid}");
+        if let Some(error) = seen.without_registers {
+            let why = format!("{error}; breakpoints wherever it looks for signals do instead");
+            self.shed.push(Shed { at_ns: now, what: format!("watchpoints on the signals of {whose}"), why });
+        }
+        seen.ends.unwrap_or_else(|error| {
+            self.give_up("ends", &whose, &error.to_string(), now);
+            false
+        })
+    }
+
+    fn give_up(&mut self, what: &str, whose: &str, why: &str, at_ns: Nanos) {
+        let what = format!("{what} of the signal handlers of {whose}");
+        self.shed.push(Shed { at_ns, what, why: why.to_owned() });
+    }
+
+    /// Handlers that have still to begin, of those that are watched.
+    pub fn pending(&self) -> Vec<Event> {
+        let watched = self.processes.iter().filter(|(_, watched)| watched.state == State::Watched);
+        let pending = |(&pid, watched): (&Pid, &Watched)| {
+            let signals = watched.interpreter.handlers.as_ref()?.pending(&ProcessMemory::new(pid))?;
+            Some(Event::HandlersPending { pid, signals })
+        };
+        watched.filter_map(pending).collect()
     }
 
     fn tell_full(&mut self, now: Nanos) {
         if !self.told {
             self.told = true;
             let why = format!("{WATCHED_PROCESSES} processes are watched already");
-            self.shed.push(shed(now, "further processes", &why));
+            self.give_up("starts", "further processes", &why, now);
         }
     }
 
@@ -106,10 +187,6 @@ impl Handlers {
 
 impl Watched {
     fn new(interpreter: Arc<Interpreter>, space: u64) -> Self {
-        Self { interpreter, space, seen: Instant::now(), signals: None, refused: false }
+        Self { interpreter, space, seen: Instant::now(), state: State::New }
     }
-}
-
-fn shed(at_ns: Nanos, whose: &str, why: &str) -> Shed {
-    Shed { at_ns, what: format!("starts of the signal handlers of {whose}"), why: why.to_owned() }
 }

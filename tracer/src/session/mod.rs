@@ -2,14 +2,19 @@
 
 mod asleep;
 mod budget;
+mod collections;
 mod collector;
 mod finish;
 mod handlers;
+mod part_time;
+mod pthreads;
 mod relay;
 mod roots;
 mod rules;
 mod run;
+mod senders;
 mod stop;
+mod tasks;
 mod window;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Between the collector and whoever watches: counts events, and notices when a rule is met.
 
+use std::time::{Duration, Instant};
+
 use super::Watch;
 use super::collector::Listener;
 use super::rules::Rule;
@@ -12,27 +14,50 @@ pub struct Relay<'a> {
     pub watch: &'a mut dyn Watch,
     /// Events so far.
     pub events: u64,
-    /// The rule was met.
-    pub met: bool,
     until: Option<Rule>,
+    met: Option<Instant>,
 }
+
+/// A signal is delivered soon after it was sent, and its handler begins soon after that, unless something is wrong:
+/// the report should have both.
+const FATE_OF_A_SIGNAL: Duration = Duration::from_millis(200);
 
 impl<'a> Relay<'a> {
     /// To a watcher, until a rule is met.
     pub fn new(watch: &'a mut dyn Watch, until: Option<Rule>) -> Self {
-        Self { watch, events: 0, met: false, until }
+        Self { watch, events: 0, until, met: None }
     }
 
     /// So many children are zombies.
     pub fn zombies(&mut self, zombies: usize) {
-        self.met |= self.until.as_ref().is_some_and(|rule| rule.is_met_by_zombies(zombies));
+        self.check(|rule| rule.is_met_by_zombies(zombies));
+    }
+
+    /// The rule was met.
+    pub fn is_met(&self) -> bool {
+        self.met.is_some()
+    }
+
+    /// The rule was met, and what follows from it has had its time.
+    pub fn is_over(&self) -> bool {
+        let patience = match self.until {
+            Some(Rule::Signal(_)) => FATE_OF_A_SIGNAL,
+            _ => Duration::ZERO,
+        };
+        self.met.is_some_and(|met| met.elapsed() >= patience)
+    }
+
+    fn check(&mut self, is_met: impl FnOnce(&Rule) -> bool) {
+        if self.met.is_none() && self.until.as_ref().is_some_and(is_met) {
+            self.met = Some(Instant::now());
+        }
     }
 }
 
 impl Listener for Relay<'_> {
     fn event(&mut self, event: &Event, names: &Names) {
         self.events += 1;
-        self.met |= self.until.as_ref().is_some_and(|rule| rule.is_met_by(event));
+        self.check(|rule| rule.is_met_by(event));
         self.watch.event(event, names);
     }
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use procfs::process::Stat;
 use tracer_common::target::{Target, flag};
 
 use crate::clock::monotonic_ns;
-use crate::event::{self, Pid};
+use crate::event::{self, Groups, Pid};
 use crate::target::{self, Interpreter, Process, discover};
 
 /// A process that was asked for, and its interpreter.
@@ -71,6 +72,8 @@ fn discover_patiently(process: &Process) -> Result<Interpreter, target::Error> {
     for _ in 0..LOOKS {
         match looked {
             Err(target::Error::NotInitialised { .. }) => {}
+            // Up to 3.10 the whole version is there only once the interpreter has put it together.
+            Ok(ref interpreter) if interpreter.version.micro.is_none() && is_young(process) => {}
             Err(target::Error::NotPython { .. }) if is_young(process) => {}
             _ => break,
         }
@@ -102,15 +105,21 @@ fn follow_flag(follow: bool) -> u32 {
 /// What the report says of a process, as it is now.
 #[must_use]
 pub fn describe(process: &Process, interpreter: Option<&Interpreter>) -> event::Process {
+    let stat = process.stat().ok();
+    let groups = |stat: &Stat| Groups { pgid: stat.pgrp.unsigned_abs(), sid: stat.session.unsigned_abs() };
     event::Process {
         pid: process.pid,
-        ppid: process.stat().map_or(0, |stat| stat.ppid.unsigned_abs()),
+        namespace_pid: process.namespace_pid(),
+        ppid: stat.as_ref().map_or(0, |stat| stat.ppid.unsigned_abs()),
         comm: process.comm().unwrap_or_default(),
         title: process.title().unwrap_or_default(),
         exe: process.exe(),
         python: interpreter.map(|interpreter| interpreter.version.to_string()),
         free_threaded: interpreter.map(|interpreter| interpreter.free_threaded),
         gil: interpreter.is_some_and(|interpreter| interpreter.python.gil != 0),
+        gil_holder: interpreter.is_some_and(|interpreter| interpreter.python.gil_holder != 0),
         root: false,
+        groups: stat.as_ref().map(groups),
+        cgroup: process.cgroup(),
     }
 }

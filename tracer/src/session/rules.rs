@@ -93,6 +93,7 @@ impl Rule {
     #[must_use]
     pub fn is_met_by(&self, event: &Event) -> bool {
         matches!((self, event), (Self::Signal(number), Event::SignalGenerate(generate)) if generate.signal == *number)
+            || matches!((self, event), (Self::Above(Figure::GcMax, limit), Event::GcPause(pause)) if pause.lasted as f64 > *limit)
             || matches!((self, event), (Self::Above(Figure::Orphans, limit), Event::Reparented { .. }) if *limit < 1.0)
     }
 

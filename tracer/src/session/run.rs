@@ -1,5 +1,6 @@
 //! A run between its begin and its end.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,16 +9,20 @@ use tokio::io::unix::AsyncFd;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
 use tracer_common::target::{Target, flag};
 
-use super::budget::{Budget, Detail, Second};
+use super::budget::{Budget, Second};
+use super::collections::{self, Collectors};
 use super::collector::Collector;
 use super::finish::{Ending, assemble};
 use super::handlers::Handlers;
+use super::part_time::PartTime;
 use super::relay::Relay;
 use super::roots::{Root, known};
 use super::rules::ZOMBIE_NS;
+use super::senders::Senders;
+use super::tasks::Tasks;
 use super::window::{self, KernelCounters};
-use super::{Finished, Options, Watch, asleep};
-use crate::attach::{Aggregates, Cost, Error, Ledger, Probes, RunTime, unfinished};
+use super::{Finished, Options, Watch, asleep, pthreads};
+use crate::attach::{Aggregates, Cost, Error, Ledger, Loops, Probes, RunTime, unfinished};
 use crate::clock::{monotonic_ns, utc_now};
 use crate::event::{Event, Nanos, Pid};
 use crate::report::Ended;
@@ -25,11 +30,16 @@ use crate::sections::Section;
 use crate::sys::readable;
 use crate::target::{Interpreter, Process};
 use crate::timeline::Found;
+use cost::Spent;
+
+mod cost;
 
 /// The reader looks this often; a buffer that fills wakes it earlier.
 const TICK: Duration = Duration::from_millis(20);
 /// Aggregates are drained this often.
 const SECOND: Duration = Duration::from_secs(1);
+/// What costs far too much is noticed this soon.
+const QUARTER: Duration = Duration::from_millis(250);
 /// A reader that finds so many messages at a time lets others have a turn.
 const BATCH: usize = 65_536;
 
@@ -46,10 +56,19 @@ pub struct Run<'a> {
     budget: Budget,
     /// `None` where signals are not asked for.
     handlers: Option<Handlers>,
+    senders: Option<Senders>,
+    /// `None` where pauses are not asked for.
+    collectors: Option<Collectors>,
+    /// `None` where the returns of system calls are not seen.
+    tasks: Option<Tasks>,
     /// Since when the current second runs, and what had been spent then.
     second: (Instant, Spent),
+    /// Likewise of the time since the budget was looked at last.
+    quarter: (Instant, Spent),
     begin: Begin,
-    covered: Duration,
+    calls: PartTime,
+    /// `None` where reads are not asked for.
+    reads: Option<PartTime>,
     _run_time: RunTime,
 }
 
@@ -63,13 +82,6 @@ pub struct Begin {
     pub attach_ns: Nanos,
 }
 
-/// Time spent so far.
-#[derive(Clone, Copy, Default)]
-struct Spent {
-    probes_ns: Nanos,
-    target_ns: Nanos,
-}
-
 impl<'a> Run<'a> {
     /// Attaches, and starts counting.
     pub fn begin(options: &'a Options, roots: &'a [Root], watch: &'a mut dyn Watch) -> Result<Self, Error> {
@@ -80,6 +92,11 @@ impl<'a> Run<'a> {
             readable::ring(probes.events()?).map_err(|error| Error::system("wait for events", &error))?;
         let wants_signals = probes.plan().sections.has(Section::Signals);
         let handlers = wants_signals.then(|| Handlers::of(&mut probes)).transpose()?;
+        let senders = wants_signals.then(|| Senders::of(&mut probes, roots)).transpose()?;
+        let wants_pauses = probes.plan().sections.has(Section::Gc);
+        let collectors = wants_pauses.then(|| Collectors::of(&mut probes)).transpose()?;
+        let sees_turns = probes.plan().sections.has(Section::Reads);
+        let tasks = sees_turns.then(|| Loops::of(&mut probes)).transpose()?.map(Tasks::of);
         let run_time = RunTime::count();
         probes.attach()?;
         probes.count_entries(roots.iter().filter_map(place_of_entry))?;
@@ -92,10 +109,15 @@ impl<'a> Run<'a> {
         let collector = Collector::new(start_ns, Relay::new(watch, options.until.clone()));
         let begin = Begin { start_ns, start, attach_ns: nanos(began.elapsed()) };
         let mut run = Self {
-            budget: Budget::new(options.budget, options.plan.calls),
+            budget: Budget::new(options.budget),
             handlers,
+            senders,
+            collectors,
+            tasks,
             second: (Instant::now(), Spent::default()),
-            covered: Duration::ZERO,
+            quarter: (Instant::now(), Spent::default()),
+            calls: PartTime::new(probes.counts_entries()),
+            reads: probes.watches_reads().then(|| PartTime::new(true)),
             _run_time: run_time,
             options,
             roots,
@@ -107,35 +129,39 @@ impl<'a> Run<'a> {
             counters,
             begin,
         };
-        run.describe_roots();
+        run.describe_roots()?;
         run.follow_handlers();
         run.look_at_handlers(true);
-        run.second.1 = run.spent();
+        run.senders.iter_mut().for_each(Senders::follow);
+        run.look_at_collectors(true);
+        (run.second.1, run.quarter.1) = (run.spent(), run.spent());
         let pids: Vec<_> = roots.iter().map(|root| root.process.pid).collect();
         run.collector.listener.watch.attached(&pids, began.elapsed());
         Ok(run)
     }
 
     /// What was there before the window.
-    fn describe_roots(&mut self) {
+    fn describe_roots(&mut self) -> Result<(), Error> {
         for root in self.roots {
             if let Some(interpreter) = &root.interpreter {
                 self.collector.spaces.insert(root.process.pid, root.space, interpreter.clone());
             }
             self.collector.event(Event::Process(root.describe()));
         }
-        for event in window::thread_names(self.roots).into_iter().chain(window::zombies_before(self.roots)) {
+        for event in window::thread_names(self.roots).into_iter().chain(window::children_before(self.roots)) {
             self.collector.event(event);
         }
-        for sleeper in asleep::tell(&mut self.probes, self.roots) {
+        pthreads::tell(&mut self.probes, self.roots)?;
+        for sleeper in asleep::tell(&mut self.probes, self.roots)? {
             self.collector.sleeper(sleeper);
         }
+        Ok(())
     }
 
     /// Collects until something else ends the run, or its rule is met.
     pub async fn watch(&mut self) -> Result<(), Error> {
-        let (mut tick, mut second) = (every(TICK), every(SECOND));
-        while !self.collector.listener.met {
+        let (mut tick, mut quarter, mut second) = (every(TICK), every(QUARTER), every(SECOND));
+        while !self.collector.listener.is_over() {
             let next_look = self.collector.looks.next();
             tokio::select! {
                 woken = self.ring.readable_mut() => {
@@ -144,22 +170,25 @@ impl<'a> Run<'a> {
                     }
                 }
                 _ = tick.tick() => {}
+                _ = quarter.tick() => self.glance()?,
                 _ = second.tick() => self.pass_second()?,
                 () = reach(next_look) => {}
             }
-            self.read();
+            self.read()?;
             self.look()?;
+            self.watch_parts()?;
         }
         Ok(())
     }
 
     /// Takes in what is in the ring buffer.
-    fn read(&mut self) {
+    fn read(&mut self) -> Result<(), Error> {
         for _ in 0..BATCH {
             let Some(message) = self.ring.get_mut().next() else { break };
-            self.collector.message(&message);
+            self.collector.message(&self.probes.shown(&message)?);
         }
         self.collector.listener.watch.caught_up();
+        Ok(())
     }
 
     /// Looks at what only `/proc` can tell.
@@ -174,16 +203,45 @@ impl<'a> Run<'a> {
         for event in self.collector.children.reparented(now, window::stat) {
             self.collector.event(event);
         }
+        for event in self.collector.children.old_zombies(now, ZOMBIE_NS) {
+            self.collector.event(event);
+        }
         let zombies = self.collector.children.zombies_since(now, ZOMBIE_NS);
         self.collector.listener.zombies(zombies);
         self.follow_handlers();
         self.look_at_handlers(false);
-        Ok(())
+        self.look_at_collectors(false);
+        self.look_at_tasks();
+        self.look_at_senders()
+    }
+
+    fn look_at_senders(&mut self) -> Result<(), Error> {
+        let Some(senders) = &mut self.senders else { return Ok(()) };
+        let collector = &mut self.collector;
+        let traced: HashSet<_> = collector.pids().collect();
+        senders.look(&mut self.probes, &mut collector.spaces, |pid| traced.contains(&pid))
+    }
+
+    fn look_at_tasks(&mut self) {
+        let Some(tasks) = &mut self.tasks else { return };
+        let now_ns = monotonic_ns();
+        let events = tasks.look(&self.probes, &self.collector.spaces, self.begin.start_ns, now_ns);
+        events.into_iter().for_each(|event| self.collector.event(event));
+    }
+
+    fn look_at_collectors(&mut self, all: bool) {
+        let Some(collectors) = &mut self.collectors else { return };
+        let now = || monotonic_ns().saturating_sub(self.begin.start_ns);
+        let mut events = collectors.follow(&mut self.probes, &self.collector.spaces, now());
+        events.extend(collectors.look(&mut self.probes, all, now));
+        events.into_iter().for_each(|event| self.collector.event(event));
     }
 
     fn follow_handlers(&mut self) {
-        if let Some(handlers) = &mut self.handlers {
-            handlers.follow(&mut self.probes, &self.collector.spaces);
+        let Some(handlers) = &mut self.handlers else { return };
+        let now = || monotonic_ns().saturating_sub(self.begin.start_ns);
+        for event in handlers.follow(&mut self.probes, &self.collector.spaces, now) {
+            self.collector.event(event);
         }
     }
 
@@ -198,7 +256,7 @@ impl<'a> Run<'a> {
     /// A traced process has become this Python.
     fn found_python(&mut self, process: &Process, interpreter: Arc<Interpreter>) -> Result<(), Error> {
         // The exec gave it a new address space; a process that is gone is told by its exit.
-        if let Some(target) = self.probes.target(process.pid) {
+        if let Some(target) = self.probes.target(process.pid)? {
             self.probes.trace(process.pid, &known(&interpreter, target.space, self.options.follow))?;
             self.collector.looked(process, Some((target.space, interpreter)));
         }
@@ -207,7 +265,7 @@ impl<'a> Run<'a> {
 
     /// A traced process has become something else.
     fn found_other(&mut self, pid: Pid) -> Result<(), Error> {
-        let Some(target) = self.probes.target(pid) else { return Ok(()) };
+        let Some(target) = self.probes.target(pid)? else { return Ok(()) };
         self.probes.trace(pid, &Target { flags: target.flags | flag::NOT_PYTHON, ..target })?;
         if let Ok(process) = Process::open(pid) {
             self.collector.looked(&process, None);
@@ -219,52 +277,44 @@ impl<'a> Run<'a> {
     fn pass_second(&mut self) -> Result<(), Error> {
         self.drain()?;
         self.look_at_handlers(true);
-        let (began, before) = self.second;
+        self.senders.iter_mut().for_each(Senders::follow);
+        let (began, before) = (self.second.0, &self.second.1);
         let spent = self.spent();
-        self.account(began);
+        let second = self.since(began, before, &spent);
+        let collections = spent.collections.saturating_sub(before.collections);
         self.second = (Instant::now(), spent);
-        let second = Second {
-            at_ns: monotonic_ns() - self.begin.start_ns,
-            wall_ns: nanos(began.elapsed()),
-            probes_ns: spent.probes_ns.saturating_sub(before.probes_ns),
-            target_ns: spent.target_ns.saturating_sub(before.target_ns),
-        };
-        if let Some(given_up) = self.budget.second(&second) {
-            self.probes.shed(given_up.flags())?;
-            self.count_entries(!given_up.has(Detail::Calls))?;
+        self.quarter = (Instant::now(), self.spent());
+        if self.budget.second(&second) {
+            self.probes.shed(self.budget.given_up().flags())?;
         }
+        self.collector.refresh_grown_up(second.at_ns, nanos(SECOND));
+        self.weigh_collections(collections, &second);
         let lost = self.ledger.total().lost();
         let events = self.collector.listener.events;
         self.collector.listener.watch.progress(Duration::from_nanos(second.at_ns), events, lost);
         Ok(())
     }
 
-    fn count_entries(&mut self, wanted: bool) -> Result<(), Error> {
-        match (wanted, self.probes.counts_entries()) {
-            (true, false) => self.probes.count_entries(self.roots.iter().filter_map(place_of_entry)),
-            (false, true) => self.probes.stop_counting_entries(),
-            _ => Ok(()),
-        }
-    }
-
-    /// Entries of the evaluation function were counted since then, if they were.
-    fn account(&mut self, since: Instant) {
-        if self.probes.counts_entries() {
-            self.covered += since.elapsed();
-        }
+    /// Compares what seeing so many collections has cost with the budget.
+    fn weigh_collections(&mut self, collections: u64, second: &Second) {
+        let Some(collectors) = &mut self.collectors else { return };
+        let passed = collections::Second {
+            collections,
+            wall_ns: second.wall_ns,
+            target_ns: second.target_ns,
+            limit: self.options.budget,
+        };
+        let events = collectors.second(&mut self.probes, &passed, second.at_ns);
+        events.into_iter().for_each(|event| self.collector.event(event));
     }
 
     fn drain(&mut self) -> Result<(), Error> {
         let mut events = Vec::new();
         self.aggregates.drain(&mut self.probes, &mut events)?;
-        self.read(); // names come before the rows that use them
+        self.read()?; // names come before the rows that use them
+        self.probes.show_rows(&mut events)?;
         events.into_iter().for_each(|event| self.collector.event(event));
         Ok(())
-    }
-
-    fn spent(&self) -> Spent {
-        let target_ns = self.collector.pids().filter_map(window::cpu_ns).sum();
-        Spent { probes_ns: Cost::of(&self.probes).run_ns, target_ns }
     }
 
     /// Stops counting, takes in what is left, and puts the report together.
@@ -272,30 +322,47 @@ impl<'a> Run<'a> {
         let kernel = self.counters.since(self.roots);
         self.probes.stop()?;
         let end_ns = monotonic_ns();
-        self.account(self.second.0);
+        let stopped = Instant::now();
+        self.read_all()?;
+        // What meets the rule may end the target, and be noticed after that.
+        let ended = if self.collector.listener.is_met() { Ended::Until } else { ended };
         self.collector.listener.watch.ended(ended);
-        self.read_all();
         self.drain()?;
-        let unfinished = unfinished(&self.probes, self.begin.start_ns, end_ns);
+        let unfinished = unfinished(&mut self.probes, self.begin.start_ns, end_ns)?;
         kernel.into_iter().chain(unfinished).for_each(|event| self.collector.event(event));
+        let turned = self.tasks.as_ref().map_or_else(Vec::new, |tasks| tasks.finish(&self.probes));
+        turned.into_iter().for_each(|event| self.collector.event(event));
+        let finish = |collectors: Collectors| collectors.finish(&self.probes, self.begin.start_ns, end_ns);
+        let paused = self.collectors.map(finish);
+        let (paused, not_seen) = paused.unwrap_or_default();
+        paused.into_iter().for_each(|event| self.collector.event(event));
+        for event in self.handlers.iter().flat_map(Handlers::pending) {
+            self.collector.event(event);
+        }
         self.collector.end(end_ns.saturating_sub(self.begin.start_ns), window::stat);
         let ending = Ending {
             ended,
             end_ns,
             counters: self.ledger.total(),
             cost: Cost::of(&self.probes),
-            covered: self.covered,
-            shed: [self.budget.into_shed(), self.handlers.map_or_else(Vec::new, Handlers::into_shed)]
-                .concat(),
+            covered: self.calls.watched(stopped),
+            reads_covered: self.reads.map(|reads| reads.watched(stopped)),
+            shed: [
+                self.budget.into_shed(),
+                self.handlers.map_or_else(Vec::new, Handlers::into_shed),
+                not_seen,
+            ]
+            .concat(),
         };
         let report = assemble(self.options, self.roots, self.begin, self.collector, ending);
         Ok(Finished { report, _probes: self.probes })
     }
 
-    fn read_all(&mut self) {
+    fn read_all(&mut self) -> Result<(), Error> {
         while let Some(message) = self.ring.get_mut().next() {
-            self.collector.message(&message);
+            self.collector.message(&self.probes.shown(&message)?);
         }
+        Ok(())
     }
 }
 

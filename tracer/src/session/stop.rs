@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_hook::consts::SIGINT;
-use signal_hook::flag::register_conditional_shutdown;
+use signal_hook::flag::{register, register_conditional_shutdown};
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -31,7 +31,9 @@ impl Signals {
     /// When the system has no room for handlers.
     pub fn watch() -> io::Result<Self> {
         let impatient = Arc::new(AtomicBool::new(false));
+        // In this order: the first Ctrl-C finds the flag as it was and raises it, at once and not when its turn comes.
         register_conditional_shutdown(SIGINT, QUIT, impatient.clone())?;
+        register(SIGINT, impatient.clone())?;
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,

@@ -3,7 +3,7 @@
 use procfs::process::Stat;
 
 use super::roots::Root;
-use crate::event::{Bytes, Event, Nanos, Pid, Task};
+use crate::event::{Bytes, Event, Nanos, Pid, SignalsPending, Task};
 use crate::target::Process;
 use crate::timeline::children;
 
@@ -58,13 +58,17 @@ pub fn thread_names(roots: &[Root]) -> Vec<Event> {
     names.collect()
 }
 
-/// Children of the roots that are zombies now.
+/// Children that the roots have now; those that are roots themselves are known.
 #[must_use]
-pub fn zombies_before(roots: &[Root]) -> Vec<Event> {
+pub fn children_before(roots: &[Root]) -> Vec<Event> {
     let Ok(processes) = procfs::process::all_processes() else { return Vec::new() };
     let stats = processes.flatten().filter_map(|process| process.stat().ok());
-    let zombies = stats.filter(|stat| stat.state == 'Z' && is_child(stat, roots));
-    zombies.map(|stat| zombie(&stat)).collect()
+    let children = stats.filter(|stat| is_child(stat, roots));
+    children.map(|stat| if stat.state == 'Z' { zombie(&stat) } else { child(&stat) }).collect()
+}
+
+fn child(stat: &Stat) -> Event {
+    Event::ChildAtStart { pid: stat.pid.unsigned_abs(), ppid: stat.ppid.unsigned_abs() }
 }
 
 fn is_child(stat: &Stat, roots: &[Root]) -> bool {
@@ -75,7 +79,7 @@ fn zombie(stat: &Stat) -> Event {
     Event::ZombieAtStart {
         pid: stat.pid.unsigned_abs(),
         ppid: stat.ppid.unsigned_abs(),
-        comm: Bytes::from(stat.comm.as_bytes()),
+        comm: Bytes::copy_from_slice(stat.comm.as_bytes()),
         wait_status: stat.exit_code.map(i32::unsigned_abs),
     }
 }
@@ -88,6 +92,21 @@ pub fn cpu_ns(pid: Pid) -> Option<Nanos> {
     Some((stat.utime + stat.stime + reaped) * (1_000_000_000 / procfs::ticks_per_second()))
 }
 
+/// The signals that wait in a process, `None` when it is gone.
+#[must_use]
+pub fn signals_pending(pid: Pid) -> Option<SignalsPending> {
+    let process = Process::open(pid).ok()?;
+    let threads = process.threads().ok()?;
+    let masks: Vec<_> = threads.into_iter().filter_map(|tid| Some((tid, process.masks(tid).ok()?))).collect();
+    let (_, first) = masks.first()?;
+    Some(SignalsPending {
+        pid,
+        shared: first.shared_pending,
+        threads: masks.iter().map(|(tid, masks)| (*tid, masks.pending)).collect(),
+        ignored: first.ignored,
+    })
+}
+
 /// What `/proc/PID/stat` says of a process, `None` when it is gone.
 #[must_use]
 pub fn stat(pid: Pid) -> Option<children::Stat> {
@@ -95,6 +114,6 @@ pub fn stat(pid: Pid) -> Option<children::Stat> {
     Some(children::Stat {
         ppid: stat.ppid.unsigned_abs(),
         state: stat.state,
-        comm: stat.comm.as_bytes().into(),
+        comm: stat.comm.into_bytes().into(),
     })
 }

@@ -3,3 +3,4 @@
 pub mod membarrier;
 pub mod memory;
 pub mod readable;
+pub mod vmlinux;

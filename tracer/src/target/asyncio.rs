@@ -2,7 +2,7 @@
 //!
 //! <https://github.com/python/cpython/blob/v3.14.0/Modules/_asynciomodule.c> (`_AsyncioModuleDebugOffsets`)
 
-use crate::cpython::layout::{Layout, OB_SIZE};
+use crate::cpython::layout::Layout;
 use crate::cpython::memory::Memory;
 use crate::cpython::text;
 use crate::event::Bytes;
@@ -11,6 +11,8 @@ use crate::target::maps::Mapping;
 use crate::target::open::open_mapped;
 use crate::target::process::Process;
 
+/// The first release that tells.
+pub const RELEASE: (u8, u8) = (3, 14);
 /// The section that the offsets lie in: of `_asyncio.so`, or of the interpreter's file where that is built in.
 const SECTION: &str = ".AsyncioDebug";
 /// In words: `task_name` in a task, `asyncio_running_task` in a thread state.
@@ -19,12 +21,8 @@ const RUNNING_TASK: usize = 11;
 const WORDS: usize = 13;
 /// The structs are smaller.
 const STRUCT_LIMIT: u64 = 8192;
-/// `PyObject.ob_type` and `PyTypeObject.tp_name`.
-const OB_TYPE: u64 = 8;
-const TP_NAME: u64 = 24;
-/// `PyLongObject`: digits of 30 bits; their number is in its tag, above 3 bits, where `ob_size` was.
-/// <https://github.com/python/cpython/blob/v3.14.0/Include/cpython/longintrepr.h>
-const LONG_DIGITS: u64 = 24;
+/// `PyObject.ob_type` is the head's last word, and `PyTypeObject.tp_name` follows its `ob_size`.
+const WORD: u64 = 8;
 
 /// Where a task and its name are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,14 +57,17 @@ impl Asyncio {
     /// Name of the task that a thread is in the middle of, `None` where it is in none.
     #[must_use]
     pub fn task_name(&self, memory: &dyn Memory, layout: &Layout, thread_state: u64) -> Option<Bytes> {
+        let head = layout.object_bytes();
         let pointer = |at: u64| memory.u64(at).ok().filter(|&pointer| pointer != 0);
         let task = pointer(thread_state.wrapping_add(self.running_task))?;
         let name = pointer(task.wrapping_add(self.task_name))?;
-        let type_name = pointer(pointer(name.wrapping_add(OB_TYPE))?.wrapping_add(TP_NAME))?;
+        let type_name = pointer(pointer(name.wrapping_add(head - WORD))?.wrapping_add(head + WORD))?;
         match memory.u32(type_name).ok()?.to_le_bytes() {
             [b's', b't', b'r', 0] => text::read(memory, layout, name).ok(),
             // A task that nobody has named has a number until somebody asks for its name.
-            [b'i', b'n', b't', 0] => Some(format!("Task-{}", number(memory, name)?).into_bytes().into()),
+            [b'i', b'n', b't', 0] => {
+                Some(format!("Task-{}", number(memory, name.wrapping_add(head))?).into_bytes().into())
+            }
             _ => None,
         }
     }
@@ -77,10 +78,11 @@ fn is_named(mapping: &Mapping) -> bool {
     has(b"_asyncio") || has(b"python")
 }
 
-/// The value of an `int` that is not negative.
-fn number(memory: &dyn Memory, long: u64) -> Option<u64> {
-    let digit = |index: u64| memory.u32(long.wrapping_add(LONG_DIGITS + index * 4)).ok().map(u64::from);
-    match memory.u64(long.wrapping_add(OB_SIZE)).ok()? >> 3 {
+/// The value of an `int` that is not negative, from what follows its head: the number of digits in a tag, above 3 bits,
+/// and the digits of 30 bits. <https://github.com/python/cpython/blob/v3.14.0/Include/cpython/longintrepr.h>
+fn number(memory: &dyn Memory, tag: u64) -> Option<u64> {
+    let digit = |index: u64| memory.u32(tag.wrapping_add(WORD + index * 4)).ok().map(u64::from);
+    match memory.u64(tag).ok()? >> 3 {
         1 => digit(0),
         2 => Some(digit(1)? << 30 | digit(0)?),
         _ => None,

@@ -9,6 +9,7 @@ use crate::cpython::debug_offsets::DebugOffsets;
 use crate::cpython::layout::{Gil, Head, Layout};
 use crate::cpython::memory::Memory;
 use crate::event::Pid;
+use crate::target::collector::{self, Collecting};
 use crate::target::error::{Error, printable};
 use crate::target::eval::{ENDBR64, EvalFrame};
 use crate::target::process::Process;
@@ -39,6 +40,8 @@ pub struct Interpreter {
     pub layout: Layout,
     /// The evaluation function.
     pub eval_frame: Option<EvalFrame>,
+    /// Its collecting function, where it is known by name.
+    pub collecting: Option<Collecting>,
     /// Its signal handlers, where they can be watched.
     pub handlers: Option<Handlers>,
     /// Where the instructions of the interpreter's file are mapped: a signal handler in there is CPython's own.
@@ -64,10 +67,14 @@ pub fn discover(process: &Process) -> Result<Interpreter, Error> {
     let (Some(&main), false) = (interpreters.last(), states.is_empty()) else {
         return Err(Error::NotInitialised { pid });
     };
+    // Where handlers and the collector lie in builds without GIL is not known.
+    let with_gil = (!layout.free_threaded).then_some(layout.release);
     let gil = gil::find(&memory, &runtime, &layout, main).unwrap_or_default();
+    let (gil_holder, gil_locked) = gil.holder.unwrap_or_default();
     if !process.is_alive() {
         return Err(Error::NoSuchProcess { pid });
     }
+    let handlers = with_gil.and_then(|release| Handlers::find(&memory, &runtime, release));
     Ok(Interpreter {
         version: build.version,
         free_threaded: build.free_threaded,
@@ -76,12 +83,19 @@ pub fn discover(process: &Process) -> Result<Interpreter, Error> {
         python: Python {
             thread_state_slot: slot::find(process, &maps, &runtime, &layout, &states),
             interpreters_head: head,
-            gil: gil.start,
-            gil_bytes: (gil.end - gil.start) as u32,
+            gil: gil.futexes.start,
+            gil_holder,
+            gil_locked,
+            gil_bytes: (gil.futexes.end - gil.futexes.start) as u32,
             entry_frame_argument: layout.entry_frame_argument,
+            signal_handlers: handlers.as_ref().map_or(0, |handlers| handlers.place.handlers),
             layout: layout.wire(),
+            collector: with_gil.map_or_else(Default::default, |_| {
+                collector::find(&memory, &runtime, &layout, build.offsets.as_ref(), main)
+            }),
         },
-        handlers: Handlers::find(&memory, &runtime, layout.release),
+        collecting: with_gil.and_then(|release| Collecting::find(&runtime, release)),
+        handlers,
         layout,
         eval_frame: EvalFrame::find(&runtime),
         text: runtime.text,
@@ -101,7 +115,7 @@ impl Interpreter {
     pub fn gil_holders(&self, memory: &dyn Memory) -> Option<Vec<u64>> {
         let gils = match self.layout.gil {
             _ if self.python.gil == 0 => return None,
-            Gil::Lock { .. } | Gil::Variables(_) => return None,
+            Gil::Lock { .. } | Gil::Variables(_) | Gil::None => return None,
             Gil::Runtime(_) => vec![self.python.gil],
             Gil::Interpreter(offset) => {
                 let states =
@@ -150,11 +164,7 @@ impl Build {
             return Err(Error::DebugBuild { pid, version: version() });
         }
         let Some(layout) = Layout::of(self.version.release, self.free_threaded) else {
-            return Err(if self.free_threaded {
-                Error::FreeThreaded { pid, version: version() }
-            } else {
-                Error::UnknownVersion { pid, version: version() }
-            });
+            return Err(Error::UnknownVersion { pid, version: version() });
         };
         let Some(offsets) = &self.offsets else { return Ok(*layout) };
         offsets.apply(layout).map_err(|cause| Error::UnknownLayout { pid, version: version(), cause })
@@ -211,8 +221,8 @@ mod tests {
                 "CPython 3.5.10 is not known to this build; try a newer tracer",
             ),
             (
-                build(0x030d_00f0, true, false),
-                "CPython 3.13.0 is a free-threaded build; try the build with a GIL",
+                build(0x030c_01f0, true, false),
+                "CPython 3.12.1 is not known to this build; try a newer tracer",
             ),
             (build(0x030b_02f0, false, true), "CPython 3.11.2 is a debug build; try a release build"),
         ] {

@@ -73,6 +73,16 @@ impl Elf {
         self.exported(name).or_else(|| self.all_symbols().find(name))
     }
 
+    /// A function by its name, and the clones that the compiler has made of it; not the cold parts that it has moved
+    /// away. Functions without external linkage are known to a file that is not stripped only.
+    #[must_use]
+    pub fn clones(&self, name: &str) -> Vec<Symbol> {
+        let mut found: Vec<_> = self.all_symbols().functions(|symbol| is_clone(symbol, name)).collect();
+        found.sort_by_key(|symbol| symbol.address);
+        found.dedup();
+        found
+    }
+
     /// Whether it needs a function of Python's from another file.
     #[must_use]
     pub fn imports_python(&self) -> bool {
@@ -112,6 +122,12 @@ impl Elf {
             let into = address.checked_sub(segment.p_vaddr.get(LE))?;
             (into < segment.p_filesz.get(LE)).then(|| segment.p_offset.get(LE).checked_add(into)).flatten()
         })
+    }
+
+    /// So many bytes at an address, from the file; `None` where it is shorter.
+    #[must_use]
+    pub fn code(&self, address: u64, bytes: u64) -> Option<Vec<u8>> {
+        piece(&self.file, self.file_offset(address)?, bytes)
     }
 
     /// The first bytes at an address, from the file: no breakpoints are in there.
@@ -157,6 +173,16 @@ impl Symbols {
         undefined.filter_map(|symbol| string(&self.strings, symbol.st_name.get(LE)))
     }
 
+    fn functions<'a>(&'a self, is_it: impl Fn(&[u8]) -> bool + 'a) -> impl Iterator<Item = Symbol> + 'a {
+        let functions = self
+            .table
+            .iter()
+            .filter(|symbol| symbol.st_type() == elf::STT_FUNC && symbol.st_shndx.get(LE) != elf::SHN_UNDEF);
+        let named =
+            functions.filter(move |symbol| string(&self.strings, symbol.st_name.get(LE)).is_some_and(&is_it));
+        named.map(|symbol| Symbol { address: symbol.st_value.get(LE), size: symbol.st_size.get(LE) })
+    }
+
     fn find(&self, name: &str) -> Option<Symbol> {
         let is_it = |symbol: &&Sym64<LE>| {
             symbol.st_shndx.get(LE) != elf::SHN_UNDEF
@@ -165,6 +191,13 @@ impl Symbols {
         let symbol = self.table.iter().find(is_it)?;
         Some(Symbol { address: symbol.st_value.get(LE), size: symbol.st_size.get(LE) })
     }
+}
+
+/// `collect`, `collect.constprop.0`, `collect.isra.0.lto_priv.0`; not `collect.cold`.
+fn is_clone(symbol: &[u8], name: &str) -> bool {
+    let Some(suffix) = symbol.strip_prefix(name.as_bytes()) else { return false };
+    let mut parts = suffix.split(|&byte| byte == b'.');
+    parts.next() == Some(b"") && parts.all(|part| part != b"cold")
 }
 
 fn header(file: &File) -> Option<FileHeader64<LE>> {
@@ -228,6 +261,21 @@ mod tests {
         assert_eq!(from_memory, ours()[offset..offset + 4]);
         assert_eq!(elf.symbol("no_such_symbol"), None);
         assert!(elf.writable().next().is_some());
+    }
+
+    #[test]
+    fn clones_are_functions_and_cold_parts_are_none() {
+        for (symbol, expected) in [
+            ("collect", true),
+            ("collect.constprop.0", true),
+            ("collect.isra.0.lto_priv.1", true),
+            ("collect.cold", false),
+            ("collect.constprop.0.cold", false),
+            ("collecting", false),
+            ("gc_collect", false),
+        ] {
+            assert_eq!(is_clone(symbol.as_bytes(), "collect"), expected, "{symbol}");
+        }
     }
 
     #[test]

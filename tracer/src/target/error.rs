@@ -21,6 +21,11 @@ pub enum Error {
         "cannot read {object} of PID {pid}: the kernel forbids it to everybody; try kernel.yama.ptrace_scope=2"
     )]
     Forbidden { pid: Pid, object: &'static str },
+    #[error(
+        "cannot read {object} of PID {pid}: {cause}, though we have {capability}: it belongs to another user \
+         namespace, or a security module protects it; try tracer outside of the container, or another process"
+    )]
+    Protected { pid: Pid, object: &'static str, capability: &'static str, cause: io::Error },
     #[error("cannot trace PID {pid}: {executable} is not Python; try the PID of a Python process")]
     NotPython { pid: Pid, executable: String },
     #[error("cannot trace PID {pid}: {implementation} is not CPython; try perf for native stacks")]
@@ -31,8 +36,6 @@ pub enum Error {
     NoVersion { pid: Pid, binary: String },
     #[error("cannot trace PID {pid}: CPython {version} is not known to this build; try a newer tracer")]
     UnknownVersion { pid: Pid, version: String },
-    #[error("cannot trace PID {pid}: CPython {version} is a free-threaded build; try the build with a GIL")]
-    FreeThreaded { pid: Pid, version: String },
     #[error("cannot trace PID {pid}: CPython {version} is a debug build; try a release build")]
     DebugBuild { pid: Pid, version: String },
     #[error(
@@ -45,6 +48,10 @@ pub enum Error {
     NoInterpreterState { pid: Pid, binary: String },
     #[error("cannot trace PID {pid}: its interpreter is not initialised yet; try again in a second")]
     NotInitialised { pid: Pid },
+    #[error(
+        "cannot trace PID {pid}: /proc shows another pid namespace than ours; try mount -t proc proc /proc"
+    )]
+    ForeignProc { pid: Pid },
     #[error("cannot read {object} of PID {pid}: {cause}; try again")]
     Unreadable { pid: Pid, object: &'static str, cause: io::Error },
 }
@@ -55,9 +62,18 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::NoSuchProcess { .. } | Self::Zombie { .. } => 4,
-            Self::NotPermitted { .. } | Self::Forbidden { .. } => 5,
-            Self::Unreadable { .. } | Self::NotInitialised { .. } => 1,
+            Self::NotPermitted { .. } | Self::Forbidden { .. } | Self::Protected { .. } => 5,
+            Self::Unreadable { .. } | Self::NotInitialised { .. } | Self::ForeignProc { .. } => 1,
             _not_a_known_cpython => 6,
+        }
+    }
+
+    /// The kernel refuses for want of this capability, or in spite of it.
+    pub(crate) fn denied(pid: Pid, object: &'static str, capability: &'static str, cause: io::Error) -> Self {
+        if may_ptrace() {
+            Self::Protected { pid, object, capability, cause }
+        } else {
+            Self::NotPermitted { pid, object, capability, cause }
         }
     }
 
@@ -68,12 +84,23 @@ impl Error {
             _ if gone => Self::NoSuchProcess { pid },
             io::ErrorKind::NotFound => Self::NoSuchProcess { pid },
             io::ErrorKind::PermissionDenied if yama_forbids_all() => Self::Forbidden { pid, object },
-            io::ErrorKind::PermissionDenied => {
-                Self::NotPermitted { pid, object, capability: "CAP_SYS_PTRACE", cause }
-            }
+            io::ErrorKind::PermissionDenied => Self::denied(pid, object, "CAP_SYS_PTRACE", cause),
             _ => Self::Unreadable { pid, object, cause },
         }
     }
+}
+
+/// `CAP_SYS_PTRACE` among capabilities.
+/// <https://github.com/torvalds/linux/blob/v6.12/include/uapi/linux/capability.h#L239>
+const SYS_PTRACE: u64 = 1 << 19;
+
+/// Whether we have what the kernel asks for, at least in our own user namespace: no sudo will help then.
+fn may_ptrace() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    effective
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask & SYS_PTRACE != 0)
 }
 
 /// Yama may refuse any process the memory of another, whatever its capabilities.
@@ -95,9 +122,17 @@ mod tests {
     fn messages_are_one_line_in_house_style() {
         let pid = 4242;
         let denied = || io::Error::from_raw_os_error(libc::EPERM);
+        let capability = "CAP_SYS_PTRACE";
         for (error, exit_code, expected) in [
             (
-                Error::reading(pid, "memory", denied()),
+                Error::Protected { pid, object: "memory", capability, cause: denied() },
+                5,
+                "cannot read memory of PID 4242: Operation not permitted (os error 1), though we have \
+                 CAP_SYS_PTRACE: it belongs to another user namespace, or a security module protects it; \
+                 try tracer outside of the container, or another process",
+            ),
+            (
+                Error::NotPermitted { pid, object: "memory", capability, cause: denied() },
                 5,
                 "cannot read memory of PID 4242: Operation not permitted (os error 1); \
                  try sudo tracer --pid 4242, or grant CAP_SYS_PTRACE",

@@ -12,20 +12,34 @@ const VARIABLES_LIMIT: u64 = 1024;
 /// Largest switch interval that is believed, in microseconds: a quarter of an hour.
 const INTERVAL_LIMIT: u64 = 1_000_000_000;
 
-/// Addresses of the GIL of an interpreter state, `None` where they are not known.
+/// Where a GIL lies.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Whoever sleeps on a futex in here waits for it.
+    pub futexes: Range<u64>,
+    /// Where it says which thread state holds it, and whether one does.
+    pub holder: Option<(u64, u64)>,
+}
+
+/// The GIL of an interpreter state, `None` where it is not known.
 pub(crate) fn find(
     memory: &dyn Memory,
     runtime: &Runtime,
     layout: &Layout,
     interpreter: u64,
-) -> Option<Range<u64>> {
+) -> Option<Place> {
     match layout.gil {
         Gil::Lock { variable, bytes } => {
             let lock = memory.u64(runtime.symbol(variable)?).ok().filter(|&lock| lock != 0)?;
-            Some(lock..lock.checked_add(bytes.into())?)
+            Some(Place { futexes: lock..lock.checked_add(bytes.into())?, holder: None })
         }
-        Gil::Variables(names) => variables(runtime, names),
+        Gil::Variables(names) => {
+            // https://github.com/python/cpython/blob/v3.6.15/Python/ceval_gil.h#L98
+            let holder = (|| Some((runtime.symbol("gil_last_holder")?, runtime.symbol("gil_locked")?)))();
+            Some(Place { futexes: variables(runtime, names)?, holder })
+        }
         Gil::Runtime(offset) => state(memory, runtime.address()?.wrapping_add(offset.into())),
+        Gil::None => None,
         Gil::Interpreter(offset) => state(memory, memory.u64(interpreter.wrapping_add(offset.into())).ok()?),
     }
 }
@@ -43,11 +57,12 @@ fn variables(runtime: &Runtime, names: &[&str]) -> Option<Range<u64>> {
 ///
 /// It begins with the switch interval, the last holder and `locked`, which is -1 before the GIL is made.
 /// <https://github.com/python/cpython/blob/v3.12.0/Include/internal/pycore_gil.h>
-fn state(memory: &dyn Memory, at: u64) -> Option<Range<u64>> {
+fn state(memory: &dyn Memory, at: u64) -> Option<Place> {
     let interval = memory.u64(at).ok()?;
     let locked = memory.i32(at.wrapping_add(16)).ok()?;
     let plausible = (1..=INTERVAL_LIMIT).contains(&interval) && (-1..=1).contains(&locked);
-    plausible.then(|| at..at.saturating_add(GIL_BYTES.into()))
+    let holder = Some((at.wrapping_add(8), at.wrapping_add(16)));
+    plausible.then(|| Place { futexes: at..at.saturating_add(GIL_BYTES.into()), holder })
 }
 
 /// The thread state that holds a GIL, `None` while it is free.
@@ -78,7 +93,8 @@ mod tests {
             memory.map(0x1000, vec![0; 208]);
             memory.set(0x1000, &u64::to_le_bytes(interval));
             memory.set(0x1010, &i32::to_le_bytes(locked));
-            assert_eq!(state(&memory, 0x1000), expected.then_some(0x1000..0x10d0), "{name}");
+            let place = Place { futexes: 0x1000..0x10d0, holder: Some((0x1008, 0x1010)) };
+            assert_eq!(state(&memory, 0x1000), expected.then_some(place), "{name}");
         }
     }
 }

@@ -3,12 +3,16 @@
 
 pub mod asleep;
 pub mod asyncio;
+pub mod collector;
 pub mod discover;
 pub mod elf;
+pub mod epilogue;
 pub mod error;
 pub mod eval;
 mod gil;
 pub mod maps;
+pub mod masks;
+pub mod namespace;
 pub mod open;
 pub mod process;
 pub mod runtime;
@@ -23,4 +27,5 @@ mod parked;
 pub use asleep::{Asleep, asleep};
 pub use discover::{Interpreter, discover};
 pub use error::Error;
+pub use masks::Masks;
 pub use process::Process;

@@ -5,7 +5,7 @@
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::OsStringExt;
 
 use procfs::ProcError;
 use procfs::process::Stat;
@@ -16,6 +16,8 @@ use crate::event::{Bytes, Pid, Tid};
 use crate::sys::memory::ProcessMemory;
 use crate::target::error::{Error, printable};
 use crate::target::maps::{self, Mapping};
+use crate::target::masks::Masks;
+use crate::target::namespace;
 
 /// <https://github.com/torvalds/linux/blob/v6.12/include/linux/sched.h>
 const PF_KTHREAD: u32 = 0x0020_0000;
@@ -61,6 +63,8 @@ pub enum SleepsIn {
         number: u32,
         /// Its first argument: for most calls the descriptor, for a futex its address.
         first_argument: u64,
+        /// Its second: what is done with a futex.
+        second_argument: u64,
     },
 }
 
@@ -70,6 +74,9 @@ impl Process {
     /// # Errors
     /// When there is no such process, or it is a zombie or a kernel thread.
     pub fn open(id: Pid) -> Result<Self, Error> {
+        if !namespace::is_that_of_proc() {
+            return Err(Error::ForeignProc { pid: id });
+        }
         let pid = process_of(id)?;
         let reading = |cause| Error::reading(pid, "the process directory", cause);
         let directory =
@@ -96,6 +103,13 @@ impl Process {
             self.memory_tid = alive.ok_or(zombie)?;
         }
         Ok(())
+    }
+
+    /// Its id as its own, innermost pid namespace numbers it, `None` where that is ours.
+    #[must_use]
+    pub fn namespace_pid(&self) -> Option<Pid> {
+        let inside = self.thread(self.pid).ok()?.namespace_tid;
+        (inside != self.pid).then_some(inside)
     }
 
     /// Becomes readable when the process ends.
@@ -158,10 +172,16 @@ impl Process {
         Ok(line[..end].iter().map(|&byte| if byte == 0 { b' ' } else { byte }).collect())
     }
 
+    /// Its control group: that of the memory controller, where controllers have hierarchies of their own.
+    #[must_use]
+    pub fn cgroup(&self) -> Option<Bytes> {
+        control_group(&self.read("cgroup").ok()?)
+    }
+
     /// What it executes, `None` where we may not know.
     #[must_use]
     pub fn exe(&self) -> Option<Bytes> {
-        Some(self.directory.exe().ok()?.as_os_str().as_bytes().into())
+        Some(self.directory.exe().ok()?.into_os_string().into_vec().into())
     }
 
     /// Its threads that have not been reaped.
@@ -180,6 +200,14 @@ impl Process {
     /// When the thread is gone.
     pub fn thread(&self, tid: Tid) -> io::Result<Thread> {
         Ok(Thread::parse(&self.read(&format!("task/{tid}/status"))?))
+    }
+
+    /// What a thread blocks, and what waits for it.
+    ///
+    /// # Errors
+    /// When the thread is gone.
+    pub fn masks(&self, tid: Tid) -> io::Result<Masks> {
+        Ok(Masks::parse(&self.read(&format!("task/{tid}/status"))?))
     }
 
     /// A number of `/proc/PID/status` by its name, `None` where there is no such line.
@@ -242,12 +270,38 @@ impl SleepsIn {
         let Some(number) = words.next().and_then(|word| word.parse::<i64>().ok()) else {
             return Self::Nothing;
         };
-        let first = words.next().and_then(|word| u64::from_str_radix(word.trim_start_matches("0x"), 16).ok());
-        match (u32::try_from(number), first) {
-            (Ok(number), Some(first_argument)) => Self::Syscall { number, first_argument },
+        let mut argument =
+            || words.next().and_then(|word| u64::from_str_radix(word.trim_start_matches("0x"), 16).ok());
+        match (u32::try_from(number), argument(), argument()) {
+            (Ok(number), Some(first_argument), Some(second_argument)) => {
+                Self::Syscall { number, first_argument, second_argument }
+            }
             _ => Self::NoSyscall,
         }
     }
+}
+
+/// The control group of a zombie: version 2 remembers it until it is reaped, version 1 shows the root's.
+/// <https://github.com/torvalds/linux/blob/v6.12/kernel/cgroup/cgroup.c> (`proc_cgroup_show`)
+#[must_use]
+pub fn cgroup_of_zombie(pid: Pid) -> Option<Bytes> {
+    let group = control_group(&std::fs::read(format!("/proc/{pid}/cgroup")).ok()?)?;
+    // It is told of a group that was removed meanwhile.
+    let group = group.strip_suffix(b" (deleted)").map_or(group.clone(), Bytes::copy_from_slice);
+    (group != "/").then_some(group)
+}
+
+/// Lines of `hierarchy:controllers:path`, where that of the one hierarchy of version 2 has no controllers: cgroups(7).
+fn control_group(text: &[u8]) -> Option<Bytes> {
+    let lines = || text.split(|&byte| byte == b'\n').map(|line| line.splitn(3, |&byte| byte == b':'));
+    let path_of = |wanted: &[u8]| {
+        lines().find_map(|mut line| {
+            let controllers = line.nth(1)?;
+            let path = line.next()?;
+            controllers.split(|&byte| byte == b',').any(|one| one == wanted).then_some(path)
+        })
+    };
+    path_of(b"memory").or_else(|| path_of(b"")).map(Bytes::copy_from_slice)
 }
 
 /// The process that an id belongs to: a thread's as well as its own.
@@ -293,7 +347,7 @@ mod tests {
 
     #[test]
     fn every_shape_of_a_syscall_line_is_told_apart() {
-        let read = SleepsIn::Syscall { number: 0, first_argument: 3 };
+        let read = SleepsIn::Syscall { number: 0, first_argument: 3, second_argument: 0x7f00 };
         for (line, expected) in [
             (&b"running\n"[..], SleepsIn::Nothing),
             (b"", SleepsIn::Nothing),
@@ -301,6 +355,18 @@ mod tests {
             (b"0 0x3 0x7f00 0x10 0x0 0x0 0x0 0x7ffd 0x7f00\n", read),
         ] {
             assert_eq!(SleepsIn::parse(line), expected, "{}", String::from_utf8_lossy(line));
+        }
+    }
+
+    #[test]
+    fn the_control_group_is_the_one_that_bounds_memory() {
+        for (text, expected) in [
+            ("0::/user.slice\n", Some("/user.slice")),
+            ("3:cpu,cpuacct:/a\n2:memory:/b:c\n0::/d\n", Some("/b:c")),
+            ("3:cpu,cpuacct:/a\n1:name=systemd:/e\n0::/d\n", Some("/d")),
+            ("", None),
+        ] {
+            assert_eq!(control_group(text.as_bytes()).as_deref(), expected.map(str::as_bytes), "{text}");
         }
     }
 

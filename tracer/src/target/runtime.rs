@@ -175,12 +175,7 @@ fn not_python(process: &Process) -> Error {
 }
 
 fn not_permitted(pid: Pid, cause: io::Error) -> Error {
-    Error::NotPermitted {
-        pid,
-        object: "mapped files",
-        capability: "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH",
-        cause,
-    }
+    Error::denied(pid, "mapped files", "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH", cause)
 }
 
 #[cfg(test)]

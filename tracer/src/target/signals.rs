@@ -1,13 +1,24 @@
 //! Where a process keeps the signals that have arrived, and which of them call Python.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 
-use tracer_common::handler::{Place, SIGNALS};
+use tracer_common::handler::{ENTRY_BYTES, Place, SIGNALS};
 
 use crate::cpython::memory::Memory;
 use crate::cpython::signals::{self, METHOD_FUNCTION, Signals, TABLE_BYTES, functions};
+use crate::target::eval::ENDBR64;
 use crate::target::runtime::Runtime;
 
+/// What looks for signals, as far as a release has and exports it. The optimiser copies them into one another, so that
+/// none stands for all.
+/// <https://github.com/python/cpython/blob/v3.8.18/Modules/signalmodule.c>,
+/// <https://github.com/python/cpython/blob/v3.13.0/Python/ceval_gil.c> (`_Py_HandlePending`)
+const CHECKERS: [&str; 4] =
+    ["PyErr_CheckSignals", "_PyErr_CheckSignals", "_PyErr_CheckSignalsTstate", "_Py_HandlePending"];
+/// What lies before `is_tripped` in `_PyRuntime`: a descriptor, and whether to warn.
+/// <https://github.com/python/cpython/blob/v3.12.0/Include/internal/pycore_signal.h>
+const WAKEUP_BYTES: u64 = 8;
 /// `Handlers` is no farther from `is_tripped` than this.
 const NEAR: u64 = 4096;
 /// Bytes of a function in which its first load must lie.
@@ -22,8 +33,16 @@ pub struct Handlers {
     pub place: Place,
     /// Address of `None`: no handler that Python knows.
     none: u64,
+    /// The functions that look for signals: offsets in the interpreter's file.
+    pub checkers: Vec<u64>,
+    /// Leads to that file.
+    pub path: PathBuf,
+    /// Address of the descriptor of `signal.set_wakeup_fd`.
+    wakeup: Option<u64>,
     /// Types of `SIG_DFL` and `SIG_IGN`.
     integers: Vec<u64>,
+    /// `SIG_DFL` and `SIG_IGN` themselves, as far as the table had them when it was found: they stay where they are.
+    dispositions: Vec<u64>,
 }
 
 impl Handlers {
@@ -44,6 +63,9 @@ impl Handlers {
         let place = Place {
             is_tripped,
             handlers,
+            watched: 0,
+            at_check: 0,
+            pad: 0,
             function_type: runtime.symbol("PyFunction_Type")?,
             method_type: runtime.symbol("PyMethod_Type")?,
             function_code: known.function_code,
@@ -51,14 +73,50 @@ impl Handlers {
         };
         // 2.7 has two types of integers.
         let integers = ["PyLong_Type", "PyInt_Type"].into_iter().filter_map(|name| runtime.symbol(name));
-        Some(Self { place, none, integers: integers.collect() })
+        let mut found = Self {
+            place,
+            none,
+            checkers: CHECKERS.iter().filter_map(|name| offset_of(runtime, name)).collect(),
+            path: runtime.path.clone(),
+            wakeup: match known.place {
+                signals::Place::Runtime { .. } => Some(is_tripped.wrapping_sub(WAKEUP_BYTES)),
+                signals::Place::Checker(_) => loaded_first(runtime, "PySignal_SetWakeupFd"),
+            },
+            integers: integers.collect(),
+            dispositions: Vec::new(),
+        };
+        found.dispositions = found.dispositions(memory);
+        Some(found)
+    }
+
+    fn dispositions(&self, memory: &dyn Memory) -> Vec<u64> {
+        let functions = self.functions(memory).unwrap_or_default();
+        let distinct: HashSet<_> = functions.into_iter().filter(|&function| function != 0).collect();
+        distinct.into_iter().filter(|&function| !self.is_callable(memory, function)).collect()
+    }
+
+    /// Whether CPython calls something for a signal whose entry in the table has this object, as it was at a delivery.
+    #[must_use]
+    pub fn is_called(&self, function: u64) -> bool {
+        function != self.none && !self.dispositions.contains(&function)
+    }
+
+    /// What each signal calls, by number from 0 on; `None` while the table is not made.
+    #[must_use]
+    pub fn functions(&self, memory: &dyn Memory) -> Option<Vec<u64>> {
+        functions(&memory.bytes(self.place.handlers, TABLE_BYTES).ok()?, self.none)
+    }
+
+    /// What `signal.set_wakeup_fd` was told, if anything.
+    #[must_use]
+    pub fn wakeup_fd(&self, memory: &dyn Memory) -> Option<i32> {
+        memory.i32(self.wakeup?).ok().filter(|&fd| fd >= 0)
     }
 
     /// The signals that call something now, bit N - 1 for signal N; `None` while the table is not made.
     #[must_use]
     pub fn callable(&self, memory: &dyn Memory) -> Option<u64> {
-        let table = memory.bytes(self.place.handlers, TABLE_BYTES).ok()?;
-        let functions = functions(&table, self.none)?;
+        let functions = self.functions(memory)?;
         let distinct: HashSet<_> = functions.iter().copied().collect();
         let callable: HashSet<_> =
             distinct.into_iter().filter(|&function| self.is_callable(memory, function)).collect();
@@ -66,11 +124,27 @@ impl Handlers {
         Some(signals.fold(0, |set, signal| set | 1 << (signal - 1)))
     }
 
+    /// The signals that have arrived and whose handlers have not been called; `None` while the table is not made.
+    #[must_use]
+    pub fn pending(&self, memory: &dyn Memory) -> Option<u64> {
+        let table = memory.bytes(self.place.handlers, TABLE_BYTES).ok()?;
+        functions(&table, self.none)?;
+        let has_arrived = |signal: &u32| table[*signal as usize * ENTRY_BYTES as usize] == 1;
+        Some((1..=SIGNALS).filter(has_arrived).fold(0, |set, signal| set | 1 << (signal - 1)))
+    }
+
     /// Neither `None` nor one of the two numbers that stand for dispositions.
     fn is_callable(&self, memory: &dyn Memory, function: u64) -> bool {
         let kind = || memory.u64(function.wrapping_add(TYPE));
         function != 0 && function != self.none && kind().is_ok_and(|kind| !self.integers.contains(&kind))
     }
+}
+
+/// Where a function begins in its file, past an `endbr64`: the kernel would have to single-step that.
+fn offset_of(runtime: &Runtime, function: &str) -> Option<u64> {
+    let start = runtime.elf.exported(function)?.address;
+    let past = if runtime.elf.bytes(start)? == ENDBR64 { ENDBR64.len() as u64 } else { 0 };
+    runtime.elf.file_offset(start.wrapping_add(past))
 }
 
 /// Address of the variable that a function loads first.
@@ -133,8 +207,18 @@ mod tests {
         memory.map(0x2000, [[0; 8], 0x7000_u64.to_le_bytes()].concat()); // an int
         memory.map(0x3000, [[0; 8], 0x8000_u64.to_le_bytes()].concat()); // something else
         let place = Place { handlers: 0x1000, ..Place::default() };
-        let handlers = Handlers { place, none: NONE, integers: vec![0x7000] };
+        let handlers = Handlers {
+            place,
+            none: NONE,
+            checkers: Vec::new(),
+            path: PathBuf::new(),
+            wakeup: None,
+            integers: vec![0x7000],
+            dispositions: Vec::new(),
+        };
         assert_eq!(handlers.callable(&memory), Some(1 << 14));
+        let handlers = Handlers { dispositions: handlers.dispositions(&memory), ..handlers };
+        assert_eq!([NONE, 0x2000, 0x3000].map(|function| handlers.is_called(function)), [false, false, true]);
         memory.set(0x1000, &2_u64.to_le_bytes());
         assert_eq!(handlers.callable(&memory), None);
     }

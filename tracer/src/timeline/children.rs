@@ -11,6 +11,14 @@ struct Child {
     parent: Pid,
     /// When it ended; it is a zombie since, unless it was let go.
     ended: Option<Nanos>,
+    /// That it is a zombie for long has been told.
+    told: bool,
+}
+
+impl Child {
+    fn of(parent: Pid, ended: Option<Nanos>) -> Self {
+        Self { parent, ended, told: false }
+    }
 }
 
 /// The children of traced processes.
@@ -38,11 +46,12 @@ impl Children {
             Event::Fork(fork) if fork.followed => self.fork(fork),
             Event::Exit(exit) if exit.last_thread => self.exit(exit),
             Event::ZombieAtStart { pid, ppid, .. } => {
-                _ = self.children.insert(*pid, Child { parent: *ppid, ended: Some(0) });
+                _ = self.children.insert(*pid, Child::of(*ppid, Some(0)));
             }
+            Event::ChildAtStart { pid, ppid } => _ = self.children.insert(*pid, Child::of(*ppid, None)),
             Event::SignalGenerate(signal) if is_obituary(signal) => {
-                let child = Child { parent: signal.target.pid, ended: Some(signal.at) };
-                _ = self.children.entry(signal.current.pid).or_insert(child);
+                let child = Child::of(signal.target.pid, None);
+                _ = self.children.entry(signal.current.pid).or_insert(child).ended.get_or_insert(signal.at);
             }
             // Before the window's zombies it is not traced, and its end is not seen: the last look at `/proc` tells.
             Event::Free { pid, .. } | Event::Reaped { child: pid, .. } => _ = self.children.remove(pid),
@@ -57,7 +66,7 @@ impl Children {
 
     fn fork(&mut self, fork: &Fork) {
         if fork.child.pid != fork.parent.pid {
-            self.children.insert(fork.child.pid, Child { parent: fork.parent.pid, ended: None });
+            self.children.insert(fork.child.pid, Child::of(fork.parent.pid, None));
         }
     }
 
@@ -65,6 +74,8 @@ impl Children {
         let orphans =
             self.children.iter().filter(|(_, child)| child.parent == exit.task.pid && child.ended.is_none());
         self.abandoned.extend(orphans.map(|(&pid, _)| (pid, exit.task.pid)));
+        // Its zombies are another's from now on.
+        self.children.retain(|_, child| child.parent != exit.task.pid || child.ended.is_none());
         if let Some(child) = self.children.get_mut(&exit.task.pid) {
             child.ended = Some(exit.at);
         }
@@ -96,6 +107,21 @@ impl Children {
         zombies
     }
 
+    /// Those that have become zombies for so long since they were asked for last.
+    pub fn old_zombies(&mut self, now: Nanos, at_least: Nanos) -> Vec<Event> {
+        let mut events = Vec::new();
+        for (&pid, child) in &mut self.children {
+            let Some(since) =
+                child.ended.filter(|ended| !child.told && now.saturating_sub(*ended) >= at_least)
+            else {
+                continue;
+            };
+            child.told = true;
+            events.push(Event::ZombieForLong { at: now, pid, ppid: child.parent, since });
+        }
+        events
+    }
+
     /// How many have been zombies for so long.
     #[must_use]
     pub fn zombies_since(&self, now: Nanos, at_least: Nanos) -> usize {
@@ -116,33 +142,18 @@ fn is_obituary(signal: &SignalGenerate) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Task;
+    use crate::analysis::samples;
 
     fn fork(parent: Pid, child: Pid) -> Event {
-        Event::Fork(Fork {
-            at: 0,
-            parent: Task { pid: parent, tid: parent },
-            comm: Bytes::from(*b"python"),
-            child: Task { pid: child, tid: child },
-            stack: 0,
-            followed: true,
-        })
+        samples::fork(0, parent, child, 0)
     }
 
     fn exit(pid: Pid, parent: Pid) -> Event {
-        let task = Task { pid, tid: pid };
-        Event::Exit(Exit {
-            at: 5,
-            task,
-            wait_status: 0,
-            last_thread: true,
-            parent,
-            comm: Bytes::from(*b"python"),
-        })
+        samples::exit(5, pid, parent, 0)
     }
 
     fn stat(ppid: Pid, state: char) -> Stat {
-        Stat { ppid, state, comm: Bytes::from(*b"python") }
+        Stat { ppid, state, comm: Bytes::from_static(b"python") }
     }
 
     #[test]
@@ -168,5 +179,19 @@ mod tests {
         assert_eq!(children.zombies(|_| Some(stat(1, 'Z'))), [2]);
         assert!(children.zombies(|_| None).is_empty());
         assert_eq!((children.zombies_since(105, 100), children.zombies_since(104, 100)), (1, 0));
+        assert!(children.old_zombies(104, 100).is_empty());
+        let told = Event::ZombieForLong { at: 105, pid: 2, ppid: 1, since: 5 };
+        assert_eq!(children.old_zombies(105, 100), [told]);
+        assert!(children.old_zombies(900, 100).is_empty(), "it is told once");
+    }
+
+    #[test]
+    fn a_child_from_before_the_window_has_another_parent_too() {
+        let mut children = Children::default();
+        for event in [Event::ChildAtStart { pid: 3, ppid: 2 }, exit(2, 1)] {
+            children.fold(&event);
+        }
+        let events = children.reparented(9, |_| Some(stat(1, 'S')));
+        assert!(matches!(events[..], [Event::Reparented { pid: 3, old_ppid: 2, new_ppid: 1, .. }]));
     }
 }

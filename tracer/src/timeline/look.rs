@@ -92,6 +92,10 @@ impl Look {
             Ok((process, interpreter))
         });
         match looked {
+            // Up to 3.10 the whole version is there only once the interpreter has put it together.
+            Ok((_, interpreter)) if interpreter.version.micro.is_none() && now < self.since + STARTING => {
+                Seen::Starting
+            }
             Ok((process, interpreter)) => Seen::Found(Found::Python(process, Arc::new(interpreter))),
             Err(target::Error::NoSuchProcess { .. } | target::Error::Zombie { .. }) => {
                 Seen::Found(Found::Other)

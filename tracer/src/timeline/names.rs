@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tracer_common::python::{Code, Frame};
+use tracer_common::wakeup::WakeKey;
 
 use super::spaces::Spaces;
 use crate::cpython::code::CodeObject;
@@ -38,8 +39,8 @@ impl Names {
 
     /// A stack was sent; the code objects that it needs were sent before.
     pub fn stack(&mut self, raw: &decode::Stack, spaces: &Spaces) {
-        let frames = raw.frames.iter().filter(|frame| frame.code != 0);
-        let frames: Vec<_> = frames.map(|frame| self.frame(raw.space, raw.pid, frame, spaces)).collect();
+        let frames: Vec<_> =
+            raw.frames.iter().map(|frame| self.frame(raw.space, raw.pid, frame, spaces)).collect();
         let (status, truncated) = StackStatus::from_wire(raw.status);
         self.symbols.insert_stack(raw.id, Stack { frames: frames.into(), status, truncated });
     }
@@ -53,6 +54,10 @@ impl Names {
                 let frame = Frame { code: key.code, instruction: -1, identity: key.identity };
                 self.site(key.space, key.pid, frame, spaces);
             }
+            Event::Wakeups { key: WakeKey { waker, .. }, .. } => {
+                self.site(waker.space, waker.pid, waker.site, spaces);
+            }
+            Event::GilHeld { key, .. } => self.site(key.space, key.pid, key.holder.site, spaces),
             Event::HandlerStart(start) => self.site(start.space, start.task.pid, start.code, spaces),
             _ => {}
         }

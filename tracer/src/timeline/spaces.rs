@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::event::Pid;
 use crate::target::Interpreter;
+use crate::target::signals::Handlers;
 
 /// What is known of the interpreters of traced processes.
 #[derive(Default)]
@@ -18,6 +19,11 @@ impl Spaces {
     pub fn insert(&mut self, pid: Pid, space: u64, interpreter: Arc<Interpreter>) {
         self.interpreters.insert(space, interpreter);
         self.of_process.insert(pid, space);
+    }
+
+    /// This interpreter lives in this address space, whose process is not traced.
+    pub fn know(&mut self, space: u64, interpreter: Arc<Interpreter>) {
+        self.interpreters.insert(space, interpreter);
     }
 
     /// A child has a copy of its parent's address space.
@@ -61,9 +67,14 @@ impl Spaces {
         self.of_process.iter().find(|&(_, &lives_in)| lives_in == space).map(|(&pid, _)| pid)
     }
 
-    /// Whether an address lies in the code of a process's interpreter.
+    /// Whether a signal's handler in C is CPython's own, which makes it call the object in its table of handlers: other
+    /// C functions, of faulthandler for one, leave that table as it is.
     #[must_use]
-    pub fn is_python(&self, pid: Pid, address: u64) -> bool {
-        self.of_process(pid).is_some_and(|python| python.text.iter().any(|range| range.contains(&address)))
+    pub fn is_python(&self, pid: Pid, handler: u64, function: u64) -> bool {
+        self.of_process(pid).is_some_and(|python| {
+            let is_called = |handlers: &Handlers| function == 0 || handlers.is_called(function);
+            python.text.iter().any(|range| range.contains(&handler))
+                && python.handlers.as_ref().is_none_or(is_called)
+        })
     }
 }

@@ -40,7 +40,7 @@ fn every_section_has_its_keys() {
         ("/quality", "hits filtered emitted aggregated lost records kernel_missed samples"),
         ("/quality/lost", "ring_full map_full map_busy"),
         ("/quality/samples", "expected taken python no_python_frame faulted unresolved truncated"),
-        ("/overhead", "bpf_ns tracer_cpu_ns tracer_peak_rss_bytes map_bytes attach_ns shed"),
+        ("/overhead", "bpf_ns tracer_cpu_ns tracer_peak_rss_bytes map_bytes attach_ns shed reads_covered_ns"),
         ("/switches", "voluntary involuntary kernel_voluntary kernel_involuntary checked_voluntary"),
         ("/switches", "checked_involuntary on_cpu_ns off_cpu_ns run_queue_ns causes"),
         (
@@ -54,7 +54,7 @@ fn every_section_has_its_keys() {
         ),
         ("/reads/0", "nonblocking time_ns off_cpu_ns voluntary_switches involuntary_switches gil_waits"),
         ("/reads/0", "gil_switches gil_wait_ns avoidable advice"),
-        ("/processes", "forked execed exited reaped zombies orphans"),
+        ("/processes", "forked execed exited reaped zombies orphans kills"),
         ("/frames", "rate_hz hot stacks entries"),
         ("/frames/hot/0", "pid function file line self_samples total_samples off_cpu_ns"),
         ("/frames/stacks/0", "pid tid thread_name task stack samples off_cpu_ns"),

@@ -11,8 +11,11 @@ use crate::harness::{
 const TIMES: &str = "25";
 /// From CPython's clearing of the flag to the program's reading of the clock.
 const TO_THE_FIRST_LINE_NS: u64 = 100_000;
+/// From the program's reading of the clock to the return of whatever called the handler.
+const FROM_THE_LAST_LINE_NS: u64 = 100_000;
 
 on_every_release!(starts_are_exact);
+on_every_python!(ends_are_exact);
 on_every_python!(starts_by_one_flag_are_exact);
 
 fn starts_are_exact(python: &Python) {
@@ -22,6 +25,38 @@ fn starts_are_exact(python: &Python) {
 /// More handlers than debug registers: one flag tells of all of them.
 fn starts_by_one_flag_are_exact(python: &Python) {
     check(python, &[TIMES, "many"]);
+}
+
+fn ends_are_exact(python: &Python) {
+    let _turn = turn();
+    let mut program = Program::start_with(python, "handlers.py", &["10"]);
+    let tracer = Tracer::attach(program.pid(), &["--handler-ends"]);
+    let truth = program.go();
+    let report = tracer.stop().exact();
+    agrees(python, &report, &truth);
+    let starts = starts(&report, &truth);
+    let is_exact = |start: &&Start| {
+        let ended = number(&start.row["at_ns"]) + number(&start.row["handler"]["ended_after_ns"]);
+        assert!(start.ended_ns <= ended, "{}: ended at {}: {}", start.mode, start.ended_ns, start.row);
+        ended - start.ended_ns < FROM_THE_LAST_LINE_NS
+    };
+    let exact = starts.iter().filter(is_exact).count();
+    assert!(exact * 2 > starts.len(), "{exact} of {} ends are exact", starts.len());
+}
+
+/// A debugger has taken the registers: breakpoints do, and the report says so.
+#[test]
+fn starts_without_registers_are_exact() {
+    let Some(python) = system() else { return };
+    let _turn = turn();
+    let mut program = Program::start_with(&python, "handlers.py", &["10"]);
+    let _debugger = Program::start_with(&python, "registers.py", &[&program.pid().to_string()]);
+    let tracer = Tracer::attach(program.pid(), &[]);
+    let truth = program.go();
+    let report = tracer.stop().exact();
+    let mut shed = rows(&report["overhead"]["shed"]).map(|shed| text(&shed["why"]));
+    assert!(shed.any(|why| why.contains("its debug registers are taken")), "{}", report["overhead"]);
+    exact_for_the_right_reason(&python, &report, &truth);
 }
 
 #[test]
@@ -67,11 +102,17 @@ struct Start<'a> {
     row: &'a Value,
     /// When its first line ran, in the window.
     began_ns: u64,
+    /// When its last line ran.
+    ended_ns: u64,
 }
 
 fn agrees(python: &Python, report: &Report, truth: &Value) {
-    let unwatched = rows(&report["overhead"]["shed"]).find(|shed| text(&shed["what"]).contains("handlers"));
-    assert_eq!(unwatched, None);
+    let mut shed = rows(&report["overhead"]["shed"]);
+    assert_eq!(shed.find(|shed| text(&shed["what"]).contains("signal")), None);
+    exact_for_the_right_reason(python, report, truth);
+}
+
+fn exact_for_the_right_reason(python: &Python, report: &Report, truth: &Value) {
     let starts = starts(report, truth);
     for start in &starts {
         assert_eq!(
@@ -80,11 +121,12 @@ fn agrees(python: &Python, report: &Report, truth: &Value) {
         );
         assert_eq!(site(&start.row["handler"]["frame"]), site(&truth["handler"]), "{}", start.row);
     }
-    let exact = starts.iter().filter(|start| is_exact(start)).count();
-    // The machine has other things to do, too, between the two moments.
-    assert!(exact * 20 >= starts.len() * 19, "{exact} of {} starts are exact", starts.len());
     for mode in rows(&truth["modes"]).map(|mode| text(&mode["mode"])) {
         let of_mode: Vec<_> = starts.iter().filter(|start| start.mode == mode).collect();
+        let exact = of_mode.iter().filter(|start| is_exact(start)).count();
+        // The median: the host has other things to do, too, between the two moments, and on 2.7 another
+        // thread may take the GIL there.
+        assert!(exact * 2 > of_mode.len(), "{mode}: {exact} of {} starts are exact", of_mode.len());
         has_reason(python, mode, &of_mode);
     }
 }
@@ -92,12 +134,20 @@ fn agrees(python: &Python, report: &Report, truth: &Value) {
 fn starts<'a>(report: &'a Report, truth: &'a Value) -> Vec<Start<'a>> {
     let sent = rows(&report["signals"]).filter(|row| row["signal"] == "SIGUSR1");
     let sent: Vec<_> = sent.filter(|row| row["target"]["pid"] == truth["pid"]).collect();
-    let modes = rows(&truth["modes"]).map(|mode| (text(&mode["mode"]), &mode["began"]));
-    let began: Vec<_> = modes
-        .flat_map(|(mode, began)| rows(began).map(move |at| (mode, in_window(report, number(at)))))
-        .collect();
-    assert_eq!(sent.len(), began.len(), "a row for each signal");
-    sent.into_iter().zip(began).map(|(row, (mode, began_ns))| Start { mode, row, began_ns }).collect()
+    let ran = rows(&truth["modes"]).flat_map(|mode| {
+        let times = rows(&mode["began"]).zip(rows(&mode["ended"]));
+        let ran = move |(began, ended)| (text(&mode["mode"]), number(began), number(ended));
+        times.map(ran)
+    });
+    let ran: Vec<_> = ran.collect();
+    assert_eq!(sent.len(), ran.len(), "a row for each signal");
+    let start = |(row, (mode, began, ended))| Start {
+        mode,
+        row,
+        began_ns: in_window(report, began),
+        ended_ns: in_window(report, ended),
+    };
+    sent.into_iter().zip(ran).map(start).collect()
 }
 
 /// The handler's first line follows its start, and soon.
@@ -116,8 +166,13 @@ fn has_reason(python: &Python, mode: &str, starts: &[&Start<'_>]) {
         reason => reason,
     };
     let told: Vec<_> = starts.iter().map(|start| &start.row["handler"]["waited_for"]).collect();
-    let other = told.iter().find(|told| !(told.is_null() || **told == "nothing" || **told == expected));
-    assert_eq!(other, None, "{mode}");
+    // A signal that comes between the interpreter's look and its system call waits for the call's end.
+    let sleeps = matches!(mode, "asleep" | "wants_gil");
+    let fits = |told: &Value| {
+        told.is_null() || told == "nothing" || told == expected || (sleeps && told == "c_call")
+    };
+    let other = starts.iter().find(|start| !fits(&start.row["handler"]["waited_for"]));
+    assert!(other.is_none(), "{mode}: {}", other.expect("there is one").row);
     let fitting = told.iter().filter(|told| **told == expected).count();
     let least = match mode {
         "pure" | "asleep" => 1,

@@ -1,4 +1,5 @@
-//! A container's process has other files, other pids and other users than we; what is told of it is in our terms.
+//! A container's process has other files, other pids and other users than we; what is told of it is in our terms, and
+//! where we are in a container ourselves, in those of that.
 
 use std::collections::HashMap;
 use std::fs;
@@ -8,8 +9,17 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::harness::{Program, Scratch, Status, Tracer, number, provided, source, text, turn};
-use crate::walk::assert_stacks;
+use crate::harness::{
+    Program, Python, Report, Scratch, Signal, Status, Tracer, number, on_pythons, provided, rows, run,
+    source, stack, system, text, turn,
+};
+use crate::processes::{assert_followed, assert_numbers};
+use crate::signals::assert_own_signals;
+use crate::walk::{WHOLE_STACKS, assert_stacks};
+
+on_pythons! { from_inside_all_pids_are_those_of_the_container: system System }
+on_pythons! { from_inside_senders_are_told: system System }
+on_pythons! { from_outside_children_are_told_by_our_pids: system System }
 
 /// Makes a root of what was unpacked and of the tests' programs, and becomes what runs in there.
 const ENTER: &str = r#"
@@ -28,45 +38,120 @@ fn a_container_is_traced_from_outside() {
     let Some(usr) = provided("python3.14").map(usr_of) else { return };
     let (_turn, root) = (turn(), empty_root());
     let mut program = contained(&root, &usr);
-    let tracer = Tracer::attach(program.pid(), &["--depth", "1024"]);
+    let tracer = Tracer::attach(program.pid(), WHOLE_STACKS);
     let mut truth = program.go();
     let outside = tids_outside(program.pid());
+    let dump = dumped(program.pid());
     let report = tracer.stop().exact();
 
     for thread in truth.as_array_mut().expect("threads") {
+        let seen = rows(&dump["threads"]).find(|row| row["namespace_tid"] == thread["tid"]);
+        let seen = seen.unwrap_or_else(|| panic!("no thread {}", thread["tid"]));
+        assert_eq!(stack(&seen["stack"]), stack(&thread["stack"]), "thread {}", thread["tid"]);
         thread["tid"] = outside[&number(&thread["tid"])].into();
+        assert_eq!(seen["tid"], thread["tid"]);
     }
     assert_stacks(&report, &truth);
     assert_eq!(report["target"]["pids"], Value::from(vec![program.pid()]));
     let process = report.process(program.pid().into()).expect("the target is told");
     assert!(text(&process["python"]).starts_with("3.14."), "{process}");
+    assert_eq!(process["namespace_pid"], 1, "{process}");
 }
 
-/// Probes and `/proc` would number its processes differently, whatever our rights are.
+fn from_inside_all_pids_are_those_of_the_container(python: &Python) {
+    let _turn = turn();
+    let (mut program, inside) = in_a_pid_namespace(python, "processes.py");
+    let tracer = Tracer::attach_beside(program.pid(), inside, &[]);
+    let truth = program.go();
+    let report = tracer.stop().exact();
+    assert_numbers(&report, &truth);
+    assert_followed(&report, &truth, inside, python);
+    assert_eq!(report["target"]["pids"], Value::from(vec![inside]));
+    let process = report.process(inside.into()).expect("the target is told");
+    assert_eq!((&process["ppid"], &process["namespace_pid"]), (&1.into(), &Value::Null), "{process}");
+    assert!(rows(&report["switches"]["causes"]).all(|row| row["pid"] != 0), "all rows have a process");
+}
+
+fn from_inside_senders_are_told(python: &Python) {
+    let _turn = turn();
+    let (mut program, inside) = in_a_pid_namespace(python, "signals.py");
+    let tracer = Tracer::attach_beside(program.pid(), inside, &[]);
+    let truth = program.go();
+    program.signal(Signal::TERM);
+    assert!(program.answers(), "a line read after a signal means that its handler has run");
+    let mut report = tracer.stop().exact();
+    let from_outside = signals(&report).iter().position(|row| row["number"] == 15).expect("it is told");
+    let from_outside = signals_mut(&mut report).remove(from_outside);
+    assert_own_signals(&report, &truth);
+    // We cannot be seen from in there.
+    let sender = &from_outside["sender"];
+    assert_eq!((&sender["pid"], &sender["tid"]), (&0.into(), &0.into()), "{from_outside}");
+    let own = fs::read_to_string("/proc/thread-self/comm").expect("we have a name");
+    assert_eq!(sender["comm"], own.trim_end(), "{from_outside}");
+}
+
+fn signals(report: &Report) -> &Vec<Value> {
+    report["signals"].as_array().expect("a list")
+}
+
+fn signals_mut(report: &mut Report) -> &mut Vec<Value> {
+    report.0["signals"].as_array_mut().expect("a list")
+}
+
+/// What a parent in there waits for is a child's pid in there.
+fn from_outside_children_are_told_by_our_pids(python: &Python) {
+    let _turn = turn();
+    let (mut program, _) = in_a_pid_namespace(python, "processes.py");
+    let tracer = Tracer::attach(program.pid(), &[]);
+    let truth = program.go();
+    let report = tracer.stop().exact();
+    for what in ["forked", "execed", "exited", "reaped"] {
+        assert_eq!(report["processes"][what], truth[what], "{what}");
+    }
+    let process = |inside: &Value| {
+        let row = rows(&report["target"]["processes"]).find(|row| row["namespace_pid"] == *inside);
+        row.unwrap_or_else(|| panic!("no process {inside}"))
+    };
+    for inside in rows(&truth["brief"]) {
+        let pid = &process(inside)["pid"];
+        assert_ne!(pid, inside);
+        let zombie = rows(&report["processes"]["zombies"]).find(|row| row["pid"] == *pid);
+        assert!(zombie.is_none_or(|row| row["reaped"] == true), "{zombie:?}");
+    }
+}
+
 #[test]
-fn from_inside_a_container_nothing_is_traced() {
-    let Some(usr) = provided("python3.14").map(usr_of) else { return };
-    let root = empty_root();
-    let program = contained(&root, &usr);
-    let run = beside(&program).end();
-    assert_eq!((run.code, run.stdout.as_str()), (7, ""), "{}", run.stderr);
-    assert!(run.stderr.contains("cannot trace from inside a pid namespace"), "{}", run.stderr);
+fn a_proc_of_another_pid_namespace_is_refused() {
+    let Some(_python) = system() else { return };
+    let mut command = Command::new("unshare");
+    let tracer = command.args(["--pid", "--fork", env!("CARGO_BIN_EXE_tracer"), "--json", "--pid", "1"]);
+    let run = Tracer::spawn(tracer).end();
+    assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{}", run.stderr);
+    assert!(run.stderr.contains("try mount -t proc proc /proc"), "{}", run.stderr);
 }
 
-/// The tracer with the program's pids, and with our rights.
-fn beside(program: &Program) -> Tracer {
-    let pid = program.pid().to_string();
-    let mount = "mount -t proc proc /proc && exec \"$0\" \"$@\"";
-    let mut command = Command::new("nsenter");
-    command.args(["--target", &pid, "--pid", "unshare", "--mount", "sh", "-c", mount]);
-    Tracer::spawn(command.arg(env!("CARGO_BIN_EXE_tracer")).args(["--json", "--pid", "1"]))
+/// In a pid namespace, below a shell that waits for it, with our files.
+fn in_a_pid_namespace(python: &Python, program: &str) -> (Program, u32) {
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--fork", "--kill-child", "--mount-proc"]);
+    command.args(["sh", "-c", "setsid --wait \"$0\" \"$@\"; exit"]).arg(&python.path);
+    Program::start_inside(command.arg("-B").arg(source(program)))
+}
+
+fn dumped(pid: u32) -> Value {
+    let run = run(["dump", "--json", "--depth", "1024", "--pid", &pid.to_string()]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{}", run.stdout);
+    serde_json::from_str(&run.stdout).expect("one JSON object")
 }
 
 /// `walk.py` in namespaces of its own, as PID 1, with a root that has nothing of ours but this program.
 fn contained(root: &Scratch, usr: &Path) -> Program {
     let programs = source("walk.py").parent().expect("a file").to_owned();
     let mut command = Command::new("unshare");
-    Program::start_inside(command.args(OF_A_CONTAINER).args([root.path(), usr, &programs]))
+    let (program, inside) =
+        Program::start_inside(command.args(OF_A_CONTAINER).args([root.path(), usr, &programs]));
+    assert_eq!(inside, 1);
+    program
 }
 
 fn empty_root() -> Scratch {

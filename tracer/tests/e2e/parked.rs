@@ -2,13 +2,14 @@
 
 use serde_json::Value;
 
-use crate::harness::{Program, Python, Report, Tracer, on_every_python, rows, stack};
+use crate::harness::{Program, Python, Report, Tracer, on_every_release, rows, stack};
+use crate::walk::WHOLE_STACKS;
 
-on_every_python!(stacks_equal_current_frames);
+on_every_release!(stacks_equal_current_frames);
 
 fn stacks_equal_current_frames(python: &Python) {
     let mut program = Program::start(python, "parked.py");
-    let tracer = Tracer::attach(program.pid(), &[]);
+    let tracer = Tracer::attach(program.pid(), WHOLE_STACKS);
     let truth = program.go();
     let report = tracer.stop().exact();
 

@@ -16,11 +16,20 @@ fn traced(python: &Python, flags: &[&str]) -> (Report, Value, u32) {
 
 fn numbers_equal_the_programs_truth(python: &Python) {
     let (report, truth, _) = traced(python, &[]);
+    assert_numbers(&report, &truth);
+    assert_orphaned(&report, &truth);
+}
+
+/// What came to be and what ended, as `processes.py` counts it.
+pub fn assert_numbers(report: &Report, truth: &Value) {
     let processes = &report["processes"];
     for what in ["forked", "execed", "exited", "reaped"] {
         assert_eq!(processes[what], truth[what], "{what}");
     }
-    let orphans: Vec<_> = rows(&processes["orphans"])
+}
+
+fn assert_orphaned(report: &Report, truth: &Value) {
+    let orphans: Vec<_> = rows(&report["processes"]["orphans"])
         .map(|row| {
             json!({
                 "pid": row["pid"],
@@ -35,9 +44,14 @@ fn numbers_equal_the_programs_truth(python: &Python) {
 
 fn children_are_followed(python: &Python) {
     let (report, truth, root) = traced(python, &[]);
+    assert_followed(&report, &truth, root, python);
+}
+
+/// Each child has its line, and is seen inside.
+pub fn assert_followed(report: &Report, truth: &Value, root: u32, python: &Python) {
     for pid in truth["brief"].as_array().expect("pids") {
-        assert_spawned(&report, pid, &truth["brief_spawned_at"], root);
-        let reads = reads_at(&report, pid, &site(&truth["brief_read_at"]));
+        assert_spawned(report, pid, &truth["brief_spawned_at"], root);
+        let reads = reads_at(report, pid, &site(&truth["brief_read_at"]));
         assert_eq!(reads, 1, "a child that is gone a millisecond later has its line: {pid}");
     }
 
@@ -53,7 +67,7 @@ fn children_are_followed(python: &Python) {
     assert_eq!((&sleep["comm"], &sleep["python"]), (&"sleep".into(), &Value::Null));
 
     for child in ["python", "became"] {
-        assert_seen_after_exec(&report, &truth[child], python);
+        assert_seen_after_exec(report, &truth[child], python);
     }
 }
 

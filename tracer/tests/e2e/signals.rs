@@ -2,17 +2,22 @@
 
 use serde_json::Value;
 
-use crate::harness::{Program, Python, Report, Tally, Tracer, number, on_every_python, rows, text};
+use crate::harness::{
+    Program, Python, Report, Tally, Tracer, number, on_every_python, rows, site, system, text, turn,
+};
 
-on_every_python!(own_signals_are_told, foreign_signals_are_told);
+on_every_python!(own_signals_are_told, foreign_signals_are_told, a_parent_is_told_with_its_line);
 
 fn own_signals_are_told(python: &Python) {
     let mut program = Program::start(python, "signals.py");
     let tracer = Tracer::attach(program.pid(), &[]);
     let truth = program.go();
-    let report = tracer.stop().exact();
+    assert_own_signals(&tracer.stop().exact(), &truth);
+}
 
-    assert_eq!(told_in(&report, |row| row["origin"] != "child"), tally(rows(&truth["rows"])));
+/// What `signals.py` sent to itself and to its children.
+pub fn assert_own_signals(report: &Report, truth: &Value) {
+    assert_eq!(told_in(report, |row| row["origin"] != "child"), tally(rows(&truth["rows"])));
 
     let from_children: u64 = rows(&report["signals"])
         .filter(|row| row["origin"] == "child")
@@ -39,6 +44,38 @@ fn foreign_signals_are_told(python: &Python) {
         (format!("{number} {origin} from {from}/{from} to {to}/{to} group:true: \"python\" \"handled\""), 1)
     });
     assert_eq!(told_in(&report, |row| row["sender"]["pid"] == from), expected.collect());
+}
+
+fn a_parent_is_told_with_its_line(python: &Python) {
+    let mut boss = Program::start(python, "boss.py");
+    let truth = boss.go();
+    let worker = u32::try_from(number(&truth["worker"])).expect("a pid");
+    let tracer = Tracer::attach(worker, &[]);
+    boss.say("ask");
+    assert_eq!(boss.hear(), "asked");
+    let report = tracer.stop().exact();
+    let asked: Vec<_> = rows(&report["signals"]).collect();
+    let last = asked.last().expect("it was asked");
+    assert_eq!((asked.len(), &last["sender"]["pid"]), (10, &boss.pid().into()));
+    assert_eq!(site(&last["sender_stack"][0]), site(&truth["line"]), "known soon after the attach");
+    assert_eq!(rows(&report["target"]["processes"]).count(), 1, "the boss is not traced");
+}
+
+#[test]
+fn a_storm_is_told_to_the_last_signal() {
+    let Some(python) = system() else { return };
+    let _turn = turn();
+    let mut program = Program::start(&python, "storm.py");
+    let tracer = Tracer::attach(program.pid(), &["--ring-size", "32MiB"]);
+    let truth = program.go();
+    let report = tracer.stop().exact();
+    for number_of_it in [10, 34] {
+        let of_it = || rows(&report["signals"]).filter(|row| row["number"] == number_of_it);
+        let told: u64 = of_it().map(|row| number(&row["count"])).sum();
+        assert_eq!(told, number(&truth["signals"]), "signal {number_of_it}");
+        let other = of_it().find(|row| row["outcome"] != "handled" || row["handler_state"] != "started");
+        assert_eq!(other, None);
+    }
 }
 
 fn told_in(report: &Report, wanted: impl Fn(&Value) -> bool) -> Tally {

@@ -59,6 +59,26 @@ fn a_renamed_and_deleted_executable() {
     assert_is(&assert_walked(program), &python);
 }
 
+/// What runs is the file that was there at the start, whatever is called like it by now.
+#[test]
+fn an_upgraded_executable_and_library() {
+    let (Some((python, library)), _turn) = (shared(), turn()) else { return };
+    let scratch = Scratch::new();
+    let name = library.file_name().and_then(|name| name.to_str()).expect("it is UTF-8");
+    let (executable, copy) = (scratch.file("python"), scratch.file(name));
+    fs::copy(&python.path, &executable).expect("an executable can be copied");
+    fs::copy(&library, &copy).expect("a library can be copied");
+    let mut command = Command::new(&executable);
+    let command = command.env("LD_LIBRARY_PATH", scratch.path()).env("PYTHONHOME", home(&python));
+    let program = Program::start_by(command.arg("-B").arg(source("walk.py")));
+    for old in [&executable, &copy] {
+        let new = scratch.file("new");
+        fs::copy("/usr/bin/python3", &new).expect("another interpreter can be copied");
+        fs::rename(&new, old).expect("the folder is ours");
+    }
+    assert_is(&assert_walked(program), &python);
+}
+
 #[test]
 fn a_virtual_environment() {
     let Some((python, _turn)) = system().map(|python| (python, turn())) else { return };
@@ -93,6 +113,38 @@ fn linked_into_another_program() {
     let flags = [library.display().to_string(), format!("-Wl,-rpath,{folder}")];
     let Some(program) = compiled(&scratch, LINKED, &flags) else { return };
     assert_is(&walked(Command::new(program).env("PYTHONHOME", home(&python))), &python);
+}
+
+on_pythons! {
+    linked_statically_and_stripped:
+    python3_8 Release(8),
+    python3_10 Release(10),
+    python3_12 Release(12),
+    python3_13 Release(13),
+}
+
+/// The interpreter is but a part of another program, which keeps the symbols that extension modules need.
+fn linked_statically_and_stripped(python: &Python) {
+    let _turn = turn();
+    let Some(archive) = archive(python) else { return };
+    let scratch = Scratch::new();
+    let libraries = ["-rdynamic", "-s", "-lpthread", "-ldl", "-lutil", "-lm"];
+    let flags: Vec<_> =
+        [archive.display().to_string()].into_iter().chain(libraries.into_iter().map(str::to_owned)).collect();
+    let Some(program) = compiled(&scratch, LINKED, &flags) else { return };
+    assert_is(&walked(Command::new(program).env("PYTHONHOME", home(python))), python);
+}
+
+/// `config-3.12-x86_64-linux-gnu/libpython3.12.a`
+fn archive(python: &Python) -> Option<PathBuf> {
+    let name = format!("libpython{}.{}.a", python.major, python.minor);
+    let folder = home(python).join(format!("lib/python{}.{}", python.major, python.minor));
+    let entries = folder.read_dir().into_iter().flatten().flatten();
+    let found = entries.map(|entry| entry.path().join(&name)).find(|path| path.exists());
+    if found.is_none() {
+        eprintln!("skipped: {} has no {name}", python.path.display());
+    }
+    found
 }
 
 /// Before that it is refused, and by the same name as any other program.

@@ -9,11 +9,6 @@ import time
 
 import told
 
-try:
-    from _thread import start_new_thread
-except ImportError:
-    from thread import start_new_thread
-
 pipe = os.pipe()
 never = threading.Lock()
 never.acquire()
@@ -48,15 +43,7 @@ def hog():
         sum(count_up(1 << 31))
 
 
-def start(function):
-    """Its id as the kernel has it, and as Python has it."""
-    before = set(os.listdir("/proc/self/task"))
-    ident = start_new_thread(function, ())
-    (tid,) = set(os.listdir("/proc/self/task")) - before
-    return int(tid), ident
-
-
-threads = dict((function.__name__, start(function)) for function in (reader, sleeper, locker, selector))
+threads = dict((function.__name__, told.start(function)) for function in (reader, sleeper, locker, selector))
 told.until_parked([tid for tid, _ in threads.values()])
 told.ready()
 frames = sys._current_frames()
@@ -64,7 +51,7 @@ truth = dict((name, {"tid": tid, "stack": told.stack(frames[ident])}) for name, 
 told.tell(truth)
 
 sys.stdin.readline()
-start(contender)
+told.start(contender)
 while not contending:
     time.sleep(0.01)
 hog()

@@ -38,10 +38,12 @@ else:
 
 
 began = []
+ended = []
 
 
 def on_signal(number, frame):
     began.append(now())
+    ended.append(now())
 
 
 def on_other(number, frame):
@@ -163,14 +165,14 @@ def nested(done):
 
 
 def run(work):
-    del began[:]
+    del began[:], ended[:]
     for index in range(TIMES):
         work(lambda: len(began) > index)
-    return list(began)
+    return {"mode": work.__name__, "began": list(began), "ended": list(ended)}
 
 
 def run_all(works):
-    return [{"mode": work.__name__, "began": run(work)} for work in works]
+    return [run(work) for work in works]
 
 
 never, _ = os.pipe()

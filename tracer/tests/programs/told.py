@@ -5,6 +5,11 @@ import os
 import sys
 import time
 
+try:
+    from _thread import start_new_thread
+except ImportError:
+    from thread import start_new_thread
+
 
 def ready():
     """Says that we may be traced now, and blocks until the test says that we are."""
@@ -29,10 +34,23 @@ def say(line):
     sys.stdout.flush()
 
 
+def start(function):
+    """Starts a thread whose outermost Python frame is the function's: its id as the kernel has it, and as Python has it."""
+    before = set(os.listdir("/proc/self/task"))
+    ident = start_new_thread(function, ())
+    (tid,) = set(os.listdir("/proc/self/task")) - before
+    return int(tid), ident
+
+
 def only_line(function):
     """The frame of a function of one line, as the report has it."""
     code = function.__code__
     return {"function": function.__qualname__, "file": code.co_filename, "line": code.co_firstlineno + 1}
+
+
+def tid():
+    """The kernel's id of the thread that asks: `threading.get_native_id` is there from 3.8 on."""
+    return int(os.path.basename(os.readlink("/proc/thread-self")))
 
 
 def stack(frame):

@@ -1,8 +1,8 @@
 //! Lines that took much of the CPU time.
 
 use super::{Found, own, place};
-use crate::report::text::units::{counted, percent};
 use crate::report::{FindingKind, Frame, HotLine, Report, Severity};
+use crate::units::{counted, percent};
 
 /// Fewer samples prove nothing.
 const ENOUGH: u64 = 50;

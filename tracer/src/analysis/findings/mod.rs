@@ -1,10 +1,19 @@
 //! What a person should change, in sentences. They are made from the finished rows, and claim what these prove.
 
 mod children;
+mod gc;
+mod gil;
+mod groups;
 mod hot;
 mod kills;
+mod loops;
+mod polls;
+#[cfg(test)]
+mod process_tests;
 mod quality;
 mod signal_delays;
+#[cfg(test)]
+mod small_read_tests;
 mod small_reads;
 #[cfg(test)]
 mod tests;
@@ -24,12 +33,17 @@ pub fn findings(report: &Report) -> Bounded<Finding> {
     let all = [
         children::zombies(report),
         children::orphans(report),
+        groups::groups(report),
         kills::kills(report),
         signal_delays::signal_delays(report),
         waits::stuck(report),
-        waits::gil(report),
+        gil::waits(report),
+        gil::sleeps(report),
         waits::locks(report),
+        loops::loops_blocked(report),
+        gc::gc_pauses(report),
         small_reads::small_reads(report),
+        polls::polls(report),
         hot::hot_lines(report),
         quality::quality(report),
     ];
@@ -67,7 +81,7 @@ impl Found {
 }
 
 /// `metrics.py:41 in small_reads`
-fn place(frame: &Frame) -> String {
+pub(super) fn place(frame: &Frame) -> String {
     let line = frame.line.map_or_else(String::new, |line| format!(":{line}"));
     format!("{}{line} in {}", frame.file, frame.function)
 }

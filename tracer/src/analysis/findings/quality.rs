@@ -1,8 +1,8 @@
 //! What the trace itself lacks.
 
 use super::Found;
-use crate::report::text::units::{count, percent};
 use crate::report::{FindingKind, Report, Severity};
+use crate::units::{count, percent};
 
 /// One sentence for each way in which figures are too low.
 pub fn quality(report: &Report) -> Vec<Found> {

@@ -1,8 +1,8 @@
 //! Signals whose Python handlers began late, or not at all.
 
-use super::{Found, place, process};
-use crate::report::text::units::{counted, duration};
+use super::{Found, own, place, process};
 use crate::report::{FindingKind, Frame, HandlerState, HandlerWait, Report, Severity, Signal};
+use crate::units::{counted, duration};
 
 /// A person notices that.
 const LATE_NS: u64 = 100_000_000;
@@ -48,7 +48,8 @@ fn worst(report: &Report, rows: &[(&Signal, u64)]) -> Option<Found> {
     let times: u64 = rows.iter().map(|(signal, _)| signal.count).sum();
     let others =
         if times > 1 { format!(" (the longest of {})", counted(times, "delay")) } else { String::new() };
-    let text = format!("{}{}{others}", reached(report, signal), then(report, signal, delay));
+    let text =
+        format!("{}{}{others}{}", reached(report, signal), then(report, signal, delay), remedy(signal));
     let found = Found::new(FindingKind::SignalDelay, severity(signal, delay), signal.target.pid, text);
     let found = found.costs(delay).at(cause(signal)).with("signal", signal.signal.as_str());
     let found = found.with("at_ns", signal.at_ns).with("delay_ns", delay).with("count", times);
@@ -61,11 +62,15 @@ fn severity(signal: &Signal, delay: u64) -> Severity {
     if grave { Severity::Warn } else { Severity::Info }
 }
 
-/// `from pid 812 (python) reached pid 830 (app) after 30 µs`
+/// `from pid 812 (gunicorn, arbiter.py:530 in kill_worker) reached pid 830 (app) after 30 µs`
 fn reached(report: &Report, signal: &Signal) -> String {
     let from = match &signal.sender {
         Some(sender) if sender.pid == signal.target.pid => " of its own".to_owned(),
-        Some(sender) => format!(" from pid {} ({})", sender.pid, sender.comm),
+        Some(sender) => {
+            let line = own(signal.sender_stack.as_ref());
+            let line = line.map_or_else(String::new, |frame| format!(", {}", place(frame)));
+            format!(" from {} ({}{line})", sender.process(), sender.comm)
+        }
         None => String::new(),
     };
     let after = signal.delivered_after_ns.map_or_else(String::new, |ns| format!(" after {}", duration(ns)));
@@ -106,6 +111,19 @@ fn because(signal: &Signal) -> String {
             " because another thread took the signal while the main thread slept".into()
         }
         Some(HandlerWait::Nested) => " because another handler was running".into(),
+    }
+}
+
+/// What to do about it.
+fn remedy(signal: &Signal) -> &'static str {
+    match reason(signal) {
+        None | Some(HandlerWait::Nothing | HandlerWait::Blocked) => "",
+        Some(HandlerWait::CCall) => "; call it in another thread, or with less at a time",
+        Some(HandlerWait::Gil) => {
+            "; let the threads that keep the GIL do less in one go, or in another process"
+        }
+        Some(HandlerWait::WrongThread) => "; block it in the other threads (signal.pthread_sigmask)",
+        Some(HandlerWait::Nested) => "; let handlers only take note",
     }
 }
 

@@ -3,32 +3,34 @@
 use std::collections::BTreeMap;
 
 use super::{Found, at, own, process};
-use crate::report::text::units::{bytes, count, counted, duration};
-use crate::report::{FileKind, FindingKind, Read, Report, Severity};
+use crate::report::{FileKind, FindingKind, Read, Report, Severity, Through};
+use crate::units::{bytes, count, counted, duration};
 
 /// Pieces up to this size are small.
 const SMALL: u64 = 1_024;
 /// Fewer calls are not worth a sentence.
-const MANY: u64 = 100;
-/// So many cost something.
+const MANY: u64 = 20;
+/// Pieces that are not small have to be many more.
+const VERY_MANY: u64 = 1_000;
+/// So many that could be saved, or this share of the window spent on getting the GIL back, cost something.
 const TOO_MANY: u64 = 10_000;
-/// What a read of a procfs file gives at most, about: <https://github.com/torvalds/linux/blob/v6.12/fs/seq_file.c>
-const PAGE: u64 = 4_096;
-/// A system call that copies some bytes takes about this long.
-const CALL_NS: u64 = 1_000;
+const TOO_LONG: u64 = 100;
 
 /// One sentence for each line that reads a file in small pieces although more was there.
 pub fn small_reads(report: &Report) -> Vec<Found> {
     report.reads.rows.iter().filter(|read| is_small(read)).map(|read| small_read(report, read)).collect()
 }
 
-/// Small is what was asked for, not what there was: the calls must have returned at least half of it.
+/// What would gain from a larger buffer; and what is read in small pieces that were full, so that nobody looks further.
 fn is_small(read: &Read) -> bool {
     let asked: u64 = read.requested.iter().map(|(size, calls)| size * calls).sum();
-    has_a_length(read.kind)
+    let in_full_pieces = has_a_length(read.kind)
         && read.syscalls >= MANY
         && nearly_all(&read.requested) <= SMALL
-        && read.bytes * 2 >= asked
+        && read.bytes * 2 >= asked;
+    let worth_a_sentence = if median(&read.requested) <= SMALL { MANY } else { VERY_MANY };
+    let can_be_saved = read.advice.is_some() && read.avoidable >= Some(worth_a_sentence);
+    can_be_saved || in_full_pieces
 }
 
 /// Messages have the size that their sender gave them.
@@ -39,46 +41,61 @@ fn has_a_length(kind: FileKind) -> bool {
 fn small_read(report: &Report, read: &Read) -> Found {
     let median = median(&read.requested);
     let text = format!(
-        "{} reads {} {} at a time: {} calls for {}{}{}{}",
+        "{} reads {} {} at a time{}: {} for {}{}{}",
         process(report, read.pid),
         read.path,
         bytes(median),
-        count(read.syscalls),
+        if read.through == Some(Through::Buffered) { ", the size of its buffer" } else { "" },
+        counted(read.syscalls, "call"),
         bytes(read.bytes),
-        at(read.stack.as_ref()),
         price(read),
         remedy(read),
     );
-    let severity = if read.syscalls >= TOO_MANY { Severity::Warn } else { Severity::Info };
-    Found::new(FindingKind::SmallReads, severity, read.pid, text)
-        .costs(read.off_cpu_ns + read.gil_wait_ns.unwrap_or(0) + read.syscalls * CALL_NS)
+    let mut found = Found::new(FindingKind::SmallReads, severity(report, read), read.pid, text)
+        .costs(read.cost_ns())
         .at(own(read.stack.as_ref()))
         .with("path", read.path.clone())
         .with("syscalls", read.syscalls)
         .with("bytes", read.bytes)
-        .with("requested", median)
+        .with("requested", median);
+    if let Some(avoidable) = read.avoidable {
+        found = found.with("avoidable", avoidable);
+    }
+    found
 }
 
-/// A read gives the GIL away: with other threads about, getting it back is what a call costs most.
+fn severity(report: &Report, read: &Read) -> Severity {
+    let waited_ns = read.gil_wait_ns.unwrap_or(0);
+    let is_dear =
+        read.avoidable.unwrap_or(0) >= TOO_MANY || waited_ns * TOO_LONG >= report.window.duration_ns;
+    if read.advice.is_some() && is_dear { Severity::Warn } else { Severity::Info }
+}
+
+/// A read gives the GIL away: with other threads about, getting it back is what a call costs most. Alone, it does not
+/// even switch.
 fn price(read: &Read) -> String {
     match (read.gil_waits, read.gil_wait_ns) {
         (Some(waits @ 1..), Some(wait_ns)) => {
             format!(", and {} for the GIL after them, {} in all", counted(waits, "wait"), duration(wait_ns))
         }
+        _ if read.voluntary_switches > 0 => String::new(),
+        (Some(0), _) => ", without one voluntary switch".to_owned(),
         _ => String::new(),
     }
 }
 
-/// How much a pass through the file returns is known from the calls that met its end; a reader may meet it twice in
-/// one pass, so there must be room for twice as much.
 fn remedy(read: &Read) -> String {
-    let pass = read.bytes.checked_div(read.eof).unwrap_or(u64::MAX);
-    let a_page_is_enough =
-        matches!(read.kind, FileKind::Procfs | FileKind::File) && pass.saturating_mul(2) <= PAGE;
-    if a_page_is_enough && read.syscalls > 3 * read.eof {
-        format!("; the whole is about {}, one read of {PAGE} would do", bytes(pass))
-    } else {
-        String::new()
+    if let Some(advice) = &read.advice {
+        return format!("; {}", advice.text);
+    }
+    let at = at(read.stack.as_ref());
+    match (read.avoidable, read.opens) {
+        (Some(avoidable), Some(opens)) if avoidable == 0 && opens == read.syscalls => {
+            format!("{at}, one each time it is opened; a larger buffer would save none of them")
+        }
+        (Some(0), _) => format!("{at}; a larger buffer would save none of them"),
+        (Some(avoidable), _) => format!("{at}; a larger buffer would save {}", count(avoidable)),
+        (None, _) => format!("{at}; what a larger buffer would save depends on whoever writes"),
     }
 }
 

@@ -1,9 +1,9 @@
-//! Threads that did not move, and threads that waited for the GIL or for locks.
+//! Threads that did not move, and threads that waited for locks.
 
 use super::{Found, at, grouped, own, place, process};
 use crate::analysis::lines::is_standard_library;
-use crate::report::text::units::{self, counted, duration, percent};
 use crate::report::{Cause, FindingKind, Frame, Report, Severity, SwitchCause};
+use crate::units::{counted, duration};
 
 /// A window that is shorter proves nothing.
 const WORTH_A_LOOK_NS: u64 = 1_000_000_000;
@@ -84,33 +84,6 @@ fn blocked_in(row: &SwitchCause) -> String {
     format!("in {call}{object}{}", at(row.stack.as_ref()))
 }
 
-/// What each process waited for the GIL.
-pub fn gil(report: &Report) -> Vec<Found> {
-    let rows = contended(report, Cause::Gil);
-    grouped(rows, |row| row.pid).iter().filter_map(|waits| gil_of(report, waits)).collect()
-}
-
-fn gil_of(report: &Report, waits: &[&SwitchCause]) -> Option<Found> {
-    let (count, waited) = sums(waits);
-    if !is_contention(report, count, waited) {
-        return None;
-    }
-    let pid = waits[0].pid;
-    let most = waits.iter().max_by_key(|row| row.off_cpu_ns)?;
-    let off_cpu: u64 = of_process(report, pid).map(|row| row.off_cpu_ns).sum();
-    let text = format!(
-        "threads of {} waited {} for the GIL in {} switches, {} of their off-CPU time, most{}",
-        process(report, pid),
-        duration(waited),
-        units::count(count),
-        percent(waited, off_cpu),
-        at(most.stack.as_ref()),
-    );
-    let severity = if waited > report.window.duration_ns / 2 { Severity::Warn } else { Severity::Info };
-    let found = Found::new(FindingKind::Gil, severity, pid, text).costs(waited).at(own(most.stack.as_ref()));
-    Some(found.with("switches", count).with("off_cpu_ns", waited))
-}
-
 /// Lines that waited for locks, again and again.
 pub fn locks(report: &Report) -> Vec<Found> {
     let rows = contended(report, Cause::Lock).filter(|row| own_code(row).is_some());
@@ -131,15 +104,15 @@ fn lock_of(report: &Report, waits: &[&SwitchCause]) -> Option<Found> {
     Some(found.with("switches", count).with("off_cpu_ns", waited))
 }
 
-fn contended(report: &Report, cause: Cause) -> impl Iterator<Item = &SwitchCause> {
+pub fn contended(report: &Report, cause: Cause) -> impl Iterator<Item = &SwitchCause> {
     report.switches.causes.rows.iter().filter(move |row| row.cause == cause && row.count > 0)
 }
 
-fn of_process(report: &Report, pid: u32) -> impl Iterator<Item = &SwitchCause> {
+pub fn of_process(report: &Report, pid: u32) -> impl Iterator<Item = &SwitchCause> {
     report.switches.causes.rows.iter().filter(move |row| row.pid == pid)
 }
 
-fn sums(rows: &[&SwitchCause]) -> (u64, u64) {
+pub fn sums(rows: &[&SwitchCause]) -> (u64, u64) {
     rows.iter().fold((0, 0), |(count, ns), row| (count + row.count, ns + row.off_cpu_ns))
 }
 

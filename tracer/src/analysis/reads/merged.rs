@@ -6,17 +6,19 @@ use syscalls::Errno;
 use tracer_common::switch::SwitchKey;
 use tracer_common::syscall::{ReadKey, flag};
 
+use super::advice;
+use super::opens::Opens;
 use super::{Reads, Sum};
 use crate::analysis::causes::syscall_name;
 use crate::analysis::lines::{self, Frames};
 use crate::analysis::patterns::Patterns;
 use crate::analysis::switches::{self, Switches, after_call, is_voluntary};
-use crate::event::{Bytes, Pid};
-use crate::report::{self, Read, Row as _};
+use crate::event::{Bytes, Nanos, Pid};
+use crate::report::{self, Read, Row as _, Through};
 use crate::symbols::{FileKind, FrameId, Symbols};
 
 /// The rows of the report, most calls first.
-pub fn rows(reads: &Reads, symbols: &Symbols, switches: &Switches) -> Vec<Read> {
+pub fn rows(reads: &Reads, symbols: &Symbols, switches: &Switches, window_ns: Nanos) -> Vec<Read> {
     let mut merged = Merged::of(reads, symbols);
     merged.join(switches, symbols);
     let mut rows: Vec<_> = merged.rows.into_iter().collect();
@@ -24,6 +26,7 @@ pub fn rows(reads: &Reads, symbols: &Symbols, switches: &Switches) -> Vec<Read> 
     let mut reads: Vec<_> = rows.iter().map(|(site, row)| row.read(site)).collect();
     for (read, (_, row)) in reads.iter_mut().zip(&rows).take(Read::LIMIT) {
         read.stack = row.usual_stack(symbols);
+        advice::advise(read, row.sum.flow, window_ns);
     }
     reads
 }
@@ -44,6 +47,7 @@ type Reader = (Pid, u32, Option<FrameId>);
 #[derive(Debug, Default)]
 struct Joined {
     sum: Sum,
+    opens: Opens,
     kind: report::FileKind,
     flags: u32,
     switched: [u64; 2],
@@ -66,6 +70,8 @@ struct Merged {
     rows: HashMap<Site, Joined>,
     /// Where the reads of a path by a reader went.
     paths: HashMap<Reader, HashMap<Bytes, Site>>,
+    /// The site that reads a path of a process most often.
+    readers: HashMap<(Pid, Bytes), Site>,
 }
 
 impl Merged {
@@ -87,14 +93,37 @@ impl Merged {
             row.gil = reads.with_gil.contains(&pid).then(GilCost::default);
             merged.paths.entry(reader).or_default().insert(path, site);
         }
+        merged.readers = merged.most_frequent();
         merged
+    }
+
+    fn most_frequent(&self) -> HashMap<(Pid, Bytes), Site> {
+        let mut most = HashMap::<_, (u64, &Site)>::new();
+        for (path, site) in self.paths.values().flatten() {
+            let calls = self.rows[site].sum.calls;
+            let best = most.entry((site.pid, path.clone())).or_insert((calls, site));
+            if (calls, site) > *best {
+                *best = (calls, site);
+            }
+        }
+        most.into_iter().map(|(file, (_, site))| (file, site.clone())).collect()
+    }
+
+    /// The reads after which a wait for the GIL took it back. After any other call on the file, opening and closing it,
+    /// say, it is the price of what reads the file most.
+    fn before(&self, key: &SwitchKey, symbols: &Symbols) -> Option<Site> {
+        let syscall = after_call(key)?;
+        let path = &symbols.file(key.object)?.path;
+        let here =
+            self.paths.get(&(key.pid, syscall, symbols.leaf(key.stack))).and_then(|paths| paths.get(path));
+        here.or_else(|| self.readers.get(&(key.pid, path.clone()))).cloned()
     }
 
     /// Adds each row of switches to the reads that it happened in, or that it is the price of.
     fn join(&mut self, switches: &Switches, symbols: &Symbols) {
         for (key, sum) in switches.rows() {
-            if let Some(site) = before(&self.paths, key, symbols) {
-                self.rows.entry(site.clone()).and_modify(|row| row.add_gil(sum));
+            if let Some(site) = self.before(key, symbols) {
+                self.rows.entry(site).and_modify(|row| row.add_gil(sum));
             }
             if let Some(site) = inside(&self.paths, key, symbols) {
                 self.rows.entry(site.clone()).and_modify(|row| row.add_switches(is_voluntary(key), sum));
@@ -120,19 +149,10 @@ fn inside<'a>(
     (key.object == 0 && sites.all(|site| site == first)).then_some(first)
 }
 
-/// The reads after which a wait for the GIL took it back.
-fn before<'a>(
-    paths: &'a HashMap<Reader, HashMap<Bytes, Site>>,
-    key: &SwitchKey,
-    symbols: &Symbols,
-) -> Option<&'a Site> {
-    let syscall = after_call(key)?;
-    paths.get(&(key.pid, syscall, symbols.leaf(key.stack)))?.get(&symbols.file(key.object)?.path)
-}
-
 impl Joined {
     fn add(&mut self, key: &ReadKey, sum: &Sum, symbols: &Symbols) {
         self.sum.merge(sum);
+        self.opens.add(key, sum);
         self.flags |= key.flags;
         self.kind = symbols.file(key.file).map_or(self.kind, |file| kind(file.kind));
     }
@@ -156,9 +176,11 @@ impl Joined {
             path: report::Name::new(&site.path),
             kind: self.kind,
             syscall: syscall_name(site.syscall.into()).unwrap_or("unknown").into(),
+            through: self.through(),
             syscalls: self.sum.calls,
+            opens: self.opens.finish(self.kind),
             eof: self.sum.eof,
-            errors: self.sum.errors.iter().map(|(errno, calls)| (errno_name(*errno), *calls)).collect(),
+            errors: self.errors(),
             bytes: self.sum.bytes,
             requested: self.sum.requested.finish(),
             returned: self.sum.returned.finish(),
@@ -172,6 +194,26 @@ impl Joined {
             gil_wait_ns: self.gil.map(|gil| gil.wait_ns),
             ..Read::default()
         }
+    }
+
+    /// A text file is read in pieces of 8,192 bytes that are `bytes` too, whatever its buffer: who reads is not known then.
+    /// <https://github.com/python/cpython/blob/v3.12.0/Modules/_io/textio.c#L1185>
+    fn through(&self) -> Option<Through> {
+        const TEXT: u64 = 8_192;
+        match self.sum.into {
+            [0, 0] => None,
+            [raw, buffered] if buffered > raw => Some(Through::Buffered),
+            _ if self.sum.requested.finish().contains_key(&TEXT) => None,
+            _ => Some(Through::Raw),
+        }
+    }
+
+    fn errors(&self) -> BTreeMap<String, u64> {
+        let mut errors = BTreeMap::new();
+        for (errno, calls) in &self.sum.errors {
+            *errors.entry(errno_name(*errno)).or_default() += calls;
+        }
+        errors
     }
 
     /// The stack most often seen, by its names.
@@ -203,8 +245,13 @@ fn path(key: &ReadKey, symbols: &Symbols) -> Bytes {
     symbols.file(key.file).map_or_else(|| unnamed.as_bytes().into(), |file| file.path.clone())
 }
 
-/// `EINVAL`
+/// `EINVAL`. What the kernel calls `ERESTARTSYS` and the like is a signal: user space sees `EINTR`, or the call again.
+/// <https://github.com/torvalds/linux/blob/v6.12/include/linux/errno.h#L14>
 fn errno_name(errno: u32) -> String {
+    const INTERRUPTED: [u32; 4] = [512, 513, 514, 516];
+    if INTERRUPTED.contains(&errno) {
+        return "EINTR".to_owned();
+    }
     let known = i32::try_from(errno).ok().and_then(|errno| Errno::new(errno).name());
     known.map_or_else(|| errno.to_string(), Into::into)
 }

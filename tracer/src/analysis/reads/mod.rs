@@ -1,18 +1,21 @@
 //! Reads: which file, at which line, in which pieces, and what the thread waited for inside the call.
 
+mod advice;
 mod merged;
+mod opens;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, HashSet};
 
 use tracer_common::python::Frame;
-use tracer_common::syscall::ReadKey;
+use tracer_common::syscall::{ReadKey, into};
 
+use self::advice::Flow;
 use super::sizes::Sizes;
 use super::sums::{Key, Sums};
 use super::switches::Switches;
-use crate::event::{Event, Pid, Reads as Drained, StackId};
+use crate::event::{Event, Nanos, Pid, Reads as Drained, StackId};
 use crate::report::{Bounded, Read};
 use crate::symbols::Symbols;
 
@@ -41,6 +44,11 @@ struct Sum {
     calls: u64,
     bytes: u64,
     eof: u64,
+    flow: Flow,
+    opens: u64,
+    opens_unknown: u64,
+    /// Calls into `bytes`, and elsewhere.
+    into: [u64; 2],
     requested: Sizes,
     returned: Sizes,
     errors: BTreeMap<u32, u64>,
@@ -65,12 +73,12 @@ impl Reads {
     }
 
     /// The section of the report; `switches` tells what happened inside the calls.
-    pub fn finish(&self, symbols: &Symbols, switches: &Switches) -> Bounded<Read> {
-        merged::rows(self, symbols, switches).into()
+    pub fn finish(&self, symbols: &Symbols, switches: &Switches, window_ns: Nanos) -> Bounded<Read> {
+        merged::rows(self, symbols, switches, window_ns).into()
     }
 
     fn row(&mut self, key: &ReadKey) -> &mut Sum {
-        self.rows.row(ReadKey { epoch: 0, ..*key })
+        self.rows.row(ReadKey { slice: 0, ..*key })
     }
 }
 
@@ -79,6 +87,15 @@ impl Sum {
         self.calls += drained.calls;
         self.bytes += drained.bytes;
         self.eof += drained.eof;
+        self.flow.continued += drained.continued;
+        self.flow.full += drained.full;
+        self.opens += drained.opens;
+        self.opens_unknown += drained.opens_unknown;
+        match drained.into {
+            into::BYTES => self.into[0] += drained.calls,
+            into::BUFFER => self.into[1] += drained.calls,
+            _ => {}
+        }
         drained.requested.iter().for_each(|&(size, calls)| self.requested.add(size, calls));
         drained.returned.iter().for_each(|&(size, calls)| self.returned.add(size, calls));
         drained.errors.iter().for_each(|&(errno, calls)| self.add_error(errno, calls));
@@ -109,6 +126,10 @@ impl Sum {
         self.calls += other.calls;
         self.bytes += other.bytes;
         self.eof += other.eof;
+        self.flow.continued += other.flow.continued;
+        self.flow.full += other.flow.full;
+        self.opens_unknown += other.opens_unknown;
+        (0..2).for_each(|kind| self.into[kind] += other.into[kind]);
         self.requested.merge(&other.requested);
         self.returned.merge(&other.returned);
         other.errors.iter().for_each(|(errno, calls)| self.add_error(*errno, *calls));

@@ -47,7 +47,7 @@ fn finished(symbols: &Symbols, events: impl IntoIterator<Item = Event>) -> Bound
         reads.fold(&event);
         switches.fold(&event);
     }
-    reads.finish(symbols, &switches)
+    reads.finish(symbols, &switches, 1_000_000_000)
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn a_row_is_a_process_a_path_a_call_and_a_line() {
     let base = key(1, site(1, 4));
     for (name, other, rows) in [
         ("the same", base, 1),
-        ("another epoch", ReadKey { epoch: 9, ..base }, 1),
+        ("another epoch", ReadKey { slice: 9, ..base }, 1),
         ("another instruction of the line", key(1, site(1, 8)), 1),
         ("the same path under another inode", key(2, site(1, 4)), 1),
         ("without blocking", ReadKey { flags: flag::NONBLOCKING, ..base }, 1),
@@ -130,7 +130,7 @@ fn sizes_add_up_to_the_calls() {
         errors: vec![(22, 1)],
         ..Drained::default()
     };
-    let overflow = [size(0, 64, 2), size(2, 4, 1)];
+    let overflow = [size(0, 64, 2), size(2, 512, 1)];
     let found = finished(&world(), [Event::Reads { key: at, value }].into_iter().chain(overflow));
     let row = &found.rows[0];
     assert_eq!(row.requested, [(64, 2), (100, 10)].into());
@@ -173,7 +173,7 @@ fn no_call_is_lost_when_there_are_too_many_rows() {
     let mut reads = Reads::default();
     many.for_each(|event| reads.fold(&event));
     assert!(reads.rows.iter().count() < 2 * ROWS);
-    let totals = reads.finish(&world(), &Switches::default()).sum().totals;
+    let totals = reads.finish(&world(), &Switches::default(), 1).sum().totals;
     assert_eq!(totals.syscalls, 50_000);
     assert_eq!(totals.requested.values().sum::<u64>(), 50_000);
 }

@@ -31,10 +31,11 @@ fn code(signal: u32) -> Frame {
     Frame { code: signal.into(), instruction: -1, identity: signal }
 }
 
-fn watched(at: Nanos, signals: &[u32]) -> Event {
-    let signals = signals.iter().fold(0, |set, signal| set | 1 << (signal - 1));
-    Event::HandlersWatched { at, pid: 7, signals }
+fn watched(at: Nanos) -> Event {
+    Event::HandlersWatched { at, pid: 7, starts: true, ends: false }
 }
+
+const UNWATCHED: Event = Event::HandlersWatched { at: 16, pid: 7, starts: false, ends: false };
 
 fn sent(at: Nanos, number: u32) -> Event {
     Event::SignalGenerate(SignalGenerate { at, ..signal(number, task(99, 99), MAIN) })
@@ -45,10 +46,15 @@ fn held(at: Nanos, number: u32) -> Event {
 }
 
 fn waited(off_cpu: Nanos, gil: Nanos) -> Option<Waited> {
-    Some(Waited { off_cpu, gil, asleep: false })
+    Some(Waited { off_cpu, gil, run_queue: 0, asleep: false })
 }
 
-const ASLEEP: Option<Waited> = Some(Waited { off_cpu: 0, gil: 0, asleep: true });
+/// Without a CPU.
+fn queued(run_queue: Nanos) -> Option<Waited> {
+    Some(Waited { off_cpu: run_queue, gil: 0, run_queue, asleep: false })
+}
+
+const ASLEEP: Option<Waited> = Some(Waited { off_cpu: 0, gil: 0, run_queue: 0, asleep: true });
 
 fn delivered_to(task: Task, at: Nanos, signal: u32, main: Option<Waited>) -> Event {
     let (code, handler, stack, syscall) = (0, Handler::Python, AT, None);
@@ -66,13 +72,83 @@ fn began(at: Nanos, signals: &[u32]) -> Event {
 fn began_after(at: Nanos, signals: &[u32], stack: u64, waited: Option<Waited>) -> Event {
     let first = code(*signals.iter().min().expect("at least one"));
     let signals = signals.iter().fold(0, |set, signal| set | 1 << (signal - 1));
-    Event::HandlerStart(HandlerStart { at, task: MAIN, signals, stack, space: 1, code: first, waited })
+    let (exact, level) = (true, 0);
+    Event::HandlerStart(HandlerStart {
+        at,
+        task: MAIN,
+        signals,
+        exact,
+        level,
+        stack,
+        space: 1,
+        code: first,
+        waited,
+    })
+}
+
+fn after_others(start: Event) -> Event {
+    let Event::HandlerStart(start) = start else { unreachable!("it is a start") };
+    Event::HandlerStart(HandlerStart { exact: false, ..start })
+}
+
+/// A call inside of others.
+fn at_level(level: u32, start: Event) -> Event {
+    let Event::HandlerStart(start) = start else { unreachable!("it is a start") };
+    Event::HandlerStart(HandlerStart { level, ..start })
+}
+
+#[test]
+fn a_handler_ends_with_its_call_or_before_the_next_one() {
+    let on = || Event::HandlersWatched { at: 0, pid: 7, starts: true, ends: true };
+    let end = |at, level| Event::HandlerEnd { at, pid: 7, level };
+    let two = || vec![on(), sent(10, 10), delivered(11, 10), sent(12, 12), delivered(13, 12)];
+    for (name, events, expected) in [
+        (
+            "one",
+            vec![on(), sent(10, 10), delivered(15, 10), at_level(1, began(17, &[10])), end(40, 1)],
+            vec![(10, Some(30))],
+        ),
+        (
+            "it runs to the end of the window",
+            vec![on(), sent(10, 10), delivered(15, 10), at_level(1, began(17, &[10])), end(40, 2)],
+            vec![(10, None)],
+        ),
+        (
+            "one after the other",
+            [two(), vec![at_level(1, began(20, &[10])), at_level(1, began(30, &[12])), end(50, 1)]].concat(),
+            vec![(10, Some(20)), (12, Some(38))],
+        ),
+        (
+            "one inside the other",
+            [
+                two(),
+                vec![at_level(1, began(20, &[10])), at_level(2, began(30, &[12])), end(40, 2), end(50, 1)],
+            ]
+            .concat(),
+            vec![(10, Some(40)), (12, Some(28))],
+        ),
+        (
+            "two by one flag: the end of both is that of the second",
+            [two(), vec![at_level(1, began(20, &[10, 12])), end(50, 1)]].concat(),
+            vec![(10, None), (12, Some(38))],
+        ),
+        (
+            "the same start is told twice",
+            [two(), vec![at_level(1, began(20, &[10])), at_level(1, began(21, &[10])), end(50, 1)]].concat(),
+            vec![(10, Some(40)), (12, None)],
+        ),
+    ] {
+        let rows = found(&events);
+        let ended = |row: &Signal| row.handler.as_ref().and_then(|handler| handler.ended_after_ns);
+        let told: Vec<_> = rows.rows.iter().map(|row| (row.number, ended(row))).collect();
+        assert_eq!(told, expected, "{name}");
+    }
 }
 
 #[test]
 fn one_call_answers_every_delivery_before_it() {
     use HandlerState::{Pending, Started, Unknown};
-    let on = || watched(0, &[10, 12]);
+    let on = || watched(0);
     for (name, events, expected) in [
         (
             "begins",
@@ -80,16 +156,7 @@ fn one_call_answers_every_delivery_before_it() {
             vec![(10, Started, Some(7))],
         ),
         ("not watched", vec![sent(10, 10), delivered(15, 10)], vec![(10, Unknown, None)]),
-        (
-            "watched too late",
-            vec![sent(10, 10), delivered(15, 10), watched(20, &[10])],
-            vec![(10, Unknown, None)],
-        ),
-        (
-            "another is watched",
-            vec![watched(0, &[12]), sent(10, 10), delivered(15, 10)],
-            vec![(10, Unknown, None)],
-        ),
+        ("watched too late", vec![sent(10, 10), delivered(15, 10), watched(20)], vec![(10, Unknown, None)]),
         ("still to begin", vec![on(), sent(10, 10), delivered(15, 10)], vec![(10, Pending, None)]),
         (
             "the process ends first",
@@ -98,7 +165,7 @@ fn one_call_answers_every_delivery_before_it() {
         ),
         (
             "not watched any more",
-            vec![on(), sent(10, 10), delivered(15, 10), watched(16, &[12])],
+            vec![on(), sent(10, 10), delivered(15, 10), UNWATCHED],
             vec![(10, Unknown, None)],
         ),
         (
@@ -115,6 +182,21 @@ fn one_call_answers_every_delivery_before_it() {
             "told before its signal",
             vec![on(), delivered(15, 10), began(17, &[10]), sent(10, 10)],
             vec![(10, Started, Some(7))],
+        ),
+        (
+            "lost",
+            vec![on(), sent(10, 10), delivered(15, 10), Event::HandlersPending { pid: 7, signals: 1 << 11 }],
+            vec![(10, Unknown, None)],
+        ),
+        (
+            "still to begin, says the program's memory",
+            vec![on(), sent(10, 10), delivered(15, 10), Event::HandlersPending { pid: 7, signals: 1 << 9 }],
+            vec![(10, Pending, None)],
+        ),
+        (
+            "others are called first",
+            vec![on(), sent(10, 12), delivered(15, 12), after_others(began(20, &[12]))],
+            vec![(12, Started, None)],
         ),
         (
             "of two by one flag, only the first is known",
@@ -138,7 +220,7 @@ fn one_call_answers_every_delivery_before_it() {
 
 #[test]
 fn the_handler_is_told_by_its_function() {
-    let rows = found(&[watched(0, &[10]), sent(10, 10), delivered(15, 10), began(17, &[10])]);
+    let rows = found(&[watched(0), sent(10, 10), delivered(15, 10), began(17, &[10])]);
     let frame = rows.rows[0].handler.as_ref().and_then(|handler| handler.frame.clone()).expect("a function");
     assert_eq!((frame.file.to_string(), frame.line), ("b.py".into(), Some(10)));
 }
@@ -146,10 +228,12 @@ fn the_handler_is_told_by_its_function() {
 #[test]
 fn the_longest_part_of_a_delay_is_its_reason() {
     use HandlerWait::{Blocked, CCall, Gil, Nested, Nothing, WrongThread};
-    let on = || watched(0, &[10, 12]);
+    let on = || watched(0);
     let late = |waited| began_after(20 * MS, &[12], LATER, waited);
     for (name, events, expected) in [
         ("at once", vec![sent(0, 12), delivered(5, 12), began(MS - 1, &[12])], Some(Nothing)),
+        ("there was no CPU", vec![sent(0, 12), delivered(5, 12), late(queued(19 * MS + MS / 2))], None),
+        ("the machine was busy, too", vec![sent(0, 12), delivered(5, 12), late(queued(9 * MS))], Some(CCall)),
         ("blocked", vec![held(0, 12), delivered(19 * MS, 12), late(None)], Some(Blocked)),
         ("no CPU to be delivered on", vec![sent(0, 12), delivered(19 * MS, 12), late(None)], None),
         (
@@ -158,6 +242,16 @@ fn the_longest_part_of_a_delay_is_its_reason() {
             Some(CCall),
         ),
         ("has never been off its CPU", vec![sent(0, 12), delivered(5, 12), late(waited(0, 0))], Some(CCall)),
+        (
+            "ran on for a moment, and has advanced",
+            vec![sent(0, 12), delivered(5, 12), began_after(5 * MS, &[12], LATER, waited(0, 0))],
+            None,
+        ),
+        (
+            "ran on for a moment in C",
+            vec![sent(0, 12), delivered(5, 12), began_after(5 * MS, &[12], AT, waited(0, 0))],
+            Some(CCall),
+        ),
         (
             "waited for the GIL",
             vec![sent(0, 12), delivered_to(MAIN, 5, 12, waited(MS, MS)), late(waited(18 * MS, 17 * MS))],
@@ -227,6 +321,6 @@ fn in_handler(at: Nanos) -> Event {
 #[test]
 fn signals_that_never_begin_take_no_room() {
     let many = (0..5_000).flat_map(|n| [sent(2 * n, 40), delivered(2 * n + 1, 40)]);
-    let rows = found(&[watched(0, &[40])].into_iter().chain(many).collect::<Vec<_>>());
+    let rows = found(&[watched(0)].into_iter().chain(many).collect::<Vec<_>>());
     assert_eq!(rows.sum().totals.count, 5_000);
 }

@@ -6,20 +6,21 @@
 //! ```text
 //!  deliver(10) ── deliver(15) ── deliver(10) ── start(10) ── start(15)      the 10s began at once; 15 waited for them
 //!  deliver(10) ── (the window or the process ends)                          pending
+//!  deliver(10) ── start(10) ── start(15) ── end                             10 ended when 15 began
 //! ```
 
 use std::collections::{HashMap, VecDeque};
 
-use tracer_common::handler::SIGNALS;
-
 use super::row::{Begun, Row, Started};
-use crate::event::{Event, HandlerStart, Nanos, Pid};
+use crate::event::{Event, HandlerStart, Nanos, Pid, is_in};
 use crate::report::Outcome;
 
-/// Signals of one process whose handlers have not begun.
-const AWAITED: usize = 1024;
+/// Signals of one process whose handlers have not begun: more than a user may have queued on most systems.
+const AWAITED: usize = 16_384;
 /// Starts that are kept of one process: a signal's events of two CPUs may come after that of its handler.
 const STARTS: usize = 64;
+/// Handlers of one process that run: each inside of another.
+const RUNNING: usize = 1_024;
 
 /// The handlers of traced processes.
 #[derive(Debug, Default)]
@@ -29,22 +30,43 @@ pub struct Handlers {
 
 #[derive(Debug, Default)]
 struct Process {
-    /// Since when each signal has been watched.
-    watched: HashMap<u32, Nanos>,
+    /// Since when handlers are seen to begin.
+    watched: Option<Nanos>,
+    /// They are seen to end, too.
+    ends: bool,
     /// Delivered, and watched.
     awaiting: Vec<Row>,
     /// In the order of time.
     starts: VecDeque<HandlerStart>,
+    /// They have begun, and their ends are still to be seen.
+    running: Vec<Running>,
+}
+
+/// A signal whose handler runs.
+#[derive(Debug)]
+struct Running {
+    row: Row,
+    level: u32,
+    /// Of those that were called together, the end of the last one is seen.
+    is_last: bool,
+    /// When it was called is known.
+    exact: bool,
 }
 
 impl Handlers {
     /// Takes what is seen of handlers; returns signals of which nothing more will be seen.
     pub fn fold(&mut self, event: &Event) -> Vec<Row> {
         match event {
-            Event::HandlersWatched { at, pid, signals } => {
-                self.processes.entry(*pid).or_default().watch(*at, *signals)
+            Event::HandlersWatched { at, pid, starts, ends } => {
+                self.processes.entry(*pid).or_default().watch(*at, *starts, *ends)
+            }
+            Event::HandlersPending { pid, signals } => {
+                self.processes.get_mut(pid).map_or_else(Vec::new, |process| process.begun_unseen(*signals))
             }
             Event::HandlerStart(start) => self.processes.entry(start.task.pid).or_default().start(start),
+            Event::HandlerEnd { at, pid, level } => {
+                self.processes.get_mut(pid).map_or_else(Vec::new, |process| process.end(*at, *level))
+            }
             _ => Vec::new(),
         }
     }
@@ -71,18 +93,14 @@ impl Handlers {
 }
 
 impl Process {
-    fn watch(&mut self, at: Nanos, signals: u64) -> Vec<Row> {
-        let is_watched = |signal: u32| contains(signals, signal);
-        self.watched.retain(|signal, _| is_watched(*signal));
-        for signal in (1..=SIGNALS).filter(|signal| is_watched(*signal)) {
-            self.watched.entry(signal).or_insert(at);
-        }
-        self.awaiting.extract_if(.., |row| !is_watched(row.signal)).collect()
+    fn watch(&mut self, at: Nanos, starts: bool, ends: bool) -> Vec<Row> {
+        self.ends = ends;
+        self.watched = if starts { self.watched.or(Some(at)) } else { None };
+        if starts { Vec::new() } else { std::mem::take(&mut self.awaiting) }
     }
 
     fn delivered(&mut self, row: Row) -> Option<Row> {
-        let since = self.watched.get(&row.signal);
-        let is_watched = since.is_some_and(|&since| since <= row.delivered_at());
+        let is_watched = self.watched.is_some_and(|since| since <= row.delivered_at());
         let start = self.starts.iter().find(|start| answers(start, &row));
         match start.cloned() {
             Some(start) => Some(self.begin(row, &start)),
@@ -95,19 +113,29 @@ impl Process {
     }
 
     fn start(&mut self, start: &HandlerStart) -> Vec<Row> {
+        let before = self.running.extract_if(.., |running| running.is_before(start));
+        let mut done: Vec<_> = before.map(|running| running.ended(start.at)).collect();
         let answered: Vec<_> = self.awaiting.extract_if(.., |row| answers(start, row)).collect();
-        let begun = answered.into_iter().map(|row| self.begin(row, start)).collect();
+        let begun = answered.into_iter().map(|row| self.begin(row, start)).collect::<Vec<_>>();
+        if self.ends && self.running.len() + begun.len() <= RUNNING {
+            let last = 64 - start.signals.leading_zeros();
+            let (level, exact) = (start.level, start.exact);
+            let running = |row: Row| Running { is_last: row.signal == last, row, level, exact };
+            self.running.extend(begun.into_iter().map(running));
+        } else {
+            done.extend(begun);
+        }
         if self.starts.len() == STARTS {
             self.starts.pop_front();
         }
         self.starts.push_back(start.clone());
-        begun
+        done
     }
 
     fn begin(&self, mut row: Row, start: &HandlerStart) -> Row {
         let delivered = row.delivered_at();
-        let is_first = start.signals.trailing_zeros() + 1 == row.signal;
-        let other = |other: &&HandlerStart| !contains(other.signals, row.signal);
+        let is_first = start.exact && start.signals.trailing_zeros() + 1 == row.signal;
+        let other = |other: &&HandlerStart| !is_in(other.signals, row.signal);
         let between = |other: &HandlerStart| (delivered..start.at).contains(&other.at);
         let running = self.starts.iter().rev().find(|other| other.at <= delivered);
         row.begun = Begun::Started(Started {
@@ -117,8 +145,22 @@ impl Process {
             waited: start.waited,
             follows_other: !is_first || self.starts.iter().filter(other).any(between),
             previous: running.map(|other| (other.space, other.code)),
+            ended: None,
         });
         row
+    }
+
+    /// Handlers have returned that were called at this level.
+    fn end(&mut self, at: Nanos, level: u32) -> Vec<Row> {
+        self.running
+            .extract_if(.., |running| running.level == level)
+            .map(|running| running.ended(at))
+            .collect()
+    }
+
+    /// At the end these have still to begin; when the others began was lost.
+    fn begun_unseen(&mut self, pending: u64) -> Vec<Row> {
+        self.awaiting.extract_if(.., |row| !is_in(pending, row.signal)).collect()
     }
 
     fn finish(self) -> Vec<Row> {
@@ -127,16 +169,25 @@ impl Process {
             outcome: Outcome::Pending,
             ..row
         });
-        pending.collect()
+        pending.chain(self.running.into_iter().map(|running| running.row)).collect()
+    }
+}
+
+impl Running {
+    /// Of handlers that are called one after another, the one before has ended.
+    fn is_before(&self, start: &HandlerStart) -> bool {
+        self.exact && self.level == start.level && !is_in(start.signals, self.row.signal)
+    }
+
+    fn ended(mut self, at: Nanos) -> Row {
+        if self.is_last {
+            self.row.end_handler(at);
+        }
+        self.row
     }
 }
 
 /// Whether this start is the answer to a signal that was delivered.
 fn answers(start: &HandlerStart, row: &Row) -> bool {
-    contains(start.signals, row.signal) && row.delivered_at() <= start.at
-}
-
-/// Bit N - 1 is set for signal N.
-fn contains(signals: u64, signal: u32) -> bool {
-    signals >> (signal.wrapping_sub(1) & 63) & 1 == 1
+    is_in(start.signals, row.signal) && row.delivered_at() <= start.at
 }

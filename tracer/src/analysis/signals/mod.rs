@@ -13,6 +13,7 @@
 #[cfg(test)]
 mod handler_tests;
 mod handlers;
+mod open;
 mod origin;
 mod row;
 mod rows;
@@ -23,16 +24,15 @@ mod waits;
 use std::collections::{HashMap, VecDeque};
 
 use self::handlers::Handlers;
-use self::origin::is_sent;
+use self::open::Open;
+pub use self::origin::{is_sent, origin};
 use self::row::Row;
 use self::rows::Rows;
-use super::signal_names::is_standard;
 use super::traced::Traced;
-use crate::event::{Event, Exit, Nanos, Pid, SignalDeliver, SignalGenerate};
+use crate::event::{Event, Exit, Nanos, Pid, SignalDeliver, SignalGenerate, SignalsPending};
 use crate::report::{Bounded, Signal};
 use crate::symbols::Symbols;
 
-const SIGKILL: u32 = 9;
 /// How far an event of one CPU may be behind those of another.
 const DISORDER: Nanos = 1_000_000;
 /// Deliveries whose generation may still come.
@@ -47,14 +47,6 @@ pub struct Signals {
     rows: Rows,
 }
 
-/// What is pending in one process.
-#[derive(Debug, Default)]
-struct Open {
-    rows: Vec<Row>,
-    /// The first SIGKILL that was delivered while one of them could have been meant.
-    killed: Option<SignalDeliver>,
-}
-
 impl Signals {
     /// Takes what happens to signals, and the ends of processes that they are for.
     pub fn fold(&mut self, event: &Event, traced: &Traced) {
@@ -62,6 +54,7 @@ impl Signals {
             Event::SignalGenerate(signal) => self.generate(signal, traced),
             Event::SignalDeliver(delivery) => self.deliver(delivery),
             Event::Exit(exit) if exit.last_thread => self.exit(exit),
+            Event::SignalsPending(pending) => self.check(pending),
             _ => self.rows.extend(self.handlers.fold(event)),
         }
     }
@@ -76,13 +69,15 @@ impl Signals {
     }
 
     fn generate(&mut self, signal: &SignalGenerate, traced: &Traced) {
-        let row = Row::new(signal);
         let received = traced.contains(signal.target.pid);
-        if received && row.is_open() {
+        let row = Row::new(signal, received);
+        if !(received || is_sent(row.origin) && traced.contains(signal.current.pid)) {
+            return;
+        }
+        if row.is_open() {
             self.open(row);
             self.deliver_early(signal.at);
-        } else if received || is_sent(row.origin) && traced.contains(signal.current.pid) {
-            // Decided at once, or for a process whose deliveries are not seen.
+        } else {
             self.rows.push(row);
         }
     }
@@ -92,7 +87,19 @@ impl Signals {
         if let Some(accepted) = open.accepted_before(&row) {
             self.rows.push(accepted);
         }
-        open.rows.push(row);
+        open.push(row);
+    }
+
+    /// Processes with signals whose fate has not been seen.
+    pub fn undecided(&self) -> impl Iterator<Item = Pid> {
+        self.open.iter().filter(|(_, open)| !open.is_empty()).map(|(pid, _)| *pid)
+    }
+
+    /// What the kernel says at the end.
+    fn check(&mut self, pending: &SignalsPending) {
+        if let Some(open) = self.open.get_mut(&pending.pid) {
+            self.rows.extend(open.check(pending));
+        }
     }
 
     fn deliver(&mut self, delivery: &SignalDeliver) {
@@ -129,56 +136,12 @@ impl Signals {
 
     fn exit(&mut self, exit: &Exit) {
         if let Some(open) = self.open.remove(&exit.task.pid) {
-            self.rows.extend(open.exit(exit.wait_status & 0x7f));
+            let mut rows = open.exit(exit.wait_status & 0x7f);
+            if exit.out_of_memory {
+                rows.iter_mut().for_each(Row::is_for_memory);
+            }
+            self.rows.extend(rows);
         }
         self.rows.extend(self.handlers.exit(exit.task.pid));
-    }
-}
-
-impl Open {
-    /// Whether a delivery can be that of a signal that is pending here.
-    fn fits(&self, delivery: &SignalDeliver) -> bool {
-        self.rows.iter().any(|row| row.fits(delivery) || row.is_killed_by(delivery))
-    }
-
-    /// The signal that is delivered, if it can be told already: of those that fit, one aimed at the thread comes first,
-    /// as the kernel takes these first. <https://github.com/torvalds/linux/blob/v6.12/kernel/signal.c> (`dequeue_signal`)
-    fn deliver(&mut self, delivery: &SignalDeliver) -> Option<Row> {
-        if delivery.signal == SIGKILL {
-            self.killed.get_or_insert_with(|| delivery.clone());
-            return None;
-        }
-        let fitting = self.rows.iter().enumerate().filter(|(_, row)| row.fits(delivery));
-        let (index, _) = fitting.min_by_key(|(index, row)| (row.group, *index))?;
-        let mut row = self.rows.remove(index);
-        row.deliver(delivery);
-        Some(row)
-    }
-
-    /// A standard signal is queued once. That it is queued again shows that the one before has been taken without
-    /// being delivered: by sigwait(2) or through a signalfd(2).
-    fn accepted_before(&mut self, again: &Row) -> Option<Row> {
-        let index = self.rows.iter().position(|row| is_standard(row.signal) && row.is_in_queue_of(again))?;
-        let mut row = self.rows.remove(index);
-        row.accept();
-        Some(row)
-    }
-
-    /// The process has ended: this signal has killed it, or none. The others will never be delivered.
-    fn exit(mut self, signal: u32) -> Vec<Row> {
-        if let Some(row) = self.rows.iter_mut().find(|row| row.signal == signal) {
-            row.kill(self.killed.as_ref());
-        }
-        self.rows
-    }
-
-    /// The window has ended.
-    fn finish(mut self) -> impl Iterator<Item = Row> {
-        if let Some(delivery) = &self.killed {
-            let candidates = self.rows.iter_mut().filter(|row| row.is_killed_by(delivery));
-            let kills = candidates.min_by_key(|row| (row.signal != SIGKILL, row.at));
-            kills.into_iter().for_each(|row| row.kill(Some(delivery)));
-        }
-        self.rows.into_iter().map(Row::give_up)
     }
 }

@@ -6,8 +6,8 @@ use crate::analysis::causes::syscall_name;
 use crate::analysis::lines;
 use crate::analysis::signal_names::{Action, default_action, signal_name};
 use crate::event::{
-    Bytes, Handler, Nanos, SignalDeliver, SignalGenerate, SignalInfo, SignalResult, StackId, Task, Tid,
-    Waited,
+    Bytes, Handler, Nanos, SignalDeliver, SignalGenerate, SignalInfo, SignalResult, SignalsPending, StackId,
+    Task, Tid, Waited,
 };
 use crate::report::{
     self, Disposition, HandlerState, Interrupted, Name, Origin, Outcome, Sender, Signal, SignalTarget,
@@ -32,6 +32,10 @@ pub struct Row {
     pub target: Task,
     pub group: bool,
     pub blocked: bool,
+    /// The target is traced: what its handlers are is known.
+    pub traced: bool,
+    /// What the main thread had waited for at the generation.
+    pub main_before: Option<Waited>,
     /// The thread that took it.
     pub receiver: Option<Tid>,
     pub delivered_after: Option<Nanos>,
@@ -81,6 +85,8 @@ pub struct Started {
     pub follows_other: bool,
     /// The handler that had begun last before the delivery.
     pub previous: Option<Site>,
+    /// When it returned, from the generation.
+    pub ended: Option<Nanos>,
 }
 
 /// Who sent a signal.
@@ -93,7 +99,7 @@ pub struct Who {
 
 impl Row {
     /// A signal as it was generated; what became of it is open unless the kernel has decided at once.
-    pub fn new(signal: &SignalGenerate) -> Self {
+    pub fn new(signal: &SignalGenerate, traced: bool) -> Self {
         let origin = origin(signal);
         let (outcome, disposition) = outcome_at_once(signal);
         Self {
@@ -106,6 +112,8 @@ impl Row {
             target: signal.target,
             group: signal.group,
             blocked: signal.blocked,
+            traced,
+            main_before: signal.main,
             receiver: None,
             delivered_after: None,
             interrupted: None,
@@ -133,10 +141,19 @@ impl Row {
         self.receive(delivery);
         (self.disposition, self.outcome) = match delivery.handler {
             Handler::Python => (Some(Disposition::Python), Outcome::Handled),
+            // CPython's, if it is a Python, which nobody has looked at.
+            Handler::C if !self.traced => (None, Outcome::Handled),
             Handler::C => (Some(Disposition::C), Outcome::Handled),
             Handler::Ignore => (Some(Disposition::Ignored), Outcome::Ignored),
             Handler::Default => (Some(Disposition::Default), default_outcome(self.signal)),
         };
+    }
+
+    /// Its handler has returned.
+    pub fn end_handler(&mut self, at: Nanos) {
+        if let Begun::Started(started) = &mut self.begun {
+            started.ended = Some(at.saturating_sub(self.at));
+        }
     }
 
     /// Whether CPython was told of it, to call a function of the program.
@@ -177,9 +194,26 @@ impl Row {
         (self.disposition, self.outcome) = (Some(Disposition::Default), Outcome::Killed);
     }
 
+    /// Its process was to give its memory back.
+    pub fn is_for_memory(&mut self) {
+        if (self.signal, self.origin) == (SIGKILL, Origin::Kernel) {
+            self.origin = Origin::Oom;
+        }
+    }
+
     /// The program took it without its being delivered.
     pub fn accept(&mut self) {
         self.outcome = Outcome::Handled;
+    }
+
+    /// It waits no more, and its delivery was not seen.
+    pub fn vanish(&mut self, now: &SignalsPending) {
+        self.outcome = match () {
+            // Nobody waits for a signal that is not blocked: its delivery was lost.
+            () if !self.blocked => Outcome::Unknown,
+            () if now.ignores(self.signal) => Outcome::Ignored,
+            () => Outcome::Handled,
+        };
     }
 
     /// Nothing more will be seen of it.
@@ -196,13 +230,6 @@ impl Row {
     pub fn is_killed_by(&self, delivery: &SignalDeliver) -> bool {
         let terminates = !self.blocked && default_action(self.signal) == Action::Terminate;
         terminates && delivery.signal == SIGKILL && self.at <= delivery.at
-    }
-
-    /// Whether both wait in the same queue: that of the process, or that of the thread.
-    pub fn is_in_queue_of(&self, other: &Self) -> bool {
-        let queue =
-            |row: &Self| (row.signal, row.group, row.target.pid, (!row.group).then_some(row.target.tid));
-        queue(self) == queue(other)
     }
 
     fn receive(&mut self, delivery: &SignalDeliver) {
@@ -234,6 +261,7 @@ impl Row {
 
     fn handler_state(&self) -> HandlerState {
         match self.begun {
+            _ if self.disposition.is_none() && self.outcome == Outcome::Handled => HandlerState::Unknown,
             _ if !self.is_pythons() => HandlerState::None,
             Begun::Unknown => HandlerState::Unknown,
             Begun::Pending => HandlerState::Pending,
@@ -247,8 +275,9 @@ impl Row {
         Some(report::Handler {
             frame: function.map(|id| lines::frame(symbols, id)),
             started_after_ns: started.after,
-            ended_after_ns: None,
+            ended_after_ns: started.ended,
             waited_for: waits::reason(self, started, symbols),
+            run_queue_ns: waits::run_queue(self, started),
         })
     }
 

@@ -104,6 +104,56 @@ fn a_delivery_closes_the_generation_before_it() {
 }
 
 #[test]
+fn what_does_not_wait_any_more_is_decided() {
+    let held = |number| Event::SignalGenerate(SignalGenerate { blocked: true, ..generate(10, number) });
+    let aimed = Event::SignalGenerate(SignalGenerate { group: false, target: THREAD, ..generate(10, 10) });
+    let on = |number: u32| 1_u64 << (number - 1);
+    let pending = |shared, thread, ignored| {
+        let threads = vec![(7, 0), (8, thread)];
+        Event::SignalsPending(crate::event::SignalsPending { pid: 7, shared, threads, ignored })
+    };
+    let kill = || delivered(12, MAIN, 9, Handler::Default);
+    for (name, events, expected) in [
+        ("held back", vec![held(10), pending(on(10), 0, 0)], Outcome::Blocked),
+        ("taken by sigwait", vec![held(10), pending(on(12), 0, 0)], Outcome::Handled),
+        ("ignored after all", vec![held(10), pending(0, 0, on(10))], Outcome::Ignored),
+        ("of a process that is stopped", vec![sent(10, 10), pending(on(10), 0, 0)], Outcome::Pending),
+        ("its delivery is lost", vec![sent(10, 10), pending(0, on(10), 0)], Outcome::Unknown),
+        ("of a thread", vec![aimed.clone(), pending(0, on(10), 0)], Outcome::Pending),
+        ("of another queue", vec![aimed, pending(on(10), 0, 0)], Outcome::Unknown),
+        ("it has killed", vec![sent(10, 15), kill(), pending(0, 0, 0)], Outcome::Killed),
+    ] {
+        let rows = found(&events);
+        assert_eq!(rows.rows.iter().map(|row| row.outcome).collect::<Vec<_>>(), [expected], "{name}");
+    }
+}
+
+#[test]
+fn what_is_sent_to_others_is_followed_to_its_delivery() {
+    let other = task(50, 50);
+    let to_other = || Event::SignalGenerate(signal(10, MAIN, other));
+    for (name, handler, expected) in [
+        ("handled, in C or in Python", Handler::C, (None, HandlerState::Unknown, Outcome::Handled)),
+        ("killed", Handler::Default, (Some(Disposition::Default), HandlerState::None, Outcome::Killed)),
+        ("ignored", Handler::Ignore, (Some(Disposition::Ignored), HandlerState::None, Outcome::Ignored)),
+    ] {
+        let row = &found(&[to_other(), delivered(15, other, 10, handler)]).rows[0];
+        assert_eq!((row.disposition, row.handler_state, row.outcome), expected, "{name}");
+    }
+    assert_eq!(fates(&found(&[to_other()])), [(10, Outcome::Pending, None)]);
+}
+
+#[test]
+fn a_burst_is_told_to_the_last_signal() {
+    let burst = (0..20_000)
+        .map(|n| sent(n, 40))
+        .chain((0..20_000).map(|n| delivered(30_000 + n, MAIN, 40, Handler::C)));
+    let rows = found(&burst.collect::<Vec<_>>());
+    assert_eq!(rows.sum().totals.count, 20_000);
+    assert!(rows.rows.iter().all(|row| row.outcome == Outcome::Handled));
+}
+
+#[test]
 fn a_delivered_sigkill_stands_for_the_signal_that_kills() {
     let kill = |at, task| delivered(at, task, 9, Handler::Default);
     let blocked = Event::SignalGenerate(SignalGenerate { blocked: true, ..generate(10, 15) });

@@ -1,8 +1,8 @@
 //! What kept a Python handler from beginning at once.
 //!
-//! From the generation of a signal to its delivery the mask may block it. From there the main thread either runs, and
-//! then is in C, since between two instructions of bytecode it looks for signals; or it does not run, and then waits
-//! for the GIL, or sleeps because it was another thread that the signal woke.
+//! From the generation of a signal to its delivery the mask may block it. Else the main thread either runs, and then is
+//! in C, since between two instructions of bytecode it looks for signals; or it does not run, and then waits for the
+//! GIL, or for a CPU, or sleeps because it was another thread that the signal woke.
 
 use super::row::{Row, Site, Started};
 use crate::event::{Nanos, StackId, Waited};
@@ -11,8 +11,10 @@ use crate::symbols::Symbols;
 
 /// No wait: a handler begins some tens of microseconds after the delivery, later if the machine is busy.
 const AT_ONCE: Nanos = 1_000_000;
+/// What looks like so much time on a CPU is: a hypervisor takes a few milliseconds at a time, which nobody sees.
+const NOT_STOLEN: Nanos = 10_000_000;
 
-/// The reason, `None` where it is not known.
+/// The reason, `None` where it is not known, or where there was only no CPU: see [`run_queue`].
 pub fn reason(row: &Row, started: &Started, symbols: &Symbols) -> Option<HandlerWait> {
     if started.after.is_some_and(|after| after < AT_ONCE) {
         return Some(HandlerWait::Nothing);
@@ -21,35 +23,57 @@ pub fn reason(row: &Row, started: &Started, symbols: &Symbols) -> Option<Handler
         return Some(HandlerWait::Nested);
     }
     let (after, before) = (started.after?, row.delivered_after?);
-    let waited = after.saturating_sub(before);
-    if before > waited {
-        return row.blocked.then_some(HandlerWait::Blocked);
+    // Another thread took what the main thread's mask kept from it.
+    if !row.blocked || row.group && row.is_of_other_thread() {
+        return of_main_thread(row, started, after, row.main_before);
     }
-    of_main_thread(row, started, waited)
+    if before * 2 >= after {
+        return Some(HandlerWait::Blocked);
+    }
+    of_main_thread(row, started, after.saturating_sub(before), row.main)
 }
 
-/// Why the main thread did not call the handler of a delivered signal.
-fn of_main_thread(row: &Row, started: &Started, waited: Nanos) -> Option<HandlerWait> {
-    let most = |part: Nanos| part * 2 >= waited;
-    // It has not advanced by one instruction.
+/// From the generation to the begin, how long the main thread was ready and had no CPU.
+pub fn run_queue(row: &Row, started: &Started) -> Option<Nanos> {
+    started.after?;
+    started.waited.map(|now| since(row.main_before, now).run_queue)
+}
+
+/// Why the main thread did not call the handler for so long. A busy machine makes every wait longer, and is no reason
+/// for it: what counts is the rest.
+fn of_main_thread(
+    row: &Row,
+    started: &Started,
+    waited: Nanos,
+    before: Option<Waited>,
+) -> Option<HandlerWait> {
+    // It has not advanced by one instruction, nor come out of a system call, after which it may have gone on to wait for
+    // the GIL.
     let stays = !row.is_of_other_thread() && row.stack() != 0 && row.stack() == started.stack;
-    match started.waited.map(|now| since(row.main, now)) {
-        Some(main) if most(main.gil) => Some(HandlerWait::Gil),
-        Some(main) if most(waited.saturating_sub(main.off_cpu)) => Some(HandlerWait::CCall),
-        Some(_) if row.is_of_other_thread() && row.main_slept() => Some(HandlerWait::WrongThread),
-        Some(main) if stays && main.gil == 0 => Some(HandlerWait::CCall),
-        // Out of an interrupted system call it may have gone on to wait for the GIL.
-        None if stays && !row.interrupted_call() => Some(HandlerWait::CCall),
-        _ => None,
+    let in_c = stays && !row.interrupted_call();
+    let Some(main) = started.waited.map(|now| since(before, now)) else {
+        return in_c.then_some(HandlerWait::CCall);
+    };
+    let (on_cpu, rest) = (waited.saturating_sub(main.off_cpu), waited.saturating_sub(main.run_queue));
+    let asleep = main.off_cpu.saturating_sub(main.gil + main.run_queue);
+    let most = |part: Nanos| part * 2 >= rest;
+    match () {
+        () if rest < AT_ONCE => None,
+        () if most(main.gil) => Some(HandlerWait::Gil),
+        () if most(on_cpu) => (in_c || on_cpu >= NOT_STOLEN).then_some(HandlerWait::CCall),
+        () if asleep * 4 >= rest * 3 && stays => Some(HandlerWait::CCall),
+        () if most(asleep) && row.is_of_other_thread() && row.main_slept() => Some(HandlerWait::WrongThread),
+        () => None,
     }
 }
 
-/// What the main thread has waited for since the delivery; it had not, if nothing was known of it then.
+/// What the main thread has waited for since then; it had not, if nothing was known of it then.
 fn since(before: Option<Waited>, now: Waited) -> Waited {
-    let before = before.map_or((0, 0), |before| (before.off_cpu, before.gil));
+    let part = |of: fn(&Waited) -> Nanos| of(&now).saturating_sub(before.as_ref().map_or(0, of));
     Waited {
-        off_cpu: now.off_cpu.saturating_sub(before.0),
-        gil: now.gil.saturating_sub(before.1),
+        off_cpu: part(|waited| waited.off_cpu),
+        gil: part(|waited| waited.gil),
+        run_queue: part(|waited| waited.run_queue),
         asleep: now.asleep,
     }
 }

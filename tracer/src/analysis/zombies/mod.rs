@@ -7,6 +7,7 @@
 //! A child whose parent ignores SIGCHLD is reaped by the kernel at once and is no zombie:
 //! <https://github.com/torvalds/linux/blob/v6.12/kernel/signal.c> (`do_notify_parent`)
 
+mod notice;
 #[cfg(test)]
 mod tests;
 
@@ -15,8 +16,10 @@ use std::collections::{HashMap, VecDeque};
 use super::lines;
 use super::signal_names::signal_name;
 use super::traced::Traced;
-use crate::event::{Bytes, Event, Exit, Fork, Nanos, Pid, SignalGenerate, SignalInfo, StackId};
-use crate::report::{self, Bounded, Name, Row as _};
+use crate::event::{
+    Bytes, Event, Exit, Fork, Nanos, Pid, SignalDeliver, SignalGenerate, SignalInfo, StackId,
+};
+use crate::report::{self, Bounded, Name, Notice, Row as _};
 use crate::symbols::Symbols;
 
 /// A zombie is worth a row from here on.
@@ -38,7 +41,10 @@ pub struct Zombies {
     children: HashMap<Pid, Child>,
     /// Children without `Reaped` that the kernel has let go of.
     freed: VecDeque<(Nanos, Pid)>,
+    /// Where main threads were blocked when the window ended.
     doing: HashMap<Pid, StackId>,
+    /// Where main threads were last seen to run.
+    running: HashMap<Pid, StackId>,
     rows: Vec<Row>,
     omitted: report::Omitted<report::ZombieTotals>,
     /// Processes that ended.
@@ -58,6 +64,7 @@ struct Child {
     exited: Option<Nanos>,
     /// Its parent was told: from here on it could have been waited for.
     notified: Option<Nanos>,
+    notice: Option<Notice>,
     was_zombie: bool,
     is_zombie: bool,
 }
@@ -76,6 +83,8 @@ enum End {
     Reaped,
     /// Let go of by the kernel: reaped some time before.
     Freed,
+    /// Its parent has ended: now somebody else is to wait for it.
+    Parent,
     /// It still is one.
     Window,
 }
@@ -85,11 +94,15 @@ impl Zombies {
     pub fn fold(&mut self, event: &Event, traced: &Traced) {
         match event {
             Event::Fork(fork) if fork.is_process() => self.fork(fork),
-            Event::Exec { task, comm, .. } => self.rename(task.pid, comm),
+            Event::Exec(exec) => self.rename(exec.task.pid, &exec.comm),
             Event::ThreadName { task, comm } if task.tid == task.pid => self.rename(task.pid, comm),
             Event::Reparented { pid, new_ppid, .. } => self.reparent(*pid, *new_ppid),
-            Event::Exit(exit) if exit.last_thread => self.exit(exit, traced),
+            Event::Exit(exit) if exit.last_thread => {
+                self.exit(exit, traced);
+                self.abandon(exit.at, exit.task.pid);
+            }
             Event::SignalGenerate(signal) if is_death_notice(signal) => self.notify(signal, traced),
+            Event::SignalDeliver(delivery) if delivery.signal == SIGCHLD => self.deliver(delivery),
             Event::Reaped { at, child, .. } => self.reap(*at, *child),
             Event::Free { at, pid } => self.free(*at, *pid),
             Event::ZombieAtStart { pid, ppid, comm, wait_status } => {
@@ -100,6 +113,7 @@ impl Zombies {
             Event::Doing { pid, stack } => {
                 self.doing.insert(*pid, *stack);
             }
+            Event::Samples { key, .. } if key.tid == key.pid => _ = self.running.insert(key.pid, key.stack),
             _ => {}
         }
     }
@@ -112,13 +126,21 @@ impl Zombies {
             self.end(child, duration_ns, End::Window);
         }
         self.sort();
-        let mut rows: Bounded<_> = self.rows.iter().map(|row| row.zombie(symbols, &self.doing)).collect();
+        let mut rows: Bounded<_> =
+            self.rows.iter().map(|row| row.zombie(symbols, self.doing_of(row))).collect();
         if self.omitted.omitted > 0 {
             let rest = rows.rest.get_or_insert_default();
             rest.omitted += self.omitted.omitted;
             rest.totals.zombie_ns += self.omitted.totals.zombie_ns;
         }
         rows
+    }
+
+    /// Where its parent is: blocked, or else where it ran last.
+    fn doing_of(&self, row: &Row) -> Option<StackId> {
+        let parent = &row.child.ppid;
+        let still = row.end == End::Window;
+        self.doing.get(parent).or_else(|| self.running.get(parent)).copied().filter(|_| still)
     }
 
     fn fork(&mut self, fork: &Fork) {
@@ -155,6 +177,15 @@ impl Zombies {
         self.exited += u64::from(self.children[&pid].notified.is_none());
     }
 
+    /// The zombies of a parent that has ended are another's.
+    fn abandon(&mut self, at: Nanos, parent: Pid) {
+        let is_its = |child: &Child| child.ppid == parent && child.begin().is_some();
+        let zombies: Vec<_> = self.children.extract_if(|_, child| is_its(child)).collect();
+        for (_, child) in zombies {
+            self.end(child, at, End::Parent);
+        }
+    }
+
     fn notify(&mut self, signal: &SignalGenerate, traced: &Traced) {
         if !traced.contains(signal.target.pid) {
             return;
@@ -162,7 +193,15 @@ impl Zombies {
         let child = self.child(signal.current.pid, signal.target.pid, &signal.comm);
         let first = child.begin().is_none();
         child.notified.get_or_insert(signal.at);
+        child.notice.get_or_insert_with(|| notice::sent(signal));
         self.exited += u64::from(first);
+    }
+
+    /// One SIGCHLD may stand for several children.
+    fn deliver(&mut self, delivery: &SignalDeliver) {
+        for child in self.children.values_mut().filter(|child| child.ppid == delivery.task.pid) {
+            child.notice = child.notice.map(|known| notice::delivered(known, delivery));
+        }
     }
 
     fn reap(&mut self, at: Nanos, pid: Pid) {
@@ -235,7 +274,7 @@ impl Child {
 }
 
 impl Row {
-    fn zombie(&self, symbols: &Symbols, doing: &HashMap<Pid, StackId>) -> report::Zombie {
+    fn zombie(&self, symbols: &Symbols, doing: Option<StackId>) -> report::Zombie {
         let child = &self.child;
         let signal = child.wait_status.map(|status| status & 0x7f).filter(|signal| *signal != 0);
         report::Zombie {
@@ -250,9 +289,11 @@ impl Row {
             exited_at_ns: child.begin().filter(|_| !child.was_zombie),
             zombie_ns: self.zombie_ns,
             end_is_upper_bound: self.end == End::Freed,
-            reaped: self.end != End::Window,
+            reaped: matches!(self.end, End::Reaped | End::Freed),
+            parent_ended: self.end == End::Parent,
             spawned_at: child.forked_at.and_then(|stack| lines::stack_of(symbols, stack)),
-            parent_doing: doing.get(&child.ppid).and_then(|stack| lines::stack_of(symbols, *stack)),
+            parent_doing: doing.and_then(|stack| lines::stack_of(symbols, stack)),
+            sigchld: child.notice,
         }
     }
 }

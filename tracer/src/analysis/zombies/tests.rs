@@ -42,6 +42,12 @@ fn a_zombie_lives_from_its_parents_notice_to_its_reaping() {
         ),
         ("its parent ignores SIGCHLD", vec![died.clone(), free(124 * MS)], vec![]),
         ("still one", vec![died.clone(), notice(110 * MS), still], found(890 * MS, false, false)),
+        (
+            "its parent ends",
+            vec![died.clone(), notice(110 * MS), exit(310 * MS, 7, 1, 9), free(900 * MS)],
+            found(200 * MS, false, false),
+        ),
+        ("its parent ends at once", vec![died.clone(), notice(110 * MS), exit(111 * MS, 7, 1, 9)], vec![]),
         ("its end was lost", vec![died.clone()], vec![]),
     ] {
         let (_, rows) = zombies(&[vec![born.clone()], events].concat());

@@ -111,6 +111,8 @@ vocabulary! {
         LoopBlocked = "loop_blocked",
         /// A thread did not move at all.
         Stuck = "stuck",
+        /// A child is asked without a pause whether it has ended.
+        ChildPoll = "child_poll",
         /// One line took much of the CPU time.
         HotLine = "hot_line",
         /// The trace itself is incomplete.

@@ -31,7 +31,7 @@ pub struct HotLine {
     pub self_samples: u64,
     /// Samples with this line anywhere in the stack.
     pub total_samples: u64,
-    /// Time asleep with this line innermost.
+    /// Off-CPU time with this line innermost.
     pub off_cpu_ns: u64,
 }
 
@@ -42,7 +42,7 @@ pub struct HotTotals {
     pub self_samples: u64,
     /// Samples, anywhere in the stack: one sample counts for each of its lines.
     pub total_samples: u64,
-    /// Time asleep.
+    /// Off-CPU time.
     pub off_cpu_ns: u64,
 }
 
@@ -71,7 +71,7 @@ pub struct HotStack {
     pub stack: Stack,
     /// On-CPU samples.
     pub samples: u64,
-    /// Time asleep.
+    /// Off-CPU time.
     pub off_cpu_ns: u64,
 }
 
@@ -80,7 +80,7 @@ pub struct HotStack {
 pub struct HotStackTotals {
     /// On-CPU samples.
     pub samples: u64,
-    /// Time asleep.
+    /// Off-CPU time.
     pub off_cpu_ns: u64,
 }
 

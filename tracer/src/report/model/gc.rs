@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::frame::Frame;
+use super::frame::{Frame, Stack};
 use super::vocabulary::vocabulary;
 use crate::report::bounded::add_known;
 use crate::report::{Bounded, Row};
@@ -12,7 +12,7 @@ use crate::report::{Bounded, Row};
 pub struct Gc {
     /// How they were seen.
     pub method: GcMethod,
-    /// By process, generation and line, dearest first.
+    /// By process, generation and line, the most time first.
     pub pauses: Bounded<GcPauses>,
 }
 
@@ -33,6 +33,12 @@ pub struct GcPauses {
     pub collected: Option<u64>,
     /// The line that set them off.
     pub started_by: Option<Frame>,
+    /// The whole stack of the longest one, where that was kept.
+    pub stack: Option<Stack>,
+    /// Threads that waited for the GIL until the end of one of them, at most.
+    pub waiters: Option<u64>,
+    /// Seen by samples: count and times are lower bounds.
+    pub sampled: bool,
 }
 
 /// What `GcPauses` rows add up to.

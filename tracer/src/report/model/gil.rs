@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::frame::Frame;
-use crate::report::{Bounded, Row};
+use super::switches::Cause;
+use crate::report::{Bounded, Name, Row};
 
 /// What waiting for the GIL cost. One acquisition can sleep several times.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -18,6 +19,10 @@ pub struct Gil {
     pub held_ns: Option<u64>,
     /// Who held it while others waited, longest first.
     pub holders: Bounded<GilHolder>,
+    /// Who slept with the GIL in hand, longest first.
+    pub blocked_while_held: Bounded<BlockedHolder>,
+    /// Why holders are not known, where they are not.
+    pub holders_unknown: Option<String>,
 }
 
 /// A thread that held the GIL while others waited.
@@ -29,7 +34,7 @@ pub struct GilHolder {
     pub tid: u32,
     /// The line it was at.
     pub frame: Option<Frame>,
-    /// For how long.
+    /// For how long: each moment counts once, however many waited.
     pub held_while_others_waited_ns: u64,
 }
 
@@ -45,5 +50,43 @@ impl Row for GilHolder {
 
     fn add_to(&self, totals: &mut GilHolderTotals) {
         totals.held_while_others_waited_ns += self.held_while_others_waited_ns;
+    }
+}
+
+/// A line at which a thread slept without giving the GIL away.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct BlockedHolder {
+    /// Process.
+    pub pid: u32,
+    /// What it waited for.
+    pub cause: Cause,
+    /// The system call it slept in.
+    pub syscall: Option<String>,
+    /// Path, socket peer or lock's line.
+    pub object: Option<Name>,
+    /// The innermost line.
+    pub frame: Option<Frame>,
+    /// How often.
+    pub count: u64,
+    /// For how long.
+    pub off_cpu_ns: u64,
+}
+
+/// What `BlockedHolder` rows add up to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockedHolderTotals {
+    /// How often.
+    pub count: u64,
+    /// For how long.
+    pub off_cpu_ns: u64,
+}
+
+impl Row for BlockedHolder {
+    type Totals = BlockedHolderTotals;
+    const LIMIT: usize = 200;
+
+    fn add_to(&self, totals: &mut BlockedHolderTotals) {
+        totals.count += self.count;
+        totals.off_cpu_ns += self.off_cpu_ns;
     }
 }

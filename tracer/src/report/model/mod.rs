@@ -8,6 +8,8 @@ mod frame;
 mod frames;
 mod gc;
 mod gil;
+mod kills;
+mod loops;
 mod processes;
 mod quality;
 mod reads;
@@ -23,17 +25,19 @@ pub use frames::{
     Entries, EntriesTotals, EntryMetric, EntryRow, Frames, HotLine, HotStack, HotStackTotals, HotTotals,
 };
 pub use gc::{Gc, GcMethod, GcPauses, GcTotals};
-pub use gil::{Gil, GilHolder, GilHolderTotals};
-pub use processes::{Orphan, ParentEnd, Processes, Zombie, ZombieTotals};
-pub use quality::{Overhead, Quality, Records, Samples, Shed};
-pub use reads::{Advice, FileKind, Read, ReadTotals};
+pub use gil::{BlockedHolder, BlockedHolderTotals, Gil, GilHolder, GilHolderTotals};
+pub use kills::{Kill, KillAim, KillEnd, KillLeft, KillReached};
+pub use loops::{Loop, LoopBlock, LoopBlockTotals, LoopTotals};
+pub use processes::{Notice, Orphan, ParentEnd, Processes, Zombie, ZombieTotals};
+pub use quality::{Overhead, ProgramTime, Quality, Records, Samples, Shed};
+pub use reads::{Advice, FileKind, Read, ReadTotals, Through};
 pub use schema::Schema;
 pub use signals::{
     Disposition, Handler, HandlerState, HandlerWait, Interrupted, Origin, Outcome, Sender, Signal,
     SignalTarget, SignalTotals,
 };
-pub use switches::{AfterCall, Cause, CauseTotals, SwitchCause, Switches, Waker, WakerTotals};
-pub use target::{Ended, Host, Process, Target, TracerInfo, Window};
+pub use switches::{AfterCall, Cause, CauseTotals, LockKind, SwitchCause, Switches, Waker, WakerTotals};
+pub use target::{Ended, Host, Process, StartedHow, Target, TracerInfo, Window};
 
 use serde::{Deserialize, Serialize};
 
@@ -72,4 +76,6 @@ pub struct Report {
     pub frames: Frames,
     /// Pauses of the garbage collector; none if they were not looked for.
     pub gc: Option<Gc>,
+    /// Event loops, the longest turn first; none if they were not looked for.
+    pub loops: Option<Bounded<Loop>>,
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::frame::Stack;
+use super::kills::Kill;
 use super::vocabulary::vocabulary;
 use crate::report::{Bounded, Name, NoTotals, Row};
 
@@ -21,6 +22,8 @@ pub struct Processes {
     pub zombies: Bounded<Zombie>,
     /// Children that outlived their parent.
     pub orphans: Bounded<Orphan>,
+    /// Signals to end processes that were for a group, or that left children behind, in the order of time.
+    pub kills: Bounded<Kill>,
 }
 
 /// A child that has ended, and whose parent did not wait for it at once.
@@ -44,10 +47,14 @@ pub struct Zombie {
     pub end_is_upper_bound: bool,
     /// Whether it was waited for in the end.
     pub reaped: bool,
+    /// Nobody waited for it until its parent ended; from then on another has to.
+    pub parent_ended: bool,
     /// Where its parent forked it.
     pub spawned_at: Option<Stack>,
     /// Where its parent was while it should have waited.
     pub parent_doing: Option<Stack>,
+    /// What became of the SIGCHLD that told the parent.
+    pub sigchld: Option<Notice>,
 }
 
 /// What `Zombie` rows add up to.
@@ -78,12 +85,32 @@ pub struct Orphan {
     pub new_ppid: u32,
     /// How the parent ended.
     pub old_parent_ended: ParentEnd,
+    /// The signal that killed the parent, if one did.
+    pub old_parent_signal: Option<String>,
 }
 
 impl Row for Orphan {
     type Totals = NoTotals;
 
     fn add_to(&self, _: &mut NoTotals) {}
+}
+
+vocabulary! {
+    /// What became of a SIGCHLD.
+    Notice {
+        /// The parent has no handler for it.
+        Ignored = "ignored",
+        /// A Python handler was called for.
+        Python = "python",
+        /// A C handler ran.
+        C = "c",
+        /// The parent's mask holds it back.
+        Blocked = "blocked",
+        /// Another child's was pending, so that this one was dropped.
+        Coalesced = "coalesced",
+        /// It was not delivered, or that was not seen.
+        Pending = "pending",
+    }
 }
 
 vocabulary! {

@@ -62,18 +62,34 @@ pub struct Samples {
 /// What tracing cost.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Overhead {
-    /// Run time of all BPF programs.
-    pub bpf_ns: u64,
+    /// Run time of all BPF programs, where the kernel counts it.
+    pub bpf_ns: Option<u64>,
+    /// Run time of each, the costliest first.
+    pub programs: Vec<ProgramTime>,
     /// CPU time of `tracer` itself.
     pub tracer_cpu_ns: u64,
     /// Most memory that `tracer` held at a time.
     pub tracer_peak_rss_bytes: u64,
-    /// Memory of the BPF maps.
-    pub map_bytes: u64,
+    /// Memory of the BPF maps, where the kernel tells.
+    pub map_bytes: Option<u64>,
     /// From the start of attaching to its end.
     pub attach_ns: u64,
     /// Detail that was given up to stay within `--budget`.
     pub shed: Bounded<Shed>,
+    /// How long reads were watched: less than the window where the budget did not suffice; `null` when they were not
+    /// asked for.
+    pub reads_covered_ns: Option<u64>,
+}
+
+/// Run time of one BPF program.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramTime {
+    /// Its name.
+    pub name: String,
+    /// How often it ran, for whatever process.
+    pub runs: u64,
+    /// For how long in all.
+    pub run_ns: u64,
 }
 
 /// One piece of detail that was given up.

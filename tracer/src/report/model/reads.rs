@@ -23,11 +23,13 @@ pub struct Read {
     pub kind: FileKind,
     /// `read`, `pread64`, `readv`, `recvfrom`, …
     pub syscall: String,
+    /// Where the bytes went, as far as it can be told.
+    pub through: Option<Through>,
     /// The whole stack most often seen there.
     pub stack: Option<Stack>,
     /// Calls.
     pub syscalls: u64,
-    /// How often the file was opened for them.
+    /// Different opens of the file that were read here.
     pub opens: Option<u64>,
     /// Calls that returned 0.
     pub eof: u64,
@@ -45,7 +47,7 @@ pub struct Read {
     pub nonblocking: bool,
     /// Time in the calls.
     pub time_ns: Option<u64>,
-    /// Time asleep inside the calls.
+    /// Off-CPU time inside the calls.
     pub off_cpu_ns: u64,
     /// Voluntary switches inside the calls.
     pub voluntary_switches: u64,
@@ -57,9 +59,9 @@ pub struct Read {
     pub gil_switches: Option<u64>,
     /// Time that these took.
     pub gil_wait_ns: Option<u64>,
-    /// Calls that a larger buffer would save.
+    /// Calls that a larger buffer would save; unknown where that depends on whoever writes.
     pub avoidable: Option<u64>,
-    /// How.
+    /// How, where it is worth a change.
     pub advice: Option<Advice>,
 }
 
@@ -93,7 +95,7 @@ pub struct ReadTotals {
     pub returned: Histogram,
     /// Time in the calls.
     pub time_ns: Option<u64>,
-    /// Time asleep inside the calls.
+    /// Off-CPU time inside the calls.
     pub off_cpu_ns: u64,
     /// Voluntary switches inside the calls.
     pub voluntary_switches: u64,
@@ -167,6 +169,27 @@ vocabulary! {
         /// None of these.
         #[default]
         Other = "other",
+    }
+}
+
+vocabulary! {
+    /// Who reads: Python code itself, or a buffer for it.
+    Through {
+        /// Straight into the `bytes` that Python code gets: `os.read`, `read` of a file without a buffer.
+        Raw = "raw",
+        /// Into a buffer that stays: a `BufferedReader`'s, or one of the caller's own (`readinto`).
+        Buffered = "buffered",
+    }
+}
+
+impl Read {
+    /// What its calls cost, roughly, in nanoseconds: to compare rows with. A wait inside a read costs nobody anything:
+    /// there was nothing to do.
+    #[must_use]
+    pub fn cost_ns(&self) -> u64 {
+        /// A system call that copies some bytes takes about this long.
+        const CALL_NS: u64 = 1_000;
+        self.syscalls * CALL_NS + self.gil_wait_ns.unwrap_or(0)
     }
 }
 

@@ -57,7 +57,7 @@ impl Row for Signal {
 /// The thread that sent a signal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sender {
-    /// Its process.
+    /// Its process; 0 for one outside of our pid namespace, which has no number in here.
     pub pid: u32,
     /// Thread.
     pub tid: u32,
@@ -65,6 +65,17 @@ pub struct Sender {
     pub comm: Name,
     /// Its user.
     pub uid: u32,
+}
+
+impl Sender {
+    /// Which process it is in words: `pid 31`.
+    #[must_use]
+    pub fn process(&self) -> String {
+        match self.pid {
+            0 => "outside of this pid namespace".to_owned(),
+            pid => format!("pid {pid}"),
+        }
+    }
 }
 
 /// Whom a signal was for.
@@ -98,6 +109,8 @@ pub struct Handler {
     pub ended_after_ns: Option<u64>,
     /// What kept it from beginning at once.
     pub waited_for: Option<HandlerWait>,
+    /// From the generation to its begin, how long the main thread was ready and had no CPU.
+    pub run_queue_ns: Option<u64>,
 }
 
 vocabulary! {
@@ -195,5 +208,7 @@ vocabulary! {
         /// It had not been delivered, or its Python handler had not begun, when the window or the process ended.
         #[default]
         Pending = "pending",
+        /// It is not pending any more, and what became of it was lost.
+        Unknown = "unknown",
     }
 }

@@ -23,7 +23,7 @@ pub struct Switches {
     pub checked_involuntary: u64,
     /// Time on a CPU, all threads together.
     pub on_cpu_ns: u64,
-    /// Time asleep, all threads together.
+    /// Off-CPU time, asleep or waiting for a CPU, all threads together.
     pub off_cpu_ns: u64,
     /// Time runnable but not running, all threads together.
     pub run_queue_ns: u64,
@@ -42,11 +42,13 @@ pub struct SwitchCause {
     pub syscall: Option<String>,
     /// Path, socket peer or lock's line.
     pub object: Option<Name>,
+    /// What sort of lock, for a futex.
+    pub lock: Option<LockKind>,
     /// The call that gave the GIL away, for a wait to get it back.
     pub after_call: Option<AfterCall>,
     /// Switches.
     pub count: u64,
-    /// Time asleep.
+    /// Off-CPU time.
     pub off_cpu_ns: u64,
     /// Time runnable but not running.
     pub run_queue_ns: u64,
@@ -65,7 +67,7 @@ pub struct SwitchCause {
 pub struct CauseTotals {
     /// Switches.
     pub count: u64,
-    /// Time asleep.
+    /// Off-CPU time.
     pub off_cpu_ns: u64,
     /// Time runnable but not running.
     pub run_queue_ns: u64,
@@ -121,9 +123,22 @@ pub struct WakerTotals {
 
 impl Row for Waker {
     type Totals = WakerTotals;
+    const LIMIT: usize = 20;
 
     fn add_to(&self, totals: &mut WakerTotals) {
         totals.count += self.count;
+    }
+}
+
+vocabulary! {
+    /// What sort of lock a thread waited for.
+    LockKind {
+        /// A lock of Python's, or what sleeps alike: a condition variable or semaphore of a C library.
+        Python = "python",
+        /// A mutex of the C library, or any lock of a thread without Python code.
+        Native = "native",
+        /// One that processes share, as those of `multiprocessing`; also the end of a thread of the C library.
+        Shared = "shared",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::frame::Stack;
+use super::frame::{Frame, Stack};
 use super::vocabulary::vocabulary;
 use crate::report::{Bounded, Name, NoTotals, Row};
 use crate::sections::Section;
@@ -39,7 +39,9 @@ pub struct Target {
 pub struct Process {
     /// Process.
     pub pid: u32,
-    /// Its parent when it was first seen.
+    /// As its own pid namespace numbers it, where that is another number: in a container.
+    pub namespace_pid: Option<u32>,
+    /// Its parent when it was first seen; 0 where that is outside of our pid namespace.
     pub ppid: u32,
     /// The kernel's name for it, at most 15 bytes.
     pub comm: Name,
@@ -55,16 +57,54 @@ pub struct Process {
     pub root: bool,
     /// Where its parent was when it forked.
     pub started_by: Option<Stack>,
+    /// The line of that stack that a person can change: the innermost one outside the standard library.
+    pub started_at: Option<Frame>,
     /// When it was forked, if while tracing.
     pub at_ns: Option<u64>,
     /// When it ended, if while tracing.
     pub ended_at_ns: Option<u64>,
+    /// By what kind of call it was made, if while tracing.
+    pub how: Option<StartedHow>,
+    /// The command line that it executed last, if while tracing; `title` is what it shows now.
+    pub argv: Option<Vec<Name>>,
+    /// The command line was longer than what is kept of it.
+    pub argv_cut: bool,
+    /// Process group when it was last looked at: at the latest of its birth, its exec, its end and the window's.
+    pub pgid: Option<u32>,
+    /// Session at the same time.
+    pub sid: Option<u32>,
+    /// Control group.
+    pub cgroup: Option<Name>,
+    /// Its exit code, if it exited.
+    pub exit_code: Option<u32>,
+    /// The signal that killed it, if one did: `SIGKILL`.
+    pub exit_signal: Option<String>,
+    /// The kernel killed it because memory ran out.
+    pub out_of_memory: bool,
+    /// Which traced process waited for it.
+    pub reaped_by: Option<u32>,
+    /// When that process had its exit status.
+    pub reaped_at_ns: Option<u64>,
 }
 
 impl Row for Process {
     type Totals = NoTotals;
 
     fn add_to(&self, _: &mut NoTotals) {}
+}
+
+vocabulary! {
+    /// By what kind of call a process was made.
+    StartedHow {
+        /// It has a copy of its parent's memory.
+        Fork = "fork",
+        /// It has its parent's memory until it executes a program.
+        Vfork = "vfork",
+        /// The same, by `posix_spawn`.
+        PosixSpawn = "posix_spawn",
+        /// `clone` with other flags.
+        Clone = "clone",
+    }
 }
 
 /// The time that the report is about.

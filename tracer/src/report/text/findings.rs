@@ -3,7 +3,7 @@
 use super::and_more;
 use super::page::{Ink, Page};
 use super::place::fit_place;
-use crate::report::{Bounded, Finding, Severity};
+use crate::report::{Bounded, Finding, Frame, Severity};
 
 const SHOWN: usize = 20;
 /// Columns of `  1  critical  `.
@@ -28,16 +28,19 @@ fn write_finding(page: &mut Page, number: usize, finding: &Finding, names_pids: 
     let lead = format!("{number:>3}  {}  ", page.paint(ink, &format!("{word:<8}")));
     page.led(&lead, INDENT, Ink::Plain, finding.text.as_str());
     // Most sentences name their place.
-    let named = finding
-        .frame
-        .as_ref()
-        .is_some_and(|frame| finding.text.as_str().contains(&super::place::place(frame)));
+    let named = finding.frame.as_ref().is_some_and(|frame| names(finding.text.as_str(), frame));
     if named {
         return;
     }
     if let Some(place) = place(finding, names_pids, page.width() - INDENT) {
         page.line(Ink::Plain, INDENT, &place);
     }
+}
+
+/// Whether a sentence has the file and line of a frame.
+fn names(text: &str, frame: &Frame) -> bool {
+    let line = frame.line.map_or_else(String::new, |line| format!(":{line} "));
+    text.contains(&format!("{}{line}", frame.file))
 }
 
 fn place(finding: &Finding, names_pids: bool, width: usize) -> Option<String> {

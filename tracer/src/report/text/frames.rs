@@ -4,8 +4,8 @@ use super::and_more;
 use super::page::{Ink, Page};
 use super::place::chain;
 use super::table::{Cell, Column, Setting, Table};
-use super::units::{count, counted, duration, percent};
 use crate::report::{Bounded, Entries, EntryMetric, Frames, HotLine, HotStack, Report};
+use crate::units::{count, counted, duration, percent};
 
 const LINES_SHOWN: usize = 12;
 const STACKS_SHOWN: usize = 5;

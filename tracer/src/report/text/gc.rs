@@ -3,8 +3,8 @@
 use super::and_more;
 use super::page::{Ink, Page};
 use super::table::{Cell, Setting, Table};
-use super::units::{count, counted, duration, known};
 use crate::report::{Gc, GcMethod, GcPauses};
+use crate::units::{count, counted, duration, known};
 
 const SHOWN: usize = 8;
 
@@ -33,7 +33,7 @@ pub fn write(page: &mut Page, gc: Option<&Gc>, names_pids: bool) {
 fn caveat(method: GcMethod) -> &'static str {
     match method {
         GcMethod::Probe => "",
-        GcMethod::Sampled => "; sampled, so short ones are missed",
+        GcMethod::Sampled => ": lower bounds, from samples",
     }
 }
 
@@ -45,7 +45,8 @@ fn table(pauses: &[GcPauses], names_pids: bool) -> Table {
             ("pauses", Setting::Figure),
             ("total", Setting::Figure),
             ("longest", Setting::Figure),
-            ("collected", Setting::Figure),
+            ("freed", Setting::Figure),
+            ("kept waiting", Setting::Figure),
             ("set off by", Setting::Flexible),
         ],
     );
@@ -56,6 +57,7 @@ fn table(pauses: &[GcPauses], names_pids: bool) -> Table {
             duration(row.total_ns),
             duration(row.max_ns),
             known(row.collected.map(count)),
+            known(row.waiters.map(|threads| counted(threads, "thread"))),
         ];
         let line = Cell::place(row.started_by.as_ref());
         table.row_of(row.pid, Ink::Plain, figures.map(Cell::from).into_iter().chain([line]));

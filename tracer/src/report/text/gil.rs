@@ -3,8 +3,8 @@
 use super::and_more;
 use super::page::{Ink, Page};
 use super::table::{Cell, Setting, Table};
-use super::units::{count, counted, duration};
-use crate::report::{Bounded, Gil, GilHolder};
+use crate::report::{BlockedHolder, Bounded, Gil, GilHolder};
+use crate::units::{count, counted, duration};
 
 const SHOWN: usize = 5;
 
@@ -15,7 +15,37 @@ pub fn write(page: &mut Page, gil: Option<&Gil>, names_pids: bool) {
         return page.section("GIL", Ink::Plain, "nobody waited for it");
     }
     page.section("GIL", Ink::Plain, &summary(gil));
+    if let Some(why) = &gil.holders_unknown {
+        page.prose(Ink::Faint, 2, why);
+    }
     write_holders(page, &gil.holders, names_pids);
+    write_blocked(page, &gil.blocked_while_held, names_pids);
+}
+
+/// Lines that slept with the GIL in hand: while they do, nobody else runs Python.
+fn write_blocked(page: &mut Page, blocked: &Bounded<BlockedHolder>, names_pids: bool) {
+    let (shown, rest) = blocked.top(SHOWN);
+    if shown.is_empty() {
+        return;
+    }
+    let mut table = Table::by_process(
+        names_pids,
+        [
+            ("asleep with the GIL", Setting::Figure),
+            ("times", Setting::Figure),
+            ("in", Setting::Word),
+            ("line", Setting::Flexible),
+        ],
+    );
+    for row in shown {
+        let what = row.syscall.clone().unwrap_or_else(|| row.cause.as_str().replace('_', " "));
+        let cells = [duration(row.off_cpu_ns), count(row.count), what].map(Cell::from);
+        table.row_of(row.pid, Ink::Plain, cells.into_iter().chain([Cell::place(row.frame.as_ref())]));
+    }
+    table.write(page);
+    if let Some(rest) = rest {
+        and_more(page, rest.omitted, &duration(rest.totals.off_cpu_ns));
+    }
 }
 
 fn summary(gil: &Gil) -> String {

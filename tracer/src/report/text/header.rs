@@ -2,8 +2,8 @@
 
 use super::page::{Ink, Page};
 use super::place::{columns, fit_text};
-use super::units::{count, counted, duration, percent};
 use crate::report::{Ended, Process, Report, Window};
+use crate::units::{count, counted, duration, percent};
 
 /// Roots that are named one by one.
 const ROOTS: usize = 4;
@@ -28,10 +28,16 @@ pub fn write(page: &mut Page, report: &Report) {
 
 fn write_root(page: &mut Page, root: &Process) {
     let title = if root.title.is_empty() { &root.comm } else { &root.title };
-    let (pid, python) = (format!("pid {}  ", root.pid), python(root));
+    let (pid, python) = (format!("{}  ", pid(root)), python(root));
     let room = page.width().saturating_sub(columns(&pid) + columns(&python));
     let title = page.paint(Ink::Title, &fit_text(&title.to_string(), room));
     page.raw_line(&format!("{pid}{title}{python}"));
+}
+
+/// Both of its pids where it has two.
+pub fn pid(process: &Process) -> String {
+    let inside = process.namespace_pid.map_or_else(String::new, |pid| format!(" ({pid} in its namespace)"));
+    format!("pid {}{inside}", process.pid)
 }
 
 fn python(process: &Process) -> String {

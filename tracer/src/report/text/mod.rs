@@ -4,7 +4,8 @@ mod findings;
 mod frames;
 mod gc;
 mod gil;
-mod header;
+pub(crate) mod header;
+mod loops;
 mod overhead;
 pub(crate) mod page;
 pub(crate) mod place;
@@ -13,8 +14,8 @@ mod quality;
 mod reads;
 mod signals;
 mod switches;
-mod table;
-pub(crate) mod units;
+pub(crate) mod table;
+mod tree;
 
 use super::Report;
 use crate::sections::Section;
@@ -47,8 +48,11 @@ fn write(page: &mut Page, report: &Report, section: Section, names_pids: bool) {
             switches::write(page, report, names_pids);
             gil::write(page, report.gil.as_ref(), names_pids);
         }
-        Section::Reads => reads::write(page, &report.reads, names_pids),
-        Section::Processes => processes::write(page, &report.processes),
+        Section::Reads => {
+            reads::write(page, &report.reads, names_pids);
+            loops::write(page, report.loops.as_ref(), names_pids);
+        }
+        Section::Processes => processes::write(page, report),
         Section::Signals => signals::write(page, &report.signals),
         Section::Frames => frames::write(page, report, names_pids),
         Section::Gc => gc::write(page, report.gc.as_ref(), names_pids),
@@ -57,6 +61,6 @@ fn write(page: &mut Page, report: &Report, section: Section, names_pids: bool) {
 
 /// What a list ends in when it is longer than what is shown of it.
 fn and_more(page: &mut Page, omitted: u64, what: &str) {
-    let rows = units::count(omitted);
+    let rows = crate::units::count(omitted);
     page.line(page::Ink::Faint, 2, &format!("and {rows} more: {what}"));
 }

@@ -1,8 +1,8 @@
 //! What tracing cost.
 
 use super::page::{Ink, Page};
-use super::units::{bytes, duration, percent};
 use crate::report::{Overhead, Report};
+use crate::units::{bytes, duration, percent};
 
 pub fn write(page: &mut Page, report: &Report) {
     let overhead = &report.overhead;
@@ -19,10 +19,12 @@ pub fn write(page: &mut Page, report: &Report) {
 
 fn times(overhead: &Overhead, run_ns: u64) -> String {
     let share = |ns| format!("{} ({} of one CPU)", duration(ns), percent(ns, run_ns));
-    format!("probes {}, tracer {}", share(overhead.bpf_ns), share(overhead.tracer_cpu_ns))
+    let probes = overhead.bpf_ns.map_or_else(|| "-".to_owned(), share);
+    format!("probes {probes}, tracer {}", share(overhead.tracer_cpu_ns))
 }
 
 fn memory(overhead: &Overhead) -> String {
-    let (resident, maps) = (bytes(overhead.tracer_peak_rss_bytes), bytes(overhead.map_bytes));
+    let maps = overhead.map_bytes.map_or_else(|| "-".to_owned(), bytes);
+    let resident = bytes(overhead.tracer_peak_rss_bytes);
     format!("{resident} memory, {maps} maps, attached in {}", duration(overhead.attach_ns))
 }

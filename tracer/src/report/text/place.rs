@@ -55,18 +55,36 @@ pub fn chain(stack: &[Frame], width: usize, lines: usize) -> Vec<String> {
     let Some(first) = stack.first() else { return Vec::new() };
     let share = if stack.len() == 1 { width } else { width / 2 };
     let first = fit_place(first, columns(&short_place(first)).max(share).min(width));
-    let callers = stack.windows(2).map(|pair| step(&pair[0], &pair[1]));
-    let steps: Vec<String> = std::iter::once(first).chain(callers).collect();
+    // A function that calls itself from one line is told once.
+    let runs: Vec<&[Frame]> = stack.chunk_by(|callee, caller| callee == caller).collect();
+    let callers = runs.windows(2).map(|pair| step(&pair[0][0], &pair[1][0]));
+    let places = std::iter::once(first).chain(callers);
+    let steps: Vec<Step> = places
+        .zip(&runs)
+        .map(|(place, run)| Step { text: times(place, run.len()), frames: run.len() })
+        .collect();
     let fits = |kept: &usize| fill(&steps, *kept, width).filter(|filled| filled.len() <= lines);
     // No more fit than there are columns, however deep the stack is.
-    (1..=steps.len().min(width)).rev().find_map(|kept| fits(&kept)).unwrap_or_else(|| vec![steps[0].clone()])
+    let most = (1..=steps.len().min(width)).rev().find_map(|kept| fits(&kept));
+    most.unwrap_or_else(|| vec![steps[0].text.clone()])
 }
 
-/// Lays out the first steps and the number of those beyond; nothing if one is wider than a line.
-fn fill(steps: &[String], kept: usize, width: usize) -> Option<Vec<String>> {
-    let more = (kept < steps.len()).then(|| format!("{} more", steps.len() - kept));
+/// Frames that are told as one.
+struct Step {
+    text: String,
+    frames: usize,
+}
+
+fn times(place: String, frames: usize) -> String {
+    if frames == 1 { place } else { format!("{place} ×{frames}") }
+}
+
+/// Lays out the first steps and the number of frames beyond; nothing if one is wider than a line.
+fn fill(steps: &[Step], kept: usize, width: usize) -> Option<Vec<String>> {
+    let beyond: usize = steps[kept..].iter().map(|step| step.frames).sum();
+    let more = (beyond > 0).then(|| format!("{beyond} more"));
     let mut lines: Vec<String> = Vec::new();
-    for step in steps[..kept].iter().chain(&more) {
+    for step in steps[..kept].iter().map(|step| &step.text).chain(&more) {
         match lines.last_mut() {
             Some(line) if columns(line) + columns(step) + 3 <= width => *line += &format!(" ← {step}"),
             Some(_) => lines.push(format!("← {step}")),
@@ -120,6 +138,17 @@ mod tests {
 
     fn frame(file: &str, line: u32, function: &str) -> Frame {
         Frame { function: function.into(), file: file.into(), line: Some(line) }
+    }
+
+    #[test]
+    fn a_function_that_calls_itself_is_told_once() {
+        let fib = |line| frame("/srv/fib.py", line, "fib");
+        let mut stack = vec![fib(2); 30];
+        stack.push(frame("/srv/fib.py", 9, "main"));
+        assert_eq!(chain(&stack, 60, 2), ["/srv/fib.py:2 fib ×30 ← :9 main"]);
+        stack[1] = fib(3);
+        assert_eq!(chain(&stack, 60, 2), ["/srv/fib.py:2 fib ← :3 fib ← :2 fib ×28 ← :9 main"]);
+        assert_eq!(chain(&stack, 34, 1), ["/srv/fib.py:2 fib ← 30 more"]);
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! Children that came and went, and those that were left behind.
 
-use super::and_more;
 use super::page::{Ink, Page};
 use super::table::{Cell, Setting, Table};
-use super::units::{count, duration};
-use crate::report::{Bounded, Orphan, ParentEnd, Processes, Zombie};
+use super::{and_more, tree};
+use crate::report::{Bounded, Orphan, ParentEnd, Report, Zombie};
+use crate::units::{count, duration};
 
 const ZOMBIES_SHOWN: usize = 12;
 const ORPHANS_SHOWN: usize = 8;
 
-pub fn write(page: &mut Page, processes: &Processes) {
+pub fn write(page: &mut Page, report: &Report) {
+    let processes = &report.processes;
     let counts = [processes.forked, processes.execed, processes.exited, processes.reaped];
     let left_behind = !processes.zombies.is_empty() || !processes.orphans.is_empty();
     if counts == [0; 4] && !left_behind {
@@ -18,6 +19,7 @@ pub fn write(page: &mut Page, processes: &Processes) {
     let [forked, execed, exited, reaped] = counts.map(count);
     let summary = format!("{forked} forked, {execed} execed, {exited} exited, {reaped} reaped");
     page.section("PROCESSES", Ink::Plain, &summary);
+    tree::write(page, &report.target.processes);
     write_zombies(page, &processes.zombies);
     write_orphans(page, &processes.orphans);
 }
@@ -36,7 +38,7 @@ fn write_zombies(page: &mut Page, zombies: &Bounded<Zombie>) {
         ("parent", Setting::Figure),
     ]);
     for zombie in shown {
-        let ink = if zombie.reaped { Ink::Plain } else { Ink::Warn };
+        let ink = if zombie.reaped || zombie.parent_ended { Ink::Plain } else { Ink::Warn };
         table.row(ink, zombie_cells(zombie));
         table.stack(page, "spawned at", zombie.spawned_at.as_ref());
         table.stack(page, "parent was at", zombie.parent_doing.as_ref());
@@ -54,7 +56,12 @@ fn zombie_cells(zombie: &Zombie) -> [Cell; 6] {
         zombie.comm.to_string().into(),
         end(zombie).into(),
         format!("{at_most}{}", duration(zombie.zombie_ns)).into(),
-        if zombie.reaped { "reaped" } else { "zombie" }.into(),
+        match (zombie.reaped, zombie.parent_ended) {
+            (true, _) => "reaped",
+            (false, true) => "parent ended",
+            (false, false) => "zombie",
+        }
+        .into(),
         zombie.ppid.to_string().into(),
     ]
 }

@@ -1,8 +1,8 @@
 //! What the trace could not see.
 
 use super::page::{Ink, Page};
-use super::units::{count, percent};
 use crate::report::{Quality, Records, Samples};
+use crate::units::{count, percent};
 
 pub fn write(page: &mut Page, quality: &Quality) {
     let lost: u64 = quality.lost.values().sum();

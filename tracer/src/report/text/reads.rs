@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use super::and_more;
 use super::page::{Ink, Page};
 use super::table::{Cell, Setting, Table};
-use super::units::{bytes, count, counted, duration, known};
 use crate::report::{Bounded, Read};
+use crate::units::{bytes, count, counted, duration, known};
 
 const SHOWN: usize = 10;
+/// Fewer calls are not worth a note that nothing can be done about them.
+const MANY: u64 = 100;
 const UNSEEN: &str = "mmap, sendfile, splice and io_uring are not seen";
 
 pub fn write(page: &mut Page, reads: &Bounded<Read>, names_pids: bool) {
@@ -19,8 +21,8 @@ pub fn write(page: &mut Page, reads: &Bounded<Read>, names_pids: bool) {
     let summary = format!("{} returned {}", counted(totals.syscalls, "call"), bytes(totals.bytes));
     page.section("READS", Ink::Plain, &summary);
     page.prose(Ink::Faint, 2, UNSEEN);
-    let (shown, rest) = reads.top(SHOWN);
-    table(page, shown, names_pids).write(page);
+    let (shown, rest) = reads.dearest(SHOWN, Read::cost_ns);
+    table(page, &shown, names_pids).write(page);
     if let Some(rest) = rest {
         let totals = rest.totals;
         and_more(
@@ -31,7 +33,7 @@ pub fn write(page: &mut Page, reads: &Bounded<Read>, names_pids: bool) {
     }
 }
 
-fn table(page: &Page, reads: &[Read], names_pids: bool) -> Table {
+fn table(page: &Page, reads: &[&Read], names_pids: bool) -> Table {
     let mut table = Table::by_process(
         names_pids,
         [
@@ -67,10 +69,16 @@ fn cells(read: &Read) -> [Cell; 7] {
 fn notes(read: &Read) -> [Option<String>; 3] {
     let gil = read.gil_wait_ns.filter(|wait| *wait > 0);
     [
-        read.advice.as_ref().map(|advice| advice.text.to_string()),
+        read.advice.as_ref().map(|advice| advice.text.to_string()).or_else(|| nothing_to_win(read)),
         gil.map(|wait| format!("afterwards waited {} to get the GIL back", duration(wait))),
         (!read.errors.is_empty()).then(|| format!("failed: {}", errors(&read.errors))),
     ]
+}
+
+/// So that nobody looks further, where there are calls enough to look at.
+fn nothing_to_win(read: &Read) -> Option<String> {
+    let has_none = read.avoidable == Some(0) && read.syscalls >= MANY;
+    has_none.then(|| "a larger buffer would save no call".to_owned())
 }
 
 fn errors(errors: &BTreeMap<String, u64>) -> String {

@@ -4,13 +4,15 @@ use super::and_more;
 use super::page::{Ink, Page};
 use super::place::place;
 use super::table::{Cell, Setting, Table};
-use super::units::{count, counted, duration, known};
 use crate::report::{
     Bounded, Disposition, Handler, HandlerState, HandlerWait, Origin, Outcome, Signal, SignalTarget,
 };
+use crate::units::{count, counted, duration, known};
 
 /// Rows that are shown: of signals that are alike, one.
 const SHOWN: usize = 12;
+/// Less is usual.
+const NOTABLE_NS: u64 = 1_000_000;
 
 pub fn write(page: &mut Page, signals: &Bounded<Signal>) {
     if signals.is_empty() {
@@ -107,7 +109,10 @@ fn after(ns: u64) -> String {
 fn from(signal: &Signal) -> String {
     let origin = origin(signal.origin);
     match &signal.sender {
-        Some(sender) => format!("{} {} (uid {}){}", sender.pid, sender.comm, sender.uid, with_comma(origin)),
+        Some(sender) => {
+            let pid = if sender.pid == 0 { "outside:".to_owned() } else { sender.pid.to_string() };
+            format!("{pid} {} (uid {}){}", sender.comm, sender.uid, with_comma(origin))
+        }
         None => origin.unwrap_or("unknown").to_string(),
     }
 }
@@ -157,17 +162,25 @@ fn named(handler: Option<&Handler>) -> String {
     frame.map_or_else(|| "the handler".to_string(), place)
 }
 
-/// What kept the handler waiting, if anything did.
+/// What kept the handler waiting, if anything did, and how long the machine had no CPU for it.
 fn delay(signal: &Signal) -> Option<String> {
-    let reason = match signal.handler.as_ref()?.waited_for? {
-        HandlerWait::Nothing => return None,
-        HandlerWait::CCall => "the main thread was in a C function",
-        HandlerWait::Gil => "the main thread waited for the GIL",
-        HandlerWait::WrongThread => "another thread received the signal, the main thread slept on",
-        HandlerWait::Blocked => "the signal was blocked",
-        HandlerWait::Nested => "another handler was running",
-    };
-    Some(format!("it had to wait: {reason}"))
+    let handler = signal.handler.as_ref()?;
+    let reason = handler.waited_for.and_then(reason).map(str::to_owned);
+    let queued = handler.run_queue_ns.filter(|&ns| ns >= NOTABLE_NS);
+    let queued = queued.map(|ns| format!("there was no CPU for the main thread for {}", duration(ns)));
+    let reasons: Vec<_> = [reason, queued].into_iter().flatten().collect();
+    (!reasons.is_empty()).then(|| format!("it had to wait: {}", reasons.join("; ")))
+}
+
+fn reason(reason: HandlerWait) -> Option<&'static str> {
+    match reason {
+        HandlerWait::Nothing => None,
+        HandlerWait::CCall => Some("the main thread was in a C function"),
+        HandlerWait::Gil => Some("the main thread waited for the GIL"),
+        HandlerWait::WrongThread => Some("another thread received the signal, the main thread slept on"),
+        HandlerWait::Blocked => Some("the signal was blocked"),
+        HandlerWait::Nested => Some("another handler was running"),
+    }
 }
 
 fn interrupted(signal: &Signal) -> Option<String> {

@@ -4,8 +4,8 @@ use super::and_more;
 use super::page::{Ink, Page};
 use super::place::{columns, fit_place};
 use super::table::{Cell, Setting, Table};
-use super::units::{count, counted, duration, percent};
-use crate::report::{Bounded, Report, SwitchCause, Switches, Waker};
+use crate::report::{Bounded, Cause, LockKind, Report, SwitchCause, Switches, Waker};
+use crate::units::{count, counted, duration, percent};
 
 const SHOWN: usize = 10;
 
@@ -89,8 +89,20 @@ fn what(cause: &SwitchCause) -> Cell {
     if let Some(call) = &cause.after_call {
         return Cell::Path(format!("after {} ", call.syscall), path(call.object.as_ref()));
     }
+    let lock = match cause.lock {
+        Some(LockKind::Shared) => ", between processes",
+        Some(LockKind::Native) => " of the C library",
+        Some(LockKind::Python) | None => "",
+    };
     match (&cause.syscall, &cause.object) {
+        // New threads that wait for their first turn have not switched yet.
+        (None, None) if cause.cause == Cause::Kernel && cause.count == 0 => {
+            Cell::from("new threads, first turn")
+        }
         (None, None) => Cell::from("-"),
+        (Some(syscall), object) if !lock.is_empty() => {
+            Cell::Path(format!("{syscall}{lock} "), path(object.as_ref()))
+        }
         (Some(syscall), object) => Cell::Path(format!("{syscall} "), path(object.as_ref())),
         (None, object) => Cell::Path(String::new(), path(object.as_ref())),
     }
@@ -99,6 +111,9 @@ fn what(cause: &SwitchCause) -> Cell {
 /// A gap that was cut off by the window is a lower bound.
 fn clipped(cause: &SwitchCause) -> Option<String> {
     let (before, still) = (count(cause.began_before), count(cause.still_blocked));
+    if matches!(cause.cause, Cause::Preempted | Cause::Yield | Cause::Kernel) && cause.still_blocked > 0 {
+        return Some(format!("{still} waited for a CPU at the end"));
+    }
     match (cause.began_before, cause.still_blocked) {
         (0, 0) => None,
         (0, _) => Some(format!("{still} still blocked at the end")),

@@ -106,9 +106,28 @@ pub fn provided(program: &str) -> Option<PathBuf> {
     None
 }
 
+/// A package that `cargo xtask pythons` installed for this interpreter, `psutil-5.8.0`: what its `PYTHONPATH` has to
+/// be. Says why there is none.
+pub fn package(python: &Python, name: &str) -> Option<PathBuf> {
+    let folder = format!("packages/python{}.{}/{name}", python.major, python.minor);
+    let path = pythons_folder().join(folder);
+    if path.join(".whole").exists() {
+        return Some(path);
+    }
+    skip(&format!(
+        "there is no {name} for python{}.{}; try `cargo xtask pythons`",
+        python.major, python.minor
+    ));
+    None
+}
+
 fn provided_folder() -> PathBuf {
+    pythons_folder().join("bin")
+}
+
+fn pythons_folder() -> PathBuf {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    package.parent().expect("a package lies in the workspace").join("target/pythons/bin")
+    package.parent().expect("a package lies in the workspace").join("target/pythons")
 }
 
 fn pyenv_builds(major: u8, minor: u8) -> Vec<PathBuf> {

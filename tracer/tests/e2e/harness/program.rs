@@ -11,7 +11,7 @@ use std::thread;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 
-use super::{PATIENCE, Python};
+use super::{PATIENCE, Python, Status};
 
 /// A running program; it and what it started end with this value.
 pub struct Program {
@@ -24,6 +24,12 @@ pub struct Program {
 /// Where a program's source is.
 pub fn source(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests/programs", name].iter().collect()
+}
+
+/// The one child of a process.
+pub fn only_child(pid: u32) -> u32 {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("it runs");
+    children.trim().parse().expect("it has one child")
 }
 
 impl Program {
@@ -44,14 +50,17 @@ impl Program {
         program
     }
 
-    /// By a command that starts one process, the interpreter, in a pid namespace.
-    pub fn start_inside(command: &mut Command) -> Self {
+    /// By a command that starts the interpreter in a pid namespace, and perhaps others that do nothing but wait for it;
+    /// and its pid in there.
+    pub fn start_inside(command: &mut Command) -> (Self, u32) {
         let mut program = Self::spawn(command);
-        assert_eq!(program.hear(), "ready 1", "the program tells its pid");
-        let children = format!("/proc/{0}/task/{0}/children", program.pid);
-        let child = fs::read_to_string(children).expect("it runs");
-        program.pid = child.trim().parse().expect("it has one child");
-        program
+        let told = program.hear();
+        let inside = told.strip_prefix("ready ").and_then(|pid| pid.parse().ok());
+        let inside = inside.expect("the program tells its pid");
+        while Status::of(program.pid).expect("it runs").innermost_id() != u64::from(inside) {
+            program.pid = only_child(program.pid);
+        }
+        (program, inside)
     }
 
     /// By a command that becomes the program; does not wait until it is ready.
@@ -87,7 +96,8 @@ impl Program {
     /// Sends it one line.
     pub fn say(&mut self, line: &str) {
         let stdin = self.stdin.as_mut().expect("stdin is open until it is told to finish");
-        writeln!(stdin, "{line}").expect("the program reads its stdin");
+        // In one piece: who reads a part of it, as C's `getchar` may, leaves nothing of it to others.
+        stdin.write_all(format!("{line}\n").as_bytes()).expect("the program reads its stdin");
     }
 
     /// Its next line.
@@ -105,8 +115,8 @@ impl Program {
 
     /// Sends its process a signal.
     pub fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal)
-            .expect("a child that was not waited for has its pid");
+        let pid = Pid::from_raw(self.pid.cast_signed()).expect("no process has the id 0");
+        kill_process(pid, signal).expect("a process that was not waited for has its pid");
     }
 }
 

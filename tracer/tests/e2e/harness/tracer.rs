@@ -9,11 +9,14 @@ use std::thread::{self, JoinHandle};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::program::only_child;
 use super::{Report, until};
 
 /// A running tracer; it ends with this value.
 pub struct Tracer {
     child: Child,
+    /// The process that traces: the child, or a child of that.
+    pid: u32,
     stdout: Stream,
     stderr: Stream,
 }
@@ -33,7 +36,17 @@ impl Tracer {
     /// Attaches with `--json` and waits until it says that it traces.
     pub fn attach(pid: u32, flags: &[&str]) -> Self {
         let tracer = Self::start(json(pid, flags));
-        until("`attached`, or the end of the tracer", || tracer.has_attached());
+        tracer.until_attached();
+        tracer
+    }
+
+    /// The same from where a process sees its own pid namespace and its own files, with our rights.
+    pub fn attach_beside(program: u32, pid: u32, flags: &[&str]) -> Self {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &program.to_string(), "--pid", "--mount"]);
+        let mut tracer = Self::spawn(command.arg(env!("CARGO_BIN_EXE_tracer")).args(json(pid, flags)));
+        tracer.until_attached();
+        tracer.pid = only_child(tracer.pid);
         tracer
     }
 
@@ -48,7 +61,12 @@ impl Tracer {
         let mut child = command.spawn().expect("the tracer was built");
         let stdout = Stream::of(child.stdout.take().expect("stdout is piped"));
         let stderr = Stream::of(child.stderr.take().expect("stderr is piped"));
-        Self { child, stdout, stderr }
+        Self { pid: child.id(), child, stdout, stderr }
+    }
+
+    /// Waits until it says that it traces.
+    pub fn until_attached(&self) {
+        until("`attached`, or the end of the tracer", || self.has_attached());
     }
 
     /// Panics when it has ended instead.
@@ -62,13 +80,13 @@ impl Tracer {
 
     /// Its process.
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.pid
     }
 
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal)
-            .expect("a child that was not waited for has its pid");
+        let pid = Pid::from_raw(self.pid.cast_signed()).expect("no process has the id 0");
+        kill_process(pid, signal).expect("a child that was not waited for has its pid");
     }
 
     /// Ctrl-C, and what came of it.

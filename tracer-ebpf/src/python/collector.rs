@@ -1,0 +1,50 @@
+//! The garbage collector's own counts, and who holds the GIL.
+
+use tracer_common::collector::{Collector, Counts, GENERATIONS, flag};
+use tracer_common::target::Target;
+
+use super::thread_state;
+use crate::task::Task;
+use crate::user;
+
+/// `struct gc_generation_stats`: collections, collected, uncollectable.
+/// <https://github.com/python/cpython/blob/v3.12.0/Include/internal/pycore_gc.h>
+type Plain = [u64; 3];
+
+/// The rings of 3.15: where each begins, and where the index of its last entry is.
+/// <https://github.com/python/cpython/blob/v3.15.0/Include/internal/pycore_interp_structs.h>
+const RINGS: [(u64, u64); GENERATIONS] = [(0, 704), (712, 904), (912, 1104)];
+/// Bytes of an entry, and where its counts are.
+const ENTRY: u64 = 64;
+const COUNTS: u64 = 16;
+
+/// What the collector has counted so far; `None` where that is not known.
+#[inline(always)]
+pub fn counts(collector: &Collector) -> Option<[Counts; GENERATIONS]> {
+    if collector.statistics == 0 {
+        return None;
+    }
+    if collector.flags & flag::RINGS != 0 {
+        let rings = user::read::<u64>(collector.statistics)?;
+        return Some([newest(rings, RINGS[0])?, newest(rings, RINGS[1])?, newest(rings, RINGS[2])?]);
+    }
+    let [young, middle, old] = user::read::<[Plain; GENERATIONS]>(collector.statistics)?;
+    let of = |[collections, collected, _]: Plain| Counts { collections, collected };
+    Some([of(young), of(middle), of(old)])
+}
+
+#[inline(always)]
+fn newest(rings: u64, (start, index): (u64, u64)) -> Option<Counts> {
+    let entry = user::read::<u8>(rings + index)?;
+    user::read(rings + start + u64::from(entry) * ENTRY + COUNTS)
+}
+
+/// Whether the current thread has the GIL: `last_holder` and `locked` of a `_gil_runtime_state`.
+/// <https://github.com/python/cpython/blob/v3.12.0/Include/internal/pycore_gil.h>
+#[inline(always)]
+pub fn holds_gil(task: Task, target: &Target) -> bool {
+    let python = &target.python;
+    let Ok(state) = thread_state(python, task.fsbase()) else { return false };
+    let [holder, locked] = user::read::<[u64; 2]>(python.gil + 8).unwrap_or_default();
+    holder == state && locked as u32 == 1
+}

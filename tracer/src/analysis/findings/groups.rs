@@ -1,0 +1,142 @@
+//! Whom a signal reached, and who was left behind.
+
+use super::{Found, at, own, process};
+use crate::report::{FindingKind, Kill, KillAim, KillEnd, KillLeft, KillReached, Report, Severity};
+
+/// Processes that a sentence names; of more it tells the number.
+const NAMED: usize = 5;
+
+/// One sentence for each call that was for a group, or that left children behind.
+pub fn groups(report: &Report) -> Vec<Found> {
+    report.processes.kills.rows.iter().filter_map(|kill| Some(group(report, kill, leader(kill)?))).collect()
+}
+
+fn group(report: &Report, kill: &Kill, first: &KillReached) -> Found {
+    let text = match kill.aim {
+        KillAim::Process => format!(
+            "{} {} reached only {}: {}; {}",
+            kill.signal,
+            from(kill),
+            process(report, first.pid),
+            outlived(kill, "its child", "its children"),
+            advice(kill, first)
+        ),
+        KillAim::Group | KillAim::All => {
+            let parts = [reached(kill), outcome(kill), not_reached(kill)];
+            format!(
+                "{} {} {}",
+                kill.signal,
+                from(kill),
+                parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+            )
+        }
+    };
+    Found::new(FindingKind::SignalKill, severity(report, kill), first.pid, text)
+        .costs(kill.reached_count + kill.left_count)
+        .at(own(kill.sender_stack.as_ref()))
+        .with("signal", kill.signal.as_str())
+        .with("aim", kill.aim.as_str())
+        .with("at_ns", kill.at_ns)
+        .with("pgid", kill.pgid.map(u64::from))
+        .with("reached", kill.reached_count)
+        .with("left", kill.left_count)
+        .with("sender_pid", kill.sender.as_ref().map(|sender| u64::from(sender.pid)))
+}
+
+/// The process that it was for, or that leads those.
+fn leader(kill: &Kill) -> Option<&KillReached> {
+    kill.reached.iter().find(|reached| Some(reached.pid) == kill.pgid).or(kill.reached.first())
+}
+
+/// `from pid 1 (systemd, uid 0)`
+fn from(kill: &Kill) -> String {
+    match &kill.sender {
+        Some(sender) => {
+            let line = at(kill.sender_stack.as_ref());
+            format!("from pid {} ({}, uid {}){line}", sender.pid, sender.comm, sender.uid)
+        }
+        None if kill.aim == KillAim::Group => "from the terminal".into(),
+        None => "from the kernel".into(),
+    }
+}
+
+/// `to process group 830 reached 4 processes: 830 (app), 831 (worker), …`
+fn reached(kill: &Kill) -> Option<String> {
+    let to = match (kill.aim, kill.pgid) {
+        (KillAim::Group, Some(pgid)) => format!("to process group {pgid}"),
+        (KillAim::Group, None) => "to a process group".into(),
+        _ => "to all processes".into(),
+    };
+    let names = kill.reached.iter().map(|reached| (reached.pid, &reached.comm));
+    let plural = if kill.reached_count == 1 { "process" } else { "processes" };
+    Some(format!("{to} reached {} {plural}: {}", kill.reached_count, named(names, kill.reached_count)))
+}
+
+/// What became of those that it reached.
+fn outcome(kill: &Kill) -> Option<String> {
+    let alive: Vec<_> = kill.reached.iter().filter(|reached| reached.end == KillEnd::Lives).collect();
+    if alive.len() as u64 == kill.reached_count {
+        return Some("none of them ended".into());
+    }
+    if alive.is_empty() {
+        return Some(if kill.reached_count == 1 { "it ended" } else { "all of them ended" }.into());
+    }
+    let count = alive.len() as u64;
+    let names = alive.into_iter().map(|reached| (reached.pid, &reached.comm));
+    let lives = if count == 1 { "lives" } else { "live" };
+    Some(format!("{} {lives} on", named(names, count)))
+}
+
+fn not_reached(kill: &Kill) -> Option<String> {
+    let first = kill.left.first()?;
+    let elsewhere = match first.pgid {
+        Some(pgid) if kill.left_count == 1 => format!("is in process group {pgid}"),
+        _ if kill.left_count == 1 => "is in another group".into(),
+        _ => "are in other groups".into(),
+    };
+    Some(format!("{}: not reached, since {} {elsewhere}", outlived(kill, "child", "children"), it(kill)))
+}
+
+/// `its children 831 (worker), 832 (worker) outlived it`
+fn outlived(kill: &Kill, one: &str, many: &str) -> String {
+    let names = named(kill.left.iter().map(|left| (left.pid, &left.comm)), kill.left_count);
+    format!("{} {names} outlived it", if kill.left_count == 1 { one } else { many })
+}
+
+/// How to reach them all.
+fn advice(kill: &Kill, first: &KillReached) -> String {
+    let leads = kill.pgid == Some(first.pid);
+    let is_member = |left: &KillLeft| left.pgid.is_none_or(|pgid| Some(pgid) == kill.pgid);
+    match kill.left.iter().all(is_member) {
+        true if leads => format!("os.killpg({}, …) reaches its whole group", first.pid),
+        true => "start it with start_new_session=True, and os.killpg reaches them too".into(),
+        false => format!("{} left its process group, so that {} must be ended by name", they(kill), it(kill)),
+    }
+}
+
+fn they(kill: &Kill) -> &'static str {
+    if kill.left_count == 1 { "it has" } else { "they have" }
+}
+
+fn it(kill: &Kill) -> &'static str {
+    if kill.left_count == 1 { "it" } else { "they" }
+}
+
+/// `831 (worker), 832 (worker) and 3 more`
+fn named<'a>(names: impl Iterator<Item = (u32, &'a crate::report::Name)>, count: u64) -> String {
+    let names: Vec<_> = names.take(NAMED).map(|(pid, comm)| format!("{pid} ({comm})")).collect();
+    let more = count.saturating_sub(names.len() as u64);
+    let names = names.join(", ");
+    if more == 0 { names } else { format!("{names} and {more} more") }
+}
+
+/// Whoever is left is worth a look; a process that ends its own children means to.
+fn severity(report: &Report, kill: &Kill) -> Severity {
+    let traced = |pid| report.target.processes.rows.iter().any(|process| process.pid == pid);
+    let own = kill.sender.as_ref().is_some_and(|sender| traced(sender.pid));
+    match kill.left_count {
+        0 if own => Severity::Info,
+        _ if own => Severity::Warn,
+        _ => Severity::Critical,
+    }
+}

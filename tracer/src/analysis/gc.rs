@@ -1,0 +1,271 @@
+//! Pauses of the garbage collector, by generation and by the line that set them off.
+//!
+//! A process whose collector has probes tells of each collection. Of another one samples tell, as lower bounds: a
+//! collection lasted from the first sample that fell into it to the last one at least, and those without a sample are
+//! not counted.
+//!
+//! ```text
+//!  collections   ───████████████████──────█──────────██████──
+//!  samples       ·    ·    ·    ·    ·    ·    ·    ·    ·
+//!  counted            |─────────|                   |
+//! ```
+
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+
+use super::lines;
+use super::sums::{Key, Sums};
+use crate::event::{Event, GcPause, GcSeen, Nanos, Pid, StackId, Task};
+use crate::report::{self, GcMethod, GcPauses};
+use crate::symbols::{FrameId, Symbols};
+
+/// Different processes, generations and stacks that are kept apart.
+const ROWS: usize = 4_096;
+
+/// All collections.
+#[derive(Debug)]
+pub struct Gc {
+    probed: HashSet<Pid>,
+    /// Some process is seen by samples only, or was.
+    sampled: bool,
+    rows: Sums<Row, Sum>,
+    /// What the last sample of each thread fell into.
+    open: HashMap<Task, Open>,
+}
+
+/// What makes two collections the same row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Row {
+    pid: Pid,
+    generation: Option<u32>,
+    stack: StackId,
+    sampled: bool,
+}
+
+/// What a row adds up to.
+#[derive(Clone, Debug, Default)]
+struct Sum {
+    count: u64,
+    total: Nanos,
+    longest: Nanos,
+    /// Where the longest one was set off.
+    stack: StackId,
+    collected: Option<u64>,
+    waiters: Option<u64>,
+}
+
+/// A collection that a sample has fallen into.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    number: Option<u64>,
+    stack: StackId,
+    first: Nanos,
+    last: Nanos,
+}
+
+impl Default for Gc {
+    fn default() -> Self {
+        let (probed, open) = (HashSet::new(), HashMap::new());
+        Self { probed, sampled: false, rows: Sums::new(ROWS), open }
+    }
+}
+
+impl Gc {
+    /// Takes collections, and samples that fell into one.
+    pub fn fold(&mut self, event: &Event) {
+        match *event {
+            Event::Collections { pid, seen, .. } => self.seen(pid, seen),
+            Event::GcPause(ref pause) => self.pause(pause),
+            Event::GcSample { at, task, stack, number } if !self.probed.contains(&task.pid) => {
+                self.sample(at, task, stack, number);
+            }
+            _ => {}
+        }
+    }
+
+    fn seen(&mut self, pid: Pid, seen: GcSeen) {
+        match seen {
+            GcSeen::Probed => _ = self.probed.insert(pid),
+            GcSeen::Sampled | GcSeen::No => _ = self.probed.remove(&pid),
+        }
+        self.sampled |= seen == GcSeen::Sampled;
+    }
+
+    fn pause(&mut self, pause: &GcPause) {
+        let GcPause { task, generation, stack, lasted, .. } = *pause;
+        let row = self.rows.row(Row { pid: task.pid, generation, stack, sampled: false });
+        row.add(lasted, stack);
+        row.collected =
+            pause.collected.map(|collected| row.collected.unwrap_or(0) + collected).or(row.collected);
+        row.waiters = row.waiters.max(pause.waiters.map(u64::from));
+    }
+
+    fn sample(&mut self, at: Nanos, task: Task, stack: StackId, number: Option<u64>) {
+        if let Some(open) = self.open.get_mut(&task)
+            && open.number.is_some()
+            && open.number == number
+        {
+            open.last = at;
+            return;
+        }
+        let next = Open { number, stack, first: at, last: at };
+        if let Some(ended) = self.open.insert(task, next) {
+            self.end(task, ended);
+        }
+    }
+
+    fn end(&mut self, task: Task, ended: Open) {
+        let stack = ended.stack;
+        let row = self.rows.row(Row { pid: task.pid, generation: None, stack, sampled: true });
+        row.add(ended.last - ended.first, stack);
+    }
+
+    /// The section of the report, most time first; `None` where nothing could be seen of any collector.
+    pub fn finish(mut self, symbols: &Symbols) -> Option<report::Gc> {
+        for (task, open) in std::mem::take(&mut self.open) {
+            self.end(task, open);
+        }
+        let mut rows: Vec<_> = self.by_line(symbols).into_iter().collect();
+        rows.sort_by_key(|(key, sum)| (Reverse(sum.total), Reverse(sum.count), *key));
+        let is_sampled = rows.iter().any(|((.., sampled), _)| *sampled);
+        let method = match (self.probed.is_empty(), self.sampled) {
+            (true, false) if rows.is_empty() => return None,
+            (true, true) => GcMethod::Sampled,
+            _ if is_sampled => GcMethod::Sampled,
+            _ => GcMethod::Probe,
+        };
+        let row = |((pid, generation, line, sampled), sum): (Line, Sum)| GcPauses {
+            pid,
+            generation,
+            count: sum.count,
+            total_ns: sum.total,
+            max_ns: sum.longest,
+            collected: sum.collected,
+            started_by: line.map(|line| lines::frame(symbols, line)),
+            stack: lines::stack_of(symbols, sum.stack),
+            waiters: sum.waiters,
+            sampled,
+        };
+        Some(report::Gc { method, pauses: rows.into_iter().map(row).collect() })
+    }
+
+    /// Rows of the same innermost line belong together.
+    fn by_line(&self, symbols: &Symbols) -> HashMap<Line, Sum> {
+        let mut lines: HashMap<_, Sum> = HashMap::new();
+        for (key, sum) in self.rows.iter() {
+            let line = symbols.leaf(key.stack);
+            lines.entry((key.pid, key.generation, line, key.sampled)).or_default().merge(sum);
+        }
+        lines
+    }
+}
+
+/// Process, generation, the innermost line, and whether it was seen by samples.
+type Line = (Pid, Option<u32>, Option<FrameId>, bool);
+
+impl Sum {
+    fn add(&mut self, lasted: Nanos, stack: StackId) {
+        self.merge(&Self { count: 1, total: lasted, longest: lasted, stack, ..Self::default() });
+    }
+
+    fn merge(&mut self, other: &Self) {
+        if other.longest >= self.longest {
+            (self.longest, self.stack) = (other.longest, other.stack);
+        }
+        self.count += other.count;
+        self.total += other.total;
+        self.collected = match (self.collected, other.collected) {
+            (Some(one), Some(two)) => Some(one + two),
+            (one, two) => one.or(two),
+        };
+        self.waiters = self.waiters.max(other.waiters);
+    }
+}
+
+/// First the line is forgotten, then the generation, then the process.
+impl Key for Row {
+    fn coarser(self) -> Option<Self> {
+        match self {
+            Self { stack: 1.., .. } => Some(Self { stack: 0, ..self }),
+            Self { generation: Some(_), .. } => Some(Self { generation: None, ..self }),
+            Self { pid: 1.., .. } => Some(Self { pid: 0, ..self }),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::samples::{symbols_of, task};
+
+    const MILLISECOND: Nanos = 1_000_000;
+
+    fn seen(pid: Pid, seen: GcSeen) -> Event {
+        Event::Collections { at: 0, pid, seen }
+    }
+
+    fn pause(generation: u32, stack: StackId, lasted: Nanos) -> Event {
+        let (generation, collected, waiters) =
+            (Some(generation), Some(10), (lasted > MILLISECOND).then_some(3));
+        Event::GcPause(GcPause { at: 0, task: task(7, 7), lasted, stack, generation, collected, waiters })
+    }
+
+    fn sample(at_ms: Nanos, number: impl Into<Option<u64>>) -> Event {
+        Event::GcSample { at: at_ms * MILLISECOND, task: task(7, 7), stack: 1, number: number.into() }
+    }
+
+    fn gc(events: &[Event]) -> Option<report::Gc> {
+        let mut gc = Gc::default();
+        events.iter().for_each(|event| gc.fold(event));
+        gc.finish(&symbols_of(&[(1, &["a.py:1", "a.py:9"]), (2, &["a.py:1"]), (3, &["a.py:2"])]))
+    }
+
+    #[test]
+    fn collections_of_one_line_and_generation_are_one_row() {
+        let events = [
+            seen(7, GcSeen::Probed),
+            pause(2, 1, 5 * MILLISECOND),
+            pause(2, 2, 400),
+            pause(2, 3, 1),
+            pause(0, 2, 2),
+            sample(1, 4),
+        ];
+        let found = gc(&events).expect("it was looked at");
+        assert_eq!(found.method, GcMethod::Probe);
+        let rows: Vec<_> =
+            found.pauses.rows.iter().map(|row| (row.generation, row.count, row.total_ns)).collect();
+        assert_eq!(rows, [(Some(2), 2, 5_000_400), (Some(0), 1, 2), (Some(2), 1, 1)]);
+        let longest = &found.pauses.rows[0];
+        assert_eq!((longest.max_ns, longest.collected, longest.waiters), (5_000_000, Some(20), Some(3)));
+        assert_eq!(longest.stack.as_ref().map(Vec::len), Some(2));
+        assert_eq!(longest.started_by.as_ref().and_then(|frame| frame.line), Some(1));
+    }
+
+    #[test]
+    fn samples_tell_of_no_more_than_there_was() {
+        for (name, samples, expected) in [
+            ("one", vec![sample(10, 4)], Some((1, 0, 0))),
+            ("of one collection", vec![sample(10, 4), sample(20, 4), sample(30, 4)], Some((1, 20, 20))),
+            ("of two", vec![sample(10, 4), sample(20, 4), sample(30, 5)], Some((2, 10, 10))),
+            ("not told apart", vec![sample(10, None), sample(20, None)], Some((2, 0, 0))),
+            ("none", vec![], None),
+        ] {
+            let events: Vec<_> = [seen(7, GcSeen::Sampled)].into_iter().chain(samples).collect();
+            let found = gc(&events).expect("it was looked at");
+            assert_eq!(found.method, GcMethod::Sampled, "{name}");
+            let row = found.pauses.rows.first();
+            let told = row.map(|row| (row.count, row.total_ns / MILLISECOND, row.max_ns / MILLISECOND));
+            assert_eq!(told, expected, "{name}");
+            assert!(row.is_none_or(|row| row.sampled && row.generation.is_none()), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_could_see_is_not_none() {
+        assert_eq!(gc(&[seen(7, GcSeen::No)]), None);
+        assert_eq!(gc(&[]), None);
+        let both = [seen(7, GcSeen::Probed), seen(8, GcSeen::Sampled)];
+        assert_eq!(gc(&both).map(|found| found.method), Some(GcMethod::Probe), "no row is a lower bound");
+    }
+}

@@ -1,0 +1,307 @@
+//! Signals that end processes, by the call that sent them: whom it was for, whom it reached, and who was left.
+//!
+//! `kill(2)` generates one signal for each member of a process group, all of them before it returns. What it does not
+//! reach are children in other groups, and all children where the signal is for one process only:
+//!
+//! ```text
+//!  kill(-830) ─┬─ 830 leader    ends        kill(830) ─── 830 leader    ends
+//!              └─ 831 child     ends                      831 child     lives on, adopted by another
+//!                 832 child in a group of its own: lives on
+//! ```
+
+use std::collections::HashMap;
+
+use super::lines;
+use super::signal_names::{Action, default_action, signal_name};
+use super::signals::{is_sent, origin};
+use super::traced::{Life, Traced};
+use crate::event::{Aim, Bytes, Event, Nanos, Pid, SignalGenerate, StackId, Task};
+use crate::report::{self, Bounded, KillAim, KillEnd, Name, Origin, Sender};
+use crate::symbols::Symbols;
+
+/// Calls that are kept.
+const KILLS: usize = 1_024;
+/// Processes that are named of one call.
+const NAMED: usize = 64;
+/// Members of a group get their signals one right after another.
+const ONE_CALL: Nanos = 10_000_000;
+/// A child that ends so soon after its parent does not live on.
+const AT_ONCE: Nanos = 100_000_000;
+
+/// SIGINT, SIGQUIT and SIGHUP: what a terminal sends to a process group.
+const BY_TERMINAL: [u32; 3] = [2, 3, 1];
+
+/// What was sent, in the order of time.
+#[derive(Debug, Default)]
+pub struct Kills {
+    calls: Vec<Call>,
+    omitted: u64,
+}
+
+/// One call.
+#[derive(Debug)]
+struct Call {
+    at: Nanos,
+    last: Nanos,
+    signal: u32,
+    origin: Origin,
+    sender: Task,
+    comm: Bytes,
+    uid: u32,
+    stack: StackId,
+    aim: Aim,
+    pgid: Pid,
+    reached: Vec<Pid>,
+}
+
+/// A child that has another parent now: its comm and both parents.
+pub type Adopted<'a> = (Pid, &'a Bytes, Pid);
+
+impl Kills {
+    /// Takes a signal that ends processes, if it is one.
+    pub fn fold(&mut self, event: &Event, traced: &Traced) {
+        let Event::SignalGenerate(signal) = event else { return };
+        let origin = origin(signal);
+        let ends = matches!(default_action(signal.signal), Action::Terminate | Action::Core);
+        if !ends || !(is_sent(origin) || origin == Origin::Kernel) || !traced.contains(signal.target.pid) {
+            return;
+        }
+        let call = Call::new(signal, origin);
+        let known = self.calls.iter().rposition(|known| known.is_of(&call));
+        match known {
+            Some(known) => self.calls[known].join(&call),
+            None if self.calls.len() < KILLS => self.calls.push(call),
+            None => self.omitted += 1,
+        }
+    }
+
+    /// Rows of calls that were for several processes, or that left some behind.
+    pub fn finish<'a>(
+        &self,
+        symbols: &Symbols,
+        traced: &Traced,
+        adopted: impl Iterator<Item = Adopted<'a>> + Clone,
+    ) -> Bounded<report::Kill> {
+        let lives = Lives::of(traced);
+        let rows = self.calls.iter().map(|call| call.row(symbols, &lives, adopted.clone()));
+        let mut rows: Bounded<_> =
+            rows.filter(|row| row.aim != KillAim::Process || row.left_count > 0).collect();
+        if self.omitted > 0 {
+            rows.rest.get_or_insert_default().omitted += self.omitted;
+        }
+        rows
+    }
+}
+
+impl Call {
+    fn new(signal: &SignalGenerate, origin: Origin) -> Self {
+        let by_terminal = origin == Origin::Kernel && signal.group && BY_TERMINAL.contains(&signal.signal);
+        Self {
+            at: signal.at,
+            last: signal.at,
+            signal: signal.signal,
+            origin,
+            sender: signal.current,
+            comm: signal.comm.clone(),
+            uid: signal.uid,
+            stack: signal.stack,
+            aim: if by_terminal { Aim::Group } else { signal.aim },
+            pgid: signal.target_pgid,
+            reached: vec![signal.target.pid],
+        }
+    }
+
+    /// Whether both are of the same call; of an older one if it has reached the same process already.
+    fn is_of(&self, other: &Self) -> bool {
+        let about = |call: &Self| (call.signal, call.aim, call.origin, call.sender);
+        let same_group = self.pgid == other.pgid || self.aim == Aim::All;
+        self.aim != Aim::One
+            && about(self) == about(other)
+            && same_group
+            && other.at.saturating_sub(self.last) <= ONE_CALL
+            && !self.reached.contains(&other.reached[0])
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.last = self.last.max(other.at);
+        self.reached.extend(&other.reached);
+    }
+
+    fn row<'a>(
+        &self,
+        symbols: &Symbols,
+        lives: &Lives<'_>,
+        adopted: impl Iterator<Item = Adopted<'a>>,
+    ) -> report::Kill {
+        let (reached, left) = (self.reached(lives), self.left(lives, adopted));
+        let sender = is_sent(self.origin).then(|| Sender {
+            pid: self.sender.pid,
+            tid: self.sender.tid,
+            comm: Name::new(&self.comm),
+            uid: self.uid,
+        });
+        report::Kill {
+            signal: signal_name(self.signal),
+            number: self.signal,
+            at_ns: self.at,
+            sender_stack: sender.as_ref().and_then(|_| lines::stack_of(symbols, self.stack)),
+            sender,
+            origin: self.origin,
+            aim: match self.aim {
+                Aim::One => KillAim::Process,
+                Aim::Group => KillAim::Group,
+                Aim::All => KillAim::All,
+            },
+            pgid: (self.aim != Aim::All).then_some(self.pgid).filter(|pgid| *pgid != 0),
+            reached_count: reached.len() as u64,
+            reached: reached.into_iter().take(NAMED).collect(),
+            left_count: left.len() as u64,
+            left: left.into_iter().take(NAMED).collect(),
+        }
+    }
+
+    fn reached(&self, lives: &Lives<'_>) -> Vec<report::KillReached> {
+        let reached = self.reached.iter().map(|&pid| {
+            let life = lives.at(pid, self.at);
+            let ended = life.and_then(|life| life.ended);
+            let end = match ended.map(|(_, wait_status)| wait_status & 0x7f) {
+                None => KillEnd::Lives,
+                Some(signal) if signal == self.signal => KillEnd::Killed,
+                Some(0) => KillEnd::Exited,
+                Some(_) => KillEnd::KilledOtherwise,
+            };
+            let comm = life.map_or_else(Name::default, |life| Name::new(life.comm));
+            report::KillReached {
+                pid,
+                comm,
+                end,
+                ended_after_ns: ended.map(|(at, _)| at.saturating_sub(self.at)),
+            }
+        });
+        reached.collect()
+    }
+
+    /// Descendants of what it ended that it did not reach, and that outlived whoever it ended.
+    fn left<'a>(
+        &self,
+        lives: &Lives<'_>,
+        adopted: impl Iterator<Item = Adopted<'a>>,
+    ) -> Vec<report::KillLeft> {
+        let mut left: Vec<report::KillLeft> = Vec::new();
+        for life in
+            lives.all.iter().filter(|life| life.is_alive_at(self.at) && !self.reached.contains(&life.pid))
+        {
+            let ancestor = lives.ancestors(life).find(|ancestor| self.reached.contains(&ancestor.pid));
+            let Some((end, _)) = ancestor.and_then(|ancestor| ancestor.ended) else { continue };
+            if life.is_alive_at(end + AT_ONCE) && life.born.is_none_or(|born| born < end) {
+                let pgid = life.pgid;
+                left.push(report::KillLeft { pid: life.pid, comm: Name::new(life.comm), pgid });
+            }
+        }
+        // Children from before the window are not traced, and known only because they have another parent now.
+        for (pid, comm, _) in adopted.filter(|(_, _, old_ppid)| self.reached.contains(old_ppid)) {
+            if lives.at(pid, self.at).is_none() {
+                left.push(report::KillLeft { pid, comm: Name::new(comm), pgid: None });
+            }
+        }
+        left
+    }
+}
+
+/// All traced processes by pid.
+struct Lives<'a> {
+    all: Vec<Life<'a>>,
+    by_pid: HashMap<Pid, Vec<usize>>,
+}
+
+impl<'a> Lives<'a> {
+    fn of(traced: &'a Traced) -> Self {
+        let all: Vec<_> = traced.lives().collect();
+        let mut by_pid: HashMap<Pid, Vec<usize>> = HashMap::new();
+        for (index, life) in all.iter().enumerate() {
+            by_pid.entry(life.pid).or_default().push(index);
+        }
+        Self { all, by_pid }
+    }
+
+    /// Who had a pid at some time.
+    fn at(&self, pid: Pid, at: Nanos) -> Option<&Life<'a>> {
+        let lives = self.by_pid.get(&pid)?.iter().map(|&index| &self.all[index]);
+        lives.filter(|life| life.born.is_none_or(|born| born <= at)).max_by_key(|life| life.born)
+    }
+
+    /// Parent, grandparent and so on.
+    fn ancestors<'s>(&'s self, life: &'s Life<'a>) -> impl Iterator<Item = &'s Life<'a>> {
+        // A root's parent is not traced, and was not made by any of these.
+        let parent = |life: &&'s Life<'a>| self.at(life.ppid, life.born?);
+        std::iter::successors(Some(life), parent).skip(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::samples::{bytes, exit, fork, process, signal, symbols_of, task};
+
+    const S: Nanos = 1_000_000_000;
+
+    /// A root 7 with two children, of which the second leads a group of its own; somebody sends SIGTERM.
+    fn kills(sent: &[(Pid, Aim)], rest: &[Event], adopted: &[Adopted<'_>]) -> Vec<report::Kill> {
+        let (mut kills, mut traced) = (Kills::default(), Traced::default());
+        let born = [Event::Process(process(7, "app")), fork(1, 7, 8, 0), fork(2, 7, 9, 0), fork(3, 9, 10, 0)];
+        let sent = sent.iter().map(|&(pid, aim)| {
+            let signal = signal(15, task(99, 99), task(pid, pid));
+            Event::SignalGenerate(SignalGenerate { at: S, aim, target_pgid: 7, ..signal })
+        });
+        for event in born.into_iter().chain(sent).chain(rest.iter().cloned()) {
+            traced.fold(&event);
+            kills.fold(&event, &traced);
+        }
+        kills.finish(&symbols_of(&[]), &traced, adopted.iter().copied()).rows
+    }
+
+    fn pids(kill: &report::Kill) -> (Vec<u32>, Vec<u32>) {
+        let reached = kill.reached.iter().map(|reached| reached.pid).collect();
+        (reached, kill.left.iter().map(|left| left.pid).collect())
+    }
+
+    #[test]
+    fn children_of_what_was_killed_alone_are_left() {
+        let dies = exit(S + 5, 7, 1, 15);
+        let one = [(7, Aim::One)];
+        for (name, rest, expected) in [
+            ("it dies", vec![dies.clone()], vec![8, 9, 10]),
+            ("it lives on", vec![], vec![]),
+            ("they end with it", vec![dies.clone(), exit(S + 9, 8, 7, 0), exit(S + 9, 9, 7, 0)], vec![10]),
+            ("one ends much later", vec![dies.clone(), exit(3 * S, 8, 1, 0)], vec![8, 9, 10]),
+            ("one ended before", vec![exit(S - 1, 8, 7, 0), dies.clone()], vec![9, 10]),
+        ] {
+            let rows = kills(&one, &rest, &[]);
+            let left = rows.first().map_or(vec![], |row| pids(row).1);
+            assert_eq!(left, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_child_from_before_the_window_is_left_if_it_has_another_parent() {
+        let comm = bytes("old");
+        let rows = kills(&[(8, Aim::One)], &[exit(S + 5, 8, 7, 15)], &[(70, &comm, 8), (71, &comm, 9)]);
+        assert_eq!(pids(&rows[0]), (vec![8], vec![70]));
+    }
+
+    #[test]
+    fn one_call_to_a_group_is_one_row() {
+        let group = [(7, Aim::Group), (8, Aim::Group), (9, Aim::Group)];
+        let ends = [exit(S + 5, 7, 1, 15), exit(S + 5, 8, 1, 0), exit(2 * S, 9, 1, 9)];
+        let rows = kills(&group, &ends, &[]);
+        assert_eq!(rows.len(), 1);
+        assert_eq!(pids(&rows[0]), (vec![7, 8, 9], vec![10]), "10 was not in the group");
+        assert_eq!((rows[0].aim, rows[0].pgid), (KillAim::Group, Some(7)));
+        let ends: Vec<_> = rows[0].reached.iter().map(|reached| reached.end).collect();
+        assert_eq!(ends, [KillEnd::Killed, KillEnd::Exited, KillEnd::KilledOtherwise]);
+
+        let again = kills(&[(7, Aim::Group), (7, Aim::Group)], &[], &[]);
+        assert_eq!(again.len(), 2, "a process is reached once by a call");
+        assert!(kills(&[(7, Aim::One), (8, Aim::One)], &[], &[]).is_empty(), "nobody was left");
+    }
+}

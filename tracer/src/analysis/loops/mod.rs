@@ -1,0 +1,284 @@
+//! Event loops: the turns that kept them from their descriptors, and what these were spent on.
+//!
+//! A turn lasts from the return of one wait to the next wait. A long one is told at its end, and what it was spent on
+//! while it lasts, piece by piece: at the ends of waits for anything else, and at samples.
+//!
+//! ```text
+//!  epoll_wait ───────┐  turn                         ┌────── epoll_wait
+//!                    └ on the CPU · time.sleep ──────┘
+//!  pieces                               ^    ^
+//! ```
+
+mod machinery;
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+
+use tracer_common::switch::{SwitchKey, flag};
+use tracer_common::turn;
+
+use self::machinery::called;
+use super::causes::cause;
+use super::lines;
+use super::sums::{Key, Sums};
+use crate::event::{Bytes, Event, LoopPiece, Nanos, StackId, Task};
+use crate::report::{self, Bounded, Cause, LoopBlock, Name};
+use crate::symbols::{FrameId, Symbols};
+
+/// Different threads, stacks and reasons that are kept apart.
+const ROWS: usize = 4_096;
+/// Pieces of one turn that are kept.
+const PIECES: usize = 256;
+
+/// All loops.
+#[derive(Debug)]
+pub struct Loops {
+    /// They were looked for.
+    watched: bool,
+    turns: BTreeMap<Task, Turns>,
+    open: HashMap<Task, Open>,
+    rows: Sums<Piece, Sum>,
+    /// A stack of each thread that waits as loops do.
+    waits: HashMap<Task, StackId>,
+}
+
+/// Turns of one thread.
+#[derive(Clone, Copy, Debug, Default)]
+struct Turns {
+    turns: u64,
+    busy: Nanos,
+    longest: Nanos,
+}
+
+/// A long turn that goes on.
+#[derive(Debug, Default)]
+struct Open {
+    began: Nanos,
+    pieces: Vec<(Piece, Nanos)>,
+    task: Option<Bytes>,
+}
+
+/// What a piece was spent on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Piece {
+    task: Option<Task>,
+    stack: StackId,
+    object: u64,
+    syscall: i32,
+    flags: u32,
+}
+
+/// What turns add up to.
+#[derive(Clone, Debug, Default)]
+struct Sum {
+    count: u64,
+    total: Nanos,
+    longest: Nanos,
+    /// The task of the longest one.
+    task: Option<Bytes>,
+}
+
+/// Why a turn took long.
+type Why = (bool, Option<Cause>);
+
+impl Default for Loops {
+    fn default() -> Self {
+        let rows = Sums::new(ROWS);
+        Self { watched: false, turns: BTreeMap::new(), open: HashMap::new(), rows, waits: HashMap::new() }
+    }
+}
+
+impl Loops {
+    /// Takes turns, and what they were spent on.
+    pub fn fold(&mut self, event: &Event) {
+        match event {
+            Event::LoopsWatched => self.watched = true,
+            Event::Switches { key, .. } if turn::waits(key.syscall) && is_whole(key) => {
+                self.waits.insert(Task { pid: key.pid, tid: key.tid }, key.stack);
+            }
+            Event::LoopPiece(piece) => self.piece(piece),
+            Event::LoopTask { task, began, name } => self.open(*task, *began).task = Some(name.clone()),
+            Event::LoopTurn { task, began, busy } => self.turn(*task, *began, *busy),
+            Event::Loop { task, turns, busy, longest } => {
+                let sum = self.turns.entry(*task).or_default();
+                sum.turns += turns;
+                sum.busy += busy;
+                sum.longest = sum.longest.max(*longest);
+            }
+            _ => {}
+        }
+    }
+
+    fn open(&mut self, task: Task, began: Nanos) -> &mut Open {
+        let open = self.open.entry(task).or_default();
+        if open.began != began {
+            *open = Open { began, ..Open::default() };
+        }
+        open
+    }
+
+    fn piece(&mut self, piece: &LoopPiece) {
+        let LoopPiece { task, began, lasted, stack, object, syscall, flags } = *piece;
+        let key = Piece { task: Some(task), stack, object, syscall, flags };
+        let pieces = &mut self.open(task, began).pieces;
+        if let Some((_, sum)) = pieces.iter_mut().find(|(known, _)| *known == key) {
+            *sum += lasted;
+        } else if pieces.len() < PIECES {
+            pieces.push((key, lasted));
+        }
+    }
+
+    fn turn(&mut self, task: Task, began: Nanos, busy: Nanos) {
+        let open = self.open.remove(&task).filter(|open| open.began == began).unwrap_or_default();
+        self.ended(task, open, busy);
+    }
+
+    fn ended(&mut self, task: Task, open: Open, busy: Nanos) {
+        let key = most(&open.pieces).unwrap_or(Piece { task: Some(task), ..Piece::default() });
+        let row = self.rows.row(key);
+        row.merge(&Sum { count: 1, total: busy, longest: busy, task: open.task });
+    }
+
+    /// The section of the report: the loops that are known as such, the longest turn first. `None` if nobody looked.
+    pub fn finish(mut self, symbols: &Symbols) -> Option<Bounded<report::Loop>> {
+        // What goes on at the end has lasted as long as its pieces at least.
+        for (task, open) in std::mem::take(&mut self.open) {
+            let lasted = open.pieces.iter().map(|(_, lasted)| lasted).sum();
+            self.ended(task, open, lasted);
+        }
+        self.add_long(symbols);
+        let mut loops: Vec<_> = self.turns.iter().filter(|(task, _)| self.is_loop(**task, symbols)).collect();
+        loops.sort_by_key(|(task, turns)| (Reverse(turns.longest), **task));
+        let row = |(task, turns): (&Task, &Turns)| report::Loop {
+            pid: task.pid,
+            tid: task.tid,
+            turns: turns.turns,
+            busy_ns: turns.busy,
+            max_busy_ns: turns.longest,
+            by: self.by(*task, symbols),
+        };
+        self.watched.then(|| loops.into_iter().map(row).collect())
+    }
+
+    fn add_long(&mut self, symbols: &Symbols) {
+        for (key, sum) in self.rows.iter().filter(|(key, _)| is_inside(symbols, key)) {
+            let Some(turns) = key.task.and_then(|task| self.turns.get_mut(&task)) else { continue };
+            turns.turns += sum.count;
+            turns.busy += sum.total;
+            turns.longest = turns.longest.max(sum.longest);
+        }
+    }
+
+    /// Other programs wait for many descriptors, too, and do what they like in between.
+    fn is_loop(&self, task: Task, symbols: &Symbols) -> bool {
+        let of_rows = self.rows.iter().filter(|(key, _)| key.task == Some(task)).map(|(key, _)| key.stack);
+        let mut stacks = of_rows.chain(self.waits.get(&task).copied());
+        stacks.any(|stack| {
+            lines::frames(symbols, stack).is_some_and(|frames| called(symbols, &frames).is_some())
+        })
+    }
+
+    fn by(&self, task: Task, symbols: &Symbols) -> Bounded<LoopBlock> {
+        let mut groups: HashMap<(Option<Name>, Why), (Sum, Piece)> = HashMap::new();
+        let of_task = self.rows.iter().filter(|(key, _)| key.task == Some(task));
+        for (key, sum) in of_task.filter(|(key, _)| is_inside(symbols, key)) {
+            let frames = lines::frames(symbols, key.stack).unwrap_or_default();
+            let group = (callback(symbols, &frames), why(symbols, key));
+            let (whole, longest) = groups.entry(group).or_default();
+            if sum.longest >= whole.longest {
+                *longest = *key;
+            }
+            whole.merge(sum);
+        }
+        let mut rows: Vec<_> = groups.into_iter().map(|group| block(symbols, group)).collect();
+        rows.sort_by(|one, two| {
+            let order =
+                |row: &LoopBlock| (Reverse(row.total_ns), row.callback.as_ref().map(ToString::to_string));
+            order(one).cmp(&order(two))
+        });
+        rows.into_iter().collect()
+    }
+}
+
+/// Whether all of the stack was taken.
+fn is_whole(key: &SwitchKey) -> bool {
+    key.stack != 0 && key.flags & flag::LEAF_ONLY == 0
+}
+
+/// Whether it was the loop that was kept: between two loops a thread may do anything.
+fn is_inside(symbols: &Symbols, piece: &Piece) -> bool {
+    lines::frames(symbols, piece.stack).is_none_or(|frames| called(symbols, &frames).is_some())
+}
+
+/// The piece that most of a turn was spent on, among those for the reason that most was spent for: what runs does so
+/// at many lines.
+fn most(pieces: &[(Piece, Nanos)]) -> Option<Piece> {
+    let reason = |piece: &Piece| (piece.syscall, piece.flags);
+    let sum = |of: (i32, u32)| -> Nanos {
+        pieces.iter().filter(|(piece, _)| reason(piece) == of).map(|(_, lasted)| lasted).sum()
+    };
+    pieces.iter().max_by_key(|(piece, lasted)| (sum(reason(piece)), *lasted)).map(|(piece, _)| *piece)
+}
+
+fn block(
+    symbols: &Symbols,
+    ((callback, (on_cpu, cause)), (sum, longest)): ((Option<Name>, Why), (Sum, Piece)),
+) -> LoopBlock {
+    let frames = lines::frames(symbols, longest.stack).unwrap_or_default();
+    let inner = &frames[..called(symbols, &frames).unwrap_or(frames.len())];
+    let file = symbols.file(longest.object);
+    LoopBlock {
+        callback,
+        task: sum.task.as_ref().map(Name::new),
+        frame: lines::own_frame(symbols, inner).map(|id| lines::frame(symbols, id)),
+        stack: lines::stack_of(symbols, longest.stack),
+        on_cpu,
+        cause,
+        object: file.map(|file| Name::new(&file.path)),
+        count: sum.count,
+        total_ns: sum.total,
+        max_ns: sum.longest,
+    }
+}
+
+/// The function that the loop has called.
+fn callback(symbols: &Symbols, frames: &[FrameId]) -> Option<Name> {
+    let outermost = frames[..called(symbols, frames)?].last()?;
+    Some(Name::new(&symbols.frame(*outermost).function))
+}
+
+fn why(symbols: &Symbols, piece: &Piece) -> Why {
+    if piece.stack == 0 && piece.flags == 0 {
+        return (false, None); // no piece was told
+    }
+    let key = SwitchKey { syscall: piece.syscall, flags: piece.flags, ..SwitchKey::default() };
+    let is_running = piece.flags & flag::RUNNING != 0;
+    match cause(&key, symbols.file(piece.object).map(|file| file.kind)) {
+        _ if is_running => (true, None),
+        Cause::Preempted | Cause::Yield => (true, None),
+        cause => (false, Some(cause)),
+    }
+}
+
+impl Sum {
+    fn merge(&mut self, other: &Self) {
+        if other.longest >= self.longest {
+            (self.longest, self.task) = (other.longest, other.task.clone());
+        }
+        self.count += other.count;
+        self.total += other.total;
+    }
+}
+
+/// First the file is forgotten, then the stack; loops are few.
+impl Key for Piece {
+    fn coarser(self) -> Option<Self> {
+        match self {
+            Self { object: 1.., .. } => Some(Self { object: 0, ..self }),
+            Self { stack: 1.., .. } => Some(Self { stack: 0, ..self }),
+            _ => None,
+        }
+    }
+}

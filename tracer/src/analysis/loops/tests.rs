@@ -1,0 +1,136 @@
+use super::*;
+use crate::analysis::samples::{bytes, task};
+use crate::event::StackStatus;
+use crate::symbols::{Frame, Stack};
+
+const MILLISECOND: Nanos = 1_000_000;
+const READ: i32 = 0;
+const SLEEP: i32 = 35;
+const EPOLL: i32 = 232;
+
+/// Stacks of these functions, innermost first: 1 waits in the loop, 2 and 3 are in a task, 4 is another program's.
+fn symbols() -> Symbols {
+    let own = |function: &'static str| ("app.py", function);
+    let (call, run) = (
+        ("/lib/python3.12/asyncio/events.py", "Handle._run"),
+        ("/lib/python3.12/asyncio/base_events.py", "BaseEventLoop._run_once"),
+    );
+    let stacks = [
+        vec![("/lib/python3.12/selectors.py", "select"), run],
+        vec![("/lib/python3.12/json/decoder.py", "decode"), own("parse"), own("handle"), call, run],
+        vec![own("pause"), own("handle"), call, run],
+        vec![own("poll"), own("main")],
+    ];
+    let mut symbols = Symbols::default();
+    for (id, frames) in (1..).zip(stacks) {
+        let frames = frames.into_iter().map(|(file, function)| {
+            symbols.intern(Frame { function: bytes(function), file: bytes(file), line: Some(1) })
+        });
+        let frames = frames.collect();
+        symbols.insert_stack(id, Stack { frames, status: StackStatus::Ok, truncated: false });
+    }
+    symbols
+}
+
+fn piece(began: Nanos, stack: StackId, syscall: i32, lasted: Nanos) -> Event {
+    let flags = if syscall < 0 { flag::RUNNING } else { flag::VOLUNTARY };
+    let (task, lasted) = (task(7, 7), lasted * MILLISECOND);
+    Event::LoopPiece(LoopPiece { task, began, lasted, stack, object: 0, syscall, flags })
+}
+
+fn turn(began: Nanos, busy: Nanos) -> Event {
+    Event::LoopTurn { task: task(7, 7), began, busy: busy * MILLISECOND }
+}
+
+fn counted(turns: u64, busy: Nanos) -> Event {
+    let busy = busy * MILLISECOND;
+    Event::Loop { task: task(7, 7), turns, busy, longest: busy }
+}
+
+fn waits(stack: StackId) -> Event {
+    let key = SwitchKey { pid: 7, tid: 7, stack, syscall: EPOLL, ..SwitchKey::default() };
+    Event::Switches { key, value: tracer_common::switch::SwitchValue::default(), still_blocked: 0 }
+}
+
+fn loops(events: &[Event]) -> Option<Bounded<report::Loop>> {
+    let mut loops = Loops::default();
+    events.iter().for_each(|event| loops.fold(event));
+    loops.finish(&symbols())
+}
+
+/// Callback, function of the line, cause, turns, milliseconds.
+fn told(events: Vec<Event>) -> Vec<(String, String, Option<Cause>, u64, u64)> {
+    let events = [events, vec![counted(100, 500), Event::LoopsWatched]].concat();
+    let found = loops(&events).expect("they were looked for");
+    let by = found.rows.iter().flat_map(|row| &row.by.rows);
+    let row = by.map(|by| {
+        let name = |name: Option<&Name>| name.map_or_else(String::new, ToString::to_string);
+        let line = by.frame.as_ref().map(|frame| &frame.function);
+        assert_eq!(by.on_cpu, by.cause.is_none() && by.stack.is_some());
+        (name(by.callback.as_ref()), name(line), by.cause, by.count, by.total_ns / MILLISECOND)
+    });
+    row.collect()
+}
+
+#[test]
+fn a_turn_is_charged_to_what_most_of_it_went_to() {
+    let row = |line: &str, cause, count, total| ("handle".to_owned(), line.to_owned(), cause, count, total);
+    for (name, events, expected) in [
+        (
+            "on the CPU, below the library",
+            vec![piece(5, 2, -1, 60), piece(5, 3, SLEEP, 40), turn(5, 100)],
+            vec![row("parse", None, 1, 100)],
+        ),
+        (
+            "two sleeps",
+            vec![piece(5, 3, SLEEP, 80), turn(5, 90), piece(200, 3, SLEEP, 100), turn(200, 110)],
+            vec![row("pause", Some(Cause::Sleep), 2, 200)],
+        ),
+        (
+            "many lines of one reason",
+            vec![piece(5, 3, READ, 40), piece(5, 2, -1, 30), piece(5, 3, -1, 29), turn(5, 100)],
+            vec![row("parse", None, 1, 100)],
+        ),
+        (
+            "what goes on at the end",
+            vec![piece(5, 3, SLEEP, 80)],
+            vec![row("pause", Some(Cause::Sleep), 1, 80)],
+        ),
+    ] {
+        assert_eq!(told(events), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_turn_without_pieces_has_no_line() {
+    let events = vec![waits(1), piece(5, 3, SLEEP, 80), turn(9, 60)];
+    assert_eq!(told(events), [(String::new(), String::new(), None, 1, 60)]);
+}
+
+#[test]
+fn only_known_loops_are_loops() {
+    let rows = |events: &[Event]| loops(events).map(|found| found.rows.len());
+    let turned = counted(10, 1);
+    assert_eq!(rows(&[waits(1), turned.clone(), Event::LoopsWatched]), Some(1));
+    assert_eq!(rows(&[waits(4), turned.clone(), Event::LoopsWatched]), Some(0), "another program");
+    assert_eq!(rows(&[waits(1), turned]), None, "nobody looked");
+}
+
+#[test]
+fn what_happens_between_two_loops_keeps_none() {
+    let events = [waits(1), piece(5, 4, SLEEP, 800), turn(5, 800), piece(900, 3, SLEEP, 70), turn(900, 71)];
+    let events = [&events[..], &[counted(9, 1), Event::LoopsWatched]].concat();
+    let found = &loops(&events).expect("looked for").rows[0];
+    assert_eq!((found.turns, found.busy_ns / MILLISECOND, found.max_busy_ns / MILLISECOND), (10, 72, 71));
+    assert_eq!(found.by.rows.len(), 1);
+}
+
+#[test]
+fn the_task_is_that_of_the_longest_turn() {
+    let named = |began, name: &str| Event::LoopTask { task: task(7, 7), began, name: bytes(name) };
+    let turns = |began, name, busy| [piece(began, 3, SLEEP, busy), named(began, name), turn(began, busy)];
+    let events = [turns(5, "short", 60), turns(99, "long", 90), turns(300, "shorter", 55)].concat();
+    let found = loops(&[events, vec![counted(9, 300), Event::LoopsWatched]].concat()).expect("looked for");
+    let by = &found.rows[0].by.rows;
+    assert_eq!((by.len(), by[0].task.as_ref().map(ToString::to_string)), (1, Some("long".to_owned())));
+}

@@ -1,0 +1,67 @@
+//! How many different opens of a file were read at a line.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tracer_common::syscall::ReadKey;
+
+use super::Sum;
+use crate::report::FileKind;
+
+/// A call is at either of two instructions, which lie that close, before and after CPython has specialised it.
+const SAME_CALL: i32 = 4;
+
+/// The opens of the rows that make one row of the report.
+#[derive(Debug, Default)]
+pub struct Opens {
+    files: BTreeSet<u64>,
+    /// By file, address space and code: the opens that each instruction met first.
+    calls: BTreeMap<(u64, u64, u64), BTreeMap<i32, u64>>,
+    unknown: bool,
+}
+
+impl Opens {
+    /// Adds a row of the same line and path.
+    pub fn add(&mut self, key: &ReadKey, sum: &Sum) {
+        self.unknown |= key.file == 0 || sum.opens_unknown > 0;
+        self.files.insert(key.file);
+        let calls = self.calls.entry((key.file, key.space, key.site.code)).or_default();
+        *calls.entry(key.site.instruction).or_default() += sum.opens;
+    }
+
+    /// `None` where it is not known. What has no name cannot be opened again: each is one.
+    pub fn finish(&self, kind: FileKind) -> Option<u64> {
+        let known = match kind {
+            FileKind::Pipe | FileKind::Unix | FileKind::Inet | FileKind::Memfd => self.files.len() as u64,
+            _ => self.calls.values().map(opens_of_a_line).sum(),
+        };
+        (!self.unknown).then_some(known)
+    }
+}
+
+/// Two calls on a line read the same opens, mostly; the two places of one call share them out.
+fn opens_of_a_line(calls: &BTreeMap<i32, u64>) -> u64 {
+    let (mut most, mut of_call, mut last) = (0, 0, None);
+    for (instruction, opens) in calls {
+        let goes_on = last.is_some_and(|last| instruction - last <= SAME_CALL);
+        of_call = if goes_on { of_call + opens } else { *opens };
+        (most, last) = (most.max(of_call), Some(*instruction));
+    }
+    most
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_calls_on_a_line_read_the_same_opens_and_two_places_of_a_call_share_them() {
+        for (name, calls, expected) in [
+            ("one", vec![(10, 5)], 5),
+            ("specialised", vec![(10, 8), (14, 92)], 100),
+            ("two calls", vec![(10, 100), (40, 100)], 100),
+            ("two calls, both specialised", vec![(10, 8), (12, 92), (40, 8), (42, 91)], 100),
+        ] {
+            assert_eq!(opens_of_a_line(&calls.into_iter().collect()), expected, "{name}");
+        }
+    }
+}

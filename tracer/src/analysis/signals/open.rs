@@ -1,0 +1,127 @@
+//! What is pending in one process, as the kernel queues it: for the process, and for each of its threads.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::row::Row;
+use crate::analysis::signal_names::is_standard;
+use crate::event::{SignalDeliver, SignalsPending, Tid};
+
+const SIGKILL: u32 = 9;
+
+/// Signals of one number that wait for a thread, or for any of them.
+type Queue = (u32, Option<Tid>);
+
+/// What is pending in one process.
+#[derive(Debug, Default)]
+pub struct Open {
+    queues: BTreeMap<Queue, VecDeque<Row>>,
+    /// The first SIGKILL that was delivered while one of them could have been meant.
+    killed: Option<SignalDeliver>,
+}
+
+impl Open {
+    /// One more.
+    pub fn push(&mut self, row: Row) {
+        self.queues.entry(queue_of(&row)).or_default().push_back(row);
+    }
+
+    /// Whether nothing is pending.
+    pub fn is_empty(&self) -> bool {
+        self.queues.values().all(VecDeque::is_empty)
+    }
+
+    /// Whether a delivery can be that of a signal that is pending here.
+    pub fn fits(&self, delivery: &SignalDeliver) -> bool {
+        self.queue_for(delivery).is_some() || self.rows().any(|row| row.is_killed_by(delivery))
+    }
+
+    /// The signal that is delivered, if it can be told already.
+    pub fn deliver(&mut self, delivery: &SignalDeliver) -> Option<Row> {
+        if delivery.signal == SIGKILL {
+            self.killed.get_or_insert_with(|| delivery.clone());
+            return None;
+        }
+        let mut row = self.take(self.queue_for(delivery)?)?;
+        row.deliver(delivery);
+        Some(row)
+    }
+
+    /// A standard signal is queued once. That it is queued again shows that the one before has been taken without
+    /// being delivered: by sigwait(2) or through a signalfd(2).
+    pub fn accepted_before(&mut self, again: &Row) -> Option<Row> {
+        let mut row = is_standard(again.signal).then(|| self.take(queue_of(again)))??;
+        row.accept();
+        Some(row)
+    }
+
+    /// Those that do not wait in the kernel's own queues any more, at the end.
+    pub fn check(&mut self, pending: &SignalsPending) -> Vec<Row> {
+        let queues = std::mem::take(&mut self.queues).into_iter();
+        let (waiting, gone) = queues.partition(|&((signal, tid), _)| pending.contains(signal, tid));
+        self.queues = waiting;
+        let gone: BTreeMap<Queue, VecDeque<Row>> = gone;
+        let mut rows: Vec<_> = gone.into_values().flatten().collect();
+        // What may have killed the process is decided by that.
+        if let Some(delivery) = &self.killed {
+            let kills: Vec<_> = rows.extract_if(.., |row| row.is_killed_by(delivery)).collect();
+            kills.into_iter().for_each(|row| self.push(row));
+        }
+        rows.iter_mut().for_each(|row| row.vanish(pending));
+        rows
+    }
+
+    /// The process has ended: this signal has killed it, or none. The others will never be delivered.
+    pub fn exit(self, signal: u32) -> Vec<Row> {
+        let killed = self.killed.clone();
+        let mut rows = self.into_rows();
+        if let Some(row) = rows.iter_mut().find(|row| row.signal == signal) {
+            row.kill(killed.as_ref());
+        }
+        rows
+    }
+
+    /// The window has ended.
+    pub fn finish(self) -> impl Iterator<Item = Row> {
+        let killed = self.killed.clone();
+        let mut rows = self.into_rows();
+        if let Some(delivery) = &killed {
+            let candidates = rows.iter_mut().filter(|row| row.is_killed_by(delivery));
+            let kills = candidates.min_by_key(|row| (row.signal != SIGKILL, row.at));
+            kills.into_iter().for_each(|row| row.kill(Some(delivery)));
+        }
+        rows.into_iter().map(Row::give_up)
+    }
+
+    /// Where the signal of a delivery waits: of those that fit, one aimed at the thread comes first, as the kernel takes
+    /// these first. <https://github.com/torvalds/linux/blob/v6.12/kernel/signal.c> (`dequeue_signal`)
+    fn queue_for(&self, delivery: &SignalDeliver) -> Option<Queue> {
+        let queues = [Some(delivery.task.tid), None].map(|tid| (delivery.signal, tid));
+        let has_it = |queue: &Queue| {
+            self.queues.get(queue).and_then(|rows| rows.front()?.fits(delivery).then_some(()))
+        };
+        queues.into_iter().find(|queue| has_it(queue).is_some())
+    }
+
+    fn take(&mut self, queue: Queue) -> Option<Row> {
+        let rows = self.queues.get_mut(&queue)?;
+        let row = rows.pop_front();
+        if rows.is_empty() {
+            self.queues.remove(&queue);
+        }
+        row
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.queues.values().flatten()
+    }
+
+    fn into_rows(self) -> Vec<Row> {
+        let mut rows: Vec<_> = self.queues.into_values().flatten().collect();
+        rows.sort_by_key(|row| row.at);
+        rows
+    }
+}
+
+fn queue_of(row: &Row) -> Queue {
+    (row.signal, (!row.group).then_some(row.target.tid))
+}

@@ -1,0 +1,201 @@
+//! Ids of tasks. The probes know them as the initial pid namespace numbers them, and everybody else as ours does: here
+//! the one becomes the other.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use tracer_common::gil::HoldKey;
+use tracer_common::sample::{EntryKey, SampleKey};
+use tracer_common::switch::SwitchKey;
+use tracer_common::syscall::{ReadKey, SizeKey};
+use tracer_common::task::Numbers;
+use tracer_common::wakeup::WakeKey;
+
+use crate::decode::{self, Numbered};
+use crate::event::{Event, Pid, Tid};
+
+/// Ends of children that are remembered until somebody waits for them: some parents never do.
+const OBITUARIES: usize = 4096;
+
+/// Both numbers of tasks.
+#[derive(Debug, Default)]
+pub struct Ids {
+    /// What is known in another namespace than the initial one; there all numbers are their own.
+    known: Option<Known>,
+    /// Children that have ended and that their parent knows by another number than ours: by the parent, and that.
+    obituaries: HashMap<(Pid, Pid), Pid>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// Our numbers, by the kernel's; 0 for a task that has none.
+    shown: HashMap<u32, u32>,
+    /// All tasks that lived when they were last listed.
+    living: Vec<Numbers>,
+    /// Those that have ended in this epoch, and in the one before: their last rows are yet to come.
+    ended: [Vec<u32>; 2],
+}
+
+impl Ids {
+    /// Of the initial pid namespace, or of another.
+    pub fn new(is_initial: bool) -> Self {
+        let known = (!is_initial).then(Known::default);
+        Self { known, obituaries: HashMap::new() }
+    }
+
+    /// These are all tasks of our namespace.
+    pub fn learn(&mut self, living: Vec<Numbers>) {
+        if let Some(known) = &mut self.known {
+            known.shown.extend(living.iter().map(|task| (task.tid, task.shown)));
+            known.living = living;
+        }
+    }
+
+    /// There is none with this number.
+    pub fn learn_nothing_of(&mut self, id: u32) {
+        if let Some(known) = &mut self.known {
+            known.shown.entry(id).or_insert(0);
+        }
+    }
+
+    /// The kernel's number for ours, as of when the tasks were last listed.
+    pub fn kernel(&self, shown: u32) -> Option<u32> {
+        let Some(known) = &self.known else { return Some(shown) };
+        known.living.iter().find(|task| task.shown == shown).map(|task| task.tid)
+    }
+
+    /// A number of a message or a row that is not known.
+    pub fn unknown(&self, numbered: (u32, u32)) -> Option<u32> {
+        let known = self.known.as_ref()?;
+        [numbered.0, numbered.1].into_iter().find(|id| *id != 0 && !known.shown.contains_key(id))
+    }
+
+    /// A message, with our numbers in it.
+    pub fn message<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        match decode::numbered(bytes) {
+            Some(Numbered::Birth { child, shown }) => self.born(child, shown),
+            Some(Numbered::End { tid }) => self.ended(tid),
+            Some(Numbered::Obituary { parent, told, child }) if told != child => {
+                self.obituary((parent, told), child);
+            }
+            _ => {}
+        }
+        let mut message = Cow::Borrowed(bytes);
+        if self.known.is_some() {
+            decode::renumber(message.to_mut(), |id| self.shown(id));
+        }
+        if !self.obituaries.is_empty() {
+            decode::renumber_reaped(&mut message, |parent, told| self.obituaries.remove(&(parent, told)));
+        }
+        message
+    }
+
+    /// A drained row, with our numbers in it.
+    pub fn row(&self, event: &mut Event) {
+        for (pid, tid) in ids_of(event).into_iter().flatten() {
+            *pid = self.shown(*pid);
+            tid.into_iter().for_each(|tid| *tid = self.shown(*tid));
+        }
+    }
+
+    /// All rows of an epoch have come.
+    pub fn pass_epoch(&mut self) {
+        let Some(known) = &mut self.known else { return };
+        let [lately, before] = &mut known.ended;
+        before.drain(..).for_each(|id| _ = known.shown.remove(&id));
+        std::mem::swap(lately, before);
+    }
+
+    /// Our number for the kernel's, 0 where there is none.
+    pub fn shown(&self, id: u32) -> u32 {
+        self.known.as_ref().map_or(id, |known| known.shown.get(&id).copied().unwrap_or(0))
+    }
+
+    fn born(&mut self, child: u32, shown: u32) {
+        if let Some(known) = &mut self.known {
+            known.shown.insert(child, shown);
+        }
+    }
+
+    fn ended(&mut self, tid: u32) {
+        if let Some(known) = &mut self.known {
+            known.ended[0].push(tid);
+        }
+    }
+
+    fn obituary(&mut self, to: (Pid, Pid), child: Pid) {
+        if self.obituaries.len() == OBITUARIES {
+            self.obituaries.clear();
+        }
+        self.obituaries.insert(to, child);
+    }
+}
+
+/// The numbers in a drained row, 0 for what it does not have.
+pub fn numbers_of(event: &mut Event) -> [(u32, u32); 2] {
+    ids_of(event).map(|ids| ids.map_or((0, 0), |(pid, tid)| (*pid, tid.map_or(0, |tid| *tid))))
+}
+
+/// A process, and a thread where there is one.
+type Names<'a> = Option<(&'a mut Pid, Option<&'a mut Tid>)>;
+
+/// Whom a drained row is about, and who else is in it.
+fn ids_of(event: &mut Event) -> [Names<'_>; 2] {
+    let about = match event {
+        Event::Wakeups { key: WakeKey { row, waker }, .. } => {
+            return [Some((&mut row.pid, Some(&mut row.tid))), Some((&mut waker.pid, Some(&mut waker.tid)))];
+        }
+        Event::GilHeld { key: HoldKey { pid, holder, .. }, .. } => Some((pid, Some(&mut holder.tid))),
+        Event::Switches { key: SwitchKey { pid, tid, .. }, .. }
+        | Event::Samples { key: SampleKey { pid, tid, .. }, .. } => Some((pid, Some(tid))),
+        Event::Reads { key: ReadKey { pid, .. }, .. }
+        | Event::ReadSizes { key: SizeKey { row: ReadKey { pid, .. }, .. }, .. }
+        | Event::Entries { key: EntryKey { pid, .. }, .. } => Some((pid, None)),
+        _ => None,
+    };
+    [about, None]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(pid: u32, tid: u32) -> Event {
+        Event::Samples { key: SampleKey { pid, tid, ..Default::default() }, count: 1 }
+    }
+
+    fn shown(ids: &Ids, mut event: Event) -> Event {
+        ids.row(&mut event);
+        event
+    }
+
+    #[test]
+    fn in_the_initial_namespace_all_numbers_are_their_own() {
+        let ids = Ids::new(true);
+        assert_eq!((ids.kernel(7), ids.unknown((7, 8))), (Some(7), None));
+        assert_eq!(shown(&ids, row(7, 8)), row(7, 8));
+    }
+
+    #[test]
+    fn in_another_a_number_is_what_was_learnt_until_its_rows_have_come() {
+        let mut ids = Ids::new(false);
+        assert_eq!(ids.unknown((700, 0)), Some(700));
+        ids.learn(vec![Numbers { tid: 700, shown: 7, ..Numbers::default() }]);
+        ids.learn_nothing_of(900);
+        assert_eq!((ids.kernel(7), ids.unknown((700, 900))), (Some(700), None));
+        ids.born(701, 8);
+        assert_eq!(shown(&ids, row(700, 701)), row(7, 8));
+        ids.ended(701);
+        ids.pass_epoch();
+        assert_eq!(shown(&ids, row(700, 701)), row(7, 8), "its last rows");
+        ids.pass_epoch();
+        assert_eq!(shown(&ids, row(700, 701)), row(7, 0));
+    }
+
+    #[test]
+    fn parents_that_never_wait_are_not_remembered_for_ever() {
+        let mut ids = Ids::new(true);
+        (0..2 * OBITUARIES as u32).for_each(|pid| ids.obituary((1, pid), 1));
+        assert!(ids.obituaries.len() <= OBITUARIES);
+    }
+}

@@ -1,0 +1,22 @@
+//! Turns of event loops, and what they were spent on.
+
+use tracer_common::turn::{Piece, Turn};
+
+use super::{since, task};
+use crate::event::{Event, LoopPiece, Nanos};
+
+pub(super) fn turn(turn: &Turn, start_ns: Nanos) -> Event {
+    Event::LoopTurn { task: task(&turn.header), began: since(start_ns, turn.began_ns), busy: turn.busy_ns }
+}
+
+pub(super) fn piece(piece: &Piece, start_ns: Nanos) -> LoopPiece {
+    LoopPiece {
+        task: task(&piece.header),
+        began: since(start_ns, piece.began_ns),
+        lasted: piece.lasted_ns,
+        stack: piece.stack,
+        object: piece.object,
+        syscall: piece.syscall,
+        flags: piece.flags,
+    }
+}

@@ -1,0 +1,25 @@
+//! What each signal of some processes would do now: what the kernel has for it, what Python calls, who holds it back.
+//!
+//! All of it is read from `/proc` and the processes' memory. No probe is loaded, and a process that sleeps sleeps on.
+
+mod callable;
+mod collect;
+mod model;
+mod text;
+
+pub use model::{Handler, Process, Signal, Signals, Thread};
+pub use text::render;
+
+use crate::event::Pid;
+use crate::session::Root;
+use crate::target::Error;
+
+/// Looks at some processes.
+///
+/// # Errors
+/// When one of them is no Python that is known, or has gone.
+pub fn look(pids: &[Pid]) -> Result<Signals, Error> {
+    let roots = Root::open_all(pids)?;
+    let processes = roots.iter().map(collect::process).collect::<Result<_, _>>()?;
+    Ok(Signals { schema: Signals::SCHEMA, processes })
+}

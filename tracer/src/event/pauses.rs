@@ -1,0 +1,52 @@
+//! What keeps a process, or one of its loops, from its work: garbage collections, long turns.
+
+use super::{Nanos, StackId, Task};
+
+/// How the garbage collections of a process are seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GcSeen {
+    /// Each one, by a probe.
+    Probed,
+    /// Those that a sample falls into.
+    Sampled,
+    /// None: where the collector keeps its state is not known.
+    No,
+}
+
+/// A garbage collection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GcPause {
+    /// When it ended.
+    pub at: Nanos,
+    /// Where it ran.
+    pub task: Task,
+    /// How long.
+    pub lasted: Nanos,
+    /// Where it was set off; of a short one the innermost frame alone.
+    pub stack: StackId,
+    /// Which generation of objects.
+    pub generation: Option<u32>,
+    /// Objects that it freed.
+    pub collected: Option<u64>,
+    /// Threads of the process that waited for the GIL when it ended.
+    pub waiters: Option<u32>,
+}
+
+/// What a piece of a long turn of an event loop was spent on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoopPiece {
+    /// The loop's thread.
+    pub task: Task,
+    /// When the turn began.
+    pub began: Nanos,
+    /// How long the piece is.
+    pub lasted: Nanos,
+    /// Where.
+    pub stack: StackId,
+    /// As in [`tracer_common::switch::SwitchKey`].
+    pub object: u64,
+    /// As there.
+    pub syscall: i32,
+    /// As there; [`tracer_common::switch::flag::RUNNING`] on a CPU.
+    pub flags: u32,
+}

@@ -1,0 +1,198 @@
+//! Which processes' garbage collections are seen one by one, and since when.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tracer_common::collector::{Collection, UNKNOWN, flag};
+
+use crate::attach::{Collections, End, Error, Probes};
+use crate::event::{Event, GcPause, GcSeen, Nanos, Pid, Task};
+use crate::report::Shed;
+use crate::target::{Interpreter, Process};
+use crate::timeline::Spaces;
+
+/// Most children do not live that long, and probes in each would cost more than they tell.
+const YOUNG: Duration = Duration::from_millis(20);
+/// Processes with probes at most.
+const MOST: usize = 256;
+/// A target that hardly runs cannot be slowed: its share is taken of this much of the time at least.
+const LEAST_SHARE: f64 = 0.1;
+
+/// What is seen.
+pub struct Collectors {
+    collections: Collections,
+    /// What the breakpoints cost a collection.
+    traps_ns: Nanos,
+    processes: HashMap<Pid, Seen>,
+    shed: Vec<Shed>,
+    /// They cost too much: nothing is attached any more.
+    given_up: bool,
+    /// That there are too many processes has been told.
+    told: bool,
+}
+
+/// A process whose collections are seen somehow.
+struct Seen {
+    interpreter: Arc<Interpreter>,
+    space: u64,
+    since: Instant,
+    how: GcSeen,
+    settled: bool,
+}
+
+impl Collectors {
+    /// Takes the probes over.
+    ///
+    /// # Errors
+    /// When they have been taken already.
+    pub fn of(probes: &mut Probes) -> Result<Self, Error> {
+        let collections = Collections::of(probes)?;
+        let (processes, shed) = (HashMap::new(), Vec::new());
+        Ok(Self { collections, traps_ns: 0, processes, shed, given_up: false, told: false })
+    }
+
+    /// Forgets processes that have gone or run another program, and takes note of new ones; tells how their collections
+    /// are seen until somebody has had a look.
+    pub fn follow(&mut self, probes: &mut Probes, spaces: &Spaces, now: Nanos) -> Vec<Event> {
+        let stays = |pid: Pid, seen: &Seen| spaces.space_of(pid) == Some(seen.space);
+        for (pid, _) in self.processes.extract_if(|&pid, seen| !stays(pid, seen)) {
+            self.collections.clear(probes, pid);
+        }
+        let mut events = Vec::new();
+        for (pid, space, interpreter) in spaces.processes() {
+            self.processes.entry(pid).or_insert_with(|| {
+                let seen = Seen::new(interpreter.clone(), space);
+                events.push(seen.event(now, pid));
+                seen
+            });
+        }
+        events
+    }
+
+    /// Attaches to the processes that are no longer young, or to all.
+    pub fn look(&mut self, probes: &mut Probes, all: bool, now: impl Fn() -> Nanos) -> Vec<Event> {
+        let is_due = |seen: &Seen| !seen.settled && (all || seen.since.elapsed() >= YOUNG);
+        let due = self.processes.iter().filter(|(_, seen)| is_due(seen));
+        let due: Vec<_> = due.map(|(pid, _)| *pid).collect();
+        due.into_iter().filter_map(|pid| self.settle(probes, pid, &now)).collect()
+    }
+
+    fn settle(&mut self, probes: &mut Probes, pid: Pid, now: &impl Fn() -> Nanos) -> Option<Event> {
+        let is_full = self.collections.pids().count() >= MOST;
+        let seen = self.processes.get_mut(&pid)?;
+        seen.settled = true;
+        let place = seen.interpreter.collecting.as_ref().filter(|_| !self.given_up)?;
+        if is_full {
+            if !std::mem::replace(&mut self.told, true) {
+                let why = format!("{MOST} processes have probes already");
+                self.shed.push(shed(now(), "further processes", why));
+            }
+            return None;
+        }
+        let end = end(pid, &seen.interpreter);
+        match self.collections.watch(probes, pid, place, end) {
+            Ok(()) => seen.how = GcSeen::Probed,
+            Err(why) => {
+                self.shed.push(shed(now(), &format!("process {pid}"), why.to_string()));
+                return None;
+            }
+        }
+        self.traps_ns = self.traps_ns.max(end.traps_ns());
+        Some(seen.event(now(), pid))
+    }
+
+    /// A second or so has passed, with so many collections: takes the probes out if they cost the target more than it
+    /// may spend on them.
+    pub fn second(&mut self, probes: &mut Probes, second: &Second, now: Nanos) -> Vec<Event> {
+        let target_ns = (second.target_ns as f64).max(second.wall_ns as f64 * LEAST_SHARE);
+        let share = (second.collections * self.traps_ns) as f64 / target_ns;
+        let Some(limit) = second.limit.filter(|limit| share > *limit && !self.given_up) else {
+            return Vec::new();
+        };
+        self.given_up = true;
+        let (share, limit) = (share * 100.0, limit * 100.0);
+        let why =
+            format!("its breakpoints took {share:.0}% of the target's time, over the budget of {limit:.0}%");
+        self.shed.push(shed(now, "all processes", why));
+        let pids: Vec<_> = self.collections.pids().collect();
+        pids.into_iter().filter_map(|pid| self.give_up(probes, pid, now)).collect()
+    }
+
+    fn give_up(&mut self, probes: &mut Probes, pid: Pid, now: Nanos) -> Option<Event> {
+        self.collections.clear(probes, pid);
+        let seen = self.processes.get_mut(&pid)?;
+        seen.how = unprobed(&seen.interpreter);
+        Some(seen.event(now, pid))
+    }
+
+    /// Collections that go on at the end of the window, and what could not be seen.
+    pub fn finish(self, probes: &Probes, start_ns: Nanos, end_ns: Nanos) -> (Vec<Event>, Vec<Shed>) {
+        let clipped = |(task, collection): (Task, Collection)| {
+            Event::GcPause(clipped(task, &collection, start_ns, end_ns))
+        };
+        (self.collections.unfinished(probes).map(clipped).collect(), self.shed)
+    }
+}
+
+/// What a second or so was like.
+pub struct Second {
+    /// Collections that were seen one by one.
+    pub collections: u64,
+    /// Its length.
+    pub wall_ns: Nanos,
+    /// What the target ran.
+    pub target_ns: Nanos,
+    /// What tracing may cost, as a share of that.
+    pub limit: Option<f64>,
+}
+
+impl Seen {
+    fn new(interpreter: Arc<Interpreter>, space: u64) -> Self {
+        let how = unprobed(&interpreter);
+        Self { interpreter, space, since: Instant::now(), how, settled: false }
+    }
+
+    fn event(&self, at: Nanos, pid: Pid) -> Event {
+        Event::Collections { at, pid, seen: self.how }
+    }
+}
+
+/// A uretprobe is safe where no second call begins before the first returns, and where no filter of system calls kills
+/// the process for the one that Linux 6.11 and 6.12 return by.
+/// <https://github.com/torvalds/linux/blob/v6.12/arch/x86/kernel/uprobes.c> (`arch_uretprobe_trampoline`)
+fn end(pid: Pid, interpreter: &Interpreter) -> End {
+    let nests = interpreter.python.collector.flags & flag::CHECKS != 0;
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let returns_by_syscall = ["6.11", "6.12", "6.13"].iter().any(|version| is_release(&release, version));
+    let is_filtered =
+        || Process::open(pid).ok().and_then(|process| process.status_number("Seccomp")) != Some(0);
+    if nests || returns_by_syscall && is_filtered() { End::Ret } else { End::Return }
+}
+
+/// Whether `6.12.41-generic` is one of `6.12`.
+fn is_release(release: &str, version: &str) -> bool {
+    release.strip_prefix(version).is_some_and(|rest| !rest.starts_with(|char: char| char.is_ascii_digit()))
+}
+
+/// How collections are seen without probes.
+fn unprobed(interpreter: &Interpreter) -> GcSeen {
+    if interpreter.python.collector.collecting == 0 { GcSeen::No } else { GcSeen::Sampled }
+}
+
+/// A collection lasts until the end of the window at least.
+fn clipped(task: Task, collection: &Collection, start_ns: Nanos, end_ns: Nanos) -> GcPause {
+    GcPause {
+        at: end_ns.saturating_sub(start_ns),
+        task,
+        lasted: end_ns.saturating_sub(collection.since_ns),
+        stack: 0,
+        generation: (collection.generation != UNKNOWN).then_some(collection.generation),
+        collected: None,
+        waiters: None,
+    }
+}
+
+fn shed(at_ns: Nanos, whose: &str, why: String) -> Shed {
+    Shed { at_ns, what: format!("each garbage collection of {whose}"), why }
+}

@@ -1,0 +1,78 @@
+//! What a run costs its target, and what it therefore leaves out.
+
+use std::time::Instant;
+
+use tracer_common::counters::Probe;
+
+use super::super::budget::{Detail, Second};
+use super::super::window;
+use super::{Run, nanos, place_of_entry};
+use crate::attach::{Error, ProgramCost};
+use crate::clock::monotonic_ns;
+use crate::event::Nanos;
+
+/// Time spent so far.
+#[derive(Default)]
+pub struct Spent {
+    programs: Vec<ProgramCost>,
+    target_ns: Nanos,
+    /// Garbage collections that were seen one by one.
+    pub(super) collections: u64,
+}
+
+impl Run<'_> {
+    /// Attaches and detaches what the budget has room for in bursts only.
+    pub(super) fn watch_parts(&mut self) -> Result<(), Error> {
+        let given_up = self.budget.given_up();
+        let (calls, reads) = (given_up.has(Detail::Calls), given_up.has(Detail::Reads));
+        if self.options.plan.calls {
+            let due = self.calls.is_due(!calls, Instant::now());
+            if due != self.probes.counts_entries() {
+                self.count_entries(due)?;
+                self.calls.turn(self.probes.counts_entries(), Instant::now());
+            }
+        }
+        if let Some(part) = &mut self.reads {
+            let due = part.is_due(!reads, Instant::now());
+            if due != self.probes.watches_reads() {
+                self.probes.watch_reads(due)?;
+                part.turn(due, Instant::now());
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares cost and budget between the seconds.
+    pub(super) fn glance(&mut self) -> Result<(), Error> {
+        let spent = self.spent();
+        let moment = self.since(self.quarter.0, &self.quarter.1, &spent);
+        self.quarter = (Instant::now(), spent);
+        if self.budget.glance(&moment) {
+            self.probes.shed(self.budget.given_up().flags())?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn since(&self, began: Instant, before: &Spent, now: &Spent) -> Second {
+        Second {
+            at_ns: monotonic_ns() - self.begin.start_ns,
+            wall_ns: nanos(began.elapsed()),
+            programs: ProgramCost::since(&now.programs, &before.programs),
+            target_ns: now.target_ns.saturating_sub(before.target_ns),
+        }
+    }
+
+    fn count_entries(&mut self, wanted: bool) -> Result<(), Error> {
+        match (wanted, self.probes.counts_entries()) {
+            (true, false) => self.probes.count_entries(self.roots.iter().filter_map(place_of_entry)),
+            (false, true) => self.probes.stop_counting_entries(),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn spent(&self) -> Spent {
+        let target_ns = self.collector.pids().filter_map(window::cpu_ns).sum();
+        let collections = self.ledger.of_probe(Probe::GcEnd).hits;
+        Spent { programs: ProgramCost::of_all(&self.probes), target_ns, collections }
+    }
+}

@@ -1,0 +1,114 @@
+//! The garbage collector of a process: where it says that it runs, and where its function begins and returns.
+
+use std::path::PathBuf;
+
+use tracer_common::collector::{self, flag};
+
+use crate::cpython::collector::{Collector as Known, Place, Statistics};
+use crate::cpython::debug_offsets::DebugOffsets;
+use crate::cpython::layout::{Gil, Layout};
+use crate::cpython::memory::Memory;
+use crate::target::elf::Symbol;
+use crate::target::epilogue::returns;
+use crate::target::eval::ENDBR64;
+use crate::target::runtime::Runtime;
+
+/// The largest function that is believed to collect: it has some 5,000 bytes.
+const FUNCTION_LIMIT: u64 = 65_536;
+/// `ob_type` of any object.
+const TYPE: u64 = 8;
+
+/// Where the collecting function begins and returns: file offsets, for probes there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Collecting {
+    /// Leads to the file.
+    pub path: PathBuf,
+    /// The first instructions of the function and its clones, past an `endbr64`.
+    pub begins: Vec<u64>,
+    /// Their returns.
+    pub ends: Vec<u64>,
+}
+
+/// What the probes must know; all zeros where nothing is known.
+pub(super) fn find(
+    memory: &dyn Memory,
+    runtime: &Runtime,
+    layout: &Layout,
+    offsets: Option<&DebugOffsets>,
+    interpreter: u64,
+) -> collector::Collector {
+    let Some(known) = Known::of(layout.release) else { return collector::Collector::default() };
+    let collecting = match known.collecting {
+        Place::Variable(name) => runtime.symbol(name),
+        Place::Runtime(offset) => runtime.address().map(|address| address.wrapping_add(offset.into())),
+        Place::Interpreter(offset) => Some(interpreter.wrapping_add(offset.into())),
+        Place::DebugOffsets => {
+            let offset = offsets.and_then(DebugOffsets::collecting);
+            offset.map(|offset| interpreter.wrapping_add(offset.into()))
+        }
+    };
+    let is_variable = matches!(known.collecting, Place::Variable(_));
+    // Patch releases may move it.
+    let collecting =
+        collecting.filter(|&at| is_variable || is_list(memory, runtime, at.wrapping_add(known.garbage)));
+    let is_one_function = functions(runtime, known).len() == 1;
+    collector::Collector {
+        collecting: collecting.unwrap_or(0),
+        statistics: statistics(runtime, known, collecting).unwrap_or(0),
+        // The arguments of clones may be others.
+        generation_argument: if is_one_function { known.generation_argument } else { 0 },
+        flags: flags(known, layout),
+    }
+}
+
+fn statistics(runtime: &Runtime, known: &Known, collecting: Option<u64>) -> Option<u64> {
+    match known.statistics {
+        Statistics::Variable(name) => runtime.symbol(name),
+        others => Some(collecting?.wrapping_sub(others.distance()?)),
+    }
+}
+
+fn flags(known: &Known, layout: &Layout) -> u32 {
+    let is_holder_told = matches!(layout.gil, Gil::Runtime(_) | Gil::Interpreter(_));
+    let all = [
+        (known.statistics == Statistics::Rings, flag::RINGS),
+        (known.checks, flag::CHECKS),
+        (is_holder_told, flag::HOLDER),
+    ];
+    all.into_iter().filter(|(holds, _)| *holds).fold(0, |flags, (_, flag)| flags | flag)
+}
+
+/// Whether a variable points at a list.
+fn is_list(memory: &dyn Memory, runtime: &Runtime, variable: u64) -> bool {
+    let pointer = |at: u64| memory.u64(at).ok();
+    let kind = pointer(variable).and_then(|object| pointer(object.wrapping_add(TYPE)));
+    kind.is_some() && kind == runtime.symbol("PyList_Type")
+}
+
+impl Collecting {
+    /// `None` where the file does not name the function, or one of its clones does not return as is known.
+    pub(super) fn find(runtime: &Runtime, release: (u8, u8)) -> Option<Self> {
+        let known = Known::of(release)?;
+        let (mut begins, mut ends) = (Vec::new(), Vec::new());
+        for function in functions(runtime, known) {
+            let code = runtime.elf.code(function.address, function.size.min(FUNCTION_LIMIT))?;
+            let past = if code.starts_with(&ENDBR64) { ENDBR64.len() as u64 } else { 0 };
+            let returns = returns(&code);
+            if returns.is_empty() {
+                return None;
+            }
+            let in_file = |offset: u64| runtime.elf.file_offset(function.address.wrapping_add(offset));
+            begins.push(in_file(past)?);
+            for offset in returns {
+                ends.push(in_file(offset)?);
+            }
+        }
+        (!begins.is_empty()).then(|| Self { path: runtime.path.clone(), begins, ends })
+    }
+}
+
+/// The best known function that is there, with its clones.
+fn functions(runtime: &Runtime, known: &Known) -> Vec<Symbol> {
+    let found = known.functions.iter().map(|name| runtime.elf.clones(name));
+    found.into_iter().find(|functions| !functions.is_empty()).unwrap_or_default()
+}

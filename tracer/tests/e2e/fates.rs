@@ -1,0 +1,61 @@
+//! What becomes of a signal, whoever takes it: each fate once, as the program knows it.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Program, Python, Tracer, on_every_python, rows, system, text, turn};
+
+on_every_python!(every_fate_is_told);
+
+fn every_fate_is_told(python: &Python) {
+    let untraced = Program::start(python, "ignores.py");
+    let mut program = Program::start_with(python, "fates.py", &[&untraced.pid().to_string()]);
+    let tracer = Tracer::attach(program.pid(), &[]);
+    let truth = program.go();
+    let report = tracer.stop().exact();
+    let mut told: Vec<_> = rows(&report["signals"]).collect();
+    for fate in rows(&truth) {
+        let index = told.iter().position(|row| is(row, fate));
+        let index = index.unwrap_or_else(|| panic!("no row is {fate}: {}", alike(&report["signals"], fate)));
+        told.remove(index);
+    }
+    // Nobody waits for the notices of the children that were forked on the way.
+    let others = told.into_iter().find(|row| row["signal"] != "SIGCHLD" || row["outcome"] != "ignored");
+    assert_eq!(others, None);
+}
+
+/// Whether a row of the report agrees with all that the program tells.
+fn is(row: &Value, fate: &Value) -> bool {
+    let agrees = |(key, expected): (&String, &Value)| match key.as_str() {
+        "pid" => row["target"]["pid"] == *expected,
+        "tid" => row["target"]["tid"] == *expected,
+        "sender" => row["sender"]["pid"] == *expected,
+        "state" => row["handler_state"] == *expected,
+        "handler" => row["handler"]["frame"] == *expected,
+        "interrupted" => row["interrupted"]["frame"]["function"] == *expected,
+        _ => row[key] == *expected,
+    };
+    row["count"] == 1 && fate.as_object().expect("a program tells objects").iter().all(agrees)
+}
+
+/// The rows of the same signal, for whoever has to find out why.
+fn alike(signals: &Value, fate: &Value) -> Value {
+    json!(rows(signals).filter(|row| row["number"] == fate["number"]).collect::<Vec<_>>())
+}
+
+#[test]
+fn the_rest_of_the_report_is_not_needed_for_a_reason() {
+    let Some(python) = system() else { return };
+    let _turn = turn();
+    let mut program = Program::start_with(&python, "handlers.py", &["4"]);
+    let tracer = Tracer::attach(program.pid(), &["--only", "signals"]);
+    program.go();
+    let report = tracer.stop().exact();
+    let reasons = rows(&report["signals"]).filter_map(|row| row["handler"]["waited_for"].as_str());
+    let reasons: Vec<_> = reasons.collect();
+    for reason in ["c_call", "gil", "nested", "wrong_thread"] {
+        assert!(reasons.contains(&reason), "{reason}: {reasons:?}");
+    }
+    assert_eq!(rows(&report["switches"]["causes"]).next(), None, "nobody asked for them");
+    let about_itself = rows(&report["findings"]).find(|row| text(&row["kind"]) == "quality");
+    assert_eq!(about_itself, None);
+}

@@ -1,0 +1,131 @@
+//! Garbage collections, as the collector's own callbacks tell them.
+
+use serde_json::Value;
+
+use crate::harness::{
+    Interpreter, Program, Python, Report, Run, Tracer, number, on_every_release, rows, text, turn,
+};
+
+/// What a pause may be off by.
+const TOLERANCE: f64 = 0.05;
+/// Collections of everything that the program asks for.
+const FULL: u64 = 6;
+
+on_every_release!(pauses_agree_with_the_callbacks);
+
+fn pauses_agree_with_the_callbacks(python: &Python) {
+    let (run, truth) = traced(python, "alone", &[]);
+    let report = run.exact();
+    // The others are stripped, and have no name for the function that collects.
+    if python.path.to_string_lossy().contains("pyenv") {
+        exact(python, &report, &truth, number(&truth["pid"]));
+    } else {
+        at_least(&report, &truth);
+    }
+}
+
+#[test]
+fn a_child_is_seen_as_its_parent_is() {
+    let Some(python) = built_with_symbols() else { return };
+    let (run, truth) = traced(&python, "child", &["--only", "gc"]);
+    exact(&python, &run.exact(), &truth, number(&truth["pid"]));
+}
+
+#[test]
+fn threads_that_waited_are_told() {
+    let Some(python) = built_with_symbols() else { return };
+    let (run, _) = traced(&python, "waiting", &["--fail-on", "gc.max>1ms"]);
+    assert_eq!(run.code, 3, "the rule holds: {}", run.stderr);
+    let report = run.report();
+    let full = row(&report, 2);
+    assert_eq!((number(&full["count"]), number(&full["waiters"])), (FULL, 2), "{full}");
+    assert!(finding(&report).contains("2 threads waited for the GIL meanwhile"), "{}", finding(&report));
+}
+
+/// What the report says to do about it is done, and the pauses are gone.
+#[test]
+fn advice_to_freeze_holds() {
+    let Some(python) = built_with_symbols() else { return };
+    let (run, _) = traced(&python, "alone", &[]);
+    let before = run.exact();
+    assert!(finding(&before).contains("6 freed nothing, so gc.freeze()"), "{}", finding(&before));
+    let (run, _) = traced(&python, "frozen", &[]);
+    let after = run.exact();
+    let total = |report: &Report| number(&row(report, 2)["total_ns"]);
+    assert!(total(&after) < total(&before) / 100, "{} {}", total(&before), total(&after));
+    assert!(rows(&after["findings"]).all(|found| found["kind"] != "gc_pause"), "{}", after["findings"]);
+}
+
+fn traced(python: &Python, mode: &str, flags: &[&str]) -> (Run, Value) {
+    let _turn = turn();
+    let mut program = Program::start_with(python, "gc_pauses.py", &[mode]);
+    let tracer = Tracer::attach(program.pid(), flags);
+    let truth = program.go();
+    (tracer.stop(), truth)
+}
+
+/// As many as the callbacks saw, and as long.
+#[track_caller]
+fn exact(python: &Python, report: &Report, truth: &Value, pid: u64) {
+    assert_eq!(text(&report["gc"]["method"]), "probe");
+    let has_callbacks = python.major == 3;
+    let generations = if has_callbacks { 0..3 } else { 2..3 };
+    for generation in generations {
+        let found: Vec<_> =
+            rows(&report["gc"]["pauses"]).filter(|row| row["generation"] == generation).collect();
+        let sum = |key: &str| found.iter().map(|row| number(&row[key])).sum::<u64>();
+        let of: Vec<_> = pauses(truth).filter(|pause| pause["generation"] == generation).collect();
+        assert_eq!(sum("count"), of.len() as u64, "generation {generation}: {found:?}");
+        if has_callbacks {
+            let collected: u64 = of.iter().map(|pause| number(&pause["collected"])).sum();
+            assert_eq!(sum("collected"), collected, "generation {generation}: {found:?}");
+        }
+        assert!(found.iter().all(|row| row["pid"] == pid && row["sampled"] == false), "{found:?}");
+    }
+    let full = row(report, 2);
+    let took =
+        pauses(truth).filter(|pause| pause["generation"] == 2).map(|pause| number(&pause["ns"])).sum::<u64>();
+    let error = (number(&full["total_ns"]) as f64 - took as f64) / took as f64;
+    assert!(error.abs() < TOLERANCE, "off by {error}: {full}, {truth}");
+    assert_eq!(number(&full["count"]), FULL);
+    let (by, line) = (&full["started_by"], &truth["full"]);
+    assert_eq!((&by["file"], &by["line"]), (&line["file"], &line["line"]));
+}
+
+/// Some of what the callbacks saw, and nothing else.
+#[track_caller]
+fn at_least(report: &Report, truth: &Value) {
+    assert_eq!(text(&report["gc"]["method"]), "sampled");
+    let found: Vec<_> = rows(&report["gc"]["pauses"]).collect();
+    assert!(found.iter().all(|row| row["sampled"] == true && row["generation"].is_null()), "{found:?}");
+    let sum = |key: &str| found.iter().map(|row| number(&row[key])).sum::<u64>();
+    assert!((1..=pauses(truth).count() as u64).contains(&sum("count")), "{found:?}");
+    assert!(sum("total_ns") <= pauses(truth).map(|pause| number(&pause["ns"])).sum(), "{found:?}, {truth}");
+    let longest = pauses(truth).map(|pause| number(&pause["ns"])).max();
+    assert!(found.iter().map(|row| number(&row["max_ns"])).max() <= longest, "{found:?}, {truth}");
+}
+
+fn pauses(truth: &Value) -> impl Iterator<Item = &Value> {
+    truth["pauses"].as_array().expect("a list").iter()
+}
+
+/// The row of a generation with the most time.
+#[track_caller]
+fn row(report: &Report, generation: u64) -> &Value {
+    let mut found = rows(&report["gc"]["pauses"]).filter(|row| row["generation"] == generation);
+    found.next().unwrap_or_else(|| panic!("no generation {generation}: {}", report["gc"]))
+}
+
+#[track_caller]
+fn finding(report: &Report) -> &str {
+    let found = rows(&report["findings"]).find(|found| found["kind"] == "gc_pause");
+    text(&found.unwrap_or_else(|| panic!("no finding: {}", report["findings"]))["text"])
+}
+
+fn built_with_symbols() -> Option<Python> {
+    let found = rustix::process::geteuid().is_root().then(|| Interpreter::Release(12).find()).flatten();
+    if found.is_none() {
+        eprintln!("skipped: no build of 3.12 with symbols, or no root");
+    }
+    found
+}

@@ -1,0 +1,62 @@
+"""One thread holds the GIL for long, in one C call or asleep, while another one wants it again and again."""
+
+import threading
+import time
+
+import told
+
+try:
+    import ctypes
+except ImportError:
+    ctypes = None
+
+ROUNDS = 12
+NAP = 0.02
+
+numbers = [(index * 7919) % 100003 for index in range(150000)]
+
+
+def holds():
+    sorted(numbers)
+
+
+def naps():
+    libc.usleep(int(NAP * 1e6))
+
+
+def wants():
+    sum(range(1000))
+
+
+def pauses():
+    time.sleep(0.0005)
+
+
+def want(done):
+    while not done:
+        wants()
+        pauses()
+
+
+def timed(work, times):
+    spent = []
+    for _ in range(times):
+        time.sleep(0.002)
+        begin = time.monotonic()
+        work()
+        spent.append(time.monotonic() - begin)
+    return {"frame": told.only_line(work), "count": times, "ns": int(1e9 * sum(spent)), "tid": told.tid()}
+
+
+# Functions of a PyDLL are called with the GIL in hand.
+libc = ctypes.PyDLL(None) if ctypes else None
+done = []
+other = threading.Thread(target=want, args=[done])
+other.start()
+told.ready()
+truth = {"held": timed(holds, ROUNDS), "slept": timed(naps, ROUNDS) if ctypes else None}
+done.append(True)
+other.join()
+truth["pauses"] = told.only_line(pauses)
+told.tell(truth)
+told.stay()

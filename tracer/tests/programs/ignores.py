@@ -1,0 +1,9 @@
+"""Is sent signals by another program, and traced by nobody: ignores one, handles one, is killed by the others."""
+
+import signal
+
+import told
+
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+signal.signal(signal.SIGUSR2, lambda number, frame: None)
+told.ready()

@@ -1,0 +1,21 @@
+"""Has children when it is traced; dies of a signal of its own."""
+
+import os
+import signal
+import time
+
+import told
+
+
+def child():
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(3)
+        os._exit(0)
+    return pid
+
+
+children = [child(), child()]
+told.ready()
+told.tell(children)
+os.kill(os.getpid(), signal.SIGTERM)

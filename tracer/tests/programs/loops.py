@@ -1,0 +1,82 @@
+"""An event loop with coroutines that block it, and one that does not; tells for how long, by its own clock.
+
+The argument `good` leaves out those that block.
+"""
+
+import asyncio
+import os
+import sys
+import threading
+import time
+
+import told
+
+TIMES = 3
+blocked = {"sleeps": [], "crunches": [], "reads": []}
+
+
+def now():
+    return int(time.monotonic() * 1e9)
+
+
+async def sleeps():
+    for _ in range(TIMES):
+        began = now()
+        time.sleep(0.15)
+        blocked["sleeps"].append(now() - began)
+        await asyncio.sleep(0.01)
+
+
+def crunch(until):
+    number = 0
+    while now() < until:
+        for _ in range(1000):
+            number += 1
+
+
+async def crunches():
+    for _ in range(TIMES):
+        began = now()
+        crunch(began + 200000000)
+        blocked["crunches"].append(now() - began)
+        await asyncio.sleep(0.01)
+
+
+def write_later(pipe):
+    time.sleep(0.12)
+    os.write(pipe, b"x")
+
+
+async def reads():
+    source, sink = os.pipe()
+    for _ in range(TIMES):
+        thread = threading.Thread(target=write_later, args=(sink,))
+        thread.start()
+        began = now()
+        os.read(source, 1)
+        blocked["reads"].append(now() - began)
+        thread.join()
+        await asyncio.sleep(0.01)
+
+
+async def behaves():
+    for _ in range(200):
+        await asyncio.sleep(0.001)
+        sum(range(20000))
+
+
+async def main():
+    for work in [] if sys.argv[1:] == ["good"] else [sleeps, crunches, reads]:
+        task = asyncio.ensure_future(work())
+        if hasattr(task, "set_name"):
+            task.set_name("named " + work.__name__)
+        await task
+    await behaves()
+
+
+told.ready()
+loop = asyncio.new_event_loop()
+loop.run_until_complete(main())
+lines = {work.__name__: work.__code__.co_firstlineno for work in (sleeps, crunches, reads)}
+told.tell({"pid": os.getpid(), "blocked": blocked, "lines": lines, "file": crunch.__code__.co_filename})
+told.stay()

@@ -1,0 +1,65 @@
+"""A child uses more memory than its control group may have; the kernel kills it, and not its parent."""
+
+import os
+import time
+
+import told
+
+LIMIT = 32 << 20
+
+
+def hierarchy():
+    """Where memory is bounded, and our own group there; by which file."""
+    with open("/proc/self/cgroup") as groups:
+        lines = [line.rstrip("\n").split(":", 2) for line in groups]
+    for _, controllers, path in lines:
+        if "memory" in controllers.split(","):
+            return "/sys/fs/cgroup/memory", path, "memory.limit_in_bytes"
+    return "/sys/fs/cgroup", lines[-1][2], "memory.max"
+
+
+def make_group():
+    root, own, limit = hierarchy()
+    path = os.path.join(own, "tracer-test-%d" % os.getpid())
+    os.mkdir(root + path)
+    try:
+        with open(os.path.join(root + path, limit), "w") as file:
+            file.write(str(LIMIT))
+    except OSError:
+        os.rmdir(root + path)
+        raise
+    return root, path
+
+
+def join(root, path):
+    with open(os.path.join(root + path, "cgroup.procs"), "w") as file:
+        file.write("0")
+
+
+def use_up():
+    kept = []
+    while True:
+        kept.append(bytearray(1 << 20))
+
+
+def kill_by_memory():
+    root, path = make_group()
+    try:
+        pid = os.fork()
+        if pid == 0:
+            join(root, path)
+            if root.endswith("memory"):
+                time.sleep(2.5)  # version 1 forgets a group at the end: it must have been looked at before
+            use_up()
+        _, status = os.waitpid(pid, 0)
+    finally:
+        os.rmdir(root + path)
+    return {"pid": pid, "status": status, "cgroup": path}
+
+
+told.ready()
+try:
+    told.tell(kill_by_memory())
+except OSError as error:
+    told.tell({"impossible": str(error)})
+told.stay()

@@ -1,0 +1,30 @@
+"""Zombies whose parent was told of them by one SIGCHLD for two, or before it was traced."""
+
+import os
+import signal
+
+import told
+
+
+def forget():
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    return pid
+
+
+before = forget()
+signal.signal(signal.SIGCHLD, lambda number, frame: None)
+told.ready()
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+first, second = forget(), forget()
+signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+told.tell(
+    [
+        {"pid": before, "sigchld": None},
+        {"pid": first, "sigchld": "python"},
+        {"pid": second, "sigchld": "coalesced"},
+    ]
+)
+told.stay()
