@@ -17,6 +17,8 @@ macro_rules! kernel_fields {
             TASK_EXIT_CODE = task_struct."exit_code";
             TASK_SIGNAL = task_struct."signal";
             TASK_BLOCKED = task_struct."blocked";
+            TASK_REAL_BLOCKED = task_struct."real_blocked";
+            TASK_PENDING = task_struct."pending.signal";
             TASK_NVCSW = task_struct."nvcsw";
             TASK_START_TIME = task_struct."start_time";
             TASK_FSBASE = task_struct."thread.fsbase";
@@ -24,6 +26,7 @@ macro_rules! kernel_fields {
             TASK_FS = task_struct."fs";
             TASK_MM = task_struct."mm";
             SIGNAL_PIDS = signal_struct."pids";
+            SIGNAL_PENDING = signal_struct."shared_pending.signal";
             SIGNAL_OOM_MM = signal_struct."oom_mm";
             PID_LEVEL = pid."level";
             PID_NUMBERS = pid."numbers";

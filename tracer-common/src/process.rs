@@ -69,7 +69,7 @@ pub struct Exec {
     pub arguments: [u8; EXEC_ARGUMENT_BYTES],
 }
 
-/// A thread of a traced process ends.
+/// A thread of a traced process ends, or the last one of a process that lived before the window.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Exit {
@@ -89,6 +89,10 @@ pub struct Exit {
     pub session: u32,
     /// Its name (15 bytes and a NUL).
     pub comm: [u8; 16],
+    /// Signals that still wait for the thread, never to be delivered: bit N - 1 is set for signal N.
+    pub pending: u64,
+    /// Those that wait for any thread of the process.
+    pub pending_shared: u64,
 }
 
 /// The kernel let go of a traced process: it has been reaped, up to 25 ms ago. The header names the process.
@@ -124,7 +128,7 @@ pub struct Reaped {
 sized!(
     Fork = 96,
     Exec = 72 + EXEC_PATH_BYTES + EXEC_ARGUMENT_BYTES,
-    Exit = 64,
+    Exit = 80,
     Free = 24,
     Rename = 40,
     Reaped = 32

@@ -32,6 +32,11 @@ pub static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(Probe
 #[map]
 pub static TARGETS: HashMap<u32, Target> = HashMap::with_max_entries(8192, 0);
 
+/// Descendants of targets that lived before the window. They are not traced: what ends them, and how they end, is all
+/// that is told of them. As many as a busy server has, times four.
+#[map]
+pub static ELDERS: HashMap<u32, u32> = HashMap::with_max_entries(4096, 0);
+
 /// What each traced thread does now.
 #[map]
 pub static THREADS: HashMap<u32, Thread> = HashMap::with_max_entries(16384, 0);

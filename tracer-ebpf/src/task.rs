@@ -9,7 +9,7 @@ use tracer_common::wakeup::EXIT;
 
 use crate::config::{HAS_RDONLY_CAST, TASK_TYPE};
 use crate::kernel::{self, Typed, cast, copied, field};
-use crate::maps::TARGETS;
+use crate::maps::{ELDERS, TARGETS};
 use crate::number;
 
 /// Places in `signal_struct.pids`: <https://github.com/torvalds/linux/blob/v6.12/include/linux/pid_types.h#L5>
@@ -204,12 +204,24 @@ impl Task {
         Self(unsafe { field(self.reach(), &kernel::TASK_REAL_PARENT) })
     }
 
-    /// Its mask blocks this signal.
+    /// Its mask blocks this signal. While a thread waits in `sigtimedwait`, the kernel keeps its mask elsewhere.
+    /// <https://github.com/torvalds/linux/blob/v6.12/kernel/signal.c> (`do_sigtimedwait`)
     #[inline(always)]
     pub fn blocks(self, signal: u32) -> bool {
         // SAFETY: typed.
-        let mask: u64 = unsafe { field(self.0, &kernel::TASK_BLOCKED) };
-        mask >> (signal.wrapping_sub(1) & 63) & 1 == 1
+        let masks: (u64, u64) =
+            unsafe { (field(self.0, &kernel::TASK_BLOCKED), field(self.0, &kernel::TASK_REAL_BLOCKED)) };
+        (masks.0 | masks.1) >> (signal.wrapping_sub(1) & 63) & 1 == 1
+    }
+
+    /// Signals that wait for it, and those that wait for any thread of its process: bit N - 1 is set for signal N.
+    #[inline(always)]
+    pub fn pending(self) -> (u64, u64) {
+        // SAFETY: typed, and `signal` is.
+        unsafe {
+            let signal: Typed = field(self.reach(), &kernel::TASK_SIGNAL);
+            (field(self.0, &kernel::TASK_PENDING), field(signal, &kernel::SIGNAL_PENDING))
+        }
     }
 
     /// It has let go of its memory: it is on its way out, and runs no more Python.
@@ -257,6 +269,12 @@ impl Task {
     #[inline(always)]
     pub fn target(self) -> Option<&'static Target> {
         target(self.pid())
+    }
+
+    /// Its process is not traced, and is told of: see [`ELDERS`].
+    #[inline(always)]
+    pub fn is_elder(self) -> bool {
+        ELDERS.get_ptr(self.pid()).is_some()
     }
 }
 

@@ -57,7 +57,7 @@ pub enum Event {
     Free { at: Nanos, pid: Pid },
     /// A child of a traced process was a zombie when the window began.
     ZombieAtStart { pid: Pid, ppid: Pid, comm: Bytes, wait_status: Option<u32> },
-    /// A child of a traced process lived already when the window began; it is not traced itself.
+    /// A descendant of a traced process lived already when the window began; it is not traced itself.
     ChildAtStart { pid: Pid, ppid: Pid },
     /// A child has been a zombie for a while.
     ZombieForLong { at: Nanos, pid: Pid, ppid: Pid, since: Nanos },
@@ -141,6 +141,9 @@ pub struct Process {
     pub gil_holder: bool,
     /// It was asked for.
     pub root: bool,
+    /// It descends from one that is traced, lived before the window, and is not traced itself: what ends it, and how,
+    /// is all that is seen of it.
+    pub elder: bool,
     /// Its process group and session.
     pub groups: Option<Groups>,
     /// Its control group, as `/proc/PID/cgroup` has it.
@@ -246,6 +249,10 @@ pub struct Exit {
     pub out_of_memory: bool,
     /// Where it belonged.
     pub groups: Groups,
+    /// Signals that wait for the thread, never to be delivered. Bit N - 1 is set for signal N.
+    pub pending: u64,
+    /// Those that wait for any thread of the process.
+    pub pending_shared: u64,
 }
 
 /// A signal was generated.

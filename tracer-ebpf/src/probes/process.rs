@@ -12,7 +12,7 @@ use tracer_common::target::{self, Target};
 
 use crate::emit::{Outcome, counted, header, now, send, send_urgent};
 use crate::kernel::{self, Typed, copied, field};
-use crate::maps::{SENDERS, TARGETS, THREADS};
+use crate::maps::{ELDERS, SENDERS, TARGETS, THREADS};
 use crate::python::walk;
 use crate::task::{Registers, Task};
 use crate::user;
@@ -180,10 +180,11 @@ pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
     counted(Probe::Exit, |control| {
         // SAFETY: the prototype says so.
         let task = unsafe { Task::new(ctx.arg(0)) };
-        if task.target().is_none() {
+        if task.target().is_none() && !(task.is_last_thread() && task.is_elder()) {
             return Outcome::FILTERED;
         }
         let at = now();
+        let (pending, pending_shared) = task.pending();
         let parent = task.parent().shown(control).pid;
         let fill = |event: *mut Exit| {
             let exit = Exit {
@@ -195,6 +196,8 @@ pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
                 group: task.group(control),
                 session: task.session(control),
                 comm: task.comm(),
+                pending,
+                pending_shared,
             };
             // SAFETY: the entry has room for one event.
             unsafe { event.write(exit) };
@@ -213,10 +216,11 @@ pub fn sched_process_free(ctx: BtfTracePointContext) -> i32 {
         // SAFETY: the prototype says so.
         let task = unsafe { Task::new(ctx.arg(0)) };
         let pid = task.pid();
-        if task.tid() != pid || task.target().is_none() {
+        if task.tid() != pid || (task.target().is_none() && !task.is_elder()) {
             return Outcome::FILTERED;
         }
         let _ = TARGETS.remove(pid);
+        let _ = ELDERS.remove(pid);
         send::<Free>(|event| {
             // SAFETY: the entry has room for one event.
             unsafe { event.write(Free { header: header(kind::FREE, size_of::<Free>(), now(), task) }) };

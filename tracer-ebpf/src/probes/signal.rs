@@ -22,6 +22,8 @@ const SIGKILL: u32 = 9;
 const SIGCHLD: u32 = 17;
 /// <https://github.com/torvalds/linux/blob/v6.12/arch/x86/entry/syscalls/syscall_64.tbl>
 const KILL: i64 = 62;
+/// What the kernel ends a process with: for its faults, from its terminal, and if there is no memory left.
+const MAY_END: [u32; 9] = [1, 2, 3, 4, 7, 8, 9, 11, 31];
 /// `SI_USER`, `SI_QUEUE` and `SI_TKILL`: somebody asked for it.
 /// <https://github.com/torvalds/linux/blob/v6.12/include/uapi/asm-generic/siginfo.h#L175>
 const BY_A_USER: [i32; 3] = [0, -1, -6];
@@ -40,11 +42,16 @@ pub fn signal_generate(ctx: BtfTracePointContext) -> i32 {
         // SAFETY: the prototype says so.
         let receiver = unsafe { Task::new(ctx.arg(2)) };
         let current = Task::current();
-        if receiver.target().is_none() && !concerns_sender(signal, &info, current) {
-            return Outcome::FILTERED;
-        }
-        if receiver.target().is_none() && info.by_a_user() {
-            expect_delivery(receiver.pid(), signal);
+        if receiver.target().is_none() {
+            let asked_for = info.by_a_user();
+            // What a process from before the window hears from its children and its timers is its own affair.
+            let may_end = (asked_for || MAY_END.contains(&signal)) && receiver.is_elder();
+            if !may_end && !concerns_sender(signal, &info, current) {
+                return Outcome::FILTERED;
+            }
+            if may_end || asked_for {
+                expect_delivery(receiver.pid(), signal);
+            }
         }
         let stack = sender_stack(signal, &info, current, receiver);
         let (sender, target) = (current.shown(control), receiver.shown(control));

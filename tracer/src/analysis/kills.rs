@@ -13,7 +13,7 @@ use std::collections::HashMap;
 
 use super::lines;
 use super::signal_names::{Action, default_action, signal_name};
-use super::signals::{is_sent, origin};
+use super::signals::{is_sent, origin, seen};
 use super::traced::{Life, Traced};
 use crate::event::{Aim, Bytes, Event, Nanos, Pid, SignalGenerate, StackId, Task};
 use crate::report::{self, Bounded, KillAim, KillEnd, Name, Origin, Sender};
@@ -63,7 +63,7 @@ impl Kills {
         let Event::SignalGenerate(signal) = event else { return };
         let origin = origin(signal);
         let ends = matches!(default_action(signal.signal), Action::Terminate | Action::Core);
-        if !ends || !(is_sent(origin) || origin == Origin::Kernel) || !traced.contains(signal.target.pid) {
+        if !ends || !(is_sent(origin) || origin == Origin::Kernel) || !traced.knows(signal.target.pid) {
             return;
         }
         let call = Call::new(signal, origin);
@@ -135,8 +135,8 @@ impl Call {
     ) -> report::Kill {
         let (reached, left) = (self.reached(lives), self.left(lives, adopted));
         let sender = is_sent(self.origin).then(|| Sender {
-            pid: self.sender.pid,
-            tid: self.sender.tid,
+            pid: seen(self.sender.pid),
+            tid: seen(self.sender.tid),
             comm: Name::new(&self.comm),
             uid: self.uid,
         });
@@ -198,7 +198,7 @@ impl Call {
                 left.push(report::KillLeft { pid: life.pid, comm: Name::new(life.comm), pgid });
             }
         }
-        // Children from before the window are not traced, and known only because they have another parent now.
+        // Children from before the window that nobody follows are known only because they have another parent now.
         for (pid, comm, _) in adopted.filter(|(_, _, old_ppid)| self.reached.contains(old_ppid)) {
             if lives.at(pid, self.at).is_none() {
                 left.push(report::KillLeft { pid, comm: Name::new(comm), pgid: None });
@@ -232,8 +232,8 @@ impl<'a> Lives<'a> {
 
     /// Parent, grandparent and so on.
     fn ancestors<'s>(&'s self, life: &'s Life<'a>) -> impl Iterator<Item = &'s Life<'a>> {
-        // A root's parent is not traced, and was not made by any of these.
-        let parent = |life: &&'s Life<'a>| self.at(life.ppid, life.born?);
+        // The parents of those that lived before the window did so, too.
+        let parent = |life: &&'s Life<'a>| self.at(life.ppid, life.born.unwrap_or(0));
         std::iter::successors(Some(life), parent).skip(1)
     }
 }

@@ -60,9 +60,18 @@ pub fn fork(at: Nanos, parent: Pid, child: Pid, stack: StackId) -> Event {
 
 /// The last thread of a process ends.
 pub fn exit(at: Nanos, pid: Pid, parent: Pid, wait_status: u32) -> Event {
-    let (task, comm) = (task(pid, pid), bytes("python"));
-    let (out_of_memory, groups) = (false, Groups::default());
-    Event::Exit(Exit { at, task, wait_status, last_thread: true, parent, comm, out_of_memory, groups })
+    Event::Exit(Exit {
+        at,
+        task: task(pid, pid),
+        wait_status,
+        last_thread: true,
+        parent,
+        comm: bytes("python"),
+        out_of_memory: false,
+        groups: Groups::default(),
+        pending: 0,
+        pending_shared: 0,
+    })
 }
 
 /// A process executes another program; its name is the first argument.

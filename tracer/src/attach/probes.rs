@@ -39,6 +39,7 @@ pub struct Probes {
     control: Array<MapData, Control>,
     state: Control,
     targets: HashMap<MapData, u32, Target>,
+    elders: HashMap<MapData, u32, u32>,
     pub(super) threads: HashMap<MapData, u32, Thread>,
     pthreads: HashMap<MapData, Pthread, u32>,
     entries: Vec<UProbeLinkId>,
@@ -64,6 +65,7 @@ impl Probes {
         Ok(Self {
             control: take(&mut ebpf, "CONTROL", Array::try_from)?,
             targets: take(&mut ebpf, "TARGETS", HashMap::try_from)?,
+            elders: take(&mut ebpf, "ELDERS", HashMap::try_from)?,
             threads: take(&mut ebpf, "THREADS", HashMap::try_from)?,
             pthreads: take(&mut ebpf, "PTHREADS", HashMap::try_from)?,
             state: Control::default(),
@@ -181,6 +183,16 @@ impl Probes {
     pub fn trace(&mut self, pid: Pid, target: &Target) -> Result<(), Error> {
         let Some(pid) = self.kernel_id(pid)? else { return Ok(()) };
         self.targets.insert(pid, target, 0).map_err(|error| Error::of("trace another process", &error))
+    }
+
+    /// Tells how a process ends that is not traced; whether that is so: it may be traced, or have ended.
+    ///
+    /// # Errors
+    /// When the kernel does not list the tasks of our pid namespace.
+    pub fn tell_of(&mut self, pid: Pid) -> Result<bool, Error> {
+        let Some(id) = self.kernel_id(pid)? else { return Ok(false) };
+        // A table without room is told by the row: its end is not known.
+        Ok(self.targets.get(&id, 0).is_err() && self.elders.insert(id, 0, 0).is_ok())
     }
 
     /// What is known of a process that is traced.

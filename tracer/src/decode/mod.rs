@@ -189,6 +189,8 @@ fn decode_exit(exit: &process::Exit, start_ns: Nanos) -> Exit {
         comm: name(&exit.comm),
         out_of_memory: exit.out_of_memory == 1,
         groups: Groups { pgid: exit.group, sid: exit.session },
+        pending: exit.pending,
+        pending_shared: exit.pending_shared,
     }
 }
 

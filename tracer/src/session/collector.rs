@@ -106,7 +106,9 @@ impl<L: Listener> Collector<L> {
         {
             self.event(Event::Doing { pid: key.pid, stack: key.stack });
         }
-        self.children.fold(&event);
+        if let Some(before) = self.children.fold(&event) {
+            self.event(before);
+        }
         self.analysis.fold(&event);
         self.listener.event(&event, &self.names);
         if let Event::Fork(fork) = &event {
@@ -207,15 +209,16 @@ impl<L: Listener> Collector<L> {
             let Some(known) = self.processes.get(&process.pid) else { continue };
             let now = describe(&process, None);
             let (python, free_threaded) = (known.python.clone(), known.free_threaded);
-            let (gil, gil_holder, root) = (known.gil, known.gil_holder, known.root);
-            let now = event::Process { python, free_threaded, gil, gil_holder, root, ..now };
+            let (gil, gil_holder) = (known.gil, known.gil_holder);
+            let (root, elder) = (known.root, known.elder);
+            let now = event::Process { python, free_threaded, gil, gil_holder, root, elder, ..now };
             self.event(Event::Process(now));
         }
     }
 
     /// Traced processes that have not been let go.
     pub fn pids(&self) -> impl Iterator<Item = Pid> {
-        self.processes.keys().copied()
+        self.processes.values().filter(|process| !process.elder).map(|process| process.pid)
     }
 
     /// What became of names and stacks.

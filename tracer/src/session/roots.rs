@@ -119,6 +119,7 @@ pub fn describe(process: &Process, interpreter: Option<&Interpreter>) -> event::
         gil: interpreter.is_some_and(|interpreter| interpreter.python.gil != 0),
         gil_holder: interpreter.is_some_and(|interpreter| interpreter.python.gil_holder != 0),
         root: false,
+        elder: false,
         groups: stat.as_ref().map(groups),
         cgroup: process.cgroup(),
     }

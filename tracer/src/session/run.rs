@@ -16,7 +16,7 @@ use super::finish::{Ending, assemble};
 use super::handlers::Handlers;
 use super::part_time::PartTime;
 use super::relay::Relay;
-use super::roots::{Root, known};
+use super::roots::{Root, describe, known};
 use super::rules::ZOMBIE_NS;
 use super::senders::Senders;
 use super::tasks::Tasks;
@@ -24,7 +24,7 @@ use super::window::{self, KernelCounters};
 use super::{Finished, Options, Watch, asleep, pthreads};
 use crate::attach::{Aggregates, Cost, Error, Ledger, Loops, Probes, RunTime, unfinished};
 use crate::clock::{monotonic_ns, utc_now};
-use crate::event::{Event, Nanos, Pid};
+use crate::event::{self, Event, Nanos, Pid};
 use crate::report::Ended;
 use crate::sections::Section;
 use crate::sys::readable;
@@ -148,12 +148,28 @@ impl<'a> Run<'a> {
             }
             self.collector.event(Event::Process(root.describe()));
         }
-        for event in window::thread_names(self.roots).into_iter().chain(window::children_before(self.roots)) {
-            self.collector.event(event);
-        }
+        window::thread_names(self.roots).into_iter().for_each(|event| self.collector.event(event));
+        self.describe_elders()?;
         pthreads::tell(&mut self.probes, self.roots)?;
         for sleeper in asleep::tell(&mut self.probes, self.roots)? {
             self.collector.sleeper(sleeper);
+        }
+        Ok(())
+    }
+
+    /// Children that were there before the window. One that is traced was born in it, and its birth will be read.
+    fn describe_elders(&mut self) -> Result<(), Error> {
+        let is_root = |pid| self.roots.iter().any(|root| root.process.pid == pid);
+        for stat in window::descendants(self.roots) {
+            let (pid, of_root) = (stat.pid.unsigned_abs(), is_root(stat.ppid.unsigned_abs()));
+            let is_told = self.options.follow && self.probes.tell_of(pid)?;
+            if is_told && let Ok(process) = Process::open(pid) {
+                self.collector
+                    .event(Event::Process(event::Process { elder: true, ..describe(&process, None) }));
+            }
+            if of_root || is_told && stat.state != 'Z' {
+                self.collector.event(window::before(&stat));
+            }
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! What `/proc` says at the two ends of the window.
 
+use std::collections::HashSet;
+
 use procfs::process::Stat;
 
 use super::roots::Root;
@@ -58,30 +60,33 @@ pub fn thread_names(roots: &[Root]) -> Vec<Event> {
     names.collect()
 }
 
-/// Children that the roots have now; those that are roots themselves are known.
+/// Descendants that the roots have now, but for those that are roots themselves: parents come before their children.
 #[must_use]
-pub fn children_before(roots: &[Root]) -> Vec<Event> {
+pub fn descendants(roots: &[Root]) -> Vec<Stat> {
     let Ok(processes) = procfs::process::all_processes() else { return Vec::new() };
-    let stats = processes.flatten().filter_map(|process| process.stat().ok());
-    let children = stats.filter(|stat| is_child(stat, roots));
-    children.map(|stat| if stat.state == 'Z' { zombie(&stat) } else { child(&stat) }).collect()
-}
-
-fn child(stat: &Stat) -> Event {
-    Event::ChildAtStart { pid: stat.pid.unsigned_abs(), ppid: stat.ppid.unsigned_abs() }
-}
-
-fn is_child(stat: &Stat, roots: &[Root]) -> bool {
-    roots.iter().any(|root| root.process.pid == stat.ppid.unsigned_abs())
-}
-
-fn zombie(stat: &Stat) -> Event {
-    Event::ZombieAtStart {
-        pid: stat.pid.unsigned_abs(),
-        ppid: stat.ppid.unsigned_abs(),
-        comm: Bytes::copy_from_slice(stat.comm.as_bytes()),
-        wait_status: stat.exit_code.map(i32::unsigned_abs),
+    let mut others: Vec<_> = processes.flatten().filter_map(|process| process.stat().ok()).collect();
+    let roots: HashSet<_> = roots.iter().map(|root| root.process.pid.cast_signed()).collect();
+    others.retain(|stat| !roots.contains(&stat.pid));
+    let (mut found, mut parents) = (Vec::new(), roots);
+    while !parents.is_empty() {
+        let (children, rest) = others.into_iter().partition(|stat| parents.contains(&stat.ppid));
+        let children: Vec<Stat> = children;
+        parents = children.iter().map(|stat| stat.pid).collect();
+        found.extend(children);
+        others = rest;
     }
+    found
+}
+
+/// A descendant that was there before the window.
+#[must_use]
+pub fn before(stat: &Stat) -> Event {
+    let (pid, ppid) = (stat.pid.unsigned_abs(), stat.ppid.unsigned_abs());
+    if stat.state != 'Z' {
+        return Event::ChildAtStart { pid, ppid };
+    }
+    let comm = Bytes::copy_from_slice(stat.comm.as_bytes());
+    Event::ZombieAtStart { pid, ppid, comm, wait_status: stat.exit_code.map(i32::unsigned_abs) }
 }
 
 /// CPU time of a process and of the children that it has reaped, in nanoseconds.

@@ -26,7 +26,16 @@ impl Child {
 pub struct Children {
     children: HashMap<Pid, Child>,
     /// Children whose parent has ended, and that have not been given another yet.
-    abandoned: Vec<(Pid, Pid)>,
+    abandoned: Vec<Abandoned>,
+}
+
+/// A child whose parent has ended.
+#[derive(Clone, Copy, Debug)]
+struct Abandoned {
+    pid: Pid,
+    old_ppid: Pid,
+    /// It was gone when it was asked about: its end, which tells its parent, may still be on its way.
+    gone: bool,
 }
 
 /// What `/proc/PID/stat` says of a process.
@@ -40,8 +49,24 @@ pub struct Stat {
 }
 
 impl Children {
-    /// Takes what an event says.
-    pub fn fold(&mut self, event: &Event) {
+    /// Takes what an event says; returns what follows from it.
+    pub fn fold(&mut self, event: &Event) -> Option<Event> {
+        let adopted = self.adopted_before(event);
+        self.take(event);
+        adopted
+    }
+
+    /// One whose parent ended, and that ends before anybody has asked for its new one.
+    fn adopted_before(&mut self, event: &Event) -> Option<Event> {
+        let Event::Exit(Exit { at, task, parent, comm, last_thread: true, .. }) = event else { return None };
+        let (pid, new_ppid) = (task.pid, *parent);
+        let is_it = |child: &Abandoned| child.pid == pid && child.old_ppid != new_ppid;
+        let index = self.abandoned.iter().position(is_it)?;
+        let old_ppid = self.abandoned.swap_remove(index).old_ppid;
+        Some(Event::Reparented { at: *at, pid, comm: comm.clone(), old_ppid, new_ppid })
+    }
+
+    fn take(&mut self, event: &Event) {
         match event {
             Event::Fork(fork) if fork.followed => self.fork(fork),
             Event::Exit(exit) if exit.last_thread => self.exit(exit),
@@ -73,7 +98,8 @@ impl Children {
     fn exit(&mut self, exit: &Exit) {
         let orphans =
             self.children.iter().filter(|(_, child)| child.parent == exit.task.pid && child.ended.is_none());
-        self.abandoned.extend(orphans.map(|(&pid, _)| (pid, exit.task.pid)));
+        let abandoned = |(&pid, _)| Abandoned { pid, old_ppid: exit.task.pid, gone: false };
+        self.abandoned.extend(orphans.map(abandoned));
         // Its zombies are another's from now on.
         self.children.retain(|_, child| child.parent != exit.task.pid || child.ended.is_none());
         if let Some(child) = self.children.get_mut(&exit.task.pid) {
@@ -84,8 +110,9 @@ impl Children {
     /// Asks who has taken over the children of parents that ended. Some are not taken over yet: asked again later.
     pub fn reparented(&mut self, now: Nanos, stat: impl Fn(Pid) -> Option<Stat>) -> Vec<Event> {
         let mut events = Vec::new();
-        self.abandoned.retain(|&(pid, old_ppid)| {
-            let Some(stat) = stat(pid) else { return false }; // it has ended too
+        self.abandoned.retain_mut(|child| {
+            let Abandoned { pid, old_ppid, .. } = *child;
+            let Some(stat) = stat(pid) else { return !std::mem::replace(&mut child.gone, true) };
             if stat.ppid == old_ppid {
                 return true;
             }
@@ -166,6 +193,22 @@ mod tests {
         let events = children.reparented(9, |_| Some(stat(1, 'S')));
         assert!(matches!(events[..], [Event::Reparented { pid: 3, old_ppid: 2, new_ppid: 1, .. }]));
         assert!(children.reparented(9, |_| Some(stat(1, 'S'))).is_empty());
+    }
+
+    #[test]
+    fn a_child_that_ends_before_it_is_asked_about_tells_its_parent() {
+        for looks in 0..3 {
+            let mut children = Children::default();
+            for event in [fork(1, 2), fork(2, 3), exit(2, 1)] {
+                assert_eq!(children.fold(&event), None);
+            }
+            (0..looks).for_each(|_| assert!(children.reparented(9, |_| None).is_empty()));
+            let told = children.fold(&exit(3, 1));
+            let orphan =
+                matches!(told, Some(Event::Reparented { at: 5, pid: 3, old_ppid: 2, new_ppid: 1, .. }));
+            assert_eq!(orphan, looks < 2, "after {looks} looks");
+            assert_eq!(children.fold(&exit(3, 1)), None, "it is told once");
+        }
     }
 
     #[test]

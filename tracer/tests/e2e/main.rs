@@ -10,6 +10,7 @@
 mod harness;
 
 mod advice;
+mod before;
 mod cli_end;
 mod cli_errors;
 mod cli_output;

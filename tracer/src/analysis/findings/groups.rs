@@ -40,7 +40,7 @@ fn group(report: &Report, kill: &Kill, first: &KillReached) -> Found {
         .with("pgid", kill.pgid.map(u64::from))
         .with("reached", kill.reached_count)
         .with("left", kill.left_count)
-        .with("sender_pid", kill.sender.as_ref().map(|sender| u64::from(sender.pid)))
+        .with("sender_pid", kill.sender.as_ref().and_then(|sender| sender.pid).map(u64::from))
 }
 
 /// The process that it was for, or that leads those.
@@ -53,7 +53,7 @@ fn from(kill: &Kill) -> String {
     match &kill.sender {
         Some(sender) => {
             let line = at(kill.sender_stack.as_ref());
-            format!("from pid {} ({}, uid {}){line}", sender.pid, sender.comm, sender.uid)
+            format!("from {} ({}, uid {}){line}", sender.process(), sender.comm, sender.uid)
         }
         None if kill.aim == KillAim::Group => "from the terminal".into(),
         None => "from the kernel".into(),
@@ -132,7 +132,8 @@ fn named<'a>(names: impl Iterator<Item = (u32, &'a crate::report::Name)>, count:
 
 /// Whoever is left is worth a look; a process that ends its own children means to.
 fn severity(report: &Report, kill: &Kill) -> Severity {
-    let traced = |pid| report.target.processes.rows.iter().any(|process| process.pid == pid);
+    let traced =
+        |pid| report.target.processes.rows.iter().any(|process| process.traced && Some(process.pid) == pid);
     let own = kill.sender.as_ref().is_some_and(|sender| traced(sender.pid));
     match kill.left_count {
         0 if own => Severity::Info,

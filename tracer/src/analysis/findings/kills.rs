@@ -71,7 +71,7 @@ impl<'a> Warned<'a> {
 
 /// What a process did to itself is told by itself.
 fn alone(signal: &Signal) -> Option<u32> {
-    let itself = signal.sender.as_ref().is_none_or(|sender| sender.pid == signal.target.pid);
+    let itself = signal.sender.as_ref().is_none_or(|sender| sender.pid == Some(signal.target.pid));
     itself.then_some(signal.target.pid)
 }
 
@@ -83,7 +83,8 @@ fn kill(report: &Report, group: &[&Signal]) -> Found {
         many if many > NAMED => format!("{many} processes: {} and others", victims.join(", ")),
         many => format!("{many} processes: {}", victims.join(", ")),
     };
-    let rest = warned(report, signal).map_or_else(|| doing(signal), |warned| warned.told(group.len()));
+    let rest =
+        warned(report, signal).map_or_else(|| doing(report, signal), |warned| warned.told(group.len()));
     let text = format!("{} {} {victims}{rest}", signal.signal, from(report, signal));
     Found::new(FindingKind::SignalKill, severity(report, signal), signal.target.pid, text)
         .at(line(signal))
@@ -91,7 +92,7 @@ fn kill(report: &Report, group: &[&Signal]) -> Found {
         .with("origin", signal.origin.as_str())
         .with("at_ns", signal.at_ns)
         .with("killed", group.len() as u64)
-        .with("sender_pid", signal.sender.as_ref().map(|sender| u64::from(sender.pid)))
+        .with("sender_pid", signal.sender.as_ref().and_then(|sender| sender.pid).map(u64::from))
 }
 
 /// Whether the sentence about a whole call tells of this signal, too.
@@ -108,13 +109,14 @@ fn is_told_by_group(report: &Report, signal: &Signal) -> bool {
 /// `from pid 1 (systemd) killed`
 fn from(report: &Report, signal: &Signal) -> String {
     match (&signal.sender, signal.origin) {
-        (Some(sender), _) if sender.pid == signal.target.pid => "that it sent to itself killed".into(),
+        (_, Origin::Fault) => "after a fault of its own killed".into(),
+        _ if is_crash(report, signal) => "after a fault of its own killed".into(),
+        (Some(sender), _) if sender.pid == Some(signal.target.pid) => "that it sent to itself killed".into(),
         (Some(sender), _) => {
             let line = at(signal.sender_stack.as_ref());
             format!("from {} ({}, uid {}){line} killed", sender.process(), sender.comm, sender.uid)
         }
         (None, Origin::Timer) => "of a timer killed".into(),
-        (None, Origin::Fault) => "after a fault of its own killed".into(),
         (None, Origin::Oom) => {
             let group = cgroup(report, signal.target.pid);
             format!("from the kernel, as memory ran out{group}, killed")
@@ -130,10 +132,21 @@ fn cgroup(report: &Report, pid: u32) -> String {
     group.map_or_else(String::new, |group| format!(" in control group {group}"))
 }
 
+/// Whether a fault killed it, at once or by way of a handler in C that looks at it first and then sends the signal
+/// again: faulthandler. <https://github.com/python/cpython/blob/v3.13.0/Modules/faulthandler.c#L374>
+fn is_crash(report: &Report, signal: &Signal) -> bool {
+    let is_fault = |before: &Signal| {
+        before.origin == Origin::Fault
+            && (before.number, before.target.pid) == (signal.number, signal.target.pid)
+            && before.at_ns <= signal.at_ns
+    };
+    alone(signal).is_some() && report.signals.rows.iter().any(is_fault)
+}
+
 /// Where a fault was; what a process that is killed by others was doing explains nothing.
-fn doing(signal: &Signal) -> String {
+fn doing(report: &Report, signal: &Signal) -> String {
     let frame = signal.interrupted.as_ref().and_then(|interrupted| interrupted.frame.as_ref());
-    let fault = frame.filter(|_| signal.origin == Origin::Fault);
+    let fault = frame.filter(|_| is_crash(report, signal));
     fault.map_or_else(String::new, |frame| format!(" at {}", place(frame)))
 }
 
@@ -144,8 +157,9 @@ fn line(signal: &Signal) -> Option<&Frame> {
 
 /// A process that ends its own children means to.
 fn severity(report: &Report, signal: &Signal) -> Severity {
-    let traced = |pid| report.target.processes.rows.iter().any(|process| process.pid == pid);
-    let other = |pid| pid != signal.target.pid;
+    let traced =
+        |pid| report.target.processes.rows.iter().any(|process| process.traced && Some(process.pid) == pid);
+    let other = |pid| pid != Some(signal.target.pid);
     match &signal.sender {
         Some(sender) if traced(sender.pid) && other(sender.pid) => match warned(report, signal) {
             Some(_) => Severity::Warn, // it was to end by itself, and did not

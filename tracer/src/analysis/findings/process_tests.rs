@@ -8,7 +8,7 @@ use crate::report::{
 
 #[test]
 fn a_sigkill_is_told_with_the_signal_that_went_before() {
-    let by = |pid| Some(Sender { pid, tid: pid, comm: "app".into(), uid: 0 });
+    let by = |pid| Some(Sender { pid: Some(pid), tid: Some(pid), comm: "app".into(), uid: 0 });
     let target = SignalTarget { pid: 8, tid: Some(8), group: true };
     let killed = Signal {
         signal: "SIGKILL".into(),

@@ -65,7 +65,7 @@ fn severity(signal: &Signal, delay: u64) -> Severity {
 /// `from pid 812 (gunicorn, arbiter.py:530 in kill_worker) reached pid 830 (app) after 30 µs`
 fn reached(report: &Report, signal: &Signal) -> String {
     let from = match &signal.sender {
-        Some(sender) if sender.pid == signal.target.pid => " of its own".to_owned(),
+        Some(sender) if sender.pid == Some(signal.target.pid) => " of its own".to_owned(),
         Some(sender) => {
             let line = own(signal.sender_stack.as_ref());
             let line = line.map_or_else(String::new, |frame| format!(", {}", place(frame)));

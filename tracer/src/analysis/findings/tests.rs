@@ -20,7 +20,7 @@ pub(super) fn report() -> Report {
     let mut report = Report::default();
     report.window.duration_ns = 10 * SECOND;
     report.target.pids = vec![7];
-    let process = |pid, comm: &str| Process { pid, comm: comm.into(), ..Process::default() };
+    let process = |pid, comm: &str| Process { pid, comm: comm.into(), traced: true, ..Process::default() };
     report.target.processes = vec![process(7, "app"), process(8, "child")].into();
     report
 }
@@ -43,7 +43,7 @@ fn nothing_is_found_in_nothing() {
 
 #[test]
 fn a_late_handler_is_told_with_its_reason() {
-    let sender = Sender { pid: 9, tid: 9, comm: "sh".into(), uid: 0 };
+    let sender = Sender { pid: Some(9), tid: Some(9), comm: "sh".into(), uid: 0 };
     let handler = |waited_for| Handler {
         frame: Some(Frame { function: "on_term".into(), ..frame("app.py:12") }),
         started_after_ns: Some(4 * SECOND),
@@ -188,7 +188,7 @@ fn kills_are_told_with_their_sender() {
         origin: Origin::Kill,
         ..Signal::default()
     };
-    let by = |pid| Some(Sender { pid, tid: pid, comm: "bash".into(), uid: 1000 });
+    let by = |pid| Some(Sender { pid: Some(pid), tid: Some(pid), comm: "bash".into(), uid: 1000 });
     let interrupted = Some(Interrupted { syscall: None, frame: Some(frame("c.py:1")) });
     let (critical, info) = (Severity::Critical, Severity::Info);
     for (name, signal, severity, expected) in [
@@ -218,13 +218,26 @@ fn kills_are_told_with_their_sender() {
         ),
         (
             "a fault",
-            Signal { signal: "SIGSEGV".into(), origin: Origin::Fault, interrupted, ..killed },
+            Signal {
+                signal: "SIGSEGV".into(),
+                origin: Origin::Fault,
+                interrupted: interrupted.clone(),
+                ..killed.clone()
+            },
+            critical,
+            "SIGSEGV after a fault of its own killed pid 8 (child) at c.py:1 in f",
+        ),
+        (
+            "a fault that faulthandler looked at",
+            Signal { signal: "SIGSEGV".into(), number: 11, sender: by(8), interrupted, ..killed },
             critical,
             "SIGSEGV after a fault of its own killed pid 8 (child) at c.py:1 in f",
         ),
     ] {
         let mut report = report();
-        report.signals = vec![signal].into();
+        let (fault, target) = (signal.number == 11, signal.target);
+        let before = fault.then(|| Signal { number: 11, target, origin: Origin::Fault, ..Signal::default() });
+        report.signals = before.into_iter().chain([signal]).collect();
         assert_eq!(told(&report), [(FindingKind::SignalKill, severity, expected.to_string())], "{name}");
     }
 }

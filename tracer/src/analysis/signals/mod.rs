@@ -25,7 +25,7 @@ use std::collections::{HashMap, VecDeque};
 
 use self::handlers::Handlers;
 use self::open::Open;
-pub use self::origin::{is_sent, origin};
+pub use self::origin::{is_sent, origin, seen};
 use self::row::Row;
 use self::rows::Rows;
 use super::traced::Traced;
@@ -54,6 +54,7 @@ impl Signals {
             Event::SignalGenerate(signal) => self.generate(signal, traced),
             Event::SignalDeliver(delivery) => self.deliver(delivery),
             Event::Exit(exit) if exit.last_thread => self.exit(exit),
+            Event::Exit(exit) => self.thread_exit(exit),
             Event::SignalsPending(pending) => self.check(pending),
             _ => self.rows.extend(self.handlers.fold(event)),
         }
@@ -69,9 +70,8 @@ impl Signals {
     }
 
     fn generate(&mut self, signal: &SignalGenerate, traced: &Traced) {
-        let received = traced.contains(signal.target.pid);
-        let row = Row::new(signal, received);
-        if !(received || is_sent(row.origin) && traced.contains(signal.current.pid)) {
+        let row = Row::new(signal, traced.contains(signal.target.pid));
+        if !(traced.knows(signal.target.pid) || is_sent(row.origin) && traced.contains(signal.current.pid)) {
             return;
         }
         if row.is_open() {
@@ -134,9 +134,15 @@ impl Signals {
         }
     }
 
+    fn thread_exit(&mut self, exit: &Exit) {
+        if let Some(open) = self.open.get_mut(&exit.task.pid) {
+            self.rows.extend(open.thread_exit(exit));
+        }
+    }
+
     fn exit(&mut self, exit: &Exit) {
         if let Some(open) = self.open.remove(&exit.task.pid) {
-            let mut rows = open.exit(exit.wait_status & 0x7f);
+            let mut rows = open.exit(exit);
             if exit.out_of_memory {
                 rows.iter_mut().for_each(Row::is_for_memory);
             }

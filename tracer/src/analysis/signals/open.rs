@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::row::Row;
 use crate::analysis::signal_names::is_standard;
-use crate::event::{SignalDeliver, SignalsPending, Tid};
+use crate::event::{Exit, SignalDeliver, SignalsPending, Tid, is_in};
 
 const SIGKILL: u32 = 9;
 
@@ -70,14 +70,30 @@ impl Open {
         rows
     }
 
-    /// The process has ended: this signal has killed it, or none. The others will never be delivered.
-    pub fn exit(self, signal: u32) -> Vec<Row> {
-        let killed = self.killed.clone();
+    /// The process has ended: a signal has killed it, or none. Of the others, those that still wait will never be
+    /// delivered.
+    pub fn exit(self, exit: &Exit) -> Vec<Row> {
+        let (killed, signal) = (self.killed.clone(), exit.wait_status & 0x7f);
         let mut rows = self.into_rows();
-        if let Some(row) = rows.iter_mut().find(|row| row.signal == signal) {
+        let killer = rows.iter().position(|row| row.signal == signal);
+        let killer = killer.map(|index| rows.remove(index)).map(|mut row| {
             row.kill(killed.as_ref());
-        }
-        rows
+            row
+        });
+        let waits = |row: &Row| is_in(if row.group { exit.pending_shared } else { exit.pending }, row.signal);
+        killer.into_iter().chain(rows.into_iter().map(|row| row.end(waits))).collect()
+    }
+
+    /// A thread has ended, and others of its process live on: what was aimed at it alone.
+    pub fn thread_exit(&mut self, exit: &Exit) -> Vec<Row> {
+        let its = self.queues.extract_if(.., |(_, tid), _| *tid == Some(exit.task.tid));
+        let rows: Vec<_> = its.flat_map(|(_, rows)| rows).collect();
+        // What may have killed the process is decided by that.
+        let (kills, rows): (Vec<_>, Vec<_>) = rows
+            .into_iter()
+            .partition(|row| self.killed.as_ref().is_some_and(|delivery| row.is_killed_by(delivery)));
+        kills.into_iter().for_each(|row| self.push(row));
+        rows.into_iter().map(|row| row.end(|row| is_in(exit.pending, row.signal))).collect()
     }
 
     /// The window has ended.

@@ -35,6 +35,11 @@ pub fn is_sent(origin: Origin) -> bool {
     matches!(origin, Origin::Kill | Origin::Tgkill | Origin::Sigqueue)
 }
 
+/// A number of somebody in our pid namespace.
+pub fn seen(id: u32) -> Option<u32> {
+    (id != 0).then_some(id)
+}
+
 fn by_code(code: i32, signal: u32) -> Origin {
     match code {
         SI_USER => Origin::Kill,

@@ -1,6 +1,6 @@
 //! One signal, from its generation to what became of it.
 
-use super::origin::{is_sent, origin};
+use super::origin::{is_sent, origin, seen};
 use super::waits;
 use crate::analysis::causes::syscall_name;
 use crate::analysis::lines;
@@ -216,6 +216,16 @@ impl Row {
         };
     }
 
+    /// Whoever it was for has ended, and it either waited to the last, or had been taken without being delivered. What
+    /// is ignored by default is no longer there either once the interpreter has let go of its handlers.
+    pub fn end(mut self, waits: impl FnOnce(&Self) -> bool) -> Self {
+        if !waits(&self) {
+            let taken = self.blocked && default_action(self.signal) != Action::Ignore;
+            self.outcome = if taken { Outcome::Handled } else { Outcome::Unknown };
+        }
+        self.give_up()
+    }
+
     /// Nothing more will be seen of it.
     pub fn give_up(mut self) -> Self {
         if self.is_open() && self.blocked {
@@ -259,9 +269,14 @@ impl Row {
         }
     }
 
+    /// Somebody who is not traced has a handler for it, in Python or not.
+    fn is_taken_in_secret(&self) -> bool {
+        self.outcome == Outcome::Handled && self.disposition.is_none() && self.receiver.is_some()
+    }
+
     fn handler_state(&self) -> HandlerState {
         match self.begun {
-            _ if self.disposition.is_none() && self.outcome == Outcome::Handled => HandlerState::Unknown,
+            _ if self.is_taken_in_secret() => HandlerState::Unknown,
             _ if !self.is_pythons() => HandlerState::None,
             Begun::Unknown => HandlerState::Unknown,
             Begun::Pending => HandlerState::Pending,
@@ -289,7 +304,7 @@ impl Row {
 
 impl Who {
     fn row(&self) -> Sender {
-        let Task { pid, tid } = self.task;
+        let [pid, tid] = [self.task.pid, self.task.tid].map(seen);
         Sender { pid, tid, comm: Name::new(&self.comm), uid: self.uid }
     }
 }

@@ -128,6 +128,53 @@ fn what_does_not_wait_any_more_is_decided() {
     }
 }
 
+/// The end of the process, with these signals still waiting in it.
+fn ended_with(pending: &[u32], wait_status: u32) -> Event {
+    let Event::Exit(end) = exit(20, 7, 1, wait_status) else { unreachable!() };
+    let pending_shared = pending.iter().fold(0, |set, signal| set | 1_u64 << (signal - 1));
+    Event::Exit(crate::event::Exit { pending_shared, ..end })
+}
+
+#[test]
+fn what_a_process_took_by_itself_is_told_when_it_ends() {
+    let held = |number| Event::SignalGenerate(SignalGenerate { blocked: true, ..generate(10, number) });
+    let aimed = |blocked| {
+        let signal = SignalGenerate { group: false, target: THREAD, blocked, ..generate(10, 10) };
+        Event::SignalGenerate(signal)
+    };
+    let thread_end = |pending| {
+        let Event::Exit(end) = exit(15, 7, 1, 0) else { unreachable!() };
+        Event::Exit(crate::event::Exit { task: THREAD, last_thread: false, pending, ..end })
+    };
+    let end = |pending: &[u32]| ended_with(pending, 0);
+    for (name, events, outcome, state) in [
+        ("by sigwait", vec![held(10), end(&[])], Outcome::Handled, HandlerState::None),
+        ("not at all", vec![held(10), end(&[10])], Outcome::Blocked, HandlerState::None),
+        ("of no interest at its end", vec![held(17), end(&[])], Outcome::Unknown, HandlerState::None),
+        ("its delivery was lost", vec![sent(10, 10), end(&[])], Outcome::Unknown, HandlerState::None),
+        ("it had no time", vec![sent(10, 10), end(&[10])], Outcome::Pending, HandlerState::None),
+        ("by a thread", vec![aimed(true), thread_end(0), end(&[10])], Outcome::Handled, HandlerState::None),
+        (
+            "the thread ended",
+            vec![aimed(false), thread_end(1 << 9), end(&[])],
+            Outcome::Pending,
+            HandlerState::None,
+        ),
+    ] {
+        let row = &found(&events).rows[0];
+        assert_eq!((row.outcome, row.handler_state), (outcome, state), "{name}");
+    }
+}
+
+#[test]
+fn a_child_from_before_is_told_of_what_ends_it() {
+    let old = Event::Process(crate::event::Process { elder: true, ..process(8, "old") });
+    let from_a_stranger = Event::SignalGenerate(signal(9, SENDER, task(8, 8)));
+    let kill = delivered(15, task(8, 8), 9, Handler::Default);
+    let rows = found(&[old, from_a_stranger, kill, exit(16, 8, 7, 9)]);
+    assert_eq!(fates(&rows), [(9, Outcome::Killed, Some(15))]);
+}
+
 #[test]
 fn what_is_sent_to_others_is_followed_to_its_delivery() {
     let other = task(50, 50);
@@ -171,14 +218,14 @@ fn a_delivered_sigkill_stands_for_the_signal_that_kills() {
         ),
         (
             "two, and the end tells which",
-            vec![sent(10, 2), sent(11, 15), kill(12, MAIN), exit(20, 7, 1, 15)],
+            vec![sent(10, 2), sent(11, 15), kill(12, MAIN), ended_with(&[2, 15], 15)],
             vec![(2, Outcome::Pending, None), (15, Outcome::Killed, Some(1))],
         ),
         ("killed, no delivery seen", vec![sent(10, 9), exit(20, 7, 1, 9)], vec![(9, Outcome::Killed, None)]),
         ("exit_group", vec![kill(12, MAIN), kill(13, THREAD), exit(20, 7, 1, 0)], vec![]),
         (
             "exit_group before a handler ran",
-            vec![sent(10, 15), kill(12, THREAD), exit(20, 7, 1, 0)],
+            vec![sent(10, 15), kill(12, THREAD), ended_with(&[15], 0)],
             vec![(15, Outcome::Pending, None)],
         ),
         (
@@ -226,7 +273,10 @@ fn tells_sender_receiver_and_what_was_interrupted() {
     let rows = found(&[Event::SignalGenerate(generated), delivered(15, MAIN, 10, Handler::Python)]);
     let row = &rows.rows[0];
     let sender = row.sender.as_ref().unwrap();
-    assert_eq!((sender.pid, sender.tid, sender.uid, &sender.comm), (7, 8, 1000, &"sender".into()));
+    assert_eq!(
+        (sender.pid, sender.tid, sender.uid, &sender.comm),
+        (Some(7), Some(8), 1000, &"sender".into())
+    );
     assert_eq!(row.sender_stack.as_ref().unwrap()[0].line, Some(2));
     let interrupted = row.interrupted.as_ref().unwrap();
     assert_eq!(interrupted.syscall.as_deref(), Some("read"));
@@ -247,7 +297,7 @@ fn nobody_sends_what_the_kernel_sends() {
         ("without siginfo", 15, SignalInfo::None, Some(99)),
     ] {
         let rows = found(&[Event::SignalGenerate(SignalGenerate { info, ..generate(10, number) })]);
-        assert_eq!(rows.rows[0].sender.as_ref().map(|sender| sender.pid), sender, "{name}");
+        assert_eq!(rows.rows[0].sender.as_ref().and_then(|sender| sender.pid), sender, "{name}");
     }
 }
 

@@ -57,10 +57,10 @@ impl Row for Signal {
 /// The thread that sent a signal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sender {
-    /// Its process; 0 for one outside of our pid namespace, which has no number in here.
-    pub pid: u32,
-    /// Thread.
-    pub tid: u32,
+    /// Its process; unknown for one outside of our pid namespace, which has no number in here.
+    pub pid: Option<u32>,
+    /// Thread, likewise.
+    pub tid: Option<u32>,
     /// The thread's name.
     pub comm: Name,
     /// Its user.
@@ -71,10 +71,7 @@ impl Sender {
     /// Which process it is in words: `pid 31`.
     #[must_use]
     pub fn process(&self) -> String {
-        match self.pid {
-            0 => "outside of this pid namespace".to_owned(),
-            pid => format!("pid {pid}"),
-        }
+        self.pid.map_or_else(|| "outside of this pid namespace".to_owned(), |pid| format!("pid {pid}"))
     }
 }
 

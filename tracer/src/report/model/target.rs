@@ -30,11 +30,11 @@ pub struct Host {
 pub struct Target {
     /// The roots that were asked for.
     pub pids: Vec<u32>,
-    /// Roots and followed children.
+    /// Roots and followed children, and what children the roots had before the window.
     pub processes: Bounded<Process>,
 }
 
-/// One traced process.
+/// One process.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Process {
     /// Process.
@@ -55,6 +55,9 @@ pub struct Process {
     pub free_threaded: Option<bool>,
     /// Whether it was asked for, not followed.
     pub root: bool,
+    /// Whether it is traced. A child that lived before the window is not: signals that may end it, and its end, are
+    /// seen.
+    pub traced: bool,
     /// Where its parent was when it forked.
     pub started_by: Option<Stack>,
     /// The line of that stack that a person can change: the innermost one outside the standard library.

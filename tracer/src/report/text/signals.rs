@@ -110,7 +110,7 @@ fn from(signal: &Signal) -> String {
     let origin = origin(signal.origin);
     match &signal.sender {
         Some(sender) => {
-            let pid = if sender.pid == 0 { "outside:".to_owned() } else { sender.pid.to_string() };
+            let pid = sender.pid.map_or_else(|| "outside:".to_owned(), |pid| pid.to_string());
             format!("{pid} {} (uid {}){}", sender.comm, sender.uid, with_comma(origin))
         }
         None => origin.unwrap_or("unknown").to_string(),
@@ -143,6 +143,9 @@ fn handler(signal: &Signal) -> Option<String> {
     match (signal.handler_state, signal.outcome, signal.disposition) {
         (HandlerState::Started, ..) => Some(ran(handler)),
         (HandlerState::Pending, ..) => Some(format!("{} has not begun", named(handler))),
+        (HandlerState::None, Outcome::Handled, None) => {
+            Some("the program took it by itself (sigwait or signalfd)".to_string())
+        }
         (_, Outcome::Handled, Some(Disposition::C)) => Some("handled by a C function".to_string()),
         (HandlerState::Unknown, Outcome::Handled, Some(Disposition::Python)) => {
             Some("when the Python handler ran was not seen".to_string())

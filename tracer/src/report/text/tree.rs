@@ -126,6 +126,7 @@ fn is_alike(one: &Process, other: &Process) -> bool {
             row.exit_code,
             &row.exit_signal,
             row.ended_at_ns.is_some(),
+            row.traced,
             leads(row),
         )
     }
@@ -146,7 +147,7 @@ impl Line<'_> {
         [
             format!("{}{who}", self.branch).into(),
             title(first).into(),
-            known(first.at_ns.map(duration)).into(),
+            born(first).into(),
             format!("{}{}", known(first.how.map(|how| how.to_string())), leads(first)).into(),
             Cell::place(first.started_at.as_ref()),
             end(first).into(),
@@ -160,6 +161,12 @@ impl Line<'_> {
         let at_most = if self.rows.len() > 1 { "≤ " } else { "" };
         known(longest.map(|longest| format!("{at_most}{}", duration(longest))))
     }
+}
+
+/// A child that was there before is not traced.
+fn born(row: &Process) -> String {
+    let before = || if row.root || row.traced { String::from("-") } else { String::from("before") };
+    row.at_ns.map_or_else(before, duration)
 }
 
 fn title(row: &Process) -> String {
