@@ -16,15 +16,17 @@ use tracer_common::target::{self, Target};
 use crate::config::DEPTH;
 use crate::emit::{header, now, send_record};
 use crate::maps::{SEEN, SEEN_STACKS};
-use crate::scratch::{self, IDENTITY_WORDS, Scratch};
+use crate::scratch::{self, BUFFER_BYTES, IDENTITY_WORDS, Scratch};
 use crate::task::Task;
 use crate::user;
 
 mod code;
 mod collector;
 pub mod function;
+mod memo;
 pub use code::send_site;
 pub use collector::{counts, holds_gil};
+pub use memo::Memo;
 
 /// Tag bits of a frame's code pointer (3.14 and later); objects are 16-byte aligned in every version.
 const TAG_BITS: u64 = 7;
@@ -73,10 +75,21 @@ extern "C" fn walk_current(probe: u32, depth: u32) -> u64 {
         }
     };
     let hash = mix(SEED, scratch.target.space);
-    scratch.walk = Walk { frame: top, hash, depth: 0, limit: depth, faulted: 0, status: 0, pad: 0 };
-    let mut number = probe;
-    // SAFETY: `step` has the signature that the helper wants, and `number` outlives the loop.
-    unsafe { bpf_loop(STEPS_PER_FRAME * depth, step as *mut c_void, (&raw mut number).cast(), 0) };
+    let number = scratch.walk.number.wrapping_add(1);
+    scratch.walk = Walk {
+        frame: top,
+        hash,
+        depth: 0,
+        held_from: 0,
+        held_bytes: 0,
+        limit: depth,
+        faulted: 0,
+        status: 0,
+        number,
+    };
+    let mut context = probe;
+    // SAFETY: `step` has the signature that the helper wants, and `context` outlives the loop.
+    unsafe { bpf_loop(STEPS_PER_FRAME * depth, step as *mut c_void, (&raw mut context).cast(), 0) };
     finish(probe)
 }
 
@@ -87,13 +100,17 @@ pub struct Walk {
     frame: u64,
     hash: u64,
     depth: u64,
+    /// Address of the first byte that the frame buffer holds.
+    held_from: u64,
+    /// From there to the last frame that it holds.
+    held_bytes: u64,
     /// Frames that are kept.
     limit: u32,
     faulted: u32,
     /// What came of it: one of [`status`].
     status: u32,
-    /// Fills up to the next word.
-    pad: u32,
+    /// Tells this walk from those before it.
+    pub number: u32,
 }
 
 /// Keeps one frame and moves on to its caller. A boundary to C is passed over.
@@ -106,7 +123,7 @@ unsafe extern "C" fn step(_index: u64, context: *mut c_void) -> i64 {
     if at == 0 {
         return 1;
     }
-    let Some((frame, previous)) = read_frame(scratch, at) else {
+    let Some((frame, previous)) = walk_frame(scratch, at) else {
         scratch.walk.faulted = 1;
         return 1;
     };
@@ -330,31 +347,70 @@ unsafe extern "C" fn search_step(_index: u64, context: *mut c_void) -> i64 {
 /// A frame and the address of its caller's; `None` where its memory is not resident.
 #[inline(always)]
 fn read_frame(scratch: &mut Scratch, address: u64) -> Option<(Frame, u64)> {
-    let layout = scratch.target.python.layout;
-    let bytes = u32::from(layout.frame_bytes).min(FRAME_BYTES as u32);
-    // SAFETY: the buffer has 128 bytes.
-    if !unsafe { user::read_into(scratch.frame.as_mut_ptr().cast(), bytes, address) } {
+    if !copy_frame(scratch, 0, address) {
         return None;
     }
-    let previous = frame_word(scratch, layout.frame_previous);
-    if layout.flags & flag::OWNER != 0
-        && frame_byte(scratch, layout.frame_owner) >= layout.first_c_owner as u8
-    {
-        return Some((Frame::default(), previous));
+    Some(frame_in_buffer(scratch, 0, identity))
+}
+
+/// [`read_frame`] in a walk. From 3.11 on most callers' frames lie just below, in the same piece of memory: what of it
+/// the frame's page has is copied at once, since a copy of many bytes costs as much as one of a few.
+/// <https://github.com/python/cpython/blob/v3.12.0/Include/internal/pycore_frame.h#L265>
+#[inline(always)]
+fn walk_frame(scratch: &mut Scratch, address: u64) -> Option<(Frame, u64)> {
+    const PAGE: u64 = 4096;
+    let mut offset = address.wrapping_sub(scratch.walk.held_from);
+    if offset > scratch.walk.held_bytes {
+        offset = 0;
+        if scratch.target.python.layout.flags & flag::INDEX == 0 {
+            offset = (address & (PAGE - 1)).min((BUFFER_BYTES - FRAME_BYTES) as u64);
+        }
+        if !copy_frame(scratch, offset, address) {
+            return None;
+        }
+        scratch.walk.held_from = address - offset;
+        scratch.walk.held_bytes = offset;
     }
-    let code = frame_word(scratch, layout.frame_code) & !TAG_BITS;
+    Some(frame_in_buffer(scratch, offset, memo::identity))
+}
+
+/// Copies a frame, and so many bytes before it.
+#[inline(always)]
+fn copy_frame(scratch: &mut Scratch, before: u64, address: u64) -> bool {
+    let bytes = u32::from(scratch.target.python.layout.frame_bytes).min(FRAME_BYTES as u32);
+    // SAFETY: the buffer has room for a frame and as many bytes as any caller wants before it.
+    unsafe { user::read_into(scratch.frames.as_mut_ptr().cast(), before as u32 + bytes, address - before) }
+}
+
+/// The frame so many bytes from the start of the frame buffer, and the address of its caller's.
+#[inline(always)]
+fn frame_in_buffer(
+    scratch: &mut Scratch,
+    start: u64,
+    identity: impl FnOnce(&mut Scratch, u64) -> u32,
+) -> (Frame, u64) {
+    let layout = &scratch.target.python.layout;
+    let word = |offset: u16| frame_word(&scratch.frames, start, offset);
+    let previous = word(layout.frame_previous);
+    if layout.flags & flag::OWNER != 0 {
+        let owner = (word(layout.frame_owner) >> (8 * (u32::from(layout.frame_owner) & 7))) as u8;
+        if owner >= layout.first_c_owner as u8 {
+            return (Frame::default(), previous);
+        }
+    }
+    let code = word(layout.frame_code) & !TAG_BITS;
     if code == 0 {
-        return Some((Frame::default(), previous));
+        return (Frame::default(), previous);
     }
-    let word = frame_word(scratch, layout.frame_instruction & !7);
+    let at = word(layout.frame_instruction & !7);
     let instruction = if layout.flags & flag::COPIES != 0 {
-        in_copy(&layout, code, word, frame_word(scratch, layout.frame_copy) as u32)
+        in_copy(layout, code, at, word(layout.frame_copy) as u32)
     } else if layout.flags & flag::INDEX == 0 {
-        word.wrapping_sub(code) as i32
+        at.wrapping_sub(code) as i32
     } else {
-        (word >> (8 * u32::from(layout.frame_instruction & 4))) as i32
+        (at >> (8 * u32::from(layout.frame_instruction & 4))) as i32
     };
-    Some((Frame { code, instruction, identity: identity(scratch, code) }, previous))
+    (Frame { code, instruction, identity: identity(scratch, code) }, previous)
 }
 
 /// Bytes from a code object to an instruction of a thread's own copy of the bytecode, as if it were the first, which lies
@@ -373,13 +429,8 @@ fn in_copy(layout: &Layout, code: u64, instruction: u64, copy: u32) -> i32 {
 }
 
 #[inline(always)]
-fn frame_word(scratch: &Scratch, offset: u16) -> u64 {
-    scratch.frame[(offset as usize >> 3) & 15]
-}
-
-#[inline(always)]
-fn frame_byte(scratch: &Scratch, offset: u16) -> u8 {
-    (frame_word(scratch, offset) >> (8 * (u32::from(offset) & 7))) as u8
+fn frame_word(frames: &[u64; BUFFER_BYTES / 8], start: u64, offset: u16) -> u64 {
+    frames[((start as usize >> 3) + (offset as usize >> 3 & (FRAME_BYTES / 8 - 1))) & (BUFFER_BYTES / 8 - 1)]
 }
 
 /// Reads what tells a code object from one that was at its address before; 0 where it is not resident.

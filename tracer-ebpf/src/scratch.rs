@@ -2,25 +2,28 @@
 
 use tracer_common::counters::Probe;
 use tracer_common::file::File;
-use tracer_common::python::{Code, FRAME_BYTES, Frame, Stack};
+use tracer_common::python::{Code, Frame, Stack};
 use tracer_common::switch::{SwitchKey, SwitchValue};
 use tracer_common::syscall::{ReadKey, ReadValue};
 use tracer_common::target::Target;
 
 use crate::file::{Climb, Opened};
 use crate::maps::SCRATCH;
-use crate::python::Walk;
+use crate::python::{Memo, Walk};
 
 /// Words that the identity of a code object is read from: from its first line to its line table.
 pub const IDENTITY_WORDS: usize = 16;
+
+/// Bytes of interpreter memory that the walk looks at in one piece: seven frames or so.
+pub const BUFFER_BYTES: usize = 1024;
 
 /// One probe's room on one CPU.
 #[repr(C)]
 pub struct Scratch {
     /// The process that is looked at: a copy, so that the walk and its steps need not look it up again.
     pub target: Target,
-    /// The frame being read.
-    pub frame: [u64; FRAME_BYTES / 8],
+    /// The frame being read, and what lies before it.
+    pub frames: [u64; BUFFER_BYTES / 8],
     /// The part of a code object that tells it from others.
     pub identity: [u64; IDENTITY_WORDS],
     /// The call site that was looked for last.
@@ -37,6 +40,8 @@ pub struct Scratch {
     pub climb: Climb,
     /// The stack being walked.
     pub walk: Walk,
+    /// The code objects that it has met.
+    pub memo: Memo,
     /// The row of a switch. Kept here rather than on the stack: what the verifier reads back from a map is unknown to
     /// it, so that the many ways to a value do not multiply the states that it must follow.
     pub switch: SwitchKey,

@@ -1,0 +1,36 @@
+//! Identities of code objects that a walk has met already.
+//!
+//! A stack holds many a function more than once: recursion, wrappers, the layers of a framework. While a frame executes
+//! a code object, nobody frees it, so that within one walk an address means one code object.
+
+use super::identity as read;
+use crate::scratch::Scratch;
+
+/// Code objects that are remembered, by some bits of their addresses.
+const SLOTS: usize = 32;
+
+/// What one walk has met.
+pub type Memo = [Met; SLOTS];
+
+/// A code object that a walk has met.
+#[repr(C)]
+pub struct Met {
+    code: u64,
+    /// The walk's number.
+    walk: u32,
+    identity: u32,
+}
+
+/// The identity of a code object that the current walk has come to.
+#[inline(always)]
+pub fn identity(scratch: &mut Scratch, code: u64) -> u32 {
+    // Objects are 16-byte aligned, and their sizes differ.
+    let slot = (code >> 4 ^ code >> 9) as usize & (SLOTS - 1);
+    let met = &scratch.memo[slot];
+    if met.code == code && met.walk == scratch.walk.number {
+        return met.identity;
+    }
+    let identity = read(scratch, code);
+    scratch.memo[slot] = Met { code, walk: scratch.walk.number, identity };
+    identity
+}
