@@ -1,11 +1,30 @@
-//! What the switches of a thread add up to.
+//! What is known of a thread: its entry, and what its switches add up to.
 
 use tracer_common::control::Control;
 use tracer_common::handler::Waited;
 use tracer_common::switch::{SwitchValue, Thread, flag};
 
+use crate::emit::Outcome;
 use crate::maps::THREADS;
 use crate::turn::turn_waited;
+
+/// In read-only data, since a program has only 512 bytes of stack.
+// SAFETY: a struct of numbers.
+static UNSEEN: Thread = unsafe { core::mem::zeroed() };
+
+/// What the thread did until now; an empty entry at its first sight.
+///
+/// It is to be that of a thread which no other CPU changes now: one that runs here, or has not run yet.
+#[inline(always)]
+pub fn entry(tid: u32) -> Result<&'static mut Thread, Outcome> {
+    if let Some(thread) = THREADS.get_ptr_mut(tid) {
+        // SAFETY: a preallocated entry, see above.
+        return Ok(unsafe { &mut *thread });
+    }
+    THREADS.insert(tid, &UNSEEN, 0).map_err(Outcome::refused)?;
+    // SAFETY: as above.
+    THREADS.get_ptr_mut(tid).map(|thread| unsafe { &mut *thread }).ok_or(Outcome::MAP_BUSY)
+}
 
 /// The thread was off its CPU for so long, for the reason that its row gives.
 #[inline(always)]

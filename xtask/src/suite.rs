@@ -50,6 +50,15 @@ impl Suite {
         remove(&apt.folder)
     }
 
+    /// One of its programs, with its `/usr` over this system's: the rest of the file system is there as ever, and the
+    /// mount goes with the process. Needs root's rights.
+    pub fn program(&self, folder: &Path, name: &str) -> Command {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", "mount --bind \"$0/usr\" /usr && exec \"$@\""]);
+        command.arg(self.root(folder)).arg(name);
+        command
+    }
+
     fn stamp(&self) -> String {
         self.packages.join("\n")
     }

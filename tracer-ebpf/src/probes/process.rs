@@ -7,7 +7,7 @@ use tracer_common::control::Control;
 use tracer_common::counters::Probe;
 use tracer_common::event::{Header, kind};
 use tracer_common::process::{EXEC_ARGUMENT_BYTES, EXEC_PATH_BYTES, Exec, Exit, Fork, Free, Rename};
-use tracer_common::switch::{SwitchKey, Thread, flag};
+use tracer_common::switch::flag;
 use tracer_common::target::{self, Target};
 
 use crate::emit::{Outcome, counted, header, now, send, send_urgent};
@@ -15,6 +15,7 @@ use crate::kernel::{self, Typed, copied, field};
 use crate::maps::{ELDERS, SENDERS, TARGETS, THREADS};
 use crate::python::walk;
 use crate::task::{Registers, Task};
+use crate::thread::entry;
 use crate::user;
 
 /// <https://github.com/torvalds/linux/blob/v6.12/arch/x86/entry/syscalls/syscall_64.tbl>
@@ -45,25 +46,23 @@ pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
         }
         let stack = walk(Probe::Fork, target).id;
         let registers = parent.registers();
-        let (shown_child, own_pid) = (child.shown(control), child.pid_to(child));
         send::<Fork>(|event| {
-            let fork = Fork {
-                header: header(kind::FORK, size_of::<Fork>(), at, parent),
-                stack,
-                child_pid: child.pid(),
-                child_tid: child.tid(),
-                shown_child,
-                comm: parent.comm(),
-                followed: u32::from(followed),
-                syscall: registers.syscall() as i32,
-                clone_flags: clone_flags(registers),
-                group: parent.group(control),
-                session: parent.session(control),
-                own_pid,
-                pad: 0,
-            };
-            // SAFETY: the entry has room for one event.
-            unsafe { event.write(fork) };
+            // SAFETY: all fields of one event, for which the entry has room; whole, it would not fit on the stack.
+            unsafe {
+                (*event).header = header(kind::FORK, size_of::<Fork>(), at, parent);
+                (*event).stack = stack;
+                (*event).child_pid = child.pid();
+                (*event).child_tid = child.tid();
+                (*event).shown_child = child.shown(control);
+                (*event).comm = parent.comm();
+                (*event).followed = u32::from(followed);
+                (*event).syscall = registers.syscall() as i32;
+                (*event).clone_flags = clone_flags(registers);
+                (*event).group = parent.group(control);
+                (*event).session = parent.session(control);
+                (*event).own_pid = child.pid_to(child);
+                (*event).pad = 0;
+            }
         })
     })
 }
@@ -80,17 +79,15 @@ fn clone_flags(registers: Registers) -> u64 {
 
 #[inline(always)]
 fn await_first_run(child: Task, at: u64) {
-    let key = SwitchKey {
-        pid: child.pid(),
-        tid: child.tid(),
-        syscall: -1,
-        after_call: -1,
-        flags: flag::BORN,
-        ..Default::default()
-    };
-    let thread = Thread { key, since_ns: at, voluntary_seen: 1, ..Default::default() };
     // A table without room is told by the thread's first switch, which is lost.
-    let _ = THREADS.insert(child.tid(), thread, 0);
+    let Ok(thread) = entry(child.tid()) else { return };
+    thread.key.pid = child.pid();
+    thread.key.tid = child.tid();
+    thread.key.syscall = -1;
+    thread.key.after_call = -1;
+    thread.key.flags = flag::BORN;
+    thread.since_ns = at;
+    thread.voluntary_seen = 1;
 }
 
 /// A process runs another program.

@@ -19,7 +19,7 @@ use crate::maps::{SWITCHES, THREADS};
 use crate::python::walk_to;
 use crate::scratch::{self, Scratch, raise};
 use crate::task::{Registers, Task};
-use crate::thread::add_wait;
+use crate::thread::{add_wait, entry};
 
 /// `TASK_UNINTERRUPTIBLE`, and `__TASK_STOPPED | __TASK_TRACED`.
 /// <https://github.com/torvalds/linux/blob/v6.12/include/linux/sched.h#L99>
@@ -169,19 +169,6 @@ fn make_up_for_return(
 #[inline(always)]
 fn start(switch: &Switch, task: Task) -> u64 {
     switch.control.started_ns.max(task.start_time())
-}
-
-/// What the thread did until now; an empty entry at its first sight.
-#[inline(always)]
-fn entry(tid: u32) -> Result<&'static mut Thread, Outcome> {
-    if let Some(thread) = THREADS.get_ptr_mut(tid) {
-        // SAFETY: a preallocated entry; the thread is on this CPU, so that no other switch touches it.
-        return Ok(unsafe { &mut *thread });
-    }
-    let empty = Thread::default();
-    THREADS.insert(tid, &empty, 0).map_err(Outcome::refused)?;
-    // SAFETY: as above.
-    THREADS.get_ptr_mut(tid).map(|thread| unsafe { &mut *thread }).ok_or(Outcome::MAP_BUSY)
 }
 
 /// Everything of the row that says why and where.

@@ -20,7 +20,7 @@ pub enum Error {
         what: String,
     },
     /// The kernel refuses a probe.
-    #[error("cannot load probe {probe}: {reason}; try a newer kernel, or -v for the verifier's words")]
+    #[error("cannot load probe {probe}: {reason}; try another kernel")]
     Refused {
         /// Its name.
         probe: String,
@@ -101,8 +101,10 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-/// A verifier's log is thousands of lines, of which the last say what is wrong.
+/// A verifier's log is thousands of lines, of which the last before its statistics say what is wrong.
 fn last_lines(text: &str) -> String {
-    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    const STATISTICS: [&str; 3] = ["verification time ", "stack depth ", "processed "];
+    let says = |line: &&str| !line.is_empty() && !STATISTICS.iter().any(|begin| line.starts_with(begin));
+    let lines: Vec<_> = text.lines().map(str::trim).filter(says).collect();
     lines[lines.len().saturating_sub(4)..].join(" / ")
 }

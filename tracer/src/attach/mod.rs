@@ -13,6 +13,8 @@ mod object;
 mod plan;
 mod probes;
 mod senders;
+#[cfg(test)]
+mod stack_tests;
 mod tasks;
 mod types;
 mod watchpoints;

@@ -1,26 +1,23 @@
 //! One boot of a guest: all that it says comes over its serial line.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
+
+use super::emulator::Emulator;
 
 /// The whole check takes half a minute where nothing accelerates the guest.
 const LIMIT_SECONDS: &str = "240";
 
 /// Boots the kernel on the image, and waits for what the check says; returns the kernel's release.
-///
-/// An emulated machine may fail before the check has begun, which says nothing about the tracer: then it boots again.
-pub fn run(kernel: &Path, image: &Path) -> Result<String> {
-    let mut said = boot(kernel, image)?;
-    if release(&said).is_none() {
-        said = boot(kernel, image)?;
-    }
-    verdict(&said)
+pub fn run(emulator: &Emulator, kernel: &Path, image: &Path) -> Result<String> {
+    verdict(&boot(emulator, kernel, image)?)
 }
 
-fn boot(kernel: &Path, image: &Path) -> Result<String> {
-    let output = Command::new("timeout")
+fn boot(emulator: &Emulator, kernel: &Path, image: &Path) -> Result<String> {
+    let output = emulator
+        .program("timeout")
         .args([LIMIT_SECONDS, "qemu-system-x86_64", "-cpu", "max", "-smp", "2", "-m", "2048"])
         .args(["-nographic", "-no-reboot", "-net", "none"])
         .args(["-append", "console=ttyS0 quiet panic=-1 oops=panic"])

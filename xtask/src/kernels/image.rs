@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
+use super::emulator::Emulator;
 use crate::command::{run, say};
 use crate::suite::Suite;
 use crate::tree;
@@ -21,7 +22,7 @@ const SYSTEM: Suite = Suite {
 const LEFT_OUT: [&str; 4] = ["./usr/share", "./usr/lib/python3.11/lib2to3", "./var", "./packages"];
 
 /// Builds the image around this tracer; returns its path.
-pub fn build(folder: &Path, tracer: &Path, expected: &str) -> Result<PathBuf> {
+pub fn build(folder: &Path, emulator: &Emulator, tracer: &Path, expected: &str) -> Result<PathBuf> {
     let folder = folder.join("image");
     fs::create_dir_all(&folder)?;
     if !SYSTEM.is_unpacked(&folder) {
@@ -35,7 +36,7 @@ pub fn build(folder: &Path, tracer: &Path, expected: &str) -> Result<PathBuf> {
     }
     fs::write(root.join("expected"), expected)?;
     let image = folder.join("image.gz");
-    pack(&root, &image).with_context(|| format!("cannot make {}", image.display()))?;
+    pack(emulator, &root, &image).with_context(|| format!("cannot make {}", image.display()))?;
     Ok(image)
 }
 
@@ -46,14 +47,15 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 
 /// The kernel's own format for it.
 /// <https://docs.kernel.org/driver-api/early-userspace/buffer-format.html>
-fn pack(root: &Path, image: &Path) -> Result<()> {
+fn pack(emulator: &Emulator, root: &Path, image: &Path) -> Result<()> {
     let mut find = Command::new("find");
     find.arg(".");
     for path in LEFT_OUT {
         find.args(["-path", path, "-prune", "-o"]);
     }
     let mut find = find.arg("-print").current_dir(root).stdout(Stdio::piped()).spawn()?;
-    let mut cpio = Command::new("cpio")
+    let mut cpio = emulator
+        .program("cpio")
         .args(["--create", "--format=newc", "--owner=0:0", "--quiet"])
         .current_dir(root)
         .stdin(find.stdout.take().context("cannot read from find")?)

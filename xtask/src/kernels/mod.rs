@@ -1,5 +1,6 @@
 //! The tracer on other kernels: each boots in a guest, and a check in there traces a program whose work is known.
 
+mod emulator;
 mod guest;
 mod image;
 mod package;
@@ -8,8 +9,9 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 
-use crate::command::{on_path, say};
-use crate::{apt, build, tree};
+use crate::command::say;
+use crate::{build, tree};
+use emulator::Emulator;
 
 /// A kernel that Debian has, and what the tracer makes of it.
 struct Kernel {
@@ -34,14 +36,12 @@ pub fn kernels(suites: &[String]) -> Result<()> {
         ensure!(all.contains(&suite.as_str()), "cannot boot {suite}: try {}", all.join(", "));
     }
     let tracer = build::build()?;
-    if !on_path("qemu-system-x86_64") || !on_path("cpio") {
-        apt::install(&["qemu-system-x86", "cpio"], "other kernels boot in a guest")?;
-    }
     let folder = tree::root().join("target/kernels");
+    let emulator = Emulator::get(&folder)?;
     let wanted = |kernel: &&Kernel| suites.is_empty() || suites.iter().any(|suite| suite == kernel.suite);
     let mut failed = Vec::new();
     for kernel in KERNELS.iter().filter(wanted) {
-        match kernel.check(&folder, &tracer) {
+        match kernel.check(&folder, &emulator, &tracer) {
             Ok(release) => say(format!("{release}: the tracer {}, as it should", kernel.expected)),
             Err(cause) => {
                 say(format!("{}: {cause:#}", kernel.suite));
@@ -55,9 +55,9 @@ pub fn kernels(suites: &[String]) -> Result<()> {
 
 impl Kernel {
     /// Boots it; returns its release.
-    fn check(&self, folder: &Path, tracer: &Path) -> Result<String> {
+    fn check(&self, folder: &Path, emulator: &Emulator, tracer: &Path) -> Result<String> {
         let kernel = package::kernel(folder, self.suite)?;
-        let image = image::build(folder, tracer, self.expected)?;
-        guest::run(&kernel, &image)
+        let image = image::build(folder, emulator, tracer, self.expected)?;
+        guest::run(emulator, &kernel, &image)
     }
 }
