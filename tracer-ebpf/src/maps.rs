@@ -106,7 +106,7 @@ pub static SENDERS: HashMap<u32, Target> = HashMap::with_max_entries(64, 0);
 
 /// Everything that is told one by one.
 #[map]
-pub static EVENTS: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
+pub static EVENTS: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
 
 /// Room to put a stack, a code object or a path together, one per probe that does so, so that one may interrupt another.
 #[map]

@@ -49,7 +49,7 @@ enum Task {
         #[arg(long, default_value_t = 7)]
         rounds: usize,
         /// Seconds that a workload works in each turn
-        #[arg(long, default_value_t = 1.5)]
+        #[arg(long, default_value_t = 1.0)]
         seconds: f64,
     },
     /// Build, then check formatting, lints and docs, and run all tests, the end-to-end ones as root

@@ -83,9 +83,10 @@ pub struct TraceOptions {
     #[arg(hide_short_help = true, short, long, value_name = "FORMAT", conflicts_with = "json")]
     format: Option<FormatName>,
 
-    /// Bytes of the buffer between kernel and tracer, a power of two: 64KiB to 1GiB
-    #[arg(hide_short_help = true, long, value_name = "SIZE", default_value = "8MiB", value_parser = values::ring_size)]
-    ring_size: u32,
+    /// Bytes of the buffer between kernel and tracer, a power of two: 64KiB to 1GiB [default: 4MiB, with a --depth above
+    /// 128 16MiB]
+    #[arg(hide_short_help = true, long, value_name = "SIZE", value_parser = values::ring_size)]
+    ring_size: Option<u32>,
 
     /// Say nothing on stderr but errors
     #[arg(short, long)]
@@ -125,7 +126,7 @@ impl TraceOptions {
                 sections: sections.without(&self.skip),
                 depth: self.depth,
                 rate_hz: self.rate,
-                ring_bytes: self.ring_size,
+                ring_bytes: self.ring_size.unwrap_or_else(|| ring_bytes(self.depth)),
                 calls: self.calls,
                 handler_ends: self.handler_ends,
                 only_samples: false,
@@ -163,6 +164,11 @@ impl TraceOptions {
     pub fn max_loss(&self) -> f64 {
         self.max_loss
     }
+}
+
+/// Room for a thousand of the deepest stacks and more. Every page of it counts twice as ours, since it is mapped twice.
+fn ring_bytes(depth: u32) -> u32 {
+    if depth > 128 { 16 << 20 } else { 4 << 20 }
 }
 
 #[cfg(test)]

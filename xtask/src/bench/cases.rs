@@ -14,11 +14,14 @@ pub struct Case {
     pub target: &'static [&'static str],
     /// A program that is not traced, whose throughput is measured instead of the target's.
     pub neighbour: Option<&'static str>,
+    /// Turns of each contender at most.
+    pub rounds: usize,
     /// In turn; the first is what others are compared with.
     pub contenders: &'static [Contender],
 }
 
-const DEFAULT: Case = Case { name: "", goal: "", minor: 12, target: &[], neighbour: None, contenders: &[] };
+const DEFAULT: Case =
+    Case { name: "", goal: "", minor: 12, target: &[], neighbour: None, rounds: usize::MAX, contenders: &[] };
 
 /// All of them.
 pub const CASES: &[Case] = &[
@@ -146,6 +149,7 @@ pub const CASES: &[Case] = &[
         name: "crowd",
         goal: "200 processes: at most 0.2 core and 64 MB",
         target: &["crowd.py", "200"],
+        rounds: 3, // it takes py-spy a while to find 200 processes
         contenders: &[Untraced, Tracer(&[]), PySpy(&["--rate", "99", "--subprocesses"]), AustinChildren],
         ..DEFAULT
     },

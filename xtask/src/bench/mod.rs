@@ -5,6 +5,7 @@ mod cases;
 mod contender;
 mod peers;
 mod round;
+mod summary;
 mod table;
 mod usage;
 mod workload;
@@ -28,7 +29,10 @@ pub fn bench(names: &[String], rounds: usize, seconds: f64) -> Result<()> {
     let folder = tree::root().join("target/bench");
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let peers = Peers::get(&folder, tracer)?;
-    cases.iter().try_for_each(|case| measure(case, &peers, &folder, rounds, seconds))
+    cases.iter().try_for_each(|case| measure(case, &peers, &folder, rounds, seconds))?;
+    let path = folder.join("summary.md");
+    std::fs::write(&path, summary::markdown(&folder))
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn chosen(names: &[String]) -> Result<Vec<&'static Case>> {
@@ -51,6 +55,7 @@ fn measure(case: &Case, peers: &Peers, folder: &Path, rounds: usize, seconds: f6
     };
     let contenders: Vec<_> = case.contenders.iter().filter(|&&contender| peers.has(contender)).collect();
     let mut seen: Vec<Vec<Round>> = vec![Vec::new(); contenders.len()];
+    let rounds = rounds.min(case.rounds);
     for turn in 0..rounds {
         say(format!("{}: round {} of {rounds}", case.name, turn + 1));
         for (contender, rounds) in contenders.iter().zip(&mut seen) {

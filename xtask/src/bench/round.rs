@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value;
 
 use super::accuracy;
@@ -21,7 +22,7 @@ use super::workload::{Done, Workload};
 /// How long peers, which do not say when they are attached, are given for it.
 const SETTLE: Duration = Duration::from_millis(1_000);
 /// How long a contender may take to stop.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What was seen in one turn; `None` where it does not apply.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +37,8 @@ pub struct Round {
     pub peak_bytes: Option<u64>,
     /// From its start until it counted; of a glance, to its end.
     pub attached_ms: Option<f64>,
+    /// From its start until the first sample of a target that keeps a CPU busy, at most: one comes each period.
+    pub first_sample_ms: Option<f64>,
     /// From the end of its window until it had ended.
     pub report_ms: Option<f64>,
     /// Total variation distance from the truth, beside what ideal sampling would be off by.
@@ -80,6 +83,7 @@ pub fn run(
     if let Some(tracing) = &mut tracing {
         round.report_ms = Some(tracing.stop()?);
         round.judge(&done, contender, &output);
+        round.first_sample_ms = round.report.as_ref().and_then(|report| tracing.first_sample_ms(report));
     }
     Ok(round)
 }
@@ -110,6 +114,8 @@ impl Round {
 /// A contender at work.
 struct Tracing {
     child: Child,
+    /// Milliseconds of `CLOCK_MONOTONIC`.
+    began_ms: f64,
     attached_ms: Option<f64>,
 }
 
@@ -119,7 +125,7 @@ impl Tracing {
         let stderr = if ours { Stdio::piped() } else { Stdio::null() };
         // Signals are to stop them as Ctrl-C does.
         command.stdin(Stdio::null()).stdout(File::create("/dev/null")?).stderr(stderr);
-        let began = Instant::now();
+        let (began, began_ms) = (Instant::now(), monotonic_ms());
         let mut child =
             command.spawn().with_context(|| format!("cannot run {}", command.get_program().display()))?;
         let mut attached_ms = None;
@@ -139,7 +145,14 @@ impl Tracing {
         if let Some(status) = child.try_wait().context("cannot look after a contender")? {
             bail!("{} ended early, with {status}", contender.name());
         }
-        Ok(Self { child, attached_ms })
+        Ok(Self { child, began_ms, attached_ms })
+    }
+
+    /// The window begins when the kernel begins to count.
+    fn first_sample_ms(&self, report: &Value) -> Option<f64> {
+        let start_ns = report.pointer("/window/start_monotonic_ns")?.as_f64()?;
+        let rate_hz = report.pointer("/frames/rate_hz")?.as_f64().filter(|&rate| rate > 0.0)?;
+        Some(start_ns / 1e6 - self.began_ms + 1e3 / rate_hz)
     }
 
     fn usage(&self) -> Usage {
@@ -166,6 +179,11 @@ impl Drop for Tracing {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn monotonic_ms() -> f64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    now.tv_sec as f64 * 1e3 + now.tv_nsec as f64 / 1e6
 }
 
 fn milliseconds(duration: Duration) -> f64 {

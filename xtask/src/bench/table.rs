@@ -79,6 +79,7 @@ impl<'a> Table<'a> {
             ("cores", of(&|round| round.cores)),
             ("peak_mb", of(&|round| Some(round.peak_bytes? as f64 / 1e6))),
             ("attached_ms", of(&|round| round.attached_ms)),
+            ("first_sample_ms", of(&|round| round.first_sample_ms)),
             ("report_ms", of(&|round| round.report_ms)),
             ("distance", of(&|round| Some(round.distance?.0))),
             ("ideal_distance", of(&|round| Some(round.distance?.1))),
