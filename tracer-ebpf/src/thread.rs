@@ -12,17 +12,21 @@ use crate::turn::turn_waited;
 // SAFETY: a struct of numbers.
 static UNSEEN: Thread = unsafe { core::mem::zeroed() };
 
-/// What the thread did until now; an empty entry at its first sight.
-///
-/// It is to be that of a thread which no other CPU changes now: one that runs here, or has not run yet.
+/// What the thread did until now; an empty entry at its first sight. It is to run on this CPU, where no other changes it.
 #[inline(always)]
 pub fn entry(tid: u32) -> Result<&'static mut Thread, Outcome> {
-    if let Some(thread) = THREADS.get_ptr_mut(tid) {
+    match THREADS.get_ptr_mut(tid) {
         // SAFETY: a preallocated entry, see above.
-        return Ok(unsafe { &mut *thread });
+        Some(thread) => Ok(unsafe { &mut *thread }),
+        None => fresh(tid),
     }
+}
+
+/// The empty entry of a thread that has not run yet, whatever is left there of another with its id.
+#[inline(always)]
+pub fn fresh(tid: u32) -> Result<&'static mut Thread, Outcome> {
     THREADS.insert(tid, &UNSEEN, 0).map_err(Outcome::refused)?;
-    // SAFETY: as above.
+    // SAFETY: a preallocated entry that no other CPU changes now.
     THREADS.get_ptr_mut(tid).map(|thread| unsafe { &mut *thread }).ok_or(Outcome::MAP_BUSY)
 }
 

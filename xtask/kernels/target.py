@@ -18,7 +18,7 @@ def read_stat():
 
 def rest():
     for _ in range(SLEEPS):
-        time.sleep(0.005)  # the sleep
+        time.sleep(0.05)  # the sleep
 
 
 def spin(seconds):

@@ -15,7 +15,7 @@ use crate::kernel::{self, Typed, copied, field};
 use crate::maps::{ELDERS, SENDERS, TARGETS, THREADS};
 use crate::python::walk;
 use crate::task::{Registers, Task};
-use crate::thread::entry;
+use crate::thread::fresh;
 use crate::user;
 
 /// <https://github.com/torvalds/linux/blob/v6.12/arch/x86/entry/syscalls/syscall_64.tbl>
@@ -80,7 +80,7 @@ fn clone_flags(registers: Registers) -> u64 {
 #[inline(always)]
 fn await_first_run(child: Task, at: u64) {
     // A table without room is told by the thread's first switch, which is lost.
-    let Ok(thread) = entry(child.tid()) else { return };
+    let Ok(thread) = fresh(child.tid()) else { return };
     thread.key.pid = child.pid();
     thread.key.tid = child.tid();
     thread.key.syscall = -1;

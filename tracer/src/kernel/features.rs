@@ -23,7 +23,7 @@ impl Features {
         globals.push(("KIOCB_TYPE", btf.struct_id("kiocb").unwrap_or(0)));
         globals.push(("TASK_TYPE", btf.struct_id("task_struct").unwrap_or(0)));
         globals.push(("PREV_STATE_ARGUMENT", prev_state_argument(btf)));
-        globals.extend(preempt_count(btf).unwrap_or_default());
+        globals.extend(preempt_count(btf).into_iter().flatten());
         Ok(Self { globals, rdonly_cast })
     }
 }
