@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use super::lines;
 use super::signal_names::signal_name;
-use crate::event::{Bytes, Event, Exec, Exit, Fork, Making, Nanos, Pid, Process, StackId, Task};
+use super::zombies::is_death_notice;
+use crate::event::{
+    Bytes, Event, Exec, Exit, Fork, Making, Nanos, Pid, Process, SignalGenerate, StackId, Task,
+};
 use crate::report::{self, Bounded, Name, StartedHow};
 use crate::symbols::Symbols;
 
@@ -35,7 +38,11 @@ struct Known {
     /// Its last command line, if it executed a program while tracing.
     executed: Option<Executed>,
     ended: Option<Ended>,
+    /// Whom a SIGCHLD told of its end.
+    told: Option<Pid>,
     reaped: Option<(Nanos, Task)>,
+    /// Who must have waited for it, where that was not seen.
+    reaper: Option<Pid>,
 }
 
 /// A traced process in time.
@@ -92,6 +99,7 @@ impl Traced {
             Event::ThreadName { task, comm } if task.tid == task.pid => self.rename(task.pid, comm),
             Event::Exit(exit) if exit.last_thread => self.end(exit),
             Event::Reaped { at, by, child } => self.reap(*at, *by, *child),
+            Event::SignalGenerate(signal) if is_death_notice(signal) => self.notify(signal),
             Event::Free { pid, .. } => self.free(*pid),
             _ => {}
         }
@@ -213,9 +221,18 @@ impl Traced {
         }
     }
 
-    /// Its pid may be given to another process from now on.
+    fn notify(&mut self, signal: &SignalGenerate) {
+        if let Some(child) = self.current.get_mut(&signal.current.pid) {
+            child.told = Some(signal.target.pid);
+        }
+    }
+
+    /// Its pid may be given to another process from now on. Returns of system calls may not be watched: but nobody
+    /// else than a parent that was told of its end, and is there still, can have waited for it.
     fn free(&mut self, pid: Pid) {
-        let Some(known) = self.current.remove(&pid) else { return };
+        let Some(mut known) = self.current.remove(&pid) else { return };
+        let lives = |parent: &Pid| self.current.get(parent).is_some_and(|parent| parent.ended.is_none());
+        known.reaper = known.told.filter(|parent| known.ended.is_some() && lives(parent));
         if self.ended.len() < ENDED || known.process.root {
             self.ended.push(known);
         } else {
@@ -267,7 +284,7 @@ impl Known {
             exit_code: self.ended.and_then(Ended::code),
             exit_signal: self.ended.and_then(Ended::signal).map(signal_name),
             out_of_memory: self.ended.is_some_and(|ended| ended.out_of_memory),
-            reaped_by: self.reaped.map(|(_, by)| by.pid),
+            reaped_by: self.reaped.map(|(_, by)| by.pid).or(self.reaper),
             reaped_at_ns: self.reaped.map(|(at, _)| at),
         }
     }
@@ -299,7 +316,8 @@ impl Ended {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::samples::{bytes, exec, exit, fork, process, symbols_of, task};
+    use crate::analysis::samples::{bytes, exec, exit, fork, process, signal, symbols_of, task};
+    use crate::event::SignalInfo;
 
     fn folded(events: &[Event]) -> Traced {
         let mut traced = Traced::default();
@@ -342,6 +360,27 @@ mod tests {
         let rows = folded(&again).finish(&symbols_of(&[])).rows;
         let lives: Vec<_> = rows.iter().map(|row| (row.pid, row.at_ns, row.ended_at_ns)).collect();
         assert_eq!(lives, [(8, Some(1), Some(2)), (8, Some(3), None)]);
+    }
+
+    #[test]
+    fn who_waited_is_known_without_its_call() {
+        let root = || Event::Process(Process { root: true, ..process(7, "python") });
+        let info = SignalInfo::Code { code: 1, pid: 8 };
+        let told = || Event::SignalGenerate(SignalGenerate { info, ..signal(17, task(8, 8), task(7, 7)) });
+        let (dies, free) = (exit(2, 8, 7, 0), Event::Free { at: 9, pid: 8 });
+        let waits = Event::Reaped { at: 5, by: task(7, 9), child: 8 };
+        for (name, events, expected) in [
+            ("its call is seen", vec![dies.clone(), told(), waits, free.clone()], (Some(7), Some(5))),
+            ("it is not", vec![dies.clone(), told(), free.clone()], (Some(7), None)),
+            ("nobody had to", vec![dies.clone(), free.clone()], (None, None)),
+            ("it has ended", vec![dies.clone(), told(), exit(3, 7, 1, 0), free], (None, None)),
+            ("nobody has", vec![dies, told()], (None, None)),
+        ] {
+            let rows =
+                folded(&[vec![root(), fork(1, 7, 8, 0)], events].concat()).finish(&symbols_of(&[])).rows;
+            let child = rows.iter().find(|row| row.pid == 8).unwrap();
+            assert_eq!((child.reaped_by, child.reaped_at_ns), expected, "{name}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod cli_end;
 mod cli_errors;
 mod cli_output;
 mod cpu;
+mod cpython_tests;
 mod dead_target;
 mod deadlock;
 mod dispositions;

@@ -299,7 +299,7 @@ impl Row {
 }
 
 /// Whether a dying child tells its parent; it may also have stopped, or somebody may have sent a SIGCHLD by hand.
-fn is_death_notice(signal: &SignalGenerate) -> bool {
+pub fn is_death_notice(signal: &SignalGenerate) -> bool {
     let SignalInfo::Code { code, .. } = signal.info else { return false };
     signal.signal == SIGCHLD && CHILD_ENDED.contains(&code) && signal.current.pid != signal.target.pid
 }

@@ -86,7 +86,7 @@ pub struct Process {
     pub out_of_memory: bool,
     /// Which traced process waited for it.
     pub reaped_by: Option<u32>,
-    /// When that process had its exit status.
+    /// When that process had its exit status, if that was seen.
     pub reaped_at_ns: Option<u64>,
 }
 
