@@ -4,8 +4,9 @@ use std::io::{PipeReader, pipe};
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, kill_process};
+use serde_json::Value;
 
-use crate::harness::{Program, Signal, Status, Tracer, number, run, system, until};
+use crate::harness::{Program, Signal, Status, Tracer, number, rows, run, system, until};
 
 #[test]
 fn asked_to_stop() {
@@ -46,13 +47,41 @@ fn target_ends_first() {
 #[test]
 fn until_a_signal() {
     let Some(python) = system() else { return };
-    let mut program = Program::start_with(&python, "idle.py", &["terminate"]);
-    let tracer = Tracer::attach(program.pid(), &["--until", "signal:TERM"]);
-    program.go();
-    let report = tracer.end().exact();
-    assert_eq!(report.ended(), "until");
-    assert_eq!(report["signals"][0]["signal"], "SIGTERM", "{}", report["signals"]);
-    assert!(program.answers());
+    for (outcome, state) in [("handled", "started"), ("ignored", "none"), ("killed", "none")] {
+        let mut program = Program::start_with(&python, "term.py", &[outcome]);
+        let pid = program.pid().to_string();
+        let tracer = Tracer::start(["--pid", &pid, "--jsonl", "--until", "signal:TERM", "-d", "30"]);
+        tracer.until_attached();
+        let handler = program.go();
+        program.signal(Signal::TERM);
+        let run = tracer.end();
+        assert_eq!(run.code, 0, "{outcome}: {}", run.stderr);
+        let lines: Vec<Value> = run.stdout.lines().map(json).collect();
+        let report = lines.last().expect("the report");
+        assert_eq!((&report["kind"], &report["window"]["ended"]), (&"report".into(), &"until".into()));
+        let told: Vec<_> = rows(&report["signals"]).filter(|row| row["number"] == 15).collect();
+        let [told] = told[..] else { panic!("{outcome}: one SIGTERM: {told:?}") };
+        assert_eq!((&told["outcome"], &told["handler_state"]), (&outcome.into(), &state.into()), "{told}");
+
+        let of = |kind| lines.iter().filter(move |line| line["kind"] == kind);
+        assert_eq!(of("signal").filter(|line| line["number"] == 15).count(), 1, "{outcome}");
+        let begun: Vec<_> =
+            of("handler").map(|line| (&line["signals"], &line["target"], &line["frame"])).collect();
+        let expected = (serde_json::json!(["SIGTERM"]), told["target"].clone());
+        let target = serde_json::json!({ "pid": expected.1["pid"], "tid": expected.1["tid"] });
+        match outcome {
+            "handled" => assert_eq!(begun, [(&expected.0, &target, &handler)]),
+            _ => assert_eq!(begun, []),
+        }
+        assert_eq!(
+            outcome != "killed",
+            Status::of(program.pid()).is_some_and(|status| status.state() != 'Z')
+        );
+    }
+}
+
+fn json(line: &str) -> Value {
+    serde_json::from_str(line).expect("a line is an object")
 }
 
 #[test]

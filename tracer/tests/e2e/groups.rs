@@ -4,7 +4,11 @@ use serde_json::{Value, json};
 
 use crate::harness::{Program, Python, Report, Tracer, number, on_every_python, rows, site, text, turn};
 
-on_every_python!(kills_reach_whom_they_are_for, children_from_before_are_left);
+on_every_python!(
+    kills_reach_whom_they_are_for,
+    children_from_before_are_left,
+    groups_that_change_are_told_as_they_are,
+);
 
 fn kills_reach_whom_they_are_for(python: &Python) {
     let _turn = turn();
@@ -47,6 +51,32 @@ fn children_from_before_are_left(python: &Python) {
         (&program.pid().into(), 2),
         "{kill}"
     );
+}
+
+/// Each process may leave its group whenever it likes: what counts is where it was when it was killed, or at the end.
+fn groups_that_change_are_told_as_they_are(python: &Python) {
+    let mut program = Program::start(python, "regroup.py");
+    let tracer = Tracer::attach(program.pid(), &[]);
+    let truth = program.go();
+    let report = tracer.stop().exact();
+    program.finish();
+
+    let of = |who: &str| &truth[who];
+    for (who, pgid, sid) in [
+        ("stays", of("stays"), of("sid")),
+        ("killed", of("killed"), of("killed")),
+        ("plain", of("pgid"), of("sid")),
+        ("moved", of("stays"), of("sid")),
+    ] {
+        let row = report.process(number(&truth[who])).expect("it is followed");
+        // A session from outside of our pid namespace has the number 0 in here.
+        let sid = if sid == 0 { &Value::Null } else { sid };
+        assert_eq!((&row["pgid"], &row["sid"]), (pgid, sid), "{who}: {row}");
+    }
+    let kills: Vec<_> = rows(&report["processes"]["kills"]).collect();
+    let [kill] = kills[..] else { panic!("one call: {kills:?}") };
+    assert_eq!((&kill["aim"], &kill["pgid"]), (&"group".into(), &truth["killed"]), "{kill}");
+    assert_eq!((pids(&kill["reached"]), &kill["left"]), (json!([truth["killed"]]), &json!([])), "{kill}");
 }
 
 /// Its children live on; returns the sentence.
