@@ -64,8 +64,10 @@ impl Handlers {
             events.push(Event::HandlersWatched { at: now(), pid, starts: false, ends: false });
         }
         for (pid, space, interpreter) in spaces.processes() {
-            let interpreter = || interpreter.clone();
-            self.processes.entry(pid).or_insert_with(|| Watched::new(interpreter(), space));
+            let known = self.processes.entry(pid).or_insert_with(|| Watched::new(interpreter.clone(), space));
+            if known.interpreter.handlers.is_none() && interpreter.handlers.is_some() {
+                known.interpreter = interpreter.clone(); // it has made its table of handlers since
+            }
         }
         events
     }

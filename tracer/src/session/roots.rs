@@ -74,6 +74,7 @@ fn discover_patiently(process: &Process) -> Result<Interpreter, target::Error> {
             Err(target::Error::NotInitialised { .. }) => {}
             // Up to 3.10 the whole version is there only once the interpreter has put it together.
             Ok(ref interpreter) if interpreter.version.micro.is_none() && is_young(process) => {}
+            Ok(ref interpreter) if interpreter.handlers_to_come && is_young(process) => {}
             Err(target::Error::NotPython { .. }) if is_young(process) => {}
             _ => break,
         }

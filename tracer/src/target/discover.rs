@@ -44,6 +44,8 @@ pub struct Interpreter {
     pub collecting: Option<Collecting>,
     /// Its signal handlers, where they can be watched.
     pub handlers: Option<Handlers>,
+    /// It has not made its table of signal handlers yet, and will.
+    pub handlers_to_come: bool,
     /// Where the instructions of the interpreter's file are mapped: a signal handler in there is CPython's own.
     pub text: Vec<Range<u64>>,
 }
@@ -95,6 +97,8 @@ pub fn discover(process: &Process) -> Result<Interpreter, Error> {
             }),
         },
         collecting: with_gil.and_then(|release| Collecting::find(&runtime, release)),
+        handlers_to_come: handlers.is_none()
+            && with_gil.is_some_and(|release| Handlers::will_be_found(&runtime, release)),
         handlers,
         layout,
         eval_frame: EvalFrame::find(&runtime),

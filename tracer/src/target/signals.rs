@@ -89,6 +89,12 @@ impl Handlers {
         Some(found)
     }
 
+    /// Whether a release has them where they are found once the interpreter has made its table, soon after its start.
+    pub(super) fn will_be_found(runtime: &Runtime, release: (u8, u8)) -> bool {
+        let place = Signals::of(release).map(|known| known.place);
+        matches!(place, Some(signals::Place::Checker(name)) if loaded_first(runtime, name).is_some())
+    }
+
     fn dispositions(&self, memory: &dyn Memory) -> Vec<u64> {
         let functions = self.functions(memory).unwrap_or_default();
         let distinct: HashSet<_> = functions.into_iter().filter(|&function| function != 0).collect();

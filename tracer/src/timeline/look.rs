@@ -21,6 +21,8 @@ struct Look {
     since: Instant,
     next: Instant,
     pause: Duration,
+    /// Its interpreter has been told, without its handlers.
+    told: bool,
 }
 
 /// All processes that are being looked at.
@@ -31,7 +33,7 @@ pub struct Looks {
 
 /// What a look found out.
 pub enum Found {
-    /// An interpreter that runs.
+    /// An interpreter that runs; told again once its handlers are found.
     Python(Process, Arc<Interpreter>),
     /// Another program, or a Python that is not known.
     Other,
@@ -41,7 +43,7 @@ impl Looks {
     /// Looks at a process from now on. One that is being looked at starts over.
     pub fn begin(&mut self, pid: Pid, now: Instant) {
         self.end(pid);
-        self.pending.push(Look { pid, since: now, next: now, pause: FIRST_PAUSE });
+        self.pending.push(Look { pid, since: now, next: now, pause: FIRST_PAUSE, told: false });
     }
 
     /// The process has ended.
@@ -64,6 +66,12 @@ impl Looks {
             }
             match look.at(now) {
                 Seen::Found(result) => found.push((look.pid, result)),
+                Seen::Partly(result) => {
+                    if !std::mem::replace(&mut look.told, true) {
+                        found.push((look.pid, result));
+                    }
+                    look.next = now + STARTING_PAUSE;
+                }
                 Seen::Starting => look.next = now + STARTING_PAUSE,
                 Seen::Nothing => {
                     look.next = now + look.pause;
@@ -79,6 +87,8 @@ impl Looks {
 /// What one look showed.
 enum Seen {
     Found(Found),
+    /// An interpreter that runs and has not made its table of handlers yet: its stacks have names already.
+    Partly(Found),
     /// An interpreter, which does not run Python code yet.
     Starting,
     /// Nothing that is one; at an exec only the program and the dynamic linker are mapped.
@@ -96,7 +106,11 @@ impl Look {
             Ok((_, interpreter)) if interpreter.version.micro.is_none() && now < self.since + STARTING => {
                 Seen::Starting
             }
-            Ok((process, interpreter)) => Seen::Found(Found::Python(process, Arc::new(interpreter))),
+            Ok((process, interpreter)) => {
+                let to_come = interpreter.handlers_to_come && now < self.since + STARTING;
+                let found = Found::Python(process, Arc::new(interpreter));
+                if to_come { Seen::Partly(found) } else { Seen::Found(found) }
+            }
             Err(target::Error::NoSuchProcess { .. } | target::Error::Zombie { .. }) => {
                 Seen::Found(Found::Other)
             }

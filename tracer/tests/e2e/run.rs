@@ -12,14 +12,14 @@ use crate::harness::{
     text, until,
 };
 
-on_every_release!(first_reads_are_seen);
+on_every_release!(first_reads_are_seen, handlers_are_seen_soon);
 
 fn first_reads_are_seen(python: &Python) {
     let scratch = Scratch::new();
     let data = scratch.file("data");
     fs::write(&data, [b'x'; 1000]).expect("a new file");
     let (python, data) = (python.path.to_str().expect("a path"), data.to_str().expect("a path"));
-    let program = "import os, sys, time\nfd = os.open(sys.argv[1], os.O_RDONLY)\nwhile os.read(fd, 100):\n    pass\ntime.sleep(0.3)\nos._exit(3)";
+    let program = "import os, sys, time\nfd = os.open(sys.argv[1], os.O_RDONLY)\nwhile os.read(fd, 100):\n    pass\ntime.sleep(1)\nos._exit(3)";
     let run = run(["run", "--json", "--", python, "-B", "-c", program, data]);
 
     let report = run.exact();
@@ -30,6 +30,21 @@ fn first_reads_are_seen(python: &Python) {
     assert_eq!(calls, 11, "ten pieces and the end of the file: {ours:#?}");
     let root = rows(&report["target"]["processes"]).find(|process| process["root"] == true);
     assert!(root.is_some_and(|root| root["python"].is_string()), "{}", report["target"]);
+}
+
+/// However early in its start the interpreter is looked at.
+fn handlers_are_seen_soon(python: &Python) {
+    let program = "import os, signal, time\nsignal.signal(signal.SIGUSR1, lambda number, frame: None)\nfor _ in range(30):\n    time.sleep(0.05)\n    os.kill(os.getpid(), signal.SIGUSR1)\n    time.sleep(0)";
+    let path = python.path.to_str().expect("a path");
+    let report = run(["run", "--json", "--", path, "-B", "-c", program]).exact();
+    let told: Vec<_> = rows(&report["signals"]).filter(|row| row["number"] == 10).collect();
+    assert_eq!(told.len(), 30);
+    let last = told.last().expect("there are thirty");
+    assert_eq!(
+        (&last["handler_state"], &last["disposition"]),
+        (&"started".into(), &"python".into()),
+        "{last}"
+    );
 }
 
 #[test]
