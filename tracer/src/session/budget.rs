@@ -1,5 +1,7 @@
 //! What tracing may cost the target before detail is shed, and what was shed.
 
+use std::collections::BTreeMap;
+
 use tracer_common::control::{SHED_READ_SITES, SHED_SWITCH_STACKS};
 
 use super::part_time;
@@ -18,6 +20,12 @@ const LADDER: [(Detail, &str, &str); 4] = [
 /// What a run of a probe costs beside its program, in nanoseconds: the trap of a breakpoint. Measured on Linux 6.18.
 /// Probes that all processes run into have none, since their runs are not the target's alone.
 const BESIDE: [(&str, Nanos); 1] = [("evaluation_entry", 1_000)];
+/// What a run takes that finds nothing of ours, in nanoseconds, until that is known better. Measured on Linux 6.18.
+const FILTERED: f64 = 50.0;
+/// It is known of a probe when at most one run in so many found something.
+const ALL_FILTERED: u64 = 100;
+/// And ran so often.
+const MANY: u64 = 1_000;
 /// A probe that takes less than one part in so many of the cost is not what costs.
 const MINOR: u64 = 4;
 /// So many times the budget is far over it: there are no steps then, and reads are not watched all the time any more.
@@ -68,6 +76,17 @@ pub struct Budget {
     calm: u32,
     calm_wanted: u32,
     shed: Vec<Shed>,
+    /// What a run of a probe takes that finds nothing of ours, in nanoseconds.
+    filtered_ns: BTreeMap<String, f64>,
+}
+
+/// What one probe did in a while.
+#[derive(Clone, Debug)]
+pub struct Work {
+    /// All its runs, also those that other processes caused.
+    pub cost: ProgramCost,
+    /// Runs that found nothing of ours.
+    pub filtered: u64,
 }
 
 /// One second, more or less.
@@ -76,17 +95,17 @@ pub struct Second {
     pub at_ns: Nanos,
     /// Its length.
     pub wall_ns: Nanos,
-    /// What each probe ran.
-    pub programs: Vec<ProgramCost>,
+    /// What each probe did.
+    pub probes: Vec<Work>,
     /// What the target ran, the probes' time included.
     pub target_ns: Nanos,
 }
 
 impl Second {
     /// What the probes took of the target's time.
-    fn share(&self, cost: impl Fn(&ProgramCost) -> Nanos) -> f64 {
-        let taken: Nanos = self.programs.iter().map(cost).sum();
-        taken as f64 / (self.target_ns as f64).max(self.wall_ns as f64 * LEAST_SHARE)
+    fn share(&self, cost: impl Fn(&Work) -> f64) -> f64 {
+        self.probes.iter().map(cost).sum::<f64>()
+            / (self.target_ns as f64).max(self.wall_ns as f64 * LEAST_SHARE)
     }
 }
 
@@ -94,7 +113,14 @@ impl Budget {
     /// With a limit, as a share.
     #[must_use]
     pub fn new(limit: Option<f64>) -> Self {
-        Self { limit, given_up: GivenUp::default(), calm: 0, calm_wanted: CALM, shed: Vec::new() }
+        Self {
+            limit,
+            given_up: GivenUp::default(),
+            calm: 0,
+            calm_wanted: CALM,
+            shed: Vec::new(),
+            filtered_ns: BTreeMap::new(),
+        }
     }
 
     /// What is given up now.
@@ -106,12 +132,13 @@ impl Budget {
     /// Takes note of a second; whether something was given up or taken back.
     pub fn second(&mut self, second: &Second) -> bool {
         let Some(limit) = self.limit else { return false };
-        let share = second.share(cost);
+        self.learn(second);
+        let share = second.share(|work| self.cost(work));
         if share > limit {
             self.calm = 0;
             return self.give_up(second, share, limit);
         }
-        let is_calm = second.share(|program| self.cost_when_whole(program)) < limit / 2.0;
+        let is_calm = second.share(|work| self.cost_when_whole(work)) < limit / 2.0;
         self.calm = if is_calm { self.calm + 1 } else { 0 };
         self.calm >= self.calm_wanted && self.take_back(second.at_ns)
     }
@@ -119,24 +146,43 @@ impl Budget {
     /// Takes note of less than a second, which matters only where it is far over the budget.
     pub fn glance(&mut self, moment: &Second) -> bool {
         self.limit.is_some_and(|limit| {
-            let share = moment.share(cost);
+            self.learn(moment);
+            let share = moment.share(|work| self.cost(work));
             share > FAR * limit && self.give_up(moment, share, limit)
         })
     }
 
+    /// What a filtered run takes is seen where there were no others to speak of.
+    fn learn(&mut self, moment: &Second) {
+        for Work { cost, filtered } in &moment.probes {
+            if cost.runs >= MANY && cost.runs.saturating_sub(*filtered) * ALL_FILTERED <= cost.runs {
+                self.filtered_ns.insert(cost.name.clone(), cost.run_ns as f64 / cost.runs as f64);
+            }
+        }
+    }
+
+    /// What a probe took of the target's time: its runs for other processes are theirs.
+    fn cost(&self, work: &Work) -> f64 {
+        let Work { cost, filtered } = work;
+        let beside = BESIDE.iter().find(|(name, _)| *name == cost.name).map_or(0, |(_, each)| *each);
+        let each = self.filtered_ns.get(&cost.name).copied().unwrap_or(FILTERED);
+        let others = *filtered as f64 * each;
+        (cost.run_ns as f64 - others).max(0.0) + (cost.runs * beside) as f64
+    }
+
     /// What a probe that runs in bursts would cost if it ran all the time.
-    fn cost_when_whole(&self, program: &ProgramCost) -> Nanos {
+    fn cost_when_whole(&self, work: &Work) -> f64 {
         let part = [Detail::Calls, Detail::Reads].into_iter().filter(|&detail| self.given_up.has(detail));
         let in_bursts = LADDER
             .iter()
-            .any(|(detail, probe, _)| *probe == program.name && part.clone().any(|part| part == *detail));
-        cost(program) * if in_bursts { part_time::PARTS } else { 1 }
+            .any(|(detail, probe, _)| *probe == work.cost.name && part.clone().any(|part| part == *detail));
+        self.cost(work) * if in_bursts { part_time::PARTS as f64 } else { 1.0 }
     }
 
     /// Gives up the next detail of what costs; all of it where that is far over the budget.
     fn give_up(&mut self, second: &Second, share: f64, limit: f64) -> bool {
         let costs = |probe: &str| {
-            MINOR as f64 * second.share(|program| if program.name == probe { cost(program) } else { 0 })
+            MINOR as f64 * second.share(|work| if work.cost.name == probe { self.cost(work) } else { 0.0 })
                 >= share
         };
         let is_far = share > FAR * limit;
@@ -175,19 +221,18 @@ impl Budget {
     }
 }
 
-fn cost(program: &ProgramCost) -> Nanos {
-    let beside = BESIDE.iter().find(|(name, _)| *name == program.name).map_or(0, |(_, each)| *each);
-    program.run_ns + program.runs * beside
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn second(probe: &str, probe_ms: u64, target_ms: u64) -> Second {
-        let program = ProgramCost { name: probe.to_owned(), runs: 0, run_ns: probe_ms * 1_000_000 };
+        worked(probe, 0, 0, probe_ms, target_ms)
+    }
+
+    fn worked(probe: &str, runs: u64, filtered: u64, probe_ms: u64, target_ms: u64) -> Second {
+        let cost = ProgramCost { name: probe.to_owned(), runs, run_ns: probe_ms * 1_000_000 };
         let target_ns = target_ms * 1_000_000;
-        Second { at_ns: 7, wall_ns: 1_000_000_000, programs: vec![program], target_ns }
+        Second { at_ns: 7, wall_ns: 1_000_000_000, probes: vec![Work { cost, filtered }], target_ns }
     }
 
     #[test]
@@ -235,12 +280,36 @@ mod tests {
 
     #[test]
     fn a_trap_costs_more_than_its_program() {
-        let runs = |runs| Second {
-            programs: vec![ProgramCost { name: "evaluation_entry".to_owned(), runs, run_ns: 0 }],
-            ..second("", 0, 1000)
-        };
+        let runs = |runs| worked("evaluation_entry", runs, 0, 0, 1000);
         assert!(!Budget::new(Some(0.15)).second(&runs(100_000)));
         assert!(Budget::new(Some(0.15)).second(&runs(200_000)));
+    }
+
+    #[test]
+    fn what_neighbours_cost_is_not_the_targets() {
+        for (what, runs, filtered, probe_ms, gives_up) in [
+            ("neighbours alone", 4_000_000, 4_000_000, 200, false),
+            ("neighbours of a slow machine", 4_000_000, 4_000_000, 600, false),
+            ("neighbours beside a reader", 4_200_000, 4_000_000, 340, false),
+            ("a reader beside neighbours", 4_200_000, 4_000_000, 360, true),
+            ("a reader alone", 200_000, 0, 160, true),
+        ] {
+            let mut budget = Budget::new(Some(0.15));
+            assert_eq!(
+                budget.second(&worked("sys_exit", runs, filtered, probe_ms, 1000)),
+                gives_up,
+                "{what}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_neighbours_run_takes_is_learned_where_there_are_no_others() {
+        let mut budget = Budget::new(Some(0.15));
+        // 100 ns each: twice of what is assumed, and still none of the target's time.
+        assert!(!budget.glance(&worked("sys_exit", 1_000_000, 999_000, 100, 1000)));
+        assert!(!budget.second(&worked("sys_exit", 4_100_000, 4_000_000, 540, 1000)));
+        assert!(budget.second(&worked("sys_exit", 4_100_000, 4_000_000, 560, 1000)));
     }
 
     #[test]

@@ -9,8 +9,7 @@ on_every_python!(waits_are_charged_to_the_read_that_gave_the_gil_away);
 fn waits_are_charged_to_the_read_that_gave_the_gil_away(python: &Python) {
     let _turn = turn();
     let mut program = Program::start(python, "gil.py");
-    // The budget also counts what the neighbours' system calls cost, of which tests beside this one make many.
-    let tracer = Tracer::attach(program.pid(), &["--budget", "off"]);
+    let tracer = Tracer::attach(program.pid(), &[]);
     let truth = program.go();
     let report = tracer.stop().exact();
 

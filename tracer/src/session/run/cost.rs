@@ -4,17 +4,29 @@ use std::time::Instant;
 
 use tracer_common::counters::Probe;
 
-use super::super::budget::{Detail, Second};
+use super::super::budget::{Detail, Second, Work};
 use super::super::window;
 use super::{Run, nanos, place_of_entry};
 use crate::attach::{Error, ProgramCost};
 use crate::clock::monotonic_ns;
 use crate::event::Nanos;
 
+/// Programs that all processes of the machine run into, and where their runs are counted.
+const COMMON: [(&str, Probe); 6] = [
+    ("sched_switch", Probe::Switch),
+    ("sched_waking", Probe::Waking),
+    ("sched_wakeup", Probe::Wakeup),
+    ("sys_exit", Probe::Syscall),
+    ("signal_generate", Probe::SignalGenerate),
+    ("sample", Probe::Sample),
+];
+
 /// Time spent so far.
 #[derive(Default)]
 pub struct Spent {
     programs: Vec<ProgramCost>,
+    /// Runs that found nothing of ours, of the probes by name.
+    filtered: Vec<(&'static str, u64)>,
     target_ns: Nanos,
     /// Garbage collections that were seen one by one.
     pub(super) collections: u64,
@@ -54,10 +66,16 @@ impl Run<'_> {
     }
 
     pub(super) fn since(&self, began: Instant, before: &Spent, now: &Spent) -> Second {
+        let filtered = |of: &Spent, name: &str| {
+            of.filtered.iter().find(|(probe, _)| *probe == name).map_or(0, |(_, runs)| *runs)
+        };
+        let probes = ProgramCost::since(&now.programs, &before.programs)
+            .into_iter()
+            .map(|cost| Work { filtered: filtered(now, &cost.name) - filtered(before, &cost.name), cost });
         Second {
             at_ns: monotonic_ns() - self.begin.start_ns,
             wall_ns: nanos(began.elapsed()),
-            programs: ProgramCost::since(&now.programs, &before.programs),
+            probes: probes.collect(),
             target_ns: now.target_ns.saturating_sub(before.target_ns),
         }
     }
@@ -73,6 +91,8 @@ impl Run<'_> {
     pub(super) fn spent(&self) -> Spent {
         let target_ns = self.collector.pids().filter_map(window::cpu_ns).sum();
         let collections = self.ledger.of_probe(Probe::GcEnd).hits;
-        Spent { programs: ProgramCost::of_all(&self.probes), target_ns, collections }
+        let filtered = COMMON.map(|(name, probe)| (name, self.ledger.of_probe(probe).filtered));
+        let programs = ProgramCost::of_all(&self.probes);
+        Spent { programs, filtered: filtered.into(), target_ns, collections }
     }
 }
