@@ -27,6 +27,8 @@ pub struct Control {
     pub pid_level: u32,
     /// Its address in the kernel, where it is not the initial one.
     pub pid_namespace: u64,
+    /// Where the kernel's mapping of all memory begins; 0 where that is not known.
+    pub direct_map: u64,
 }
 
 /// The epoch and the CPU of a row, as aggregates carry them in their keys: a finished epoch can be drained while the
@@ -47,5 +49,5 @@ pub const fn is_of_epoch(slice: u32, epoch: u32) -> bool {
 pub const SHED_SWITCH_STACKS: u32 = 1;
 /// Shed: at reads the call site is not taken.
 pub const SHED_READ_SITES: u32 = 2;
-sized!(Control = 32);
+sized!(Control = 40);
 pod!(Control);

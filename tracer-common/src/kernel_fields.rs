@@ -32,6 +32,7 @@ macro_rules! kernel_fields {
             PID_NUMBERS = pid."numbers";
             SIGNAL_LIVE = signal_struct."live";
             SIGNAL_GROUP_EXIT_CODE = signal_struct."group_exit_code";
+            MM_PGD = mm_struct."pgd";
             MM_ARG_START = mm_struct."arg_start";
             MM_ARG_END = mm_struct."arg_end";
             FILES_FDT = files_struct."fdt";

@@ -15,6 +15,13 @@ pub static HAS_RDONLY_CAST: Global<u32> = Global::new(0);
 /// BTF id of `struct kiocb`, whose first member is a `struct file *`.
 #[unsafe(no_mangle)]
 pub static KIOCB_TYPE: Global<u32> = Global::new(0);
+/// BTF id of `struct timespec64`, which begins with a word.
+#[unsafe(no_mangle)]
+pub static WORD_TYPE: Global<u32> = Global::new(0);
+/// Address of two words of the tracer's own memory. Not 0 before that is set: the compiler would let it share its place
+/// with the constant from which new rows take their 0.
+#[unsafe(no_mangle)]
+pub static WITNESS: Global<u64> = Global::new(u64::MAX);
 /// BTF id of `struct task_struct`.
 #[unsafe(no_mangle)]
 pub static TASK_TYPE: Global<u32> = Global::new(0);

@@ -95,8 +95,8 @@ fn holder(python: &Python) -> Holding {
     if user::read::<i32>(python.gil_locked) != Some(1) {
         return nobody;
     }
-    let Some(state) = user::read::<u64>(python.gil_holder) else { return nobody };
-    let pthread = user::read(state + u64::from(python.layout.thread_id)).unwrap_or(0);
+    let Some(state) = user::word(python.gil_holder) else { return nobody };
+    let pthread = user::word(state + u64::from(python.layout.thread_id)).unwrap_or(0);
     Holding { state, pthread }
 }
 

@@ -8,6 +8,7 @@
 #![feature(asm_experimental_arch)]
 
 mod config;
+mod direct;
 mod emit;
 mod file;
 mod gil;

@@ -1,5 +1,6 @@
 //! One file per family of hooks.
 
+mod direct_map;
 mod entry;
 mod gc;
 mod handler;

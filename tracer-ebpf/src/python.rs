@@ -14,6 +14,7 @@ use tracer_common::python::{FRAME_BYTES, Frame, Layout, Python, Stack, THREAD_ST
 use tracer_common::target::{self, Target};
 
 use crate::config::DEPTH;
+use crate::direct;
 use crate::emit::{header, now, send_record};
 use crate::maps::{SEEN, SEEN_STACKS};
 use crate::scratch::{self, BUFFER_BYTES, IDENTITY_WORDS, Scratch};
@@ -267,11 +268,11 @@ fn top_frame(target: &Target, task: Task) -> Result<u64, u32> {
 /// Address of the innermost frame of a thread state, 0 when it has none.
 #[inline(always)]
 fn top_frame_of(layout: &Layout, state: u64) -> Result<u64, u32> {
-    let top = user::read::<u64>(state + u64::from(layout.top_frame)).ok_or(status::FAULTED)?;
+    let top = user::word(state + u64::from(layout.top_frame)).ok_or(status::FAULTED)?;
     if layout.flags & flag::VIA_CFRAME == 0 || top == 0 {
         return Ok(top);
     }
-    user::read(top + u64::from(layout.cframe_frame)).ok_or(status::FAULTED)
+    user::word(top + u64::from(layout.cframe_frame)).ok_or(status::FAULTED)
 }
 
 /// Address of the current thread's `PyThreadState`, also while another thread holds the GIL.
@@ -280,7 +281,7 @@ fn thread_state(python: &Python, fsbase: u64) -> Result<u64, u32> {
     if python.thread_state_slot == 0 {
         return listed_thread_state(python, fsbase);
     }
-    match user::read::<u64>(fsbase.wrapping_add_signed(python.thread_state_slot)) {
+    match user::word(fsbase.wrapping_add_signed(python.thread_state_slot)) {
         Some(0) => Err(status::NO_PYTHON_FRAME),
         Some(state) => Ok(state),
         None => Err(status::FAULTED),
@@ -301,11 +302,11 @@ struct Search {
 #[inline(always)]
 fn listed_thread_state(python: &Python, fsbase: u64) -> Result<u64, u32> {
     let layout = &python.layout;
-    let interpreter = user::read::<u64>(python.interpreters_head).ok_or(status::FAULTED)?;
+    let interpreter = user::word(python.interpreters_head).ok_or(status::FAULTED)?;
     if interpreter == 0 {
         return Err(status::NO_PYTHON_FRAME);
     }
-    let state = user::read(interpreter + u64::from(layout.threads_head)).ok_or(status::FAULTED)?;
+    let state = user::word(interpreter + u64::from(layout.threads_head)).ok_or(status::FAULTED)?;
     let mut search = Search {
         state,
         wanted: fsbase,
@@ -331,7 +332,7 @@ unsafe extern "C" fn search_step(_index: u64, context: *mut c_void) -> i64 {
         return 1;
     }
     let (thread, next) =
-        (user::read::<u64>(search.state + search.thread_id), user::read::<u64>(search.state + search.next));
+        (user::word(search.state + search.thread_id), user::word(search.state + search.next));
     let (Some(thread), Some(next)) = (thread, next) else {
         search.faulted = 1;
         return 1;
@@ -347,10 +348,36 @@ unsafe extern "C" fn search_step(_index: u64, context: *mut c_void) -> i64 {
 /// A frame and the address of its caller's; `None` where its memory is not resident.
 #[inline(always)]
 fn read_frame(scratch: &mut Scratch, address: u64) -> Option<(Frame, u64)> {
-    if !copy_frame(scratch, 0, address) {
+    if !fetch_frame(scratch, address) && !copy_frame(scratch, 0, address) {
         return None;
     }
     Some(frame_in_buffer(scratch, 0, identity))
+}
+
+/// Fetches what the layout wants of one frame; false where that takes a copy.
+#[inline(always)]
+fn fetch_frame(scratch: &mut Scratch, address: u64) -> bool {
+    let Scratch { target, frames, .. } = scratch;
+    let layout = &target.python.layout;
+    let at = direct::resident(address, u64::from(layout.frame_bytes).min(FRAME_BYTES as u64));
+    if at == 0 {
+        return false;
+    }
+    let mut fetch = |offset: u16| {
+        let offset = offset & (FRAME_BYTES as u16 - 8);
+        // SAFETY: found there.
+        frames[usize::from(offset >> 3)] = unsafe { direct::load(at + u64::from(offset)) };
+    };
+    fetch(layout.frame_previous);
+    fetch(layout.frame_code);
+    fetch(layout.frame_instruction);
+    if layout.flags & flag::OWNER != 0 {
+        fetch(layout.frame_owner);
+    }
+    if layout.flags & flag::COPIES != 0 {
+        fetch(layout.frame_copy);
+    }
+    true
 }
 
 /// [`read_frame`] in a walk. From 3.11 on most callers' frames lie just below, in the same piece of memory: what of it
@@ -421,8 +448,8 @@ fn in_copy(layout: &Layout, code: u64, instruction: u64, copy: u32) -> i32 {
     if copy == 0 {
         return instruction.wrapping_sub(code) as i32;
     }
-    let copies = user::read::<u64>(code + u64::from(layout.code_copies)).unwrap_or(0);
-    match user::read::<u64>(copies + 8 + 8 * u64::from(copy)) {
+    let copies = user::word(code + u64::from(layout.code_copies)).unwrap_or(0);
+    match user::word(copies + 8 + 8 * u64::from(copy)) {
         Some(bytecode) => instruction.wrapping_sub(bytecode).wrapping_add(layout.code_bytecode.into()) as i32,
         None => -1,
     }
@@ -439,15 +466,41 @@ fn identity(scratch: &mut Scratch, code: u64) -> u32 {
     let layout = scratch.target.python.layout;
     let start = identity_start(&layout);
     let bytes = u32::from(layout.code_line_table + 8 - start) & (8 * IDENTITY_WORDS as u32 - 1);
-    // SAFETY: the buffer has 128 bytes.
-    if !unsafe { user::read_into(scratch.identity.as_mut_ptr().cast(), bytes, code + u64::from(start)) } {
-        return 0;
+    if !fetch_identity(scratch, code + u64::from(start), bytes) {
+        // SAFETY: the buffer has 128 bytes.
+        let read =
+            unsafe { user::read_into(scratch.identity.as_mut_ptr().cast(), bytes, code + u64::from(start)) };
+        if !read {
+            return 0;
+        }
     }
     let hash = mix(SEED, identity_word(scratch, layout.code_filename));
     let hash = mix(hash, identity_word(scratch, layout.code_name));
     let hash = mix(hash, identity_word(scratch, layout.code_line_table));
     let hash = mix(hash, u64::from(first_line(scratch) as u32));
     ((hash ^ (hash >> 32)) as u32).max(1)
+}
+
+/// Fetches the words of an identity; false where that takes a copy.
+#[inline(always)]
+fn fetch_identity(scratch: &mut Scratch, address: u64, bytes: u32) -> bool {
+    let at = direct::resident(address, bytes.into());
+    if at == 0 {
+        return false;
+    }
+    let Scratch { target, identity, .. } = scratch;
+    let layout = &target.python.layout;
+    let start = identity_start(layout);
+    let mut fetch = |offset: u16| {
+        let word = (offset.wrapping_sub(start) >> 3) as usize & (IDENTITY_WORDS - 1);
+        // SAFETY: found there.
+        identity[word] = unsafe { direct::load(at + 8 * word as u64) };
+    };
+    fetch(layout.code_filename);
+    fetch(layout.code_name);
+    fetch(layout.code_line_table);
+    fetch(layout.code_first_line);
+    true
 }
 
 /// Where the bytes that are read for an identity start.

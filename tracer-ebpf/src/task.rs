@@ -224,21 +224,25 @@ impl Task {
         }
     }
 
+    /// `mm_struct`; null once it has let go of its memory.
+    #[inline(always)]
+    pub fn memory(self) -> Typed {
+        // SAFETY: typed.
+        unsafe { field(self.reach(), &kernel::TASK_MM) }
+    }
+
     /// It has let go of its memory: it is on its way out, and runs no more Python.
     #[inline(always)]
     pub fn is_leaving(self) -> bool {
-        // SAFETY: typed.
-        unsafe { field::<Typed>(self.reach(), &kernel::TASK_MM) }.is_null()
+        self.memory().is_null()
     }
 
     /// Where the command line lies in its memory: start and end.
     #[inline(always)]
     pub fn arguments(self) -> (u64, u64) {
-        // SAFETY: typed, and `mm` is.
-        unsafe {
-            let mm: Typed = field(self.reach(), &kernel::TASK_MM);
-            (field(mm, &kernel::MM_ARG_START), field(mm, &kernel::MM_ARG_END))
-        }
+        let mm = self.memory();
+        // SAFETY: typed.
+        unsafe { (field(mm, &kernel::MM_ARG_START), field(mm, &kernel::MM_ARG_END)) }
     }
 
     /// `files_struct`

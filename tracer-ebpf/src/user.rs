@@ -5,6 +5,8 @@ use core::mem::MaybeUninit;
 
 use aya_ebpf::helpers::generated::bpf_probe_read_user;
 
+use crate::direct;
+
 /// Copies a value; `None` where the page is not resident.
 #[inline(always)]
 pub fn read<T: Copy>(address: u64) -> Option<T> {
@@ -14,6 +16,16 @@ pub fn read<T: Copy>(address: u64) -> Option<T> {
         unsafe { bpf_probe_read_user(value.as_mut_ptr().cast(), size_of::<T>() as u32, address as *const _) };
     // SAFETY: filled, since the helper did not fail.
     (failed == 0).then(|| unsafe { value.assume_init() })
+}
+
+/// A word; `None` where its page is not resident.
+#[inline(always)]
+pub fn word(address: u64) -> Option<u64> {
+    match direct::resident(address, 8) {
+        0 => read(address),
+        // SAFETY: found there.
+        at => Some(unsafe { direct::load(at) }),
+    }
 }
 
 /// Copies `bytes` bytes; false where a page is not resident.

@@ -3,6 +3,7 @@
 mod checks;
 mod collections;
 mod cost;
+mod direct_map;
 mod drain;
 mod error;
 mod ids;

@@ -1,5 +1,6 @@
 //! Which probes a run needs, and how large its maps are.
 
+use super::direct_map::DIRECT_MAP;
 use super::tasks::TASKS;
 use super::watchpoints::HANDLER;
 use crate::sections::{Section, Sections};
@@ -76,6 +77,7 @@ impl Plan {
             SAMPLE => self.samples(),
             HANDLER => self.sections.has(Section::Signals),
             ENTRY => self.calls,
+            DIRECT_MAP => true,
             TASKS => !namespace::is_initial(),
             name => self.tracepoints().any(|point| point.name == name),
         }

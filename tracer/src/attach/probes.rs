@@ -19,7 +19,7 @@ use super::error::Error;
 use super::ids::{Ids, numbers_of};
 use super::load;
 use super::plan::{ENTRY, Plan, SAMPLE};
-use super::tasks;
+use super::{direct_map, tasks};
 use crate::decode;
 use crate::event::{Event, Pid, Task};
 use crate::kernel::btf::Btf;
@@ -60,15 +60,17 @@ impl Probes {
         let Features { mut globals, rdonly_cast } = Features::of(&kernel)?;
         globals.extend([("DEPTH", plan.depth), ("RING_WATERMARK", plan.ring_bytes / 2)]);
         let loader = loader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let mut ebpf = load::object(loader, &globals, &plan, rdonly_cast)?;
+        let witness = direct_map::Witness::new();
+        let mut ebpf = load::object(loader, &globals, &plan, rdonly_cast, &witness.address())?;
         load::programs(&mut ebpf, &plan, &kernel)?;
+        let direct_map = direct_map::find(&mut ebpf, &witness)?;
         Ok(Self {
             control: take(&mut ebpf, "CONTROL", Array::try_from)?,
             targets: take(&mut ebpf, "TARGETS", HashMap::try_from)?,
             elders: take(&mut ebpf, "ELDERS", HashMap::try_from)?,
             threads: take(&mut ebpf, "THREADS", HashMap::try_from)?,
             pthreads: take(&mut ebpf, "PTHREADS", HashMap::try_from)?,
-            state: Control::default(),
+            state: Control { direct_map, ..Control::default() },
             entries: Vec::new(),
             reads: None,
             ids: Ids::new(namespace::is_initial()),

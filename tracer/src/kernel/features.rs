@@ -21,6 +21,7 @@ impl Features {
         let rdonly_cast = typed_files(btf);
         globals.push(("HAS_RDONLY_CAST", u32::from(rdonly_cast.is_some())));
         globals.push(("KIOCB_TYPE", btf.struct_id("kiocb").unwrap_or(0)));
+        globals.push(("WORD_TYPE", btf.struct_id("timespec64").unwrap_or(0)));
         globals.push(("TASK_TYPE", btf.struct_id("task_struct").unwrap_or(0)));
         globals.push(("PREV_STATE_ARGUMENT", prev_state_argument(btf)));
         globals.extend(preempt_count(btf).into_iter().flatten());
@@ -39,9 +40,12 @@ fn offsets(btf: &Btf) -> Result<Vec<(&'static str, u32)>, btf::Error> {
     fields.iter().map(|&(name, container, path)| Ok((name, btf.offset(container, path)?))).collect()
 }
 
-/// The cast is of use only while the first member of `struct kiocb` is a `struct file *`.
+/// The cast is of use only while the first member of `struct kiocb` is a `struct file *`, and that of `struct timespec64`
+/// a word.
 fn typed_files(btf: &Btf) -> Option<u32> {
-    btf.function_id("bpf_rdonly_cast").filter(|_| matches!(btf.offset("kiocb", "ki_filp"), Ok(0)))
+    btf.function_id("bpf_rdonly_cast").filter(|_| {
+        matches!(btf.offset("kiocb", "ki_filp"), Ok(0)) && matches!(btf.offset("timespec64", "tv_sec"), Ok(0))
+    })
 }
 
 /// Where each CPU counts the interrupts that it is in. It lies as far from the CPU's run queue as the variables lie
