@@ -84,7 +84,7 @@ pub struct TraceOptions {
     format: Option<FormatName>,
 
     /// Bytes of the buffer between kernel and tracer, a power of two: 64KiB to 1GiB [default: 4MiB, with a --depth above
-    /// 128 16MiB]
+    /// 128 8MiB]
     #[arg(hide_short_help = true, long, value_name = "SIZE", value_parser = values::ring_size)]
     ring_size: Option<u32>,
 
@@ -166,9 +166,9 @@ impl TraceOptions {
     }
 }
 
-/// Room for a thousand of the deepest stacks and more. Every page of it counts twice as ours, since it is mapped twice.
+/// Deep stacks are long ones. Every page of it counts twice as ours, since it is mapped twice.
 fn ring_bytes(depth: u32) -> u32 {
-    if depth > 128 { 16 << 20 } else { 4 << 20 }
+    if depth > 128 { 8 << 20 } else { 4 << 20 }
 }
 
 #[cfg(test)]
