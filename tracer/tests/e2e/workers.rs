@@ -115,12 +115,72 @@ fn workers_of_gunicorn_are_told() {
     assert_eq!((&term["sender"]["pid"], &term["outcome"]), (&std::process::id().into(), &"handled".into()));
 }
 
-/// The next worker that is ready.
+/// A task that is stuck in C: celery asks its worker to give it up, then kills it and makes another.
+#[test]
+fn a_stuck_worker_of_celery_is_told() {
+    if system().is_none() {
+        return;
+    }
+    let Some(python) = Interpreter::Release(12).find() else { return };
+    let Some(celery) = package(&python, "celery-5.4.0") else { return };
+    let _turn = turn();
+    let scratch = Scratch::new();
+    let program = source("celery_app.py");
+    let programs = program.parent().expect("a file lies in a folder");
+    let mut master = Program::spawn(
+        Command::new(&python.path)
+            .args([
+                "-B",
+                "-m",
+                "celery",
+                "--app",
+                "celery_app",
+                "worker",
+                "--pool",
+                "prefork",
+                "--concurrency",
+            ])
+            .args(["2", "--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "ERROR"])
+            .env("PYTHONPATH", format!("{}:{}", celery.display(), programs.display()))
+            .env("HOME", scratch.path())
+            .current_dir(scratch.path()),
+    );
+    let workers: Vec<_> = (0..2).map(|_| worker(&master)).collect();
+    let pids: Vec<_> = [master.pid()].iter().chain(&workers).map(u32::to_string).collect();
+    let tracer = Tracer::start(["--json", "--pid", &pids.join(",")]);
+    tracer.until_attached();
+    master.say("go");
+    let replacement = worker(&master);
+    let report = tracer.stop().exact();
+
+    let killed = rows(&report["signals"]).find(|row| row["number"] == 9 && row["outcome"] == "killed");
+    let killed = killed.expect("the stuck worker is killed");
+    assert_eq!(killed["sender"]["pid"], master.pid(), "{killed}");
+    assert!(calls(&killed["sender_stack"], "on_hard_timeout"), "{killed}");
+    let stuck = &killed["target"]["pid"];
+    assert!(workers.iter().any(|pid| stuck == pid), "{killed}");
+    let soft = signals(&report, stuck, 10).next().expect("a soft limit");
+    assert!(calls(&soft["sender_stack"], "on_soft_timeout"), "{soft}");
+    assert_eq!(
+        (&soft["handler_state"], &soft["interrupted"]["frame"]["function"]),
+        (&"pending".into(), &"in_c".into())
+    );
+
+    let row = report.process(replacement.into()).expect("it is followed");
+    assert_eq!(row["ppid"], master.pid(), "{row}");
+    assert!(calls(&row["started_by"], "_repopulate_pool"), "{row}");
+    let victim = report.process(number(stuck)).expect("it is traced");
+    assert_eq!((&victim["exit_signal"], &victim["reaped_by"]), (&"SIGKILL".into(), &master.pid().into()));
+}
+
+/// The next worker that is ready; servers say other things, too.
 fn worker(master: &Program) -> u32 {
-    let line = master.hear();
-    line.strip_prefix("worker ")
-        .and_then(|pid| pid.parse().ok())
-        .unwrap_or_else(|| panic!("no worker: {line}"))
+    loop {
+        let line = master.hear();
+        if let Some(pid) = line.strip_prefix("worker ") {
+            return pid.parse().unwrap_or_else(|_| panic!("no worker: {line}"));
+        }
+    }
 }
 
 fn signals<'a>(report: &'a Report, to: &Value, signal: u64) -> impl Iterator<Item = &'a Value> {
