@@ -29,6 +29,8 @@ pub struct Control {
     pub pid_namespace: u64,
     /// Where the kernel's mapping of all memory begins; 0 where that is not known.
     pub direct_map: u64,
+    /// Address of the kernel's variable that says so, 0 where it has none.
+    pub page_offset_base: u64,
 }
 
 /// The epoch and the CPU of a row, as aggregates carry them in their keys: a finished epoch can be drained while the
@@ -49,5 +51,5 @@ pub const fn is_of_epoch(slice: u32, epoch: u32) -> bool {
 pub const SHED_SWITCH_STACKS: u32 = 1;
 /// Shed: at reads the call site is not taken.
 pub const SHED_READ_SITES: u32 = 2;
-sized!(Control = 40);
+sized!(Control = 48);
 pod!(Control);

@@ -22,6 +22,9 @@ pub static WORD_TYPE: Global<u32> = Global::new(0);
 /// with the constant from which new rows take their 0.
 #[unsafe(no_mangle)]
 pub static WITNESS: Global<u64> = Global::new(u64::MAX);
+/// Physical address after the last of the memory.
+#[unsafe(no_mangle)]
+pub static MEMORY_END: Global<u64> = Global::new(u64::MAX);
 /// BTF id of `struct task_struct`.
 #[unsafe(no_mangle)]
 pub static TASK_TYPE: Global<u32> = Global::new(0);

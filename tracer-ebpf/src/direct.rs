@@ -21,7 +21,7 @@ const ADDRESS: u64 = 0x3fff_ffff_f000;
 const USER_END: [u64; 2] = [1 << 47, 1 << 56];
 /// With four levels the kernel's mapping lies above.
 /// <https://github.com/torvalds/linux/blob/v6.12/Documentation/arch/x86/x86_64/mm.rst>
-const FOUR_LEVELS: u64 = 0xffff_8000_0000_0000;
+pub const FOUR_LEVELS: u64 = 0xffff_8000_0000_0000;
 
 /// Where the kernel has `bytes` of the current process's memory, if they are in one resident page; else 0.
 #[inline(always)]

@@ -1,22 +1,21 @@
-//! Where the kernel's mapping of all memory begins. Read by the tracer itself, before anything is traced: it is where the
-//! tracer's own memory is found to say what it says.
+//! Where the kernel's mapping of all memory begins. Read by the tracer itself, before anything is traced: its own memory,
+//! found by the mapping, has to say what it says.
 
 use core::ffi::c_void;
 
 use aya_ebpf::bindings::seq_file;
-use aya_ebpf::helpers::generated::{bpf_loop, bpf_seq_write};
+use aya_ebpf::helpers::generated::bpf_seq_write;
 
-use crate::config::{HAS_RDONLY_CAST, WITNESS};
-use crate::direct::{load, tables, translate};
-use crate::kernel::Typed;
+use crate::config::{HAS_RDONLY_CAST, MEMORY_END, WITNESS};
+use crate::direct::{FOUR_LEVELS, load, tables, translate};
+use crate::kernel::{Typed, copied};
+use crate::maps::CONTROL;
 use crate::task::Task;
 use crate::user;
 
-/// The mapping begins at a multiple of it.
-/// <https://github.com/torvalds/linux/blob/v6.12/arch/x86/mm/kaslr.c#L146>
-const GIGABYTE: u64 = 1 << 30;
-/// Page tables lie below so many gigabytes.
-const GIGABYTES: u32 = 8192;
+/// Where it begins in kernels that do not place it at random, with page tables of four levels and of five.
+/// <https://github.com/torvalds/linux/blob/v6.12/arch/x86/include/asm/page_64_types.h#L40>
+const FIXED: [u64; 2] = [0xffff_8880_0000_0000, 0xff11_0000_0000_0000];
 
 /// `struct bpf_iter__task`: <https://github.com/torvalds/linux/blob/v6.12/kernel/bpf/task_iter.c>
 #[repr(C)]
@@ -34,16 +33,6 @@ struct Meta {
     number: u64,
 }
 
-/// The search, step by step.
-#[repr(C)]
-struct Search {
-    /// Address in the kernel's mapping.
-    known: u64,
-    /// The words that are to be found.
-    words: [u64; 2],
-    found: u64,
-}
-
 /// Writes where the mapping begins, once; nothing if it is not found.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task")]
@@ -56,30 +45,31 @@ pub extern "C" fn direct_map(context: *const Context) -> i32 {
     if number != 0 || HAS_RDONLY_CAST.load() == 0 {
         return 0;
     }
-    let Some(words) = user::read::<[u64; 2]>(WITNESS.load()) else { return 0 };
-    let mut search = Search { known: tables(Task::current()), words, found: 0 };
-    // SAFETY: `search_step` has the signature that the helper wants, and `search` outlives the loop.
-    unsafe { bpf_loop(GIGABYTES, search_step as *mut c_void, (&raw mut search).cast(), 0) };
-    if search.found != 0 {
+    let base = begin();
+    if base != 0 {
         // SAFETY: the file is that of the context, and the bytes are the word's.
-        unsafe { bpf_seq_write(file, (&raw const search.found).cast::<c_void>(), 8) };
+        unsafe { bpf_seq_write(file, (&raw const base).cast::<c_void>(), 8) };
     }
     0
 }
 
-#[inline(never)]
-unsafe extern "C" fn search_step(index: u64, context: *mut c_void) -> i64 {
-    // SAFETY: `bpf_loop` hands on what it was given.
-    let search = unsafe { &mut *context.cast::<Search>() };
-    let base = (search.known & !(GIGABYTE - 1)).wrapping_sub(index * GIGABYTE);
+/// As the kernel's variable says, or else where it is fixed; 0 if that is not so. An address that lies outside of the
+/// memory is not tried: it may be one that must not be read.
+#[inline(always)]
+fn begin() -> u64 {
+    let known = tables(Task::current());
+    let base = match CONTROL.get(0).map_or(0, |control| control.page_offset_base) {
+        0 => FIXED[usize::from(known < FOUR_LEVELS)],
+        variable => copied(variable).unwrap_or(0),
+    };
+    if known.wrapping_sub(base) >= MEMORY_END.load() {
+        return 0;
+    }
+    let Some(words) = user::read::<[u64; 2]>(WITNESS.load()) else { return 0 };
     let at = translate(base, WITNESS.load());
     if at == 0 || HAS_RDONLY_CAST.load() == 0 {
         return 0;
     }
     // SAFETY: what is not mapped reads as 0.
-    if unsafe { [load(at), load(at + 8)] } != search.words {
-        return 0;
-    }
-    search.found = base;
-    1
+    if unsafe { [load(at), load(at + 8)] } == words { base } else { 0 }
 }

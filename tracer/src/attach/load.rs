@@ -20,13 +20,15 @@ pub fn object<'a>(
     globals: &'a [(&'static str, u32)],
     plan: &Plan,
     rdonly_cast: Option<u32>,
-    witness: &'a u64,
+    wide: &'a [(&'static str, u64)],
 ) -> Result<Ebpf, Error> {
     for (name, value) in globals {
         // What no probe reads is not in the object.
         loader.override_global(name, value, false);
     }
-    loader.override_global("WITNESS", witness, true);
+    for (name, value) in wide {
+        loader.override_global(name, value, true);
+    }
     loader.map_max_entries("EVENTS", plan.ring_bytes);
     loader
         .load(&super::object::for_kernel(rdonly_cast))

@@ -61,11 +61,13 @@ impl Probes {
         globals.extend([("DEPTH", plan.depth), ("RING_WATERMARK", plan.ring_bytes / 2)]);
         let loader = loader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let witness = direct_map::Witness::new();
-        let mut ebpf = load::object(loader, &globals, &plan, rdonly_cast, &witness.address())?;
+        let wide = witness.globals();
+        let mut ebpf = load::object(loader, &globals, &plan, rdonly_cast, &wide)?;
         load::programs(&mut ebpf, &plan, &kernel)?;
-        let direct_map = direct_map::find(&mut ebpf, &witness)?;
+        let mut control = take(&mut ebpf, "CONTROL", Array::try_from)?;
+        let direct_map = direct_map::find(&mut ebpf, &mut control, &witness)?;
         Ok(Self {
-            control: take(&mut ebpf, "CONTROL", Array::try_from)?,
+            control,
             targets: take(&mut ebpf, "TARGETS", HashMap::try_from)?,
             elders: take(&mut ebpf, "ELDERS", HashMap::try_from)?,
             threads: take(&mut ebpf, "THREADS", HashMap::try_from)?,
