@@ -249,8 +249,13 @@ fn the_longest_part_of_a_delay_is_its_reason() {
         ),
         (
             "ran on for a moment in C",
-            vec![sent(0, 12), delivered(5, 12), began_after(5 * MS, &[12], AT, waited(0, 0))],
+            vec![sent(0, 12), delivered(5, 12), began_after(6 * MS, &[12], AT, waited(0, 0))],
             Some(CCall),
+        ),
+        (
+            "was delivered late, and did not advance until it looked",
+            vec![sent(0, 12), delivered(4 * MS, 12), began_after(6 * MS, &[12], AT, waited(0, 0))],
+            None,
         ),
         (
             "waited for the GIL",

@@ -13,6 +13,9 @@ use crate::symbols::Symbols;
 const AT_ONCE: Nanos = 1_000_000;
 /// What looks like so much time on a CPU is: a hypervisor takes a few milliseconds at a time, which nobody sees.
 const NOT_STOLEN: Nanos = 10_000_000;
+/// The same where the thread has not advanced meanwhile: that is so in a C call, but also between the delivery and the
+/// next look of the interpreter.
+const NOT_STOLEN_IN_C: Nanos = 5_000_000;
 
 /// The reason, `None` where it is not known, or where there was only no CPU: see [`run_queue`].
 pub fn reason(row: &Row, started: &Started, symbols: &Symbols) -> Option<HandlerWait> {
@@ -50,7 +53,9 @@ fn of_main_thread(
     // It has not advanced by one instruction, nor come out of a system call, after which it may have gone on to wait for
     // the GIL.
     let stays = !row.is_of_other_thread() && row.stack() != 0 && row.stack() == started.stack;
-    let in_c = stays && !row.interrupted_call();
+    let since_delivery =
+        started.after.zip(row.delivered_after).map_or(0, |(after, before)| after.saturating_sub(before));
+    let in_c = stays && !row.interrupted_call() && since_delivery >= NOT_STOLEN_IN_C;
     let Some(main) = started.waited.map(|now| since(before, now)) else {
         return in_c.then_some(HandlerWait::CCall);
     };
