@@ -66,6 +66,10 @@ impl Kills {
         if !ends || !(is_sent(origin) || origin == Origin::Kernel) || !traced.knows(signal.target.pid) {
             return;
         }
+        // A session's leader that ends hangs up its terminal, and with it itself.
+        if is_by_terminal(signal, origin) && signal.current == signal.target {
+            return;
+        }
         let call = Call::new(signal, origin);
         let known = self.calls.iter().rposition(|known| known.is_of(&call));
         match known {
@@ -93,9 +97,12 @@ impl Kills {
     }
 }
 
+fn is_by_terminal(signal: &SignalGenerate, origin: Origin) -> bool {
+    origin == Origin::Kernel && signal.group && BY_TERMINAL.contains(&signal.signal)
+}
+
 impl Call {
     fn new(signal: &SignalGenerate, origin: Origin) -> Self {
-        let by_terminal = origin == Origin::Kernel && signal.group && BY_TERMINAL.contains(&signal.signal);
         Self {
             at: signal.at,
             last: signal.at,
@@ -105,7 +112,7 @@ impl Call {
             comm: signal.comm.clone(),
             uid: signal.uid,
             stack: signal.stack,
-            aim: if by_terminal { Aim::Group } else { signal.aim },
+            aim: if is_by_terminal(signal, origin) { Aim::Group } else { signal.aim },
             pgid: signal.target_pgid,
             reached: vec![signal.target.pid],
         }

@@ -8,6 +8,7 @@ on_every_python!(
     kills_reach_whom_they_are_for,
     children_from_before_are_left,
     groups_that_change_are_told_as_they_are,
+    ctrl_c_is_from_the_terminal,
 );
 
 fn kills_reach_whom_they_are_for(python: &Python) {
@@ -51,6 +52,31 @@ fn children_from_before_are_left(python: &Python) {
         (&program.pid().into(), 2),
         "{kill}"
     );
+}
+
+/// Nobody sends it: the terminal does, to its whole foreground group.
+fn ctrl_c_is_from_the_terminal(python: &Python) {
+    let _turn = turn();
+    let mut program = Program::start(python, "terminal.py");
+    let tracer = Tracer::attach(program.pid(), &[]);
+    let truth = program.go();
+    let report = tracer.stop().exact();
+
+    let kills: Vec<_> =
+        rows(&report["processes"]["kills"]).filter(|kill| kill["signal"] == "SIGINT").collect();
+    let [kill] = kills[..] else { panic!("{kills:?}") };
+    assert_eq!(
+        (&kill["aim"], &kill["pgid"], &kill["sender"]),
+        (&"group".into(), &truth["leader"], &Value::Null)
+    );
+    let mut reached: Vec<_> = rows(&kill["reached"]).map(|row| number(&row["pid"])).collect();
+    let mut group: Vec<_> = rows(&truth["children"]).chain([&truth["leader"]]).map(number).collect();
+    reached.sort_unstable();
+    group.sort_unstable();
+    assert_eq!(reached, group);
+    let begin = format!("SIGINT from the terminal to process group {}", truth["leader"]);
+    let told = sentence_of(&report, &truth);
+    assert!(told.starts_with(&begin), "{told}");
 }
 
 /// Each process may leave its group whenever it likes: what counts is where it was when it was killed, or at the end.
