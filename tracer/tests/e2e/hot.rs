@@ -13,7 +13,7 @@ const PER_MILLE: u64 = 1;
 fn samples_of_hot_recursion_are_possible(python: &Python) {
     let _turn = turn();
     let mut program = Program::start_with(python, "hot.py", &[SECONDS]);
-    let tracer = Tracer::attach(program.pid(), &["--rate", "999", "--budget", "off"]);
+    let tracer = Tracer::attach(program.pid(), &["--rate", "999"]);
     let truth = program.go();
     let report = tracer.stop().exact();
 

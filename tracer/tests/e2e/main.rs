@@ -11,6 +11,7 @@ mod harness;
 
 mod advice;
 mod before;
+mod budget;
 mod cli_end;
 mod cli_errors;
 mod cli_output;

@@ -24,9 +24,13 @@ pub fn rows(reads: &Reads, symbols: &Symbols, switches: &Switches, window_ns: Na
     let mut rows: Vec<_> = merged.rows.into_iter().collect();
     rows.sort_by(|(a, x), (b, y)| y.sum.calls.cmp(&x.sum.calls).then_with(|| a.cmp(b)));
     let mut reads: Vec<_> = rows.iter().map(|(site, row)| row.read(site)).collect();
-    for (read, (_, row)) in reads.iter_mut().zip(&rows).take(Read::LIMIT) {
+    for (read, (site, row)) in reads.iter_mut().zip(&rows).take(Read::LIMIT) {
         read.stack = row.usual_stack(symbols);
-        advice::advise(read, row.sum.flow, window_ns);
+        read.sampled = site.line.is_none() && read.stack.is_some();
+        // What is said of a line has to be true of all its reads.
+        if !read.sampled || row.is_of_one_line(symbols) {
+            advice::advise(read, row.sum.flow, window_ns);
+        }
     }
     reads
 }
@@ -214,6 +218,13 @@ impl Joined {
             *errors.entry(errno_name(*errno)).or_default() += calls;
         }
         errors
+    }
+
+    /// All stacks that were seen have the same line innermost.
+    fn is_of_one_line(&self, symbols: &Symbols) -> bool {
+        let mut leaves = self.sum.stacks.iter().map(|(stack, _)| symbols.leaf(*stack));
+        let first = leaves.next().flatten();
+        first.is_some() && leaves.all(|leaf| leaf == first)
     }
 
     /// The stack most often seen, by its names.

@@ -27,6 +27,8 @@ pub struct Read {
     pub through: Option<Through>,
     /// The whole stack most often seen there.
     pub stack: Option<Stack>,
+    /// Call sites were given up: `stack` is the one seen most often among a few that were looked at.
+    pub sampled: bool,
     /// Calls.
     pub syscalls: u64,
     /// Different opens of the file that were read here.

@@ -48,7 +48,7 @@ fn table(page: &Page, reads: &[&Read], names_pids: bool) -> Table {
     );
     for read in reads {
         table.row_of(read.pid, Ink::Plain, cells(read));
-        table.stack(page, "at", read.stack.as_ref());
+        table.stack(page, if read.sampled { "often at" } else { "at" }, read.stack.as_ref());
         notes(read).into_iter().flatten().for_each(|note| table.note(Ink::Faint, note));
     }
     table

@@ -124,9 +124,12 @@ pub fn run<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Run {
     Tracer::start(arguments).end()
 }
 
+/// Without a budget, unless the flags set one: on a busy machine it would give up what a test looks at.
 fn json(pid: u32, flags: &[&str]) -> Vec<String> {
-    let fixed = ["--json".to_owned(), "--pid".to_owned(), pid.to_string()];
-    fixed.into_iter().chain(flags.iter().map(|&flag| flag.to_owned())).collect()
+    let pid = pid.to_string();
+    let fixed = ["--json", "--pid", &pid];
+    let budget = if flags.contains(&"--budget") { &[][..] } else { &["--budget", "off"] };
+    [&fixed, budget, flags].concat().into_iter().map(str::to_owned).collect()
 }
 
 impl Run {
