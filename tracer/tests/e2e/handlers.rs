@@ -166,13 +166,14 @@ fn has_reason(python: &Python, mode: &str, starts: &[&Start<'_>]) {
         reason => reason,
     };
     let told: Vec<_> = starts.iter().map(|start| &start.row["handler"]["waited_for"]).collect();
-    // A signal that comes between the interpreter's look and its system call waits for the call's end.
-    let sleeps = matches!(mode, "asleep" | "wants_gil");
-    let fits = |told: &Value| {
-        told.is_null() || told == "nothing" || told == expected || (sleeps && told == "c_call")
-    };
-    let other = starts.iter().find(|start| !fits(&start.row["handler"]["waited_for"]));
-    assert!(other.is_none(), "{mode}: {}", other.expect("there is one").row);
+    let fits = |told: &Value| told.is_null() || told == "nothing" || told == expected;
+    let others: Vec<_> = starts.iter().filter(|start| !fits(&start.row["handler"]["waited_for"])).collect();
+    // A signal that comes between the interpreter's look and its system call waits for the call's end; and a thread whose
+    // CPU the host has taken away for long looks as if it were in C.
+    let is_chance = |start: &&&Start<'_>| start.row["handler"]["waited_for"] == "c_call";
+    let wrong = others.iter().find(|start| !is_chance(start));
+    assert!(wrong.is_none(), "{mode}: {}", wrong.expect("there is one").row);
+    assert!(others.len() * 5 <= starts.len(), "{mode}: {} of {} are c_call", others.len(), starts.len());
     let fitting = told.iter().filter(|told| **told == expected).count();
     let least = match mode {
         "pure" | "asleep" => 1,
