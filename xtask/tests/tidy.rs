@@ -112,11 +112,13 @@ fn is_pinned(link: &str) -> bool {
     })
 }
 
+/// Folders at the top of a file system where people work.
+const MACHINE_FOLDERS: [&str; 2] = ["root", "work"];
+
 /// Whether a path of a home or work directory begins in this line; `/proc/PID/root/` is none.
 fn names_machine_path(line: &str) -> bool {
-    let directories = [concat!("/", "root/"), concat!("/", "work/")];
-    directories.iter().any(|directory| {
-        line.match_indices(directory).any(|(start, _)| {
+    MACHINE_FOLDERS.iter().any(|folder| {
+        line.match_indices(&format!("/{folder}/")).any(|(start, _)| {
             let before = line[..start].chars().next_back();
             before.is_none_or(|c| c.is_whitespace() || "\"'`(=:<,".contains(c))
         })
@@ -129,7 +131,6 @@ fn the_checks_find_what_they_look_for() {
     assert!(is_justified(&["// SAFETY: f is sound", "f()"], 1) && !is_justified(&["", "f()"], 1));
     assert!(is_pinned("/blob/v3.12.0/Include/cpython/code.h") && is_pinned("/issues/1"));
     assert!(!is_pinned("/blob/main/Include/cpython/code.h"));
-    assert!(
-        names_machine_path(concat!("see `/", "root/notes`")) && !names_machine_path("/proc/{pid}/root/lib")
-    );
+    assert!(MACHINE_FOLDERS.iter().all(|folder| names_machine_path(&format!("see `/{folder}/notes`"))));
+    assert!(!names_machine_path("/proc/{pid}/root/lib"));
 }
