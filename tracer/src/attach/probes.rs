@@ -65,7 +65,11 @@ impl Probes {
         let mut ebpf = load::object(loader, &globals, &plan, rdonly_cast, &wide)?;
         load::programs(&mut ebpf, &plan, &kernel)?;
         let mut control = take(&mut ebpf, "CONTROL", Array::try_from)?;
-        let direct_map = direct_map::find(&mut ebpf, &mut control, &witness)?;
+        // Without the cast nobody asks where it is.
+        let direct_map = match rdonly_cast {
+            Some(_) => direct_map::find(&mut ebpf, &mut control, &witness)?,
+            None => 0,
+        };
         Ok(Self {
             control,
             targets: take(&mut ebpf, "TARGETS", HashMap::try_from)?,
