@@ -70,6 +70,30 @@ impl Probe {
 
     /// The first so many have a scratch buffer.
     pub const WITH_SCRATCH: u32 = Self::Waking as u32 + 1;
+
+    /// What it is called in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Switch => "sched_switch",
+            Self::Sample => "sample",
+            Self::Syscall => "sys_exit",
+            Self::Fork => "sched_process_fork",
+            Self::SignalGenerate => "signal_generate",
+            Self::SignalDeliver => "signal_deliver",
+            Self::Entry => "evaluation_entry",
+            Self::Handler => "handler",
+            Self::GcEnd => "gc_end",
+            Self::Check => "check",
+            Self::Waking => "sched_waking",
+            Self::Wakeup => "sched_wakeup",
+            Self::Exec => "sched_process_exec",
+            Self::Exit => "sched_process_exit",
+            Self::Free => "sched_process_free",
+            Self::Rename => "task_rename",
+            Self::GcBegin => "gc_begin",
+        }
+    }
 }
 
 /// What became of one probe's hits. One per probe in a per-CPU array.
@@ -94,6 +118,55 @@ pub struct Counters {
     pub records_tried: u64,
     /// Of these, what the ring buffer had no room for.
     pub records_lost: u64,
+    /// What its runs take.
+    pub time: RunTime,
+}
+
+/// Run time of a probe, estimated from a few of its runs, each of which stands for those since the last.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunTime {
+    /// Of the runs that found nothing of ours.
+    pub filtered_ns: u64,
+    /// Of all others.
+    pub own_ns: u64,
+    /// When the run began that is timed now; 0 when none is.
+    pub began_ns: u64,
+    /// The hit that is timed next.
+    pub due: u64,
+    /// Runs before it that it stands for.
+    pub skipped: u64,
+}
+
+impl RunTime {
+    /// One run of so many is timed, more or less.
+    pub const ONE_OF: u64 = 16;
+
+    /// Takes down the run that is timed, and chooses the next one, by a random number: the runs of a loop take turns.
+    #[inline(always)]
+    pub fn stop(&mut self, end: End, random: u32) {
+        let ns = end.now_ns.saturating_sub(self.began_ns).saturating_sub(end.clock_ns) * (self.skipped + 1);
+        if end.filtered {
+            self.filtered_ns += ns;
+        } else {
+            self.own_ns += ns;
+        }
+        self.began_ns = 0;
+        self.skipped = u64::from(random) % (2 * Self::ONE_OF - 1);
+        self.due = end.hits + self.skipped + 1;
+    }
+}
+
+/// How a run ended.
+pub struct End {
+    /// When.
+    pub now_ns: u64,
+    /// What it takes to read the clock: longer than many a run.
+    pub clock_ns: u64,
+    /// Which hit it was.
+    pub hits: u64,
+    /// It found nothing of ours.
+    pub filtered: bool,
 }
 
 impl Counters {
@@ -104,5 +177,42 @@ impl Counters {
     }
 }
 
-sized!(Counters = 72);
+sized!(Counters = 112);
 pod!(Counters);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs of a loop: every fourth takes 1000 ns, the others are filtered and take 10 ns.
+    #[test]
+    fn a_few_timed_runs_stand_for_all() {
+        let mut time = RunTime::default();
+        let (mut now, mut timed, mut random) = (1, 0, 1_u32);
+        let hits = 1 << 20;
+        for hit in 1..=hits {
+            let is_timed = hit >= time.due;
+            let filtered = hit % 4 != 0;
+            let began = now;
+            now += if filtered { 10 } else { 1000 };
+            if is_timed {
+                timed += 1;
+                time.began_ns = began;
+                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                time.stop(End { now_ns: now + 40, clock_ns: 40, hits: hit, filtered }, random >> 8);
+            }
+        }
+        let near = |ns: u64, truth: u64| ns.abs_diff(truth) < truth / 20;
+        assert!(near(timed, hits / RunTime::ONE_OF), "{timed}");
+        assert!(near(time.own_ns, hits / 4 * 1000), "{time:?}");
+        assert!(near(time.filtered_ns, hits / 4 * 30), "{time:?}");
+    }
+
+    #[test]
+    fn the_only_run_is_timed() {
+        let mut time = RunTime { began_ns: 5, ..RunTime::default() };
+        time.stop(End { now_ns: 12, clock_ns: 2, hits: 1, filtered: false }, 77);
+        assert_eq!((time.own_ns, time.filtered_ns, time.began_ns), (5, 0, 0));
+        assert!(time.due > 1);
+    }
+}

@@ -2,10 +2,12 @@
 
 use core::arch::asm;
 
-use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_ktime_get_ns, bpf_ringbuf_output};
+use aya_ebpf::helpers::generated::{
+    bpf_get_prandom_u32, bpf_get_smp_processor_id, bpf_ktime_get_ns, bpf_ringbuf_output,
+};
 use aya_ebpf::maps::HashMap;
 use tracer_common::control::{self, Control};
-use tracer_common::counters::{Counters, Probe};
+use tracer_common::counters::{Counters, End, Probe};
 use tracer_common::event::Header;
 
 use crate::config::RING_WATERMARK;
@@ -57,7 +59,7 @@ impl Outcome {
     #[inline(always)]
     fn counter(self, counters: *mut Counters) -> *mut u64 {
         const _: () = assert!(size_of::<Counters>() > 7 * size_of::<u64>());
-        // SAFETY: at most the eighth of nine words.
+        // SAFETY: at most the eighth word of more.
         unsafe { counters.cast::<u64>().add(self.0 as usize & 7) }
     }
 }
@@ -74,10 +76,43 @@ pub fn counted(probe: Probe, body: impl FnOnce(&'static Control) -> Outcome) -> 
     let Some(counters) = COUNTERS.get_ptr_mut(probe as u32) else { return 0 };
     // SAFETY: this CPU's counters of this probe: nobody else touches them now.
     unsafe { (*counters).hits += 1 };
+    start_timing(counters);
     let outcome = body(control);
     // SAFETY: as above.
     unsafe { *outcome.counter(counters) += 1 };
+    stop_timing(counters, outcome);
     0
+}
+
+/// Notes when this run began, if it is one of those that are timed. The kernel's own count of run times would cost every
+/// run of every BPF program of the machine more than a filter does.
+#[inline(always)]
+fn start_timing(counters: *mut Counters) {
+    // SAFETY: callers pass this CPU's entry. Another run of a uprobe's program may come between: one of them is then
+    // not timed, or for too long.
+    let counters = unsafe { &mut *counters };
+    if counters.hits >= counters.time.due {
+        let began: *mut u64 = &raw mut counters.time.began_ns;
+        // SAFETY: as above. Volatile, so that the verifier follows one state for runs that are timed and all others.
+        unsafe { began.write_volatile(now()) };
+    }
+}
+
+#[inline(always)]
+fn stop_timing(counters: *mut Counters, outcome: Outcome) {
+    // SAFETY: as above.
+    unsafe {
+        if (&raw const (*counters).time.began_ns).read_volatile() != 0 {
+            let now_ns = now();
+            let end = End {
+                now_ns,
+                clock_ns: now() - now_ns,
+                hits: (&raw const (*counters).hits).read_volatile(),
+                filtered: outcome == Outcome::FILTERED,
+            };
+            (*counters).time.stop(end, bpf_get_prandom_u32());
+        }
+    }
 }
 
 /// [`counted`] for a uprobe, which may be preempted by another thread's run of the same program.
@@ -90,8 +125,10 @@ pub fn counted_preemptible(probe: Probe, body: impl FnOnce(&'static Control) -> 
     let Some(counters) = COUNTERS.get_ptr_mut(probe as u32) else { return };
     // SAFETY: a counter of this CPU's entry.
     add(unsafe { &raw mut (*counters).hits }, 1);
+    start_timing(counters);
     let outcome = body(control);
     add(outcome.counter(counters), 1);
+    stop_timing(counters, outcome);
 }
 
 /// Adds to a counter that another run of the program may be adding to.

@@ -20,13 +20,10 @@ impl Ledger {
         Ok(Self { counters: take(&mut probes.ebpf, "COUNTERS", PerCpuArray::try_from)? })
     }
 
-    /// All probes and CPUs added up.
+    /// Each probe, CPUs added up.
     #[must_use]
-    pub fn total(&self) -> Counters {
-        Probe::ALL
-            .iter()
-            .map(|&probe| self.of_probe(probe))
-            .fold(Counters::default(), |sum, counters| add(sum, &counters))
+    pub fn by_probe(&self) -> Vec<(Probe, Counters)> {
+        Probe::ALL.iter().map(|&probe| (probe, self.of_probe(probe))).collect()
     }
 
     /// One probe, CPUs added up.
@@ -35,6 +32,12 @@ impl Ledger {
         let values = self.counters.get(&(probe as u32), 0);
         values.iter().flat_map(|values| values.iter()).fold(Counters::default(), add)
     }
+}
+
+/// All probes added up.
+#[must_use]
+pub fn total(by_probe: &[(Probe, Counters)]) -> Counters {
+    by_probe.iter().map(|(_, counters)| counters).fold(Counters::default(), add)
 }
 
 fn add(mut sum: Counters, counters: &Counters) -> Counters {
@@ -47,5 +50,7 @@ fn add(mut sum: Counters, counters: &Counters) -> Counters {
     sum.lost_map_busy += counters.lost_map_busy;
     sum.records_tried += counters.records_tried;
     sum.records_lost += counters.records_lost;
+    sum.time.filtered_ns += counters.time.filtered_ns;
+    sum.time.own_ns += counters.time.own_ns;
     sum
 }

@@ -21,10 +21,10 @@ mod types;
 mod watchpoints;
 
 pub use collections::{Collections, End};
-pub use cost::{Cost, ProgramCost, RunTime};
+pub use cost::Cost;
 pub use drain::{Aggregates, unfinished};
 pub use error::Error;
-pub use ledger::Ledger;
+pub use ledger::{Ledger, total};
 pub use loops::Loops;
 pub use plan::Plan;
 pub use probes::Probes;

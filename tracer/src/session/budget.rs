@@ -1,31 +1,24 @@
 //! What tracing may cost the target before detail is shed, and what was shed.
 
-use std::collections::BTreeMap;
-
 use tracer_common::control::{SHED_READ_SITES, SHED_SWITCH_STACKS};
 
+use tracer_common::counters::Probe;
+
 use super::part_time;
-use crate::attach::ProgramCost;
 use crate::event::Nanos;
 use crate::report::Shed;
 
 /// Detail in the order in which it is given up, each with the probe that it costs time in.
-const LADDER: [(Detail, &str, &str); 4] = [
-    (Detail::Calls, "evaluation_entry", "entries of the evaluation function, except 0.1 s in 2 s"),
-    (Detail::SwitchStacks, "sched_switch", "stacks at switches beyond the innermost frame"),
-    (Detail::ReadSites, "sys_exit", "call sites of reads"),
-    (Detail::Reads, "sys_exit", "reads, except 0.1 s in 2 s"),
+const LADDER: [(Detail, Probe, &str); 4] = [
+    (Detail::Calls, Probe::Entry, "entries of the evaluation function, except 0.1 s in 2 s"),
+    (Detail::SwitchStacks, Probe::Switch, "stacks at switches beyond the innermost frame"),
+    (Detail::ReadSites, Probe::Syscall, "call sites of reads"),
+    (Detail::Reads, Probe::Syscall, "reads, except 0.1 s in 2 s"),
 ];
 
-/// What a run of a probe costs beside its program, in nanoseconds: the trap of a breakpoint. Measured on Linux 6.18.
-/// Probes that all processes run into have none, since their runs are not the target's alone.
-const BESIDE: [(&str, Nanos); 1] = [("evaluation_entry", 1_000)];
-/// What a run takes that finds nothing of ours, in nanoseconds, until that is known better. Measured on Linux 6.18.
-const FILTERED: f64 = 50.0;
-/// It is known of a probe when at most one run in so many found something.
-const ALL_FILTERED: u64 = 100;
-/// And ran so often.
-const MANY: u64 = 1_000;
+/// What a run of the evaluation function's probe costs beside its program, in nanoseconds: the trap of a breakpoint.
+/// Measured on Linux 6.18.
+const TRAP_NS: Nanos = 1_000;
 /// A probe that takes less than one part in so many of the cost is not what costs.
 const MINOR: u64 = 4;
 /// So many times the budget is far over it: there are no steps then, and reads are not watched all the time any more.
@@ -76,17 +69,25 @@ pub struct Budget {
     calm: u32,
     calm_wanted: u32,
     shed: Vec<Shed>,
-    /// What a run of a probe takes that finds nothing of ours, in nanoseconds.
-    filtered_ns: BTreeMap<String, f64>,
 }
 
-/// What one probe did in a while.
-#[derive(Clone, Debug)]
+/// What one probe did for the target in a while: its runs for other processes are theirs.
+#[derive(Clone, Copy, Debug)]
 pub struct Work {
-    /// All its runs, also those that other processes caused.
-    pub cost: ProgramCost,
-    /// Runs that found nothing of ours.
-    pub filtered: u64,
+    /// Which one.
+    pub probe: Probe,
+    /// How often it ran.
+    pub runs: u64,
+    /// For how long in all.
+    pub run_ns: Nanos,
+}
+
+impl Work {
+    /// What it took of the target's time.
+    fn cost(&self) -> f64 {
+        let beside = if self.probe == Probe::Entry { TRAP_NS } else { 0 };
+        (self.run_ns + self.runs * beside) as f64
+    }
 }
 
 /// One second, more or less.
@@ -113,14 +114,7 @@ impl Budget {
     /// With a limit, as a share.
     #[must_use]
     pub fn new(limit: Option<f64>) -> Self {
-        Self {
-            limit,
-            given_up: GivenUp::default(),
-            calm: 0,
-            calm_wanted: CALM,
-            shed: Vec::new(),
-            filtered_ns: BTreeMap::new(),
-        }
+        Self { limit, given_up: GivenUp::default(), calm: 0, calm_wanted: CALM, shed: Vec::new() }
     }
 
     /// What is given up now.
@@ -132,8 +126,7 @@ impl Budget {
     /// Takes note of a second; whether something was given up or taken back.
     pub fn second(&mut self, second: &Second) -> bool {
         let Some(limit) = self.limit else { return false };
-        self.learn(second);
-        let share = second.share(|work| self.cost(work));
+        let share = second.share(Work::cost);
         if share > limit {
             self.calm = 0;
             return self.give_up(second, share, limit);
@@ -146,28 +139,9 @@ impl Budget {
     /// Takes note of less than a second, which matters only where it is far over the budget.
     pub fn glance(&mut self, moment: &Second) -> bool {
         self.limit.is_some_and(|limit| {
-            self.learn(moment);
-            let share = moment.share(|work| self.cost(work));
+            let share = moment.share(Work::cost);
             share > FAR * limit && self.give_up(moment, share, limit)
         })
-    }
-
-    /// What a filtered run takes is seen where there were no others to speak of.
-    fn learn(&mut self, moment: &Second) {
-        for Work { cost, filtered } in &moment.probes {
-            if cost.runs >= MANY && cost.runs.saturating_sub(*filtered) * ALL_FILTERED <= cost.runs {
-                self.filtered_ns.insert(cost.name.clone(), cost.run_ns as f64 / cost.runs as f64);
-            }
-        }
-    }
-
-    /// What a probe took of the target's time: its runs for other processes are theirs.
-    fn cost(&self, work: &Work) -> f64 {
-        let Work { cost, filtered } = work;
-        let beside = BESIDE.iter().find(|(name, _)| *name == cost.name).map_or(0, |(_, each)| *each);
-        let each = self.filtered_ns.get(&cost.name).copied().unwrap_or(FILTERED);
-        let others = *filtered as f64 * each;
-        (cost.run_ns as f64 - others).max(0.0) + (cost.runs * beside) as f64
     }
 
     /// What a probe that runs in bursts would cost if it ran all the time.
@@ -175,19 +149,18 @@ impl Budget {
         let part = [Detail::Calls, Detail::Reads].into_iter().filter(|&detail| self.given_up.has(detail));
         let in_bursts = LADDER
             .iter()
-            .any(|(detail, probe, _)| *probe == work.cost.name && part.clone().any(|part| part == *detail));
-        self.cost(work) * if in_bursts { part_time::PARTS as f64 } else { 1.0 }
+            .any(|(detail, probe, _)| *probe == work.probe && part.clone().any(|part| part == *detail));
+        work.cost() * if in_bursts { part_time::PARTS as f64 } else { 1.0 }
     }
 
     /// Gives up the next detail of what costs; all of it where that is far over the budget.
     fn give_up(&mut self, second: &Second, share: f64, limit: f64) -> bool {
-        let costs = |probe: &str| {
-            MINOR as f64 * second.share(|work| if work.cost.name == probe { self.cost(work) } else { 0.0 })
-                >= share
+        let costs = |probe: Probe| {
+            MINOR as f64 * second.share(|work| if work.probe == probe { work.cost() } else { 0.0 }) >= share
         };
         let is_far = share > FAR * limit;
         let left = LADDER.iter().filter(|(detail, probe, _)| {
-            !self.given_up.has(*detail) && costs(probe) && (is_far || *detail != Detail::Reads)
+            !self.given_up.has(*detail) && costs(*probe) && (is_far || *detail != Detail::Reads)
         });
         let now: Vec<_> = left.take(if is_far { LADDER.len() } else { 1 }).collect();
         let why = format!(
@@ -225,20 +198,19 @@ impl Budget {
 mod tests {
     use super::*;
 
-    fn second(probe: &str, probe_ms: u64, target_ms: u64) -> Second {
-        worked(probe, 0, 0, probe_ms, target_ms)
+    fn second(probe: Probe, probe_ms: u64, target_ms: u64) -> Second {
+        worked(probe, 0, probe_ms, target_ms)
     }
 
-    fn worked(probe: &str, runs: u64, filtered: u64, probe_ms: u64, target_ms: u64) -> Second {
-        let cost = ProgramCost { name: probe.to_owned(), runs, run_ns: probe_ms * 1_000_000 };
-        let target_ns = target_ms * 1_000_000;
-        Second { at_ns: 7, wall_ns: 1_000_000_000, probes: vec![Work { cost, filtered }], target_ns }
+    fn worked(probe: Probe, runs: u64, probe_ms: u64, target_ms: u64) -> Second {
+        let work = Work { probe, runs, run_ns: probe_ms * 1_000_000 };
+        Second { at_ns: 7, wall_ns: 1_000_000_000, probes: vec![work], target_ns: target_ms * 1_000_000 }
     }
 
     #[test]
     fn what_costs_is_given_up_and_comes_back_when_it_is_calm() {
         let mut budget = Budget::new(Some(0.15));
-        let reads = |budget: &mut Budget, ms| budget.second(&second("sys_exit", ms, 1000));
+        let reads = |budget: &mut Budget, ms| budget.second(&second(Probe::Syscall, ms, 1000));
         assert!(!reads(&mut budget, 100));
         assert!(reads(&mut budget, 200));
         assert_eq!(budget.given_up().0, [Detail::ReadSites], "stacks at switches cost nothing here");
@@ -256,15 +228,15 @@ mod tests {
     #[test]
     fn far_over_the_budget_there_is_no_time_for_steps() {
         let mut budget = Budget::new(Some(0.15));
-        assert!(budget.second(&second("sys_exit", 700, 1000)));
+        assert!(budget.second(&second(Probe::Syscall, 700, 1000)));
         assert_eq!(budget.given_up().0, [Detail::ReadSites, Detail::Reads]);
     }
 
     #[test]
     fn a_glance_sees_only_what_is_far_over_the_budget() {
         let mut budget = Budget::new(Some(0.15));
-        assert!(!budget.glance(&second("sys_exit", 500, 1000)));
-        assert!(budget.glance(&second("sys_exit", 700, 1000)));
+        assert!(!budget.glance(&second(Probe::Syscall, 500, 1000)));
+        assert!(budget.glance(&second(Probe::Syscall, 700, 1000)));
     }
 
     #[test]
@@ -272,49 +244,22 @@ mod tests {
         let mut budget = Budget::new(Some(0.15));
         let mut spans = Vec::new();
         for _ in 0..3 {
-            assert!(budget.second(&second("sched_switch", 400, 1000)));
-            spans.push((1..).find(|_| budget.second(&second("sched_switch", 1, 1000))).unwrap());
+            assert!(budget.second(&second(Probe::Switch, 400, 1000)));
+            spans.push((1..).find(|_| budget.second(&second(Probe::Switch, 1, 1000))).unwrap());
         }
         assert_eq!(spans, [5, 10, 20]);
     }
 
     #[test]
     fn a_trap_costs_more_than_its_program() {
-        let runs = |runs| worked("evaluation_entry", runs, 0, 0, 1000);
+        let runs = |runs| worked(Probe::Entry, runs, 0, 1000);
         assert!(!Budget::new(Some(0.15)).second(&runs(100_000)));
         assert!(Budget::new(Some(0.15)).second(&runs(200_000)));
     }
 
     #[test]
-    fn what_neighbours_cost_is_not_the_targets() {
-        for (what, runs, filtered, probe_ms, gives_up) in [
-            ("neighbours alone", 4_000_000, 4_000_000, 200, false),
-            ("neighbours of a slow machine", 4_000_000, 4_000_000, 600, false),
-            ("neighbours beside a reader", 4_200_000, 4_000_000, 340, false),
-            ("a reader beside neighbours", 4_200_000, 4_000_000, 360, true),
-            ("a reader alone", 200_000, 0, 160, true),
-        ] {
-            let mut budget = Budget::new(Some(0.15));
-            assert_eq!(
-                budget.second(&worked("sys_exit", runs, filtered, probe_ms, 1000)),
-                gives_up,
-                "{what}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_a_neighbours_run_takes_is_learned_where_there_are_no_others() {
-        let mut budget = Budget::new(Some(0.15));
-        // 100 ns each: twice of what is assumed, and still none of the target's time.
-        assert!(!budget.glance(&worked("sys_exit", 1_000_000, 999_000, 100, 1000)));
-        assert!(!budget.second(&worked("sys_exit", 4_100_000, 4_000_000, 540, 1000)));
-        assert!(budget.second(&worked("sys_exit", 4_100_000, 4_000_000, 560, 1000)));
-    }
-
-    #[test]
     fn an_idle_target_is_not_slowed_by_little() {
-        assert!(!Budget::new(Some(0.15)).second(&second("sched_switch", 10, 5)));
-        assert!(!Budget::new(None).second(&second("sched_switch", 900, 1000)));
+        assert!(!Budget::new(Some(0.15)).second(&second(Probe::Switch, 10, 5)));
+        assert!(!Budget::new(None).second(&second(Probe::Switch, 900, 1000)));
     }
 }

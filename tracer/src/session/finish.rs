@@ -1,8 +1,9 @@
 //! The report of a finished run, put together from its sections.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
-use tracer_common::counters::Counters;
+use tracer_common::counters::{Counters, Probe};
 
 use super::Options;
 use super::collector::Collector;
@@ -10,7 +11,7 @@ use super::relay::Relay;
 use super::roots::Root;
 use super::run::Begin;
 use crate::analysis::{Window, findings};
-use crate::attach::{Cost, ProgramCost};
+use crate::attach::{Cost, total};
 use crate::clock::own_usage;
 use crate::event::Nanos;
 use crate::report::{
@@ -24,8 +25,8 @@ pub struct Ending {
     pub ended: Ended,
     /// When, in nanoseconds of `CLOCK_MONOTONIC`.
     pub end_ns: Nanos,
-    /// What became of the hits.
-    pub counters: Counters,
+    /// What became of each probe's hits.
+    pub counters: Vec<(Probe, Counters)>,
     /// What the probes cost.
     pub cost: Cost,
     /// How long entries of the evaluation function were counted.
@@ -51,6 +52,7 @@ pub fn assemble(
         entries_covered_ns: u64::try_from(ending.covered.as_nanos()).unwrap_or(u64::MAX),
     };
     let records = collector.records();
+    let counted = total(&ending.counters);
     let sections = collector.analysis.finish(&collector.names.symbols, &window);
     let mut report = Report {
         tracer: TracerInfo { version: env!("CARGO_PKG_VERSION").to_owned() },
@@ -69,14 +71,14 @@ pub fn assemble(
         quality: Quality {
             samples: sections.samples,
             records: Records {
-                tried: ending.counters.records_tried,
+                tried: counted.records_tried,
                 decoded: records.decoded,
                 corrupt: records.corrupt,
-                lost: ending.counters.records_lost,
+                lost: counted.records_lost,
             },
-            ..quality(&ending.counters, &ending.cost)
+            ..quality(&counted, &ending.cost)
         },
-        overhead: overhead(ending.cost, begin.attach_ns, ending.shed, ending.reads_covered),
+        overhead: overhead(begin.attach_ns, ending),
         switches: sections.switches,
         gil: sections.gil,
         reads: sections.reads,
@@ -138,20 +140,33 @@ fn quality(counters: &Counters, cost: &Cost) -> Quality {
     }
 }
 
-fn program_time(program: ProgramCost) -> ProgramTime {
-    ProgramTime { name: program.name, runs: program.runs, run_ns: program.run_ns }
+/// Run times of the probes, the costliest first.
+fn programs(probes: &[(Probe, Counters)]) -> Vec<ProgramTime> {
+    let hit = probes.iter().filter(|(_, counters)| counters.hits > 0);
+    let mut programs: Vec<_> = hit
+        .map(|(probe, Counters { hits, time, .. })| ProgramTime {
+            name: probe.name().to_owned(),
+            runs: *hits,
+            run_ns: time.filtered_ns + time.own_ns,
+        })
+        .collect();
+    programs.sort_by_key(|program| Reverse(program.run_ns));
+    programs
 }
 
-fn overhead(cost: Cost, attach_ns: Nanos, shed: Vec<Shed>, reads_covered: Option<Duration>) -> Overhead {
+fn overhead(attach_ns: Nanos, ending: Ending) -> Overhead {
     let (tracer_cpu_ns, tracer_peak_rss_bytes) = own_usage();
+    let programs = programs(&ending.counters);
     Overhead {
-        bpf_ns: cost.run_ns(),
-        programs: cost.programs.into_iter().map(program_time).collect(),
+        bpf_ns: programs.iter().map(|program| program.run_ns).sum(),
+        programs,
         tracer_cpu_ns,
         tracer_peak_rss_bytes,
-        map_bytes: cost.map_bytes,
+        map_bytes: ending.cost.map_bytes,
         attach_ns,
-        shed: shed.into_iter().collect(),
-        reads_covered_ns: reads_covered.map(|covered| u64::try_from(covered.as_nanos()).unwrap_or(u64::MAX)),
+        shed: ending.shed.into_iter().collect(),
+        reads_covered_ns: ending
+            .reads_covered
+            .map(|covered| u64::try_from(covered.as_nanos()).unwrap_or(u64::MAX)),
     }
 }

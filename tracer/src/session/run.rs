@@ -22,7 +22,7 @@ use super::senders::Senders;
 use super::tasks::Tasks;
 use super::window::{self, KernelCounters};
 use super::{Finished, Options, Watch, asleep, pthreads};
-use crate::attach::{Aggregates, Cost, Error, Ledger, Loops, Probes, RunTime, unfinished};
+use crate::attach::{Aggregates, Cost, Error, Ledger, Loops, Probes, total, unfinished};
 use crate::clock::{monotonic_ns, utc_now};
 use crate::event::{self, Event, Nanos, Pid};
 use crate::report::Ended;
@@ -69,7 +69,6 @@ pub struct Run<'a> {
     calls: PartTime,
     /// `None` where reads are not asked for.
     reads: Option<PartTime>,
-    _run_time: RunTime,
 }
 
 /// When the window began.
@@ -97,7 +96,6 @@ impl<'a> Run<'a> {
         let collectors = wants_pauses.then(|| Collectors::of(&mut probes)).transpose()?;
         let sees_turns = probes.plan().sections.has(Section::Reads);
         let tasks = sees_turns.then(|| Loops::of(&mut probes)).transpose()?.map(Tasks::of);
-        let run_time = RunTime::count();
         probes.attach()?;
         probes.count_entries(roots.iter().filter_map(place_of_entry))?;
         for root in roots {
@@ -118,7 +116,6 @@ impl<'a> Run<'a> {
             quarter: (Instant::now(), Spent::default()),
             calls: PartTime::new(probes.counts_entries()),
             reads: probes.watches_reads().then(|| PartTime::new(true)),
-            _run_time: run_time,
             options,
             roots,
             probes,
@@ -273,7 +270,7 @@ impl<'a> Run<'a> {
     fn found_python(&mut self, process: &Process, interpreter: Arc<Interpreter>) -> Result<(), Error> {
         // The exec gave it a new address space; a process that is gone is told by its exit.
         if let Some(target) = self.probes.target(process.pid)? {
-            self.probes.trace(process.pid, &known(&interpreter, target.space, self.options.follow))?;
+            self.probes.tell(process.pid, &known(&interpreter, target.space, self.options.follow))?;
             self.collector.looked(process, Some((target.space, interpreter)));
         }
         Ok(())
@@ -282,7 +279,7 @@ impl<'a> Run<'a> {
     /// A traced process has become something else.
     fn found_other(&mut self, pid: Pid) -> Result<(), Error> {
         let Some(target) = self.probes.target(pid)? else { return Ok(()) };
-        self.probes.trace(pid, &Target { flags: target.flags | flag::NOT_PYTHON, ..target })?;
+        self.probes.tell(pid, &Target { flags: target.flags | flag::NOT_PYTHON, ..target })?;
         if let Ok(process) = Process::open(pid) {
             self.collector.looked(&process, None);
         }
@@ -305,7 +302,7 @@ impl<'a> Run<'a> {
         }
         self.collector.refresh_grown_up(second.at_ns, nanos(SECOND));
         self.weigh_collections(collections, &second);
-        let lost = self.ledger.total().lost();
+        let lost = total(&self.ledger.by_probe()).lost();
         let events = self.collector.listener.events;
         self.collector.listener.watch.progress(Duration::from_nanos(second.at_ns), events, lost);
         Ok(())
@@ -359,7 +356,7 @@ impl<'a> Run<'a> {
         let ending = Ending {
             ended,
             end_ns,
-            counters: self.ledger.total(),
+            counters: self.ledger.by_probe(),
             cost: Cost::of(&self.probes),
             covered: self.calls.watched(stopped),
             reads_covered: self.reads.map(|reads| reads.watched(stopped)),

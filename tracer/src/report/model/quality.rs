@@ -62,8 +62,8 @@ pub struct Samples {
 /// What tracing cost.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Overhead {
-    /// Run time of all BPF programs, where the kernel counts it.
-    pub bpf_ns: Option<u64>,
+    /// Run time of all probes, for whatever process: estimated from one run in 16.
+    pub bpf_ns: u64,
     /// Run time of each, the costliest first.
     pub programs: Vec<ProgramTime>,
     /// CPU time of `tracer` itself.
@@ -81,7 +81,7 @@ pub struct Overhead {
     pub reads_covered_ns: Option<u64>,
 }
 
-/// Run time of one BPF program.
+/// Run time of one probe.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProgramTime {
     /// Its name.

@@ -19,7 +19,7 @@ pub fn write(page: &mut Page, report: &Report) {
 
 fn times(overhead: &Overhead, run_ns: u64) -> String {
     let share = |ns| format!("{} ({} of one CPU)", duration(ns), percent(ns, run_ns));
-    let probes = overhead.bpf_ns.map_or_else(|| "-".to_owned(), share);
+    let probes = share(overhead.bpf_ns);
     format!("probes {probes}, tracer {}", share(overhead.tracer_cpu_ns))
 }
 

@@ -2,31 +2,19 @@
 
 use std::time::Instant;
 
-use tracer_common::counters::Probe;
+use tracer_common::counters::{Counters, Probe};
 
 use super::super::budget::{Detail, Second, Work};
 use super::super::window;
 use super::{Run, nanos, place_of_entry};
-use crate::attach::{Error, ProgramCost};
+use crate::attach::Error;
 use crate::clock::monotonic_ns;
 use crate::event::Nanos;
-
-/// Programs that all processes of the machine run into, and where their runs are counted.
-const COMMON: [(&str, Probe); 6] = [
-    ("sched_switch", Probe::Switch),
-    ("sched_waking", Probe::Waking),
-    ("sched_wakeup", Probe::Wakeup),
-    ("sys_exit", Probe::Syscall),
-    ("signal_generate", Probe::SignalGenerate),
-    ("sample", Probe::Sample),
-];
 
 /// Time spent so far.
 #[derive(Default)]
 pub struct Spent {
-    programs: Vec<ProgramCost>,
-    /// Runs that found nothing of ours, of the probes by name.
-    filtered: Vec<(&'static str, u64)>,
+    probes: Vec<(Probe, Counters)>,
     target_ns: Nanos,
     /// Garbage collections that were seen one by one.
     pub(super) collections: u64,
@@ -66,12 +54,16 @@ impl Run<'_> {
     }
 
     pub(super) fn since(&self, began: Instant, before: &Spent, now: &Spent) -> Second {
-        let filtered = |of: &Spent, name: &str| {
-            of.filtered.iter().find(|(probe, _)| *probe == name).map_or(0, |(_, runs)| *runs)
-        };
-        let probes = ProgramCost::since(&now.programs, &before.programs)
-            .into_iter()
-            .map(|cost| Work { filtered: filtered(now, &cost.name) - filtered(before, &cost.name), cost });
+        let probes = now.probes.iter().map(|&(probe, counters)| {
+            let runs = |counters: &Counters| counters.hits - counters.filtered;
+            let before = before.probes.iter().find(|(other, _)| *other == probe);
+            let before = before.map_or_else(Counters::default, |(_, counters)| *counters);
+            Work {
+                probe,
+                runs: runs(&counters) - runs(&before),
+                run_ns: counters.time.own_ns - before.time.own_ns,
+            }
+        });
         Second {
             at_ns: monotonic_ns() - self.begin.start_ns,
             wall_ns: nanos(began.elapsed()),
@@ -91,8 +83,6 @@ impl Run<'_> {
     pub(super) fn spent(&self) -> Spent {
         let target_ns = self.collector.pids().filter_map(window::cpu_ns).sum();
         let collections = self.ledger.of_probe(Probe::GcEnd).hits;
-        let filtered = COMMON.map(|(name, probe)| (name, self.ledger.of_probe(probe).filtered));
-        let programs = ProgramCost::of_all(&self.probes);
-        Spent { programs, filtered: filtered.into(), target_ns, collections }
+        Spent { probes: self.ledger.by_probe(), target_ns, collections }
     }
 }
