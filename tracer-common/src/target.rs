@@ -27,5 +27,16 @@ pub mod flag {
     pub const FOLLOW: u32 = 4;
 }
 
+/// Numbers that a process can have.
+/// <https://github.com/torvalds/linux/blob/v6.12/include/linux/threads.h#L34>
+pub const NUMBERS: u32 = 4 << 20;
+
+/// Word and bit of a process in the set of those that are traced.
+#[inline(always)]
+#[must_use]
+pub const fn place(pid: u32) -> (u32, u64) {
+    (pid / u64::BITS, 1 << (pid % u64::BITS))
+}
+
 sized!(Target = 144);
 pod!(Target);

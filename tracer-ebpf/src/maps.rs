@@ -13,7 +13,7 @@ use tracer_common::handler::{Check, Place};
 use tracer_common::sample::{EntryKey, SampleKey};
 use tracer_common::switch::{SwitchKey, SwitchValue, Thread};
 use tracer_common::syscall::{ReadKey, ReadValue, SizeKey};
-use tracer_common::target::Target;
+use tracer_common::target::{NUMBERS, Target};
 use tracer_common::turn::Loop;
 use tracer_common::wakeup::WakeKey;
 
@@ -31,6 +31,11 @@ pub static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(Probe
 /// Traced processes: as many as a busy pre-forking server has, times ten.
 #[map]
 pub static TARGETS: HashMap<u32, Target> = HashMap::with_max_entries(8192, 0);
+
+/// A bit for each number that a process can have (`PID_MAX_LIMIT`), set for those in [`TARGETS`]: most runs are for
+/// processes that are not traced, and a hash map would take them longer than all else.
+#[map]
+pub static TRACED: Array<u64> = Array::with_max_entries(NUMBERS / u64::BITS, 0);
 
 /// Descendants of targets that lived before the window. They are not traced: what ends them, and how they end, is all
 /// that is told of them. As many as a busy server has, times four.

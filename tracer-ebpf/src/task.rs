@@ -1,15 +1,17 @@
 //! The only reader of `struct task_struct`.
 
+use core::arch::asm;
+
 use aya_ebpf::bindings::{pt_regs, task_struct};
 use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_task_pt_regs};
 use tracer_common::control::Control;
-use tracer_common::target::Target;
+use tracer_common::target::{Target, place};
 use tracer_common::task::TaskId;
 use tracer_common::wakeup::EXIT;
 
 use crate::config::{HAS_RDONLY_CAST, TASK_TYPE};
 use crate::kernel::{self, Typed, cast, copied, field};
-use crate::maps::{ELDERS, TARGETS};
+use crate::maps::{ELDERS, TARGETS, TRACED};
 use crate::number;
 
 /// Places in `signal_struct.pids`: <https://github.com/torvalds/linux/blob/v6.12/include/linux/pid_types.h#L5>
@@ -285,11 +287,35 @@ impl Task {
 /// How a process is traced, if it is.
 #[inline(always)]
 pub fn target(pid: u32) -> Option<&'static Target> {
-    if pid == 0 {
-        return None; // the idle task
+    let (word, bit) = place(pid);
+    if TRACED.get(word)? & bit == 0 {
+        return None;
     }
     // SAFETY: entries are preallocated, so that the memory outlives this program's run.
     TARGETS.get_ptr(pid).map(|target| unsafe { &*target })
+}
+
+/// Traces one more process.
+#[inline(always)]
+pub fn trace(pid: u32, target: &Target) -> Result<(), i32> {
+    TARGETS.insert(pid, target, 0)?;
+    let (word, bit) = place(pid);
+    if let Some(word) = TRACED.get_ptr_mut(word) {
+        // SAFETY: an aligned word of a map's value, which other CPUs change too.
+        unsafe { asm!("lock *(u64 *)({0} + 0) |= {1}", in(reg) word, in(reg) bit) };
+    }
+    Ok(())
+}
+
+/// Forgets one that has ended.
+#[inline(always)]
+pub fn forget(pid: u32) {
+    let (word, bit) = place(pid);
+    if let Some(word) = TRACED.get_ptr_mut(word) {
+        // SAFETY: as above.
+        unsafe { asm!("lock *(u64 *)({0} + 0) &= {1}", in(reg) word, in(reg) !bit) };
+    }
+    let _ = TARGETS.remove(pid);
 }
 
 /// Registers at the entry into the kernel.

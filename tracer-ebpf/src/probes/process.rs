@@ -14,7 +14,7 @@ use crate::emit::{Outcome, counted, header, now, send, send_urgent};
 use crate::kernel::{self, Typed, copied, field};
 use crate::maps::{ELDERS, SENDERS, TARGETS, THREADS};
 use crate::python::walk;
-use crate::task::{Registers, Task};
+use crate::task::{Registers, Task, forget, trace};
 use crate::thread::fresh;
 use crate::user;
 
@@ -37,7 +37,7 @@ pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
         // The child shares its parent's memory, or has a copy of it: what is known of the parent's interpreter holds.
         if followed
             && !is_thread
-            && let Err(error) = TARGETS.insert(child.pid(), target, 0)
+            && let Err(error) = trace(child.pid(), target)
         {
             return Outcome::refused(error);
         }
@@ -216,7 +216,7 @@ pub fn sched_process_free(ctx: BtfTracePointContext) -> i32 {
         if task.tid() != pid || (task.target().is_none() && !task.is_elder()) {
             return Outcome::FILTERED;
         }
-        let _ = TARGETS.remove(pid);
+        forget(pid);
         let _ = ELDERS.remove(pid);
         send::<Free>(|event| {
             // SAFETY: the entry has room for one event.

@@ -13,7 +13,7 @@ use aya::{Ebpf, EbpfLoader};
 use tracer_common::control::Control;
 use tracer_common::gil::Pthread;
 use tracer_common::switch::{SwitchKey, Thread};
-use tracer_common::target::Target;
+use tracer_common::target::{Target, place};
 
 use super::error::Error;
 use super::ids::{Ids, numbers_of};
@@ -29,6 +29,8 @@ use crate::target::namespace;
 
 /// The hook of reads.
 pub(super) const READS: &str = "sys_exit";
+/// What cannot be done when a map refuses a process.
+const TRACE: &str = "trace another process";
 /// `BPF_NOEXIST`
 const NO_EXIST: u64 = 1;
 
@@ -39,6 +41,8 @@ pub struct Probes {
     control: Array<MapData, Control>,
     state: Control,
     targets: HashMap<MapData, u32, Target>,
+    /// The set of the same processes.
+    traced: Array<MapData, u64>,
     elders: HashMap<MapData, u32, u32>,
     pub(super) threads: HashMap<MapData, u32, Thread>,
     pthreads: HashMap<MapData, Pthread, u32>,
@@ -73,6 +77,7 @@ impl Probes {
         Ok(Self {
             control,
             targets: take(&mut ebpf, "TARGETS", HashMap::try_from)?,
+            traced: take(&mut ebpf, "TRACED", Array::try_from)?,
             elders: take(&mut ebpf, "ELDERS", HashMap::try_from)?,
             threads: take(&mut ebpf, "THREADS", HashMap::try_from)?,
             pthreads: take(&mut ebpf, "PTHREADS", HashMap::try_from)?,
@@ -184,13 +189,25 @@ impl Probes {
         self.reads.is_some()
     }
 
-    /// Traces a process, or tells what is known of it now. One that has ended is told by its exit.
+    /// Traces a process, from [`Probes::start`] on: later, the probes themselves change who is traced.
     ///
     /// # Errors
     /// When the table is full.
     pub fn trace(&mut self, pid: Pid, target: &Target) -> Result<(), Error> {
-        let Some(pid) = self.kernel_id(pid)? else { return Ok(()) };
-        self.targets.insert(pid, target, 0).map_err(|error| Error::of("trace another process", &error))
+        let Some(id) = self.kernel_id(pid)? else { return Ok(()) };
+        self.tell(pid, target)?;
+        let (word, bit) = place(id);
+        let known = self.traced.get(&word, 0).map_err(|error| Error::of(TRACE, &error))?;
+        self.traced.set(word, known | bit, 0).map_err(|error| Error::of(TRACE, &error))
+    }
+
+    /// Tells what is known now of a process that is traced. One that has ended is told by its exit.
+    ///
+    /// # Errors
+    /// When the table is full.
+    pub fn tell(&mut self, pid: Pid, target: &Target) -> Result<(), Error> {
+        let Some(id) = self.kernel_id(pid)? else { return Ok(()) };
+        self.targets.insert(id, target, 0).map_err(|error| Error::of(TRACE, &error))
     }
 
     /// Tells how a process ends that is not traced; whether that is so: it may be traced, or have ended.
