@@ -4,8 +4,8 @@
 //! the pages, are loads: an unmapped one reads as 0. A page that moves at this very moment may be read where it was, as
 //! it was. Whatever is not found here, the helper is asked for.
 
-use crate::config::{HAS_RDONLY_CAST, WORD_TYPE};
-use crate::kernel::{self, cast};
+use crate::config::HAS_RDONLY_CAST;
+use crate::kernel::{self, load_cast, word};
 use crate::maps::CONTROL;
 use crate::task::Task;
 
@@ -23,21 +23,47 @@ const USER_END: [u64; 2] = [1 << 47, 1 << 56];
 /// <https://github.com/torvalds/linux/blob/v6.12/Documentation/arch/x86/x86_64/mm.rst>
 pub const FOUR_LEVELS: u64 = 0xffff_8000_0000_0000;
 
-/// Where the kernel has `bytes` of the current process's memory, if they are in one resident page; else 0.
-#[inline(always)]
-pub fn resident(address: u64, bytes: u64) -> u64 {
-    if HAS_RDONLY_CAST.load() == 0 || (address & (PAGE - 1)) + bytes > PAGE {
-        return 0;
-    }
-    let base = CONTROL.get(0).map_or(0, |control| control.direct_map);
-    if base == 0 { 0 } else { translate(base, address) }
+/// The memory of the process that runs now, by its page tables.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Memory {
+    /// Where the kernel's mapping begins; 0 where that is not known.
+    base: u64,
+    /// Address of the topmost table.
+    tables: u64,
 }
 
-/// Where a mapping of all memory that begins at `base` has a byte of the current process; 0 where it is not resident. A
-/// global function, see [`crate::python::walk`].
+impl Memory {
+    /// Of the current process.
+    #[inline(always)]
+    pub fn current() -> Self {
+        if HAS_RDONLY_CAST.load() == 0 {
+            return Self { base: 0, tables: 0 };
+        }
+        Self::mapped_from(CONTROL.get(0).map_or(0, |control| control.direct_map))
+    }
+
+    /// Likewise, if the kernel's mapping begins there.
+    #[inline(always)]
+    pub fn mapped_from(base: u64) -> Self {
+        Self { base, tables: if base == 0 { 0 } else { tables(Task::current()) } }
+    }
+
+    /// Where the kernel has `bytes` of it, if they are in one resident page; else 0.
+    #[inline(always)]
+    pub fn resident(self, address: u64, bytes: u64) -> u64 {
+        if HAS_RDONLY_CAST.load() == 0 || self.base == 0 || (address & (PAGE - 1)) + bytes > PAGE {
+            return 0;
+        }
+        translate(self.base, self.tables, address)
+    }
+}
+
+/// Where a mapping of all memory that begins at `base` has a byte of the process with these page tables; 0 where it is
+/// not resident. A global function, see [`crate::python::walk`]: inlined, it would take the verifier three times as long.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn translate(base: u64, address: u64) -> u64 {
+extern "C" fn translate(base: u64, tables: u64, address: u64) -> u64 {
     if HAS_RDONLY_CAST.load() == 0 {
         return 0;
     }
@@ -45,38 +71,54 @@ pub extern "C" fn translate(base: u64, address: u64) -> u64 {
     if address >= USER_END[usize::from(!four_levels)] {
         return 0;
     }
-    let mut table = tables(Task::current());
-    for shift in [48, 39, 30, 21, 12] {
-        if shift == 48 && four_levels {
-            continue;
-        }
-        // SAFETY: `HAS_RDONLY_CAST`.
-        let entry = unsafe { load(table + (address >> shift & 511) * 8) };
-        if entry & PRESENT == 0 {
+    // Level by level, since the compiler makes a loop over them one that looks the shifts up.
+    let mut table = tables;
+    if !four_levels {
+        let upper = entry(table, address >> 48);
+        if upper & PRESENT == 0 {
             return 0;
         }
-        if shift == 12 || (shift <= 30 && entry & HUGE != 0) {
-            let inside = (1 << shift) - 1;
-            return base + (entry & ADDRESS & !inside) + (address & inside);
-        }
-        table = base + (entry & ADDRESS);
+        table = base + (upper & ADDRESS);
     }
-    0
+    let upper = entry(table, address >> 39);
+    if upper & PRESENT == 0 {
+        return 0;
+    }
+    let gigabyte = entry(base + (upper & ADDRESS), address >> 30);
+    if gigabyte & PRESENT == 0 {
+        return 0;
+    }
+    if gigabyte & HUGE != 0 {
+        return base + byte(gigabyte, address, 30);
+    }
+    let large = entry(base + (gigabyte & ADDRESS), address >> 21);
+    if large & PRESENT == 0 {
+        return 0;
+    }
+    if large & HUGE != 0 {
+        return base + byte(large, address, 21);
+    }
+    let page = entry(base + (large & ADDRESS), address >> 12);
+    if page & PRESENT == 0 { 0 } else { base + byte(page, address, 12) }
+}
+
+/// An entry of a page table.
+#[inline(always)]
+fn entry(table: u64, index: u64) -> u64 {
+    // SAFETY: who calls this has looked at `HAS_RDONLY_CAST`.
+    unsafe { load_cast(table + (index & 511) * 8) }
+}
+
+/// Physical address of a byte in the page of so many bits that an entry names.
+#[inline(always)]
+fn byte(entry: u64, address: u64, bits: u32) -> u64 {
+    let inside = (1 << bits) - 1;
+    (entry & ADDRESS & !inside) + (address & inside)
 }
 
 /// Address of a task's topmost page table.
 #[inline(always)]
 pub fn tables(task: Task) -> u64 {
-    // SAFETY: `mm` is typed; the pointer, seen as a word, is a number to the verifier.
-    unsafe { load(task.memory() as u64 + u64::from(kernel::MM_PGD.load())) }
-}
-
-/// A word at an address of the kernel; 0 where nothing is mapped.
-///
-/// # Safety
-/// Only with `HAS_RDONLY_CAST`.
-#[inline(always)]
-pub unsafe fn load(address: u64) -> u64 {
-    // SAFETY: the caller's; the loader has checked that the type begins with a word.
-    unsafe { core::ptr::read_volatile(cast(address, &WORD_TYPE).cast()) }
+    // By a plain load, the pointer is a number to the verifier.
+    word(task.memory() as u64, &kernel::MM_PGD)
 }

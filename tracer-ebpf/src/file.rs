@@ -11,7 +11,7 @@ use tracer_common::hash::file_id;
 
 use crate::config::{HAS_RDONLY_CAST, KIOCB_TYPE};
 use crate::emit::{header, now, send_record};
-use crate::kernel::{self, Typed, cast, copied, field, word};
+use crate::kernel::{self, Typed, cast, copied, field, load, word};
 use crate::maps::{SEEN, SEEN_FILES};
 use crate::scratch::{self, Scratch};
 use crate::task::Task;
@@ -66,7 +66,7 @@ pub extern "C" fn opened(probe: u32, descriptor: u32) -> u64 {
 /// The `struct file` that a descriptor means, and no more.
 #[inline(always)]
 pub fn address(task: Task, descriptor: u32) -> Option<u64> {
-    copied(slot(task, descriptor)?).filter(|&file| file != 0)
+    Some(load(slot(task, descriptor)?)).filter(|&file| file != 0)
 }
 
 #[inline(always)]
@@ -118,7 +118,7 @@ fn typed(slot: u64) -> Option<Opened> {
 /// By copies, before 6.2.
 #[inline(always)]
 fn untyped(slot: u64) -> Option<Opened> {
-    let file = copied::<u64>(slot).filter(|&file| file != 0)?;
+    let file = Some(load(slot)).filter(|&file| file != 0)?;
     let inode = word(file, &kernel::FILE_INODE);
     let super_block = word(inode, &kernel::INODE_SB);
     let (number, device) = (word(inode, &kernel::INODE_INO), word(super_block, &kernel::SB_DEV) as u32);

@@ -11,6 +11,7 @@ use tracer_common::switch::{Thread, flag};
 use tracer_common::target::Target;
 use tracer_common::wakeup::FUTEX;
 
+use crate::direct::Memory;
 use crate::emit::{Outcome, add, row};
 use crate::maps::{HOLDS, PTHREADS, QUEUES, THREADS};
 use crate::python::leaf_of_state;
@@ -33,7 +34,7 @@ pub extern "C" fn gil_at_leave(now: u64, slice: u32) -> u32 {
         return Outcome::AGGREGATED.0;
     }
     introduce(task, thread);
-    let holder = holder(&scratch.target.python);
+    let holder = holder(&scratch.target.python, scratch.memory);
     let is_own = holder.pthread == thread.pthread;
     if is_own {
         raise(&mut scratch.switch.flags, flag::HOLDS_GIL);
@@ -90,13 +91,13 @@ struct Holding {
 /// Whoever gives it up stays the last holder.
 /// <https://github.com/python/cpython/blob/v3.12.0/Python/ceval_gil.c#L229>
 #[inline(always)]
-fn holder(python: &Python) -> Holding {
+fn holder(python: &Python, memory: Memory) -> Holding {
     let nobody = Holding { state: 0, pthread: 0 };
     if user::read::<i32>(python.gil_locked) != Some(1) {
         return nobody;
     }
-    let Some(state) = user::word(python.gil_holder) else { return nobody };
-    let pthread = user::word(state + u64::from(python.layout.thread_id)).unwrap_or(0);
+    let Some(state) = user::word(memory, python.gil_holder) else { return nobody };
+    let pthread = user::word(memory, state + u64::from(python.layout.thread_id)).unwrap_or(0);
     Holding { state, pthread }
 }
 

@@ -6,7 +6,7 @@ use core::mem::MaybeUninit;
 use aya_ebpf::Global;
 use aya_ebpf::helpers::generated::{bpf_get_current_task, bpf_probe_read_kernel};
 
-use crate::config::{CFS_RQ_RQ, RQ_PREEMPT_COUNT, TASK_CFS_RQ};
+use crate::config::{CFS_RQ_RQ, HAS_RDONLY_CAST, RQ_PREEMPT_COUNT, TASK_CFS_RQ, WORD_TYPE};
 
 macro_rules! declare {
     ($($name:ident = $struct:ident . $path:literal;)*) => { $(
@@ -43,10 +43,36 @@ pub fn copied<T: Copy>(address: u64) -> Option<T> {
     (failed == 0).then(|| unsafe { value.assume_init() })
 }
 
-/// Copies a field of a struct at a plain address; 0 where it is not mapped.
+/// A word at a plain address; 0 where nothing is mapped. The helper takes ten times as long as a load.
+#[inline(always)]
+pub fn load(address: u64) -> u64 {
+    if HAS_RDONLY_CAST.load() == 0 {
+        return copied(address).unwrap_or(0);
+    }
+    // SAFETY: as just checked.
+    unsafe { load_cast(address) }
+}
+
+/// The same where a helper is never needed, for programs that have no stack to spare.
+///
+/// # Safety
+/// Only with `HAS_RDONLY_CAST`.
+#[inline(always)]
+pub unsafe fn load_cast(address: u64) -> u64 {
+    // SAFETY: the caller's; the loader has checked that the type begins with a word.
+    unsafe { core::ptr::read_volatile(cast(address, &WORD_TYPE).cast()) }
+}
+
+/// Half a word, likewise.
+#[inline(always)]
+pub fn load_half(address: u64) -> u32 {
+    (load(address & !7) >> (8 * (address & 4))) as u32
+}
+
+/// A field of a struct at a plain address; 0 where nothing is mapped.
 #[inline(always)]
 pub fn word(base: u64, offset: &Global<u32>) -> u64 {
-    copied(base + u64::from(offset.load())).unwrap_or(0)
+    load(base + u64::from(offset.load()))
 }
 
 /// `__preempt_count`, the interrupts that this CPU is in; 0 where it is not known.
@@ -59,7 +85,7 @@ pub fn preempt_count() -> u32 {
     // SAFETY: always there.
     let task = unsafe { bpf_get_current_task() };
     let run_queue = word(word(task, &TASK_CFS_RQ), &CFS_RQ_RQ);
-    copied(run_queue.wrapping_add_signed(i64::from(RQ_PREEMPT_COUNT.load() as i32))).unwrap_or(0)
+    load_half(run_queue.wrapping_add_signed(i64::from(RQ_PREEMPT_COUNT.load() as i32)))
 }
 
 /// A plain address seen as a struct, whose BTF id is `id`, by the kernel function `bpf_rdonly_cast`.

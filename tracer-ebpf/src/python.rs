@@ -14,8 +14,9 @@ use tracer_common::python::{FRAME_BYTES, Frame, Layout, Python, Stack, THREAD_ST
 use tracer_common::target::{self, Target};
 
 use crate::config::DEPTH;
-use crate::direct;
+use crate::direct::Memory;
 use crate::emit::{header, now, send_record};
+use crate::kernel::load_cast;
 use crate::maps::{SEEN, SEEN_STACKS};
 use crate::scratch::{self, BUFFER_BYTES, Scratch};
 use crate::task::Task;
@@ -54,7 +55,7 @@ pub fn walk(probe: Probe, target: &Target) -> Walked {
 pub fn walk_to(probe: Probe, target: &Target, depth: u32) -> Walked {
     const NO_ROOM: Walked = Walked { id: 0, status: status::FAULTED };
     let Some(scratch) = scratch::of_probe(probe) else { return NO_ROOM };
-    scratch.target = *target;
+    scratch.look_at(target);
     let id = walk_current(probe as u32, depth);
     // Looked up anew: the walk wrote to it behind the compiler's back.
     let Some(scratch) = scratch::of_probe(probe) else { return NO_ROOM };
@@ -70,7 +71,7 @@ pub fn walk_to(probe: Probe, target: &Target, depth: u32) -> Walked {
 #[inline(never)]
 extern "C" fn walk_current(probe: u32, depth: u32) -> u64 {
     let Some(scratch) = scratch::of(probe) else { return 0 };
-    let top = match top_frame(&scratch.target, Task::current()) {
+    let top = match top_frame(&scratch.target, scratch.memory) {
         Ok(frame) => frame,
         Err(status) => {
             scratch.walk.status = status;
@@ -200,7 +201,7 @@ fn send_stack(probe: u32, depth: u64) {
 #[inline(always)]
 pub fn leaf(probe: Probe, target: &Target) -> u32 {
     let Some(scratch) = scratch::of_probe(probe) else { return status::FAULTED };
-    scratch.target = *target;
+    scratch.look_at(target);
     leaf_of_current(probe as u32)
 }
 
@@ -209,7 +210,7 @@ pub fn leaf(probe: Probe, target: &Target) -> u32 {
 #[inline(never)]
 extern "C" fn leaf_of_current(probe: u32) -> u32 {
     let Some(scratch) = scratch::of(probe) else { return status::FAULTED };
-    match top_frame(&scratch.target, Task::current()) {
+    match top_frame(&scratch.target, scratch.memory) {
         Ok(frame) => innermost(scratch, frame),
         Err(status) => status,
     }
@@ -220,7 +221,7 @@ extern "C" fn leaf_of_current(probe: u32) -> u32 {
 #[inline(never)]
 pub extern "C" fn leaf_of_state(probe: u32, state: u64) -> u32 {
     let Some(scratch) = scratch::of(probe) else { return status::FAULTED };
-    match top_frame_of(&scratch.target.python.layout, state) {
+    match top_frame_of(&scratch.target.python.layout, scratch.memory, state) {
         Ok(frame) => innermost(scratch, frame),
         Err(status) => status,
     }
@@ -249,41 +250,42 @@ fn innermost(scratch: &mut Scratch, mut at: u64) -> u32 {
 #[inline(always)]
 pub fn frame_at(probe: Probe, target: &Target, address: u64) -> Option<Frame> {
     let scratch = scratch::of_probe(probe)?;
-    scratch.target = *target;
+    scratch.look_at(target);
     read_frame(scratch, address).map(|(frame, _)| frame)
 }
 
 /// Address of the innermost frame of the current thread, 0 when it has none; or why it is not known.
 #[inline(always)]
-fn top_frame(target: &Target, task: Task) -> Result<u64, u32> {
+fn top_frame(target: &Target, memory: Memory) -> Result<u64, u32> {
     if target.flags & target::flag::PYTHON == 0 {
         let no_python = target.flags & target::flag::NOT_PYTHON != 0;
         return Err(if no_python { status::NO_PYTHON_FRAME } else { status::UNRESOLVED });
     }
+    let task = Task::current();
     if task.is_leaving() {
         return Err(status::NO_PYTHON_FRAME);
     }
     let python = &target.python;
-    top_frame_of(&python.layout, thread_state(python, task.fsbase())?)
+    top_frame_of(&python.layout, memory, thread_state(python, memory, task.fsbase())?)
 }
 
 /// Address of the innermost frame of a thread state, 0 when it has none.
 #[inline(always)]
-fn top_frame_of(layout: &Layout, state: u64) -> Result<u64, u32> {
-    let top = user::word(state + u64::from(layout.top_frame)).ok_or(status::FAULTED)?;
+fn top_frame_of(layout: &Layout, memory: Memory, state: u64) -> Result<u64, u32> {
+    let top = user::word(memory, state + u64::from(layout.top_frame)).ok_or(status::FAULTED)?;
     if layout.flags & flag::VIA_CFRAME == 0 || top == 0 {
         return Ok(top);
     }
-    user::word(top + u64::from(layout.cframe_frame)).ok_or(status::FAULTED)
+    user::word(memory, top + u64::from(layout.cframe_frame)).ok_or(status::FAULTED)
 }
 
 /// Address of the current thread's `PyThreadState`, also while another thread holds the GIL.
 #[inline(always)]
-fn thread_state(python: &Python, fsbase: u64) -> Result<u64, u32> {
+fn thread_state(python: &Python, memory: Memory, fsbase: u64) -> Result<u64, u32> {
     if python.thread_state_slot == 0 {
-        return listed_thread_state(python, fsbase);
+        return listed_thread_state(python, memory, fsbase);
     }
-    match user::word(fsbase.wrapping_add_signed(python.thread_state_slot)) {
+    match user::word(memory, fsbase.wrapping_add_signed(python.thread_state_slot)) {
         Some(0) => Err(status::NO_PYTHON_FRAME),
         Some(state) => Ok(state),
         None => Err(status::FAULTED),
@@ -297,23 +299,25 @@ struct Search {
     wanted: u64,
     thread_id: u64,
     next: u64,
+    memory: Memory,
     found: u32,
     faulted: u32,
 }
 
 #[inline(always)]
-fn listed_thread_state(python: &Python, fsbase: u64) -> Result<u64, u32> {
+fn listed_thread_state(python: &Python, memory: Memory, fsbase: u64) -> Result<u64, u32> {
     let layout = &python.layout;
-    let interpreter = user::word(python.interpreters_head).ok_or(status::FAULTED)?;
+    let interpreter = user::word(memory, python.interpreters_head).ok_or(status::FAULTED)?;
     if interpreter == 0 {
         return Err(status::NO_PYTHON_FRAME);
     }
-    let state = user::word(interpreter + u64::from(layout.threads_head)).ok_or(status::FAULTED)?;
+    let state = user::word(memory, interpreter + u64::from(layout.threads_head)).ok_or(status::FAULTED)?;
     let mut search = Search {
         state,
         wanted: fsbase,
         thread_id: u64::from(layout.thread_id),
         next: u64::from(layout.thread_next),
+        memory,
         found: 0,
         faulted: 0,
     };
@@ -333,8 +337,10 @@ unsafe extern "C" fn search_step(_index: u64, context: *mut c_void) -> i64 {
     if search.state == 0 {
         return 1;
     }
-    let (thread, next) =
-        (user::word(search.state + search.thread_id), user::word(search.state + search.next));
+    let (thread, next) = (
+        user::word(search.memory, search.state + search.thread_id),
+        user::word(search.memory, search.state + search.next),
+    );
     let (Some(thread), Some(next)) = (thread, next) else {
         search.faulted = 1;
         return 1;
@@ -359,16 +365,16 @@ fn read_frame(scratch: &mut Scratch, address: u64) -> Option<(Frame, u64)> {
 /// Fetches what the layout wants of one frame; false where that takes a copy.
 #[inline(always)]
 fn fetch_frame(scratch: &mut Scratch, address: u64) -> bool {
-    let Scratch { target, frames, .. } = scratch;
+    let Scratch { target, memory, frames, .. } = scratch;
     let layout = &target.python.layout;
-    let at = direct::resident(address, u64::from(layout.frame_bytes).min(FRAME_BYTES as u64));
+    let at = memory.resident(address, u64::from(layout.frame_bytes).min(FRAME_BYTES as u64));
     if at == 0 {
         return false;
     }
     let mut fetch = |offset: u16| {
         let offset = offset & (FRAME_BYTES as u16 - 8);
         // SAFETY: found there.
-        frames[usize::from(offset >> 3)] = unsafe { direct::load(at + u64::from(offset)) };
+        frames[usize::from(offset >> 3)] = unsafe { load_cast(at + u64::from(offset)) };
     };
     fetch(layout.frame_previous);
     fetch(layout.frame_code);
@@ -433,7 +439,7 @@ fn frame_in_buffer(
     }
     let at = word(layout.frame_instruction & !7);
     let instruction = if layout.flags & flag::COPIES != 0 {
-        in_copy(layout, code, at, word(layout.frame_copy) as u32)
+        in_copy(layout, scratch.memory, code, at, word(layout.frame_copy) as u32)
     } else if layout.flags & flag::INDEX == 0 {
         at.wrapping_sub(code) as i32
     } else {
@@ -446,12 +452,12 @@ fn frame_in_buffer(
 /// in the code object; -1 where the copy is not resident.
 /// <https://github.com/python/cpython/blob/v3.14.0/Include/cpython/code.h> (`_PyCodeArray`)
 #[inline(always)]
-fn in_copy(layout: &Layout, code: u64, instruction: u64, copy: u32) -> i32 {
+fn in_copy(layout: &Layout, memory: Memory, code: u64, instruction: u64, copy: u32) -> i32 {
     if copy == 0 {
         return instruction.wrapping_sub(code) as i32;
     }
-    let copies = user::word(code + u64::from(layout.code_copies)).unwrap_or(0);
-    match user::word(copies + 8 + 8 * u64::from(copy)) {
+    let copies = user::word(memory, code + u64::from(layout.code_copies)).unwrap_or(0);
+    match user::word(memory, copies + 8 + 8 * u64::from(copy)) {
         Some(bytecode) => instruction.wrapping_sub(bytecode).wrapping_add(layout.code_bytecode.into()) as i32,
         None => -1,
     }

@@ -7,6 +7,7 @@ use tracer_common::switch::{SwitchKey, SwitchValue};
 use tracer_common::syscall::{ReadKey, ReadValue};
 use tracer_common::target::Target;
 
+use crate::direct::Memory;
 use crate::file::{Climb, Opened};
 use crate::maps::SCRATCH;
 use crate::python::{Memo, Walk};
@@ -22,6 +23,8 @@ pub const BUFFER_BYTES: usize = 1024;
 pub struct Scratch {
     /// The process that is looked at: a copy, so that the walk and its steps need not look it up again.
     pub target: Target,
+    /// Its memory.
+    pub memory: Memory,
     /// The frame being read, and what lies before it.
     pub frames: [u64; BUFFER_BYTES / 8],
     /// The part of a code object that tells it from others.
@@ -53,10 +56,23 @@ pub struct Scratch {
     pub arrived: u32,
     /// The row of a read, kept here for the same reason.
     pub read: ReadKey,
+    /// The thread that `read` is of, once that is whole, if there is a GIL that it may wait for; else 0.
+    pub reader: u32,
+    /// Fills the struct up to its alignment.
+    pub pad: u32,
     /// 1 while a program that may be preempted uses this room.
     pub busy: u64,
     /// Never written: a new row's value, too wide for the stack.
     pub no_reads: ReadValue,
+}
+
+impl Scratch {
+    /// The walk is to look at the current process, which is traced so.
+    #[inline(always)]
+    pub fn look_at(&mut self, target: &Target) {
+        self.target = *target;
+        self.memory = Memory::current();
+    }
 }
 
 /// The room of a probe that has one.

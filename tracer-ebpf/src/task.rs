@@ -10,7 +10,7 @@ use tracer_common::task::TaskId;
 use tracer_common::wakeup::EXIT;
 
 use crate::config::{HAS_RDONLY_CAST, TASK_TYPE};
-use crate::kernel::{self, Typed, cast, copied, field};
+use crate::kernel::{self, Typed, cast, field, load};
 use crate::maps::{ELDERS, TARGETS, TRACED};
 use crate::number;
 
@@ -168,7 +168,7 @@ impl Task {
     fn shared_id(self, which: u64, control: &Control) -> u32 {
         // SAFETY: typed, and `signal` is.
         let signal: u64 = unsafe { field(self.reach(), &kernel::TASK_SIGNAL) };
-        let ids = copied::<u64>(signal + u64::from(kernel::SIGNAL_PIDS.load()) + 8 * which).unwrap_or(0);
+        let ids = load(signal + u64::from(kernel::SIGNAL_PIDS.load()) + 8 * which);
         number::Namespace::of_tracer(control).number_in(ids)
     }
 

@@ -5,7 +5,8 @@ use core::mem::MaybeUninit;
 
 use aya_ebpf::helpers::generated::bpf_probe_read_user;
 
-use crate::direct;
+use crate::direct::Memory;
+use crate::kernel::load_cast;
 
 /// Copies a value; `None` where the page is not resident.
 #[inline(always)]
@@ -20,11 +21,11 @@ pub fn read<T: Copy>(address: u64) -> Option<T> {
 
 /// A word; `None` where its page is not resident.
 #[inline(always)]
-pub fn word(address: u64) -> Option<u64> {
-    match direct::resident(address, 8) {
+pub fn word(memory: Memory, address: u64) -> Option<u64> {
+    match memory.resident(address, 8) {
         0 => read(address),
         // SAFETY: found there.
-        at => Some(unsafe { direct::load(at) }),
+        at => Some(unsafe { load_cast(at) }),
     }
 }
 

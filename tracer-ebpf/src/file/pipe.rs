@@ -1,6 +1,6 @@
 //! The only reader of `struct pipe_inode_info`: what has been written to a pipe so far.
 
-use crate::kernel::{self, copied, word};
+use crate::kernel::{self, load_half, word};
 
 /// `sizeof(struct pipe_buffer)`.
 /// <https://github.com/torvalds/linux/blob/v6.12/include/linux/pipe_fs_i.h#L26>
@@ -21,7 +21,7 @@ pub extern "C" fn written(file: u64) -> u64 {
     let slots = word(pipe, &kernel::PIPE_SLOTS) as u32;
     let last = u64::from(head.wrapping_sub(1) & slots.wrapping_sub(1));
     let buffer = word(pipe, &kernel::PIPE_BUFFERS) + BUFFER_BYTES * last;
-    let length = |offset: u32| copied::<u32>(buffer + u64::from(offset)).unwrap_or(0);
+    let length = |offset: u32| load_half(buffer + u64::from(offset));
     let end = length(kernel::PIPE_BUFFER_OFFSET.load()) + length(kernel::PIPE_BUFFER_LENGTH.load());
     // A writer that waits for room goes on once a slot is free.
     let full = if head.wrapping_sub(tail) + 1 >= slots { FULL } else { 0 };

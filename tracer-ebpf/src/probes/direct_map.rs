@@ -7,8 +7,8 @@ use aya_ebpf::bindings::seq_file;
 use aya_ebpf::helpers::generated::bpf_seq_write;
 
 use crate::config::{HAS_RDONLY_CAST, MEMORY_END, WITNESS};
-use crate::direct::{FOUR_LEVELS, load, tables, translate};
-use crate::kernel::{Typed, copied};
+use crate::direct::{FOUR_LEVELS, Memory, tables};
+use crate::kernel::{Typed, load};
 use crate::maps::CONTROL;
 use crate::task::Task;
 use crate::user;
@@ -60,16 +60,12 @@ fn begin() -> u64 {
     let known = tables(Task::current());
     let base = match CONTROL.get(0).map_or(0, |control| control.page_offset_base) {
         0 => FIXED[usize::from(known < FOUR_LEVELS)],
-        variable => copied(variable).unwrap_or(0),
+        variable => load(variable),
     };
     if known.wrapping_sub(base) >= MEMORY_END.load() {
         return 0;
     }
     let Some(words) = user::read::<[u64; 2]>(WITNESS.load()) else { return 0 };
-    let at = translate(base, WITNESS.load());
-    if at == 0 || HAS_RDONLY_CAST.load() == 0 {
-        return 0;
-    }
-    // SAFETY: what is not mapped reads as 0.
-    if unsafe { [load(at), load(at + 8)] } == words { base } else { 0 }
+    let at = Memory::mapped_from(base).resident(WITNESS.load(), 16);
+    if at != 0 && [load(at), load(at + 8)] == words { base } else { 0 }
 }

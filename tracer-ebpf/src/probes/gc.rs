@@ -91,19 +91,20 @@ fn ended(stack_pointer: u64, returned: u64) -> u32 {
         let Some(target) = task.target() else { return Outcome::FILTERED };
         let Some(collection) = COLLECTIONS.get_ptr(task.tid()) else { return Outcome::FILTERED };
         // SAFETY: a preallocated entry, which only this thread changes.
-        let collection = unsafe { *collection };
+        let collection = unsafe { &*collection };
         if collection.stack_pointer != stack_pointer {
             return Outcome::FILTERED; // a call inside of it that found a collection going on
         }
+        let (generation, collected) = result(target, collection, returned);
+        let since_ns = collection.since_ns;
         let _ = COLLECTIONS.remove(task.tid());
-        let (generation, collected) = result(target, &collection, returned);
-        let is_long = at.saturating_sub(collection.since_ns) >= LONG_NS;
+        let is_long = at.saturating_sub(since_ns) >= LONG_NS;
         let stack = stack(target, if is_long { DEPTH.load() } else { LEAF });
         let waiters = if is_long { waiters(control, task) } else { UNKNOWN };
         send::<Pause>(|event| {
             let pause = Pause {
                 header: header(kind::GC_PAUSE, size_of::<Pause>(), at, task),
-                since_ns: collection.since_ns,
+                since_ns,
                 stack,
                 collected,
                 generation,

@@ -5,8 +5,8 @@ use aya_ebpf::programs::BtfTracePointContext;
 use tracer_common::control::{Control, SHED_SWITCH_STACKS};
 use tracer_common::counters::Probe;
 use tracer_common::python::status;
-use tracer_common::switch::{SwitchKey, SwitchValue, Thread, flag, futex_flags};
-use tracer_common::syscall::names_descriptor;
+use tracer_common::switch::{LastRead, SwitchKey, SwitchValue, Thread, flag, futex_flags};
+use tracer_common::syscall::{ReadKey, names_descriptor};
 use tracer_common::target::Target;
 use tracer_common::turn;
 use tracer_common::wakeup::FUTEX;
@@ -117,6 +117,7 @@ fn leave(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
 fn charge_for_gil(thread: &mut Thread) {
     let Some(scratch) = scratch::of_probe(Probe::Switch) else { return };
     let row = &mut scratch.switch;
+    take_last_read(thread, row.tid);
     const ASLEEP_FOR_IT: u32 = flag::GIL | flag::VOLUNTARY;
     if row.flags & ASLEEP_FOR_IT != ASLEEP_FOR_IT {
         return;
@@ -138,6 +139,17 @@ fn charge_for_gil(thread: &mut Thread) {
     }
     scratch.gap.gil_waits = u64::from(!goes_on);
     thread.last_read.fresh = 0;
+}
+
+/// The thread's last read, if it is the last of this CPU too: since it ran on another, it has left that.
+#[inline(always)]
+fn take_last_read(thread: &mut Thread, tid: u32) {
+    let Some(reading) = scratch::of_probe(Probe::Syscall) else { return };
+    if reading.reader == tid {
+        let ReadKey { site, file, syscall, .. } = reading.read;
+        thread.last_read = LastRead { site, file, syscall, fresh: 1 };
+        reading.reader = 0;
+    }
 }
 
 /// The thread leaves without having returned: it ran when the window began, or its return was not seen, since the

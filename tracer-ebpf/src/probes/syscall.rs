@@ -11,14 +11,13 @@ use tracer_common::control::{Control, SHED_READ_SITES};
 use tracer_common::counters::Probe;
 use tracer_common::event::kind;
 use tracer_common::process::Reaped;
-use tracer_common::python::status;
-use tracer_common::switch::LastRead;
+use tracer_common::python::{Frame, status};
 use tracer_common::syscall::{ReadKey, ReadValue, SizeKey, Tally, flag, into};
 use tracer_common::target::{self, Target};
 
 use crate::emit::{Outcome, counted, header, now, row, send, slice};
 use crate::file;
-use crate::maps::{READ_SIZES, READS, THREADS};
+use crate::maps::{READ_SIZES, READS};
 use crate::opens::{self, met};
 use crate::python::{leaf, walk};
 use crate::scratch::{self, raise};
@@ -118,9 +117,8 @@ fn returned(control: &Control, registers: Registers, result: i64) -> Outcome {
         return Outcome::MAP_BUSY;
     }
     let Some(scratch) = scratch::of_probe(Probe::Syscall) else { return Outcome::MAP_BUSY };
-    if target.python.gil != 0 {
-        remember(task, &scratch.read);
-    }
+    // The thread may have to wait for the GIL now: then it is known what for.
+    scratch.reader = if target.python.gil == 0 { 0 } else { task.tid() };
     let (row, fresh) = match row(&READS, &scratch.read, &scratch.no_reads) {
         Ok(row) => row,
         Err(refused) => return refused,
@@ -167,28 +165,19 @@ fn destination(registers: Registers, asked: u64) -> u32 {
     if before.is_some() { into::BUFFER } else { into::UNKNOWN }
 }
 
-/// The thread may have to wait for the GIL now: then it is known what for.
-#[inline(always)]
-fn remember(task: Task, read: &ReadKey) {
-    if let Some(thread) = THREADS.get_ptr_mut(task.tid()) {
-        // SAFETY: a preallocated entry; its thread is the current one.
-        unsafe {
-            (*thread).last_read =
-                LastRead { site: read.site, file: read.file, syscall: read.syscall, fresh: 1 }
-        };
-    }
-}
-
 /// What the row of a read is keyed by. Sends the file's name at its first sight.
 #[inline(always)]
 fn find_row(control: &Control, task: Task, target: &Target, registers: Registers) -> Option<()> {
     let scratch = scratch::of_probe(Probe::Syscall)?;
+    scratch.reader = 0; // until the row is whole
     scratch.read = ReadKey {
+        site: Frame::default(),
         space: target.space,
+        file: 0,
         pid: task.pid(),
         slice: slice(control),
         syscall: registers.syscall() as u32,
-        ..Default::default()
+        flags: 0,
     };
     scratch.read.file = file::opened(Probe::Syscall as u32, registers.first() as u32);
     let site = site(control, target);

@@ -4,6 +4,7 @@ use tracer_common::collector::{Collector, Counts, GENERATIONS, flag};
 use tracer_common::target::Target;
 
 use super::thread_state;
+use crate::direct::Memory;
 use crate::task::Task;
 use crate::user;
 
@@ -44,7 +45,7 @@ fn newest(rings: u64, (start, index): (u64, u64)) -> Option<Counts> {
 #[inline(always)]
 pub fn holds_gil(task: Task, target: &Target) -> bool {
     let python = &target.python;
-    let Ok(state) = thread_state(python, task.fsbase()) else { return false };
+    let Ok(state) = thread_state(python, Memory::current(), task.fsbase()) else { return false };
     let [holder, locked] = user::read::<[u64; 2]>(python.gil + 8).unwrap_or_default();
     holder == state && locked as u32 == 1
 }

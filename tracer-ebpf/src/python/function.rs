@@ -19,7 +19,7 @@ pub fn called(probe: Probe, target: &Target, place: &Place, object: u64) -> Opti
     let function = function_of(place, object)?;
     let code = user::read(function + u64::from(place.function_code))?;
     let scratch = scratch::of_probe(probe)?;
-    scratch.target = *target;
+    scratch.look_at(target);
     // No instruction: it has not begun.
     Some(Frame { code, instruction: -1, identity: identity(scratch, code) })
 }

@@ -3,7 +3,7 @@
 use tracer_common::hash::{SEED, mix};
 use tracer_common::python::Layout;
 
-use crate::direct;
+use crate::kernel::load_cast;
 use crate::scratch::{IDENTITY_WORDS, Scratch};
 use crate::user;
 /// Reads what tells a code object from one that was at its address before; 0 where it is not resident.
@@ -30,7 +30,7 @@ pub fn identity(scratch: &mut Scratch, code: u64) -> u32 {
 /// Fetches the words of an identity; false where that takes a copy.
 #[inline(always)]
 fn fetch_identity(scratch: &mut Scratch, address: u64, bytes: u32) -> bool {
-    let at = direct::resident(address, bytes.into());
+    let at = scratch.memory.resident(address, bytes.into());
     if at == 0 {
         return false;
     }
@@ -40,7 +40,7 @@ fn fetch_identity(scratch: &mut Scratch, address: u64, bytes: u32) -> bool {
     let mut fetch = |offset: u16| {
         let word = (offset.wrapping_sub(start) >> 3) as usize & (IDENTITY_WORDS - 1);
         // SAFETY: found there.
-        identity[word] = unsafe { direct::load(at + 8 * word as u64) };
+        identity[word] = unsafe { load_cast(at + 8 * word as u64) };
     };
     fetch(layout.code_filename);
     fetch(layout.code_name);
