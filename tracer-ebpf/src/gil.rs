@@ -6,7 +6,7 @@
 
 use tracer_common::counters::Probe;
 use tracer_common::gil::{HoldKey, Holder, Pthread, Queue};
-use tracer_common::python::{Python, status};
+use tracer_common::python::{Frame, Python, status};
 use tracer_common::switch::{Thread, flag};
 use tracer_common::target::Target;
 use tracer_common::wakeup::FUTEX;
@@ -15,7 +15,7 @@ use crate::direct::Memory;
 use crate::emit::{Outcome, add, row};
 use crate::maps::{HOLDS, PTHREADS, QUEUES, THREADS};
 use crate::python::leaf_of_state;
-use crate::scratch::{self, raise};
+use crate::scratch::{self, copy, raise, zero};
 use crate::task::{Task, target};
 use crate::user;
 
@@ -43,9 +43,10 @@ pub extern "C" fn gil_at_leave(now: u64, slice: u32) -> u32 {
     if scratch.switch.flags & ASLEEP_FOR_IT != ASLEEP_FOR_IT {
         return Outcome::AGGREGATED.0;
     }
-    thread.holder = Holder { tid: if is_own { 0 } else { tid(task, holder.pthread) }, ..Holder::default() };
+    let site = Frame { code: zero(), instruction: 0, identity: 0 };
+    thread.holder = Holder { site, tid: if is_own { 0 } else { tid(task, holder.pthread) }, pad: 0 };
     if leaf_of_state(Probe::Switch as u32, holder.state) == status::OK {
-        thread.holder.site = scratch.leaf;
+        copy(&mut thread.holder.site, &scratch.leaf);
     }
     thread.waits_for_gil = 1;
     let waited = pass(task.pid(), now, 1);

@@ -7,7 +7,7 @@ use tracer_common::counters::Probe;
 
 use crate::file::{Opened, pipe};
 use crate::maps::{OPENS, OPENS_SLOTS};
-use crate::scratch;
+use crate::scratch::{self, zero};
 
 /// Call sites that are remembered of one open.
 const SITES: usize = 5;
@@ -46,7 +46,7 @@ pub mod met {
 #[inline(always)]
 pub fn opened(file: u64) {
     if let Some(open) = slot(file) {
-        *open = Open { file, mark: 0, last: 0, sites: [0; SITES] };
+        *open = Open { file, mark: zero(), last: zero(), sites: [zero(); SITES] };
     }
 }
 
@@ -68,7 +68,7 @@ pub extern "C" fn read(offset: u64, bytes: u64) -> u64 {
     let Some(open) = slot(opened.file) else { return met::UNKNOWN };
     if open.file & !EVICTS != opened.file {
         let evicts = u64::from(open.file != 0) * EVICTS;
-        *open = Open { file: opened.file | evicts, mark: 0, last: 0, sites: [0; SITES] };
+        *open = Open { file: opened.file | evicts, mark: zero(), last: zero(), sites: [zero(); SITES] };
     }
     // User addresses have 47 bits. A forked child has its parent's addresses, and its own pid.
     let code = key.site.code << 16 | u64::from(key.site.instruction as u16);

@@ -18,7 +18,7 @@ use crate::direct::Memory;
 use crate::emit::{header, now, send_record};
 use crate::kernel::load_cast;
 use crate::maps::{SEEN, SEEN_STACKS};
-use crate::scratch::{self, BUFFER_BYTES, Scratch};
+use crate::scratch::{self, BUFFER_BYTES, Scratch, zero};
 use crate::task::Task;
 use crate::user;
 
@@ -83,9 +83,9 @@ extern "C" fn walk_current(probe: u32, depth: u32) -> u64 {
     scratch.walk = Walk {
         frame: top,
         hash,
-        depth: 0,
-        held_from: 0,
-        held_bytes: 0,
+        depth: zero(),
+        held_from: zero(),
+        held_bytes: zero(),
         limit: depth,
         faulted: 0,
         status: 0,

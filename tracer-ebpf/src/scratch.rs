@@ -1,5 +1,7 @@
 //! Room for what does not fit on a program's 512-byte stack.
 
+use core::arch::asm;
+
 use tracer_common::counters::Probe;
 use tracer_common::file::File;
 use tracer_common::python::{Code, Frame, Stack};
@@ -86,6 +88,23 @@ pub fn of(probe: u32) -> Option<&'static mut Scratch> {
 #[inline(always)]
 pub fn of_probe(probe: Probe) -> Option<&'static mut Scratch> {
     of(probe as u32)
+}
+
+/// 0, and the compiler does not know it: for a few zeros in a row it calls a function that writes them byte by byte.
+#[inline(always)]
+pub fn zero() -> u64 {
+    let zero;
+    // SAFETY: it touches nothing else.
+    unsafe { asm!("{0} = 0", out(reg) zero, options(pure, nomem, nostack)) };
+    zero
+}
+
+/// Copies a value from one map's entry to another's. The compiler does not know that they lie apart, and for an assignment
+/// calls a function that copies byte by byte.
+#[inline(always)]
+pub fn copy<T: Copy>(into: &mut T, from: &T) {
+    // SAFETY: both are references, one of which nobody else has.
+    unsafe { core::ptr::copy_nonoverlapping(from, into, 1) };
 }
 
 /// Sets a flag in place. Volatile, so that the value makes its detour through memory: the verifier then follows one

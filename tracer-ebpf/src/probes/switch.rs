@@ -5,7 +5,7 @@ use aya_ebpf::programs::BtfTracePointContext;
 use tracer_common::control::{Control, SHED_SWITCH_STACKS};
 use tracer_common::counters::Probe;
 use tracer_common::python::status;
-use tracer_common::switch::{LastRead, SwitchKey, SwitchValue, Thread, flag, futex_flags};
+use tracer_common::switch::{SwitchKey, SwitchValue, Thread, flag, futex_flags};
 use tracer_common::syscall::{ReadKey, names_descriptor};
 use tracer_common::target::Target;
 use tracer_common::turn;
@@ -17,7 +17,7 @@ use crate::file;
 use crate::gil;
 use crate::maps::{SWITCHES, THREADS};
 use crate::python::walk_to;
-use crate::scratch::{self, Scratch, raise};
+use crate::scratch::{self, Scratch, copy, raise, zero};
 use crate::task::{Registers, Task};
 use crate::thread::{add_wait, entry};
 
@@ -25,6 +25,9 @@ use crate::thread::{add_wait, entry};
 /// <https://github.com/torvalds/linux/blob/v6.12/include/linux/sched.h#L99>
 const STATE_UNINTERRUPTIBLE: u64 = 2;
 const STATE_STOPPED: u64 = 4 | 8;
+/// A new row's value. In read-only data, since a program has only 512 bytes of stack.
+// SAFETY: a struct of numbers.
+static NEW: SwitchValue = unsafe { core::mem::zeroed() };
 /// No read precedes.
 const NO_CALL: i32 = -1;
 
@@ -77,14 +80,25 @@ fn leave(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
         return refused;
     }
     scratch.switch = SwitchKey {
+        stack: zero(),
+        object: zero(),
         pid: task.pid(),
         tid: task.tid(),
         slice: slice(switch.control),
+        syscall: 0,
+        flags: zero() as u32,
+        status: zero() as u32,
         after_call: NO_CALL,
-        ..Default::default()
+        pad: 0,
     };
-    let on_cpu_ns = switch.now.saturating_sub(thread.since_ns);
-    scratch.gap = SwitchValue { count: 1, on_cpu_ns, ..Default::default() };
+    scratch.gap = SwitchValue {
+        count: 1,
+        off_cpu_ns: zero(),
+        run_queue_ns: zero(),
+        on_cpu_ns: switch.now.saturating_sub(thread.since_ns),
+        began_before: zero(),
+        gil_waits: zero(),
+    };
     explain(switch, task, target, thread, scratch);
     charge_for_gil(thread);
     let held = match target.python.gil_holder {
@@ -97,7 +111,7 @@ fn leave(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
     if outcome != Outcome::AGGREGATED {
         return outcome;
     }
-    thread.key = scratch.switch;
+    copy(&mut thread.key, &scratch.switch);
     thread.since_ns = switch.now;
     // A thread that was preempted, or that a signal kept from sleeping, stays runnable.
     let stays = switch.state == 0 || scratch.switch.flags & flag::VOLUNTARY == 0;
@@ -146,8 +160,9 @@ fn charge_for_gil(thread: &mut Thread) {
 fn take_last_read(thread: &mut Thread, tid: u32) {
     let Some(reading) = scratch::of_probe(Probe::Syscall) else { return };
     if reading.reader == tid {
-        let ReadKey { site, file, syscall, .. } = reading.read;
-        thread.last_read = LastRead { site, file, syscall, fresh: 1 };
+        let ReadKey { site, file, syscall, .. } = &reading.read;
+        copy(&mut thread.last_read.site, site);
+        (thread.last_read.file, thread.last_read.syscall, thread.last_read.fresh) = (*file, *syscall, 1);
         reading.reader = 0;
     }
 }
@@ -170,7 +185,7 @@ fn make_up_for_return(
     add_wait(thread, &scratch.gap);
     thread.since_ns = returned;
     thread.key.slice = slice(switch.control);
-    scratch.switch = thread.key;
+    copy(&mut scratch.switch, &thread.key);
     match Outcome(add_gap()) {
         Outcome::AGGREGATED => Ok(()),
         refused => Err(refused),
@@ -265,7 +280,7 @@ fn arrive(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
     scratch.gap = gap(switch, task, thread);
     add_wait(thread, &scratch.gap);
     thread.key.slice = slice(switch.control);
-    scratch.switch = thread.key;
+    copy(&mut scratch.switch, &thread.key);
     (thread.running, thread.since_ns, thread.runnable_ns) = (1, switch.now, 0);
     let outcome = Outcome(add_gap());
     if outcome == Outcome::AGGREGATED { Outcome(held) } else { outcome }
@@ -292,7 +307,9 @@ fn gap(switch: &Switch, task: Task, thread: &Thread) -> SwitchValue {
         off_cpu_ns: switch.now.saturating_sub(since),
         run_queue_ns: switch.now.saturating_sub(runnable.max(since)),
         began_before: u64::from(before),
-        ..Default::default()
+        count: zero(),
+        on_cpu_ns: zero(),
+        gil_waits: zero(),
     }
 }
 
@@ -302,8 +319,7 @@ fn gap(switch: &Switch, task: Task, thread: &Thread) -> SwitchValue {
 #[inline(never)]
 extern "C" fn add_gap() -> u32 {
     let Some(scratch) = scratch::of_probe(Probe::Switch) else { return Outcome::MAP_BUSY.0 };
-    let zero = SwitchValue::default();
-    let (row, _) = match row(&SWITCHES, &scratch.switch, &zero) {
+    let (row, _) = match row(&SWITCHES, &scratch.switch, &NEW) {
         Ok(row) => row,
         Err(refused) => return refused.0,
     };

@@ -20,7 +20,7 @@ use crate::file;
 use crate::maps::{READ_SIZES, READS};
 use crate::opens::{self, met};
 use crate::python::{leaf, walk};
-use crate::scratch::{self, raise};
+use crate::scratch::{self, raise, zero};
 use crate::task::{Registers, Task};
 use crate::turn::turn_begins;
 use crate::user;
@@ -171,7 +171,7 @@ fn find_row(control: &Control, task: Task, target: &Target, registers: Registers
     let scratch = scratch::of_probe(Probe::Syscall)?;
     scratch.reader = 0; // until the row is whole
     scratch.read = ReadKey {
-        site: Frame::default(),
+        site: Frame { code: zero(), instruction: 0, identity: 0 },
         space: target.space,
         file: 0,
         pid: task.pid(),
