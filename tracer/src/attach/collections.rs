@@ -10,6 +10,7 @@ use tracer_common::collector::Collection;
 
 use super::error::Error;
 use super::probes::{Probes, program, take};
+use super::remover::Remover;
 use crate::event::{Nanos, Pid, Task};
 use crate::target::collector::Collecting;
 
@@ -44,10 +45,14 @@ impl End {
     }
 }
 
+/// Probes at most: the kernel takes a tenth of a second to remove one, one after the other, also when we end.
+pub const MOST: usize = 32;
+
 /// All of these probes.
 pub struct Collections {
     open: aya::maps::HashMap<MapData, u32, Collection>,
     links: HashMap<Pid, Vec<(&'static str, UProbeLinkId)>>,
+    remover: Remover,
 }
 
 impl Collections {
@@ -57,7 +62,7 @@ impl Collections {
     /// When it has been taken already.
     pub fn of(probes: &mut Probes) -> Result<Self, Error> {
         let open = take(&mut probes.ebpf, "COLLECTIONS", aya::maps::HashMap::try_from)?;
-        Ok(Self { open, links: HashMap::new() })
+        Ok(Self { open, links: HashMap::new(), remover: Remover::new() })
     }
 
     /// Sees every collection of a process from now on.
@@ -99,13 +104,21 @@ impl Collections {
     pub fn clear(&mut self, probes: &mut Probes, pid: Pid) {
         for (name, link) in self.links.remove(&pid).unwrap_or_default() {
             let Ok(program) = program::<UProbe>(&mut probes.ebpf, name) else { continue };
-            let _ = program.detach(link); // a process that is gone has taken its breakpoints along
+            if let Ok(link) = program.take_link(link) {
+                self.remover.remove(link);
+            }
         }
     }
 
     /// Processes that are watched.
     pub fn pids(&self) -> impl Iterator<Item = Pid> {
         self.links.keys().copied()
+    }
+
+    /// As many probes as are worth it, those included that are being removed.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.links.values().map(Vec::len).sum::<usize>() + self.remover.left() >= MOST
     }
 
     /// Collections that go on.

@@ -13,6 +13,7 @@ mod loops;
 mod object;
 mod plan;
 mod probes;
+mod remover;
 mod senders;
 #[cfg(test)]
 mod stack_tests;
@@ -20,7 +21,7 @@ mod tasks;
 mod types;
 mod watchpoints;
 
-pub use collections::{Collections, End};
+pub use collections::{Collections, End, MOST as COLLECTION_PROBES};
 pub use cost::Cost;
 pub use drain::{Aggregates, unfinished};
 pub use error::Error;

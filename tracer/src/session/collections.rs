@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tracer_common::collector::{Collection, UNKNOWN, flag};
 
-use crate::attach::{Collections, End, Error, Probes};
+use crate::attach::{COLLECTION_PROBES, Collections, End, Error, Probes};
 use crate::event::{Event, GcPause, GcSeen, Nanos, Pid, Task};
 use crate::report::Shed;
 use crate::target::{Interpreter, Process};
@@ -14,8 +14,6 @@ use crate::timeline::Spaces;
 
 /// Most children do not live that long, and probes in each would cost more than they tell.
 const YOUNG: Duration = Duration::from_millis(20);
-/// Processes with probes at most.
-const MOST: usize = 256;
 /// A target that hardly runs cannot be slowed: its share is taken of this much of the time at least.
 const LEAST_SHARE: f64 = 0.1;
 
@@ -79,13 +77,15 @@ impl Collectors {
     }
 
     fn settle(&mut self, probes: &mut Probes, pid: Pid, now: &impl Fn() -> Nanos) -> Option<Event> {
-        let is_full = self.collections.pids().count() >= MOST;
+        let is_full = self.collections.is_full();
         let seen = self.processes.get_mut(&pid)?;
         seen.settled = true;
         let place = seen.interpreter.collecting.as_ref().filter(|_| !self.given_up)?;
         if is_full {
             if !std::mem::replace(&mut self.told, true) {
-                let why = format!("{MOST} processes have probes already");
+                let why = format!(
+                    "there are {COLLECTION_PROBES} probes already, and to remove more takes too long"
+                );
                 self.shed.push(shed(now(), "further processes", why));
             }
             return None;

@@ -40,6 +40,8 @@ const TICK: Duration = Duration::from_millis(20);
 const SECOND: Duration = Duration::from_secs(1);
 /// What costs far too much is noticed this soon.
 const QUARTER: Duration = Duration::from_millis(250);
+/// And so often in the first quarter: what costs too much has begun at once.
+const SOON: Duration = Duration::from_millis(50);
 /// A reader that finds so many messages at a time lets others have a turn.
 const BATCH: usize = 65_536;
 
@@ -174,6 +176,7 @@ impl<'a> Run<'a> {
     /// Collects until something else ends the run, or its rule is met.
     pub async fn watch(&mut self) -> Result<(), Error> {
         let (mut tick, mut quarter, mut second) = (every(TICK), every(QUARTER), every(SECOND));
+        let (mut soon, began) = (every(SOON), Instant::now());
         while !self.collector.listener.is_over() {
             let next_look = self.collector.looks.next();
             tokio::select! {
@@ -183,6 +186,7 @@ impl<'a> Run<'a> {
                     }
                 }
                 _ = tick.tick() => {}
+                _ = soon.tick(), if began.elapsed() < QUARTER => self.glance()?,
                 _ = quarter.tick() => self.glance()?,
                 _ = second.tick() => self.pass_second()?,
                 () = reach(next_look) => {}

@@ -6,7 +6,7 @@ use tracer_common::counters::{Counters, Probe};
 
 use super::super::budget::{Detail, Second, Work};
 use super::super::window;
-use super::{Run, nanos, place_of_entry};
+use super::{QUARTER, Run, nanos, place_of_entry};
 use crate::attach::Error;
 use crate::clock::monotonic_ns;
 use crate::event::Nanos;
@@ -45,7 +45,11 @@ impl Run<'_> {
     /// Compares cost and budget between the seconds.
     pub(super) fn glance(&mut self) -> Result<(), Error> {
         let spent = self.spent();
-        let moment = self.since(self.quarter.0, &self.quarter.1, &spent);
+        let mut moment = self.since(self.quarter.0, &self.quarter.1, &spent);
+        if moment.wall_ns < nanos(QUARTER) / 2 {
+            // Its CPU time is known by the hundredth of a second: what keeps a whole CPU busy is far over the budget.
+            moment.target_ns = moment.target_ns.max(moment.wall_ns);
+        }
         self.quarter = (Instant::now(), spent);
         if self.budget.glance(&moment) {
             self.probes.shed(self.budget.given_up().flags())?;
