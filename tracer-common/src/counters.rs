@@ -142,10 +142,14 @@ impl RunTime {
     /// One run of so many is timed, more or less.
     pub const ONE_OF: u64 = 16;
 
+    /// A run that took longer stands for others by this much: it was interrupted, or the host took the CPU away.
+    const LIKE_OTHERS_NS: u64 = 1 << 16;
+
     /// Takes down the run that is timed, and chooses the next one, by a random number: the runs of a loop take turns.
     #[inline(always)]
     pub fn stop(&mut self, end: End, random: u32) {
-        let ns = end.now_ns.saturating_sub(self.began_ns).saturating_sub(end.clock_ns) * (self.skipped + 1);
+        let took = end.now_ns.saturating_sub(self.began_ns).saturating_sub(end.clock_ns);
+        let ns = took + self.skipped * took.min(Self::LIKE_OTHERS_NS);
         if end.filtered {
             self.filtered_ns += ns;
         } else {
@@ -206,6 +210,13 @@ mod tests {
         assert!(near(timed, hits / RunTime::ONE_OF), "{timed}");
         assert!(near(time.own_ns, hits / 4 * 1000), "{time:?}");
         assert!(near(time.filtered_ns, hits / 4 * 30), "{time:?}");
+    }
+
+    #[test]
+    fn a_run_that_was_interrupted_stands_for_itself() {
+        let mut time = RunTime { began_ns: 1, skipped: 15, ..RunTime::default() };
+        time.stop(End { now_ns: 10_000_001, clock_ns: 0, hits: 16, filtered: false }, 3);
+        assert_eq!(time.own_ns, 10_000_000 + 15 * RunTime::LIKE_OTHERS_NS);
     }
 
     #[test]
