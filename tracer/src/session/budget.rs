@@ -21,8 +21,8 @@ const LADDER: [(Detail, Probe, &str); 4] = [
 const TRAP_NS: Nanos = 1_000;
 /// A probe that takes less than one part in so many of the cost is not what costs.
 const MINOR: u64 = 4;
-/// So many times the budget is far over it: there are no steps then, and reads are not watched all the time any more.
-const FAR: f64 = 4.0;
+/// So many times the budget is far over it: there are no steps then.
+const FAR: f64 = 2.0;
 /// Seconds below half of the budget after which detail is taken back; doubled each time it was in vain.
 const CALM: u32 = 5;
 const CALM_AT_MOST: u32 = 80;
@@ -159,9 +159,7 @@ impl Budget {
             MINOR as f64 * second.share(|work| if work.probe == probe { work.cost() } else { 0.0 }) >= share
         };
         let is_far = share > FAR * limit;
-        let left = LADDER.iter().filter(|(detail, probe, _)| {
-            !self.given_up.has(*detail) && costs(*probe) && (is_far || *detail != Detail::Reads)
-        });
+        let left = LADDER.iter().filter(|(detail, probe, _)| !self.given_up.has(*detail) && costs(*probe));
         let now: Vec<_> = left.take(if is_far { LADDER.len() } else { 1 }).collect();
         let why = format!(
             "the probes took {:.0}% of the target's time, over the budget of {:.0}%",
@@ -214,8 +212,8 @@ mod tests {
         assert!(!reads(&mut budget, 100));
         assert!(reads(&mut budget, 200));
         assert_eq!(budget.given_up().0, [Detail::ReadSites], "stacks at switches cost nothing here");
-        assert!(!reads(&mut budget, 590), "the counts of reads stay whole");
-        assert!(reads(&mut budget, 700));
+        assert!(!reads(&mut budget, 140), "the counts of reads stay whole");
+        assert!(reads(&mut budget, 160));
         assert_eq!(budget.given_up().0, [Detail::ReadSites, Detail::Reads]);
         assert!(!reads(&mut budget, 700), "there is nothing left to give up");
         assert!((0..9).all(|_| !reads(&mut budget, 10)), "so much in bursts would be too much");
@@ -235,8 +233,8 @@ mod tests {
     #[test]
     fn a_glance_sees_only_what_is_far_over_the_budget() {
         let mut budget = Budget::new(Some(0.15));
-        assert!(!budget.glance(&second(Probe::Syscall, 500, 1000)));
-        assert!(budget.glance(&second(Probe::Syscall, 700, 1000)));
+        assert!(!budget.glance(&second(Probe::Syscall, 290, 1000)));
+        assert!(budget.glance(&second(Probe::Syscall, 310, 1000)));
     }
 
     #[test]

@@ -118,7 +118,8 @@ impl Contender {
                 let module =
                     ["-m", "profiling.sampling", "attach", "-r", "1khz", "-d", "3600", "--collapsed"];
                 let mut command = program("python3.15", &module);
-                command.env("LC_ALL", "C.UTF-8").arg("-o").arg(output).arg(&pid);
+                // Its own folder has no other locale.
+                command.env("LC_ALL", "C").env("PYTHONUTF8", "1").arg("-o").arg(output).arg(&pid);
                 command
             }
             Perf => {
