@@ -103,6 +103,11 @@ pub struct Second {
 }
 
 impl Second {
+    /// The same of a whole CPU, if the target used less: a burst of reads that is soon over is worth being told whole.
+    fn share_of_a_cpu(&self) -> f64 {
+        self.probes.iter().map(Work::cost).sum::<f64>() / self.target_ns.max(self.wall_ns) as f64
+    }
+
     /// What the probes took of the target's time.
     fn share(&self, cost: impl Fn(&Work) -> f64) -> f64 {
         self.probes.iter().map(cost).sum::<f64>()
@@ -159,7 +164,10 @@ impl Budget {
             MINOR as f64 * second.share(|work| if work.probe == probe { work.cost() } else { 0.0 }) >= share
         };
         let is_far = share > FAR * limit;
-        let left = LADDER.iter().filter(|(detail, probe, _)| !self.given_up.has(*detail) && costs(*probe));
+        let keeps_reads = second.share_of_a_cpu() <= if is_far { FAR * limit } else { limit };
+        let left = LADDER.iter().filter(|(detail, probe, _)| {
+            !self.given_up.has(*detail) && costs(*probe) && !(keeps_reads && *detail == Detail::Reads)
+        });
         let now: Vec<_> = left.take(if is_far { LADDER.len() } else { 1 }).collect();
         let why = format!(
             "the probes took {:.0}% of the target's time, over the budget of {:.0}%",
@@ -227,6 +235,15 @@ mod tests {
     fn far_over_the_budget_there_is_no_time_for_steps() {
         let mut budget = Budget::new(Some(0.15));
         assert!(budget.second(&second(Probe::Syscall, 700, 1000)));
+        assert_eq!(budget.given_up().0, [Detail::ReadSites, Detail::Reads]);
+    }
+
+    #[test]
+    fn a_burst_of_reads_is_counted_whole() {
+        let mut budget = Budget::new(Some(0.15));
+        assert!(budget.glance(&second(Probe::Syscall, 200, 300)));
+        assert_eq!(budget.given_up().0, [Detail::ReadSites]);
+        assert!(budget.glance(&second(Probe::Syscall, 310, 400)));
         assert_eq!(budget.given_up().0, [Detail::ReadSites, Detail::Reads]);
     }
 
