@@ -59,13 +59,14 @@ impl Run<'_> {
 
     pub(super) fn since(&self, began: Instant, before: &Spent, now: &Spent) -> Second {
         let probes = now.probes.iter().map(|&(probe, counters)| {
-            let runs = |counters: &Counters| counters.hits - counters.filtered;
+            // A run that goes on while they are read may be in the one and not yet in the other.
+            let runs = |counters: &Counters| counters.hits.saturating_sub(counters.filtered);
             let before = before.probes.iter().find(|(other, _)| *other == probe);
             let before = before.map_or_else(Counters::default, |(_, counters)| *counters);
             Work {
                 probe,
-                runs: runs(&counters) - runs(&before),
-                run_ns: counters.time.own_ns - before.time.own_ns,
+                runs: runs(&counters).saturating_sub(runs(&before)),
+                run_ns: counters.time.own_ns.saturating_sub(before.time.own_ns),
             }
         });
         Second {
