@@ -43,7 +43,7 @@ pub fn copied<T: Copy>(address: u64) -> Option<T> {
     (failed == 0).then(|| unsafe { value.assume_init() })
 }
 
-/// A word at a plain address; 0 where nothing is mapped. The helper takes ten times as long as a load.
+/// A word at a plain address; 0 where nothing is mapped. A helper is called only where there is no cast.
 #[inline(always)]
 pub fn load(address: u64) -> u64 {
     if HAS_RDONLY_CAST.load() == 0 {

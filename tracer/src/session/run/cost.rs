@@ -6,7 +6,7 @@ use tracer_common::counters::{Counters, Probe};
 
 use super::super::budget::{Detail, Second, Work};
 use super::super::window;
-use super::{QUARTER, Run, nanos, place_of_entry};
+use super::{QUARTER, Run, SOON, nanos, place_of_entry};
 use crate::attach::Error;
 use crate::clock::monotonic_ns;
 use crate::event::Nanos;
@@ -44,6 +44,9 @@ impl Run<'_> {
 
     /// Compares cost and budget between the seconds.
     pub(super) fn glance(&mut self) -> Result<(), Error> {
+        if self.quarter.0.elapsed() < SOON / 2 {
+            return Ok(()); // just looked: of so short a moment, one timed run that stands for others is a large part
+        }
         let spent = self.spent();
         let mut moment = self.since(self.quarter.0, &self.quarter.1, &spent);
         if moment.wall_ns < nanos(QUARTER) / 2 {
