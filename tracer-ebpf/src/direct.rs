@@ -60,7 +60,8 @@ impl Memory {
 }
 
 /// Where a mapping of all memory that begins at `base` has a byte of the process with these page tables; 0 where it is
-/// not resident. A global function, see [`crate::python::walk`]: inlined, the verifier would follow four times as many instructions.
+/// not resident. A global function, see [`crate::python::walk`]: inlined, the verifier would follow four times as many
+/// instructions.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn translate(base: u64, tables: u64, address: u64) -> u64 {
