@@ -53,6 +53,12 @@ impl GivenUp {
         self.0.contains(&detail)
     }
 
+    /// Whether all is seen.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// As the probes know it.
     #[must_use]
     pub fn flags(&self) -> u32 {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use aya::maps::{MapData, RingBuf};
 use tokio::io::unix::AsyncFd;
-use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep, sleep_until};
 use tracer_common::target::{Target, flag};
 
 use super::budget::{Budget, Second};
@@ -31,11 +31,11 @@ use crate::sys::readable;
 use crate::target::{Interpreter, Process};
 use crate::timeline::Found;
 use cost::Spent;
+use pace::Pace;
 
 mod cost;
+mod pace;
 
-/// The reader looks this often; a buffer that fills wakes it earlier.
-const TICK: Duration = Duration::from_millis(20);
 /// Aggregates are drained this often.
 const SECOND: Duration = Duration::from_secs(1);
 /// What costs far too much is noticed this soon.
@@ -53,6 +53,7 @@ pub struct Run<'a> {
     aggregates: Aggregates,
     ledger: Ledger,
     ring: AsyncFd<RingBuf<MapData>>,
+    pace: Pace,
     collector: Collector<Relay<'a>>,
     counters: KernelCounters,
     budget: Budget,
@@ -124,6 +125,7 @@ impl<'a> Run<'a> {
             aggregates,
             ledger,
             ring,
+            pace: Pace::new(Instant::now()),
             collector,
             counters,
             begin,
@@ -175,7 +177,7 @@ impl<'a> Run<'a> {
 
     /// Collects until something else ends the run, or its rule is met.
     pub async fn watch(&mut self) -> Result<(), Error> {
-        let (mut tick, mut quarter, mut second) = (every(TICK), every(QUARTER), every(SECOND));
+        let (mut quarter, mut second) = (every(QUARTER), every(SECOND));
         let (mut soon, began) = (every(SOON), Instant::now());
         while !self.collector.listener.is_over() {
             let next_look = self.collector.looks.next();
@@ -185,7 +187,7 @@ impl<'a> Run<'a> {
                         woken.clear_ready();
                     }
                 }
-                _ = tick.tick() => {}
+                () = sleep(self.pace.pause(Instant::now())) => {}
                 _ = soon.tick(), if began.elapsed() < QUARTER => self.glance()?,
                 _ = quarter.tick() => self.glance()?,
                 _ = second.tick() => self.pass_second()?,
@@ -194,15 +196,29 @@ impl<'a> Run<'a> {
             self.read()?;
             self.look()?;
             self.watch_parts()?;
+            if self.is_watched_closely() {
+                self.pace.hasten(Instant::now());
+            }
         }
         Ok(())
     }
 
+    /// Whether there is something to see that no message tells of: bursts that are to end in time, and long turns of
+    /// event loops.
+    fn is_watched_closely(&self) -> bool {
+        !self.budget.given_up().is_empty() || self.tasks.is_some() && Tasks::are_told(&self.collector.spaces)
+    }
+
     /// Takes in what is in the ring buffer.
     fn read(&mut self) -> Result<(), Error> {
+        let before = self.collector.listener.events;
         for _ in 0..BATCH {
             let Some(message) = self.ring.get_mut().next() else { break };
             self.collector.message(&self.probes.shown(&message)?);
+        }
+        // Names and stacks, which most messages are, ask for nothing.
+        if self.collector.listener.events > before {
+            self.pace.hasten(Instant::now());
         }
         self.collector.listener.watch.caught_up();
         Ok(())

@@ -24,9 +24,14 @@ impl Tasks {
         Self { loops, asyncio: HashMap::new(), told: HashMap::new() }
     }
 
+    /// Whether one of the interpreters says so.
+    pub fn are_told(spaces: &Spaces) -> bool {
+        spaces.processes().any(|(.., interpreter)| interpreter.version.release >= RELEASE)
+    }
+
     /// The tasks of the long turns that go on now.
     pub fn look(&mut self, probes: &Probes, spaces: &Spaces, start_ns: Nanos, now_ns: Nanos) -> Vec<Event> {
-        if !spaces.processes().any(|(.., interpreter)| interpreter.version.release >= RELEASE) {
+        if !Self::are_told(spaces) {
             return Vec::new();
         }
         let long: Vec<_> = self.loops.long(probes, now_ns).collect();
