@@ -56,6 +56,10 @@ const MAX_BUFFERS: u64 = 1024;
 
 /// A system call returns.
 ///
+/// Not fexit of the 17 functions that this is about, which would spare all other calls: on 6.1 and 6.12 each takes
+/// 0.13 s to detach, one after the other, 2.2 s in all; and a call that goes on when we attach is not seen to return.
+/// From 7.2 on there is one link for all (`BPF_TRACE_FEXIT_MULTI`, gone in 11 ms), which aya does not know.
+///
 /// proto: `struct pt_regs *regs, long ret`
 #[btf_tracepoint(function = "sys_exit")]
 pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
