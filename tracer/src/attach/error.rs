@@ -14,7 +14,9 @@ pub enum Error {
     #[error("cannot adapt the probes to this kernel: {0}; try Linux 5.17 or later")]
     Btf(#[from] btf::Error),
     /// The kernel refuses for want of rights.
-    #[error("cannot load {what}: operation not permitted; try sudo, or grant CAP_BPF and CAP_PERFMON")]
+    #[error(
+        "cannot load {what}: operation not permitted; try sudo, or grant CAP_BPF, CAP_PERFMON (uprobes: CAP_SYS_ADMIN)"
+    )]
     NotPermitted {
         /// A map or a probe.
         what: String,

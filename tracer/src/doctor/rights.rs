@@ -95,10 +95,12 @@ const NEEDS: &[Need] = &[
         without: Some("an interpreter in another user's private folder is not found"),
     },
     Need {
-        name: "right to count",
+        name: "right to set breakpoints",
         any: &[(bit::SYS_ADMIN, "CAP_SYS_ADMIN")],
-        what_for: "counts what the probes cost",
-        without: Some("the cost of the probes is told as 0"),
+        what_for: "attaches uprobes, whatever the kernel wants for that",
+        without: Some(
+            "the kernel may refuse uprobes: --calls, --handler-ends, the length of each garbage collection",
+        ),
     },
 ];
 

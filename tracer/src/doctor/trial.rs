@@ -33,7 +33,7 @@ pub fn checks() -> Vec<Check> {
 /// What `--calls` needs besides: some hosts refuse it.
 fn calls() -> Check {
     match Probes::load(plan(Sections::only(&[]), true)) {
-        Ok(_) => Check::ok("uprobe", "the kernel takes it: --calls works"),
+        Ok(_) => Check::ok("uprobe", "the kernel takes the program that --calls needs"),
         Err(_refused) => Check::lacking(
             "uprobe",
             "the kernel does not take it: --calls does not work",

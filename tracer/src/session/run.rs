@@ -354,6 +354,7 @@ impl<'a> Run<'a> {
     pub fn finish(mut self, ended: Ended) -> Result<Finished, Error> {
         let kernel = self.counters.since(self.roots);
         self.probes.stop()?;
+        let cost = Cost::now(); // while all of it is there
         let end_ns = monotonic_ns();
         let stopped = Instant::now();
         self.read_all()?;
@@ -377,7 +378,7 @@ impl<'a> Run<'a> {
             ended,
             end_ns,
             counters: self.ledger.by_probe(),
-            cost: Cost::of(&self.probes),
+            cost,
             covered: self.calls.watched(stopped),
             reads_covered: self.reads.map(|reads| reads.watched(stopped)),
             shed: [

@@ -6,7 +6,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::harness::{Program, Python, Run, Scratch, Tracer, on_every_release, rows, run, system, text};
+use crate::harness::{
+    Program, Python, Run, Scratch, Tracer, number, on_every_release, rows, run, system, text,
+};
 
 on_every_release!(a_process_that_can_be_traced);
 
@@ -74,6 +76,22 @@ fn nobody_is_told_what_is_missing() {
             "{check}"
         );
     }
+}
+
+/// What the README says is needed is all that is needed, also to tell what the probes cost.
+#[test]
+fn three_capabilities_do() {
+    let Some(python) = system() else { return };
+    let mut program = Program::start(&python, "switches.py");
+    let rights = "-all,+bpf,+perfmon,+sys_ptrace";
+    let mut command = Command::new("setpriv");
+    command.args(["--bounding-set", rights, "--inh-caps", rights, env!("CARGO_BIN_EXE_tracer")]);
+    let tracer = Tracer::spawn(command.args(["--json", "--pid", &program.pid().to_string()]));
+    tracer.until_attached();
+    program.go();
+    let report = tracer.stop().exact();
+    let overhead = &report["overhead"];
+    assert!(number(&overhead["map_bytes"]) > 1 << 20 && number(&overhead["bpf_ns"]) > 0, "{overhead}");
 }
 
 #[test]

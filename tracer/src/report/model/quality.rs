@@ -70,8 +70,8 @@ pub struct Overhead {
     pub tracer_cpu_ns: u64,
     /// Most memory that `tracer` held at a time.
     pub tracer_peak_rss_bytes: u64,
-    /// Memory of the BPF maps, where the kernel tells.
-    pub map_bytes: Option<u64>,
+    /// Memory of the BPF maps.
+    pub map_bytes: u64,
     /// From the start of attaching to its end.
     pub attach_ns: u64,
     /// Detail that was given up to stay within `--budget`.

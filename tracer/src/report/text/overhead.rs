@@ -24,7 +24,6 @@ fn times(overhead: &Overhead, run_ns: u64) -> String {
 }
 
 fn memory(overhead: &Overhead) -> String {
-    let maps = overhead.map_bytes.map_or_else(|| "-".to_owned(), bytes);
-    let resident = bytes(overhead.tracer_peak_rss_bytes);
+    let (maps, resident) = (bytes(overhead.map_bytes), bytes(overhead.tracer_peak_rss_bytes));
     format!("{resident} memory, {maps} maps, attached in {}", duration(overhead.attach_ns))
 }
