@@ -9,8 +9,9 @@ use serde_json::Value;
 use super::cases::CASES;
 
 /// What is told of a contender, and in which unit.
-const COLUMNS: [(&str, &str, &str); 7] = [
+const COLUMNS: [(&str, &str, &str); 8] = [
     ("throughput_ratio", "throughput", ""),
+    ("quiet_ratio", "undisturbed", ""),
     ("per_cpu_ratio", "per CPU second", ""),
     ("cores", "cores", ""),
     ("peak_mb", "memory", " MB"),
@@ -64,6 +65,6 @@ mod tests {
         let text = markdown(&folder);
         fs::remove_dir_all(folder).unwrap();
         assert_eq!(text.lines().count(), 3, "{text}");
-        assert!(text.contains("| idle | tracer | - | - | 0.0123 | - |"), "{text}");
+        assert!(text.contains("| idle | tracer | - | - | - | 0.0123 | - |"), "{text}");
     }
 }

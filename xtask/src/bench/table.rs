@@ -76,6 +76,7 @@ impl<'a> Table<'a> {
         vec![
             ("throughput_ratio", self.ratio(rounds, |round| round.throughput)),
             ("per_cpu_ratio", self.ratio(rounds, |round| round.per_cpu_s)),
+            ("quiet_ratio", self.ratio(rounds, |round| round.quiet)),
             ("cores", of(&|round| round.cores)),
             ("peak_mb", of(&|round| Some(round.peak_bytes? as f64 / 1e6))),
             ("attached_ms", of(&|round| round.attached_ms)),
