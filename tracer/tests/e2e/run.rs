@@ -1,15 +1,14 @@
 //! `tracer run`: a command, traced from its first instruction.
 
 use std::fs;
-use std::io::Error;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use rustix::process::{Pid, kill_process_group};
 
 use crate::harness::{
-    Python, Run, Scratch, Signal, Status, Tracer, number, on_every_release, rows, run, source, stack, system,
-    text, until,
+    Python, Run, Scratch, Signal, Status, Tracer, as_a_shell_would, number, on_every_release, rows, run,
+    source, stack, system, text, until,
 };
 
 on_every_release!(first_reads_are_seen, handlers_are_seen_soon);
@@ -109,7 +108,7 @@ fn stdout_is_the_commands_where_the_report_goes_elsewhere() {
 fn a_command_inherits_nothing_of_ours() {
     let Some(_python) = system() else { return };
     let show = "ls /proc/self/fd | wc -l; grep -E 'Sig(Blk|Ign)' /proc/self/status";
-    let plain = Command::new("sh").args(["-c", show]).output().expect("sh(1)");
+    let plain = as_a_shell_would(Command::new("sh").args(["-c", show])).output().expect("sh(1)");
     let plain = String::from_utf8(plain.stdout).expect("digits");
     let run = run(["run", "--json", "--", "sh", "-c", show]);
     let shown: Vec<_> =
@@ -130,8 +129,7 @@ fn ctrl_c_reaches_the_command_and_the_report_still_comes() {
     let program = "import time; print('begun', flush=True); time.sleep(600)";
     let path = python.path.to_str().expect("a path");
     let mut command = Command::new(env!("CARGO_BIN_EXE_tracer"));
-    let command = command.args(["run", "--json", "--", path, "-c", program]).process_group(0);
-    let tracer = Tracer::spawn(as_a_shell_would(command));
+    let tracer = Tracer::spawn(command.args(["run", "--json", "--", path, "-c", program]).process_group(0));
     let child = until("its child", || child_named(tracer.pid(), "python"));
     until("its sleep", || (Status::of(child)?.state() == 'S').then_some(()));
     std::thread::sleep(std::time::Duration::from_millis(300)); // so that Python has set its handler
@@ -143,17 +141,6 @@ fn ctrl_c_reaches_the_command_and_the_report_still_comes() {
     assert!(run.stderr.contains("KeyboardInterrupt"), "{}", run.stderr);
     assert!(run.stderr.contains("was killed by SIGINT"), "{}", run.stderr);
     assert!(Status::of(child).is_none(), "it has been reaped");
-}
-
-/// With Ctrl-C at its default: whoever runs tests in the background ignores it, and so would the command.
-fn as_a_shell_would(command: &mut Command) -> &mut Command {
-    // SAFETY: one system call.
-    let default = || unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
-    // SAFETY: between fork and exec it makes that one system call.
-    unsafe {
-        command
-            .pre_exec(move || if default() == libc::SIG_ERR { Err(Error::last_os_error()) } else { Ok(()) })
-    }
 }
 
 /// A child that runs something of that name.

@@ -4,6 +4,7 @@ mod files;
 mod interpreter;
 mod program;
 mod report;
+mod signals;
 mod status;
 mod tracer;
 
@@ -16,6 +17,7 @@ pub use interpreter::{Interpreter, Python, each, package, provided, system};
 pub use program::{Program, source};
 pub use report::{Report, Tally, in_window, number, rows, site, stack, text};
 pub use rustix::process::Signal;
+pub use signals::as_a_shell_would;
 pub use status::Status;
 pub use tracer::{Run, Tracer, run};
 

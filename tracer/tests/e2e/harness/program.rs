@@ -11,6 +11,7 @@ use std::thread;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 
+use super::signals::as_a_shell_would;
 use super::{PATIENCE, Python, Status};
 
 /// A running program; it and what it started end with this value.
@@ -66,7 +67,7 @@ impl Program {
     /// By a command that becomes the program; does not wait until it is ready.
     pub fn spawn(command: &mut Command) -> Self {
         let command = command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("an interpreter that was found runs");
+        let mut child = as_a_shell_would(command).spawn().expect("an interpreter that was found runs");
         let stdin = child.stdin.take();
         let stdout = child.stdout.take().expect("stdout is piped");
         let (sender, lines) = mpsc::channel();

@@ -10,6 +10,7 @@ use std::thread::{self, JoinHandle};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::program::only_child;
+use super::signals::as_a_shell_would;
 use super::{Report, until};
 
 /// A running tracer; it ends with this value.
@@ -58,7 +59,7 @@ impl Tracer {
     /// Starts a command that becomes the tracer.
     pub fn spawn(command: &mut Command) -> Self {
         let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the tracer was built");
+        let mut child = as_a_shell_would(command).spawn().expect("the tracer was built");
         let stdout = Stream::of(child.stdout.take().expect("stdout is piped"));
         let stderr = Stream::of(child.stderr.take().expect("stderr is piped"));
         Self { pid: child.id(), child, stdout, stderr }
