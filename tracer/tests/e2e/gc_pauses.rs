@@ -1,5 +1,7 @@
 //! Garbage collections, as the collector's own callbacks tell them.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
 use crate::harness::{
@@ -10,6 +12,10 @@ use crate::harness::{
 const TOLERANCE: f64 = 0.05;
 /// Collections of everything that the program asks for.
 const FULL: u64 = 6;
+/// Processes that can be probed at once, a begin and an end each.
+const PROBED: usize = 16;
+/// The kernel takes a tenth of a second for each of their probes, after the report.
+const DETACHED: Duration = Duration::from_secs(6);
 
 on_every_release!(pauses_agree_with_the_callbacks);
 
@@ -54,6 +60,33 @@ fn advice_to_freeze_holds() {
     let total = |report: &Report| number(&row(report, 2)["total_ns"]);
     assert!(total(&after) < total(&before) / 100, "{} {}", total(&before), total(&after));
     assert!(rows(&after["findings"]).all(|found| found["kind"] != "gc_pause"), "{}", after["findings"]);
+}
+
+/// Each probe makes the end longer: some children are probed, what the others do is told as not seen, and the end comes.
+#[test]
+fn more_children_than_probes_are_not_probed() {
+    let Some(python) = built_with_symbols() else { return };
+    let _turn = turn();
+    let mut program = Program::start(&python, "collectors.py");
+    let tracer = Tracer::attach(program.pid(), &["--only", "gc"]);
+    let truth = program.go();
+    let asked = Instant::now();
+    let run = tracer.stop();
+    assert!(asked.elapsed() < DETACHED, "it took {:?} to end", asked.elapsed());
+    let report = run.exact();
+    let shed: Vec<_> = rows(&report["overhead"]["shed"]).map(|shed| text(&shed["what"])).collect();
+    assert_eq!(shed, ["each garbage collection of further processes"]);
+    let collections = number(&truth["collections"]);
+    let (mut probed, mut children) = (0, truth["children"].as_array().expect("a list").clone());
+    for row in rows(&report["gc"]["pauses"]) {
+        let child = children.iter().position(|child| *child == row["pid"]);
+        children.remove(child.unwrap_or_else(|| panic!("none of the children, or told twice: {row}")));
+        let is_probed = row["sampled"] == false;
+        let exactly = if is_probed { collections } else { 1 }..=collections;
+        assert!(exactly.contains(&number(&row["count"])), "{row}");
+        probed += usize::from(is_probed);
+    }
+    assert!((PROBED / 2..=PROBED).contains(&probed), "{probed} processes: {}", report["gc"]);
 }
 
 fn traced(python: &Python, mode: &str, flags: &[&str]) -> (Run, Value) {
