@@ -70,6 +70,14 @@ pub struct Thread {
     pub top: Top,
 }
 
+impl Thread {
+    /// The last of the words that make the list of threads: the next one, and whose this one is.
+    #[must_use]
+    pub fn last_of_list(&self) -> u16 {
+        self.next.max(self.id).max(self.native_id.unwrap_or(0))
+    }
+}
+
 /// How a thread state leads to the innermost frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Top {

@@ -38,6 +38,11 @@ pub trait Memory {
         self.u32(address).map(u32::cast_signed)
     }
 
+    /// Many `unsigned int`s, `None` for each that cannot be read.
+    fn u32s(&self, addresses: &[u64]) -> Vec<Option<u32>> {
+        addresses.iter().map(|&address| self.u32(address).ok()).collect()
+    }
+
     /// As many bytes as asked for.
     ///
     /// # Errors

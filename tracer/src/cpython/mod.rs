@@ -8,6 +8,7 @@ pub mod debug_offsets;
 pub mod layout;
 pub mod linetable;
 pub mod memory;
+pub mod pages;
 pub mod releases;
 pub mod signals;
 pub mod text;

@@ -4,6 +4,9 @@ use std::io;
 
 use crate::cpython::memory::Memory;
 
+/// Pieces that one call reads at most: `IOV_MAX`.
+const PIECES: usize = 1024;
+
 /// Memory of the process that a thread belongs to.
 #[derive(Clone, Copy, Debug)]
 pub struct ProcessMemory {
@@ -30,6 +33,35 @@ impl Memory for ProcessMemory {
             Err(_) => Err(io::Error::last_os_error()),
         }
     }
+
+    fn u32s(&self, addresses: &[u64]) -> Vec<Option<u32>> {
+        let mut words = Vec::with_capacity(addresses.len());
+        while let Some(rest) = addresses.get(words.len()..).filter(|rest| !rest.is_empty()) {
+            let read = self.words(&rest[..rest.len().min(PIECES)]);
+            let failed = read.is_empty();
+            words.extend(read.into_iter().map(Some));
+            if failed {
+                words.push(None);
+            }
+        }
+        words
+    }
+}
+
+impl ProcessMemory {
+    /// As many of these words as come before the first that cannot be read.
+    fn words(&self, addresses: &[u64]) -> Vec<u32> {
+        let mut words = vec![0_u32; addresses.len()];
+        let local = libc::iovec { iov_base: words.as_mut_ptr().cast(), iov_len: size_of_val(&words[..]) };
+        let piece = |&address: &u64| libc::iovec { iov_base: address as *mut libc::c_void, iov_len: 4 };
+        let remote: Vec<_> = addresses.iter().map(piece).collect();
+        let pieces = remote.len() as libc::c_ulong;
+        // SAFETY: `local` is `words`, which nobody else has; `remote` is only ever addresses for the kernel.
+        let read =
+            unsafe { libc::process_vm_readv(self.tid, &raw const local, 1, remote.as_ptr(), pieces, 0) };
+        words.truncate(usize::try_from(read).unwrap_or(0) / 4);
+        words
+    }
 }
 
 #[cfg(test)]
@@ -44,6 +76,19 @@ mod tests {
         for address in [0, 8, u64::MAX - 3, 1 << 63] {
             assert!(memory.u64(address).is_err(), "{address:#x}");
         }
+    }
+
+    #[test]
+    fn many_words_are_read_at_once_but_for_those_that_are_not_mapped() {
+        let memory = ProcessMemory::new(std::process::id());
+        let here: Vec<u32> = (0..3000).collect();
+        let mut addresses: Vec<_> = here.iter().map(|word| &raw const *word as u64).collect();
+        let mut expected: Vec<_> = here.iter().copied().map(Some).collect();
+        for unmapped in [0, 1023, 1024, 1025, 2999] {
+            (addresses[unmapped], expected[unmapped]) = (8, None);
+        }
+        assert_eq!(memory.u32s(&addresses), expected);
+        assert_eq!(memory.u32s(&[]), []);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use tracer_common::python::{Frame, status};
 
 use crate::cpython::memory::Memory;
+use crate::cpython::pages::Pages;
 use crate::cpython::walk::{self, Walk};
 use crate::event::{Task, Tid};
 use crate::sys::memory::ProcessMemory;
@@ -146,14 +147,18 @@ impl<'a> Stacks<'a> {
 
     fn walk(&self, thread_state: u64) -> Seen {
         let layout = &self.interpreter.python.layout;
-        let top = || walk::top_frame(&self.memory, layout, thread_state).ok();
-        let before = top();
-        let walk = walk::walk(&self.memory, layout, thread_state, self.depth);
-        Seen { walk, steady: before == top() }
+        let top = |memory: &dyn Memory| walk::top_frame(memory, layout, thread_state).ok();
+        let pages = Pages::of(&self.memory);
+        let before = top(&pages);
+        let walk = walk::walk(&pages, layout, thread_state, self.depth);
+        Seen { walk, steady: before == top(&self.memory) }
     }
 
     /// Of several thread states of one thread, the one that it uses now: what its slot holds, else one with frames.
     fn choose(&self, states: &[ThreadState]) -> u64 {
+        if let [only] = states {
+            return only.address;
+        }
         let slot = self.interpreter.python.thread_state_slot;
         let in_slot = |state: &&ThreadState| {
             let held = self.memory.u64(state.thread_id.wrapping_add_signed(slot));

@@ -45,24 +45,27 @@ pub fn interpreters(memory: &dyn Memory, layout: &Layout, head: u64) -> io::Resu
 pub fn thread_states(memory: &dyn Memory, layout: &Layout, head: u64) -> io::Result<Vec<ThreadState>> {
     let mut states = Vec::new();
     for interpreter in interpreters(memory, layout, head)? {
-        let newest = memory.u64(interpreter.wrapping_add(layout.interpreter.threads.into()))?;
-        let left = THREADS - states.len();
-        for address in chain(memory, newest, layout.thread.next.into(), left)? {
-            states.push(ThreadState::read(memory, layout, address)?);
+        let mut at = memory.u64(interpreter.wrapping_add(layout.interpreter.threads.into()))?;
+        while at != 0 && states.len() < THREADS {
+            let (state, next) = ThreadState::read(memory, layout, at)?;
+            states.push(state);
+            at = next;
         }
     }
     Ok(states)
 }
 
 impl ThreadState {
-    fn read(memory: &dyn Memory, layout: &Layout, address: u64) -> io::Result<Self> {
-        let at = |offset: u16| address.wrapping_add(offset.into());
-        let native_id = layout.thread.native_id.map(|offset| memory.u64(at(offset))).transpose()?;
-        Ok(Self {
-            address,
-            thread_id: memory.u64(at(layout.thread.id))?,
-            native_id: native_id.and_then(|id| Tid::try_from(id).ok()),
-        })
+    /// One, and the address of the next older.
+    fn read(memory: &dyn Memory, layout: &Layout, address: u64) -> io::Result<(Self, u64)> {
+        let fields = &layout.thread;
+        let bytes = memory.bytes(address, usize::from(fields.last_of_list()) + 8)?;
+        let word = |offset: u16| {
+            let (word, _) = bytes[offset.into()..].split_first_chunk().expect("as long as its last field");
+            u64::from_le_bytes(*word)
+        };
+        let native_id = fields.native_id.and_then(|offset| Tid::try_from(word(offset)).ok());
+        Ok((Self { address, thread_id: word(fields.id), native_id }, word(fields.next)))
     }
 }
 
@@ -84,19 +87,22 @@ fn chain(memory: &dyn Memory, first: u64, next: u64, limit: usize) -> io::Result
 /// in a forked child of some releases.
 #[must_use]
 pub fn by_tid(memory: &dyn Memory, states: &[ThreadState], tids: &[Tid]) -> HashMap<Tid, Vec<ThreadState>> {
-    let offset = tid_offset(memory, states, tids);
+    let known: HashSet<_> = tids.iter().copied().collect();
+    let pthreads = tid_offset(memory, states, &known).map_or_else(Vec::new, |offset| {
+        let addresses = states.iter().map(|state| state.thread_id.wrapping_add(offset));
+        memory.u32s(&addresses.collect::<Vec<_>>())
+    });
     let mut by_tid: HashMap<Tid, Vec<ThreadState>> = HashMap::new();
-    for state in states {
-        let pthread = offset.and_then(|offset| memory.u32(state.thread_id.wrapping_add(offset)).ok());
-        let Some(tid) = pthread.filter(|tid| tids.contains(tid)).or(state.native_id) else { continue };
+    for (index, state) in states.iter().enumerate() {
+        let pthread = pthreads.get(index).copied().flatten();
+        let Some(tid) = pthread.filter(|tid| known.contains(tid)).or(state.native_id) else { continue };
         by_tid.entry(tid).or_default().push(*state);
     }
     by_tid
 }
 
 /// Where in a `struct pthread` the thread's id lies: where the most different threads are named.
-fn tid_offset(memory: &dyn Memory, states: &[ThreadState], tids: &[Tid]) -> Option<u64> {
-    let known: HashSet<_> = tids.iter().copied().collect();
+fn tid_offset(memory: &dyn Memory, states: &[ThreadState], known: &HashSet<Tid>) -> Option<u64> {
     let mut named = vec![HashSet::<Tid>::new(); PTHREAD_BYTES / 4];
     for state in states.iter().take(PTHREADS) {
         let bytes = pthread(memory, state.thread_id);
