@@ -10,7 +10,7 @@ use super::names::Names;
 use super::sampler::Sampler;
 use super::seen::{GilHolders, Seen, is_gil_wait, state_of, status_of};
 use crate::attach;
-use crate::event::{Pid, Task, Tid};
+use crate::event::{Bytes, Pid, Task, Tid};
 use crate::report::{self, Name, Target};
 use crate::session::Root;
 use crate::target::{Asleep, Error, asleep};
@@ -63,7 +63,7 @@ impl<'a> Collection<'a> {
         for root in self.roots {
             let tids = self.awake_in(root.process.pid);
             let (python, depth) = (root.interpreter.as_deref(), self.depth as usize);
-            let found = asleep::of_threads(&root.process, python, &tids, depth);
+            let found = asleep::of_threads(&root.process, python, &root.process.described(&tids), depth);
             let holders = gil_holders(root);
             for thread in found.into_iter().filter(|thread| !thread.torn && counts(root, thread)) {
                 let status = status_of(thread.status);
@@ -81,11 +81,12 @@ impl<'a> Collection<'a> {
 
     fn keep_walk(&mut self, root: &Root, thread: Asleep, status: Status, holders: &GilHolders) {
         let (task, sleeps_in) = (thread.task, thread.sleeps_in);
-        let (state, namespace_tid) = (state_of(thread.thread.state), thread.thread.namespace_tid);
+        let state = state_of(thread.thread.state);
+        let (name, namespace_tid) = (Some(thread.thread.name), thread.thread.namespace_tid);
         let stack = self.names.walked(root.space, task, thread.status, thread.frames);
         self.keep(
             task,
-            Seen { namespace_tid, state, sleeps_in, stack, status, gil_holders: holders.clone() },
+            Seen { name, namespace_tid, state, sleeps_in, stack, status, gil_holders: holders.clone() },
         );
     }
 
@@ -98,9 +99,7 @@ impl<'a> Collection<'a> {
         let task = Task { pid: root.process.pid, tid };
         match root.process.thread(tid) {
             Err(_gone) => _ = self.awake.remove(&task),
-            Ok(thread) if state_of(thread.state) == State::Zombie => {
-                self.keep(task, Seen::ended(thread.namespace_tid))
-            }
+            Ok(thread) if state_of(thread.state) == State::Zombie => self.keep(task, Seen::ended(thread)),
             Ok(_) => {}
         }
     }
@@ -129,9 +128,8 @@ impl<'a> Collection<'a> {
             let holders = gil_holders(root);
             for (&task, &sample) in samples.iter().filter(|(task, _)| task.pid == root.process.pid) {
                 if self.awake.contains(&task) {
-                    let thread = root.process.thread(task.tid);
-                    let inside = thread.map_or(task.tid, |thread| thread.namespace_tid);
-                    self.keep(task, Seen::running(inside, sample, holders.clone()));
+                    let thread = root.process.thread(task.tid).ok();
+                    self.keep(task, Seen::running(task.tid, thread, sample, holders.clone()));
                 }
             }
         }
@@ -171,7 +169,7 @@ impl<'a> Collection<'a> {
             pid: root.process.pid,
             tid,
             namespace_tid: (inside != tid).then_some(inside),
-            name: root.process.thread_name(tid).ok().map(Name::from),
+            name: seen.name.map(|name| Name::from(Bytes::from(name))),
             state: seen.state,
             sleeps_in: seen.syscall(),
             waits_for: waits_for_gil.then_some("gil"),

@@ -10,7 +10,9 @@ use crate::analysis::syscall_name;
 use crate::event::{StackId, Tid};
 use crate::report::Name;
 use crate::target::Interpreter;
-use crate::target::process::SleepsIn;
+use crate::target::comm::Comm;
+use crate::target::process::Thread;
+use crate::target::sleep::SleepsIn;
 
 /// `futex(2)`
 const FUTEX: u32 = 202;
@@ -21,6 +23,8 @@ pub type GilHolders = Option<Rc<[u64]>>;
 /// What was seen of a thread.
 #[derive(Clone, Debug)]
 pub struct Seen {
+    /// Its name, unless it was gone.
+    pub name: Option<Comm>,
     /// Its id in its own pid namespace.
     pub namespace_tid: Tid,
     /// What the scheduler said.
@@ -37,15 +41,19 @@ pub struct Seen {
 
 impl Seen {
     /// On a CPU.
-    pub fn running(namespace_tid: Tid, sample: Sample, gil_holders: GilHolders) -> Self {
+    pub fn running(tid: Tid, thread: Option<Thread>, sample: Sample, gil_holders: GilHolders) -> Self {
         let (state, status) = (State::Running, status_of(sample.status));
-        Self { namespace_tid, state, sleeps_in: SleepsIn::Nothing, stack: sample.stack, status, gil_holders }
+        let (name, sleeps_in) = (thread.map(|thread| thread.name), SleepsIn::Nothing);
+        let namespace_tid = thread.map_or(tid, |thread| thread.namespace_tid);
+        Self { name, namespace_tid, state, sleeps_in, stack: sample.stack, status, gil_holders }
     }
 
     /// Ended, its process not.
-    pub fn ended(namespace_tid: Tid) -> Self {
+    pub fn ended(thread: Thread) -> Self {
         let (state, status) = (State::Zombie, Status::NoPythonFrame);
-        Self { namespace_tid, state, sleeps_in: SleepsIn::Nothing, stack: 0, status, gil_holders: None }
+        let (name, namespace_tid) = (Some(thread.name), thread.namespace_tid);
+        let sleeps_in = SleepsIn::Nothing;
+        Self { name, namespace_tid, state, sleeps_in, stack: 0, status, gil_holders: None }
     }
 
     /// Name of the system call that it was blocked in.

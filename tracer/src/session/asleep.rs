@@ -6,14 +6,15 @@ use tracer_common::switch::{SwitchKey, Thread, flag, futex_flags};
 use tracer_common::wakeup::FUTEX;
 
 use super::roots::Root;
+use super::threads::Threads;
 use crate::attach::{Error, Probes};
 use crate::cpython::walk::stack_id;
 use crate::decode;
 use crate::event::Bytes;
 use crate::symbols::{File, FileKind};
 use crate::target::Interpreter;
-use crate::target::asleep::{Asleep, asleep};
-use crate::target::process::SleepsIn;
+use crate::target::asleep::{self, Asleep};
+use crate::target::sleep::SleepsIn;
 
 /// What was found out of one sleeping thread.
 pub struct Sleeper {
@@ -23,14 +24,14 @@ pub struct Sleeper {
     pub file: Option<(u64, File)>,
 }
 
-/// Reads all threads of the roots that sleep, and tells the kernel, unless they have moved since.
-pub fn tell(probes: &mut Probes, roots: &[Root]) -> Result<Vec<Sleeper>, Error> {
+/// Reads those threads that sleep, and tells the kernel, unless they have moved since.
+pub fn tell(probes: &mut Probes, threads: &[Threads<'_>]) -> Result<Vec<Sleeper>, Error> {
     let depth = probes.plan().depth as usize;
     let mut told = Vec::new();
-    for root in roots {
+    for Threads { root, described } in threads {
         // What a process does before it executes its program is not its own.
         let Some(interpreter) = &root.interpreter else { continue };
-        let threads = asleep([(&root.process, Some(&**interpreter))], depth);
+        let threads = asleep::of_threads(&root.process, Some(interpreter), described, depth);
         let threads = threads.iter().filter(|thread| !thread.torn);
         let (entries, sleepers): (Vec<_>, Vec<_>) =
             threads.map(|thread| sleeper(root, interpreter, thread)).unzip();

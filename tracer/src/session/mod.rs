@@ -15,6 +15,7 @@ mod run;
 mod senders;
 mod stop;
 mod tasks;
+mod threads;
 mod window;
 
 use std::time::Duration;

@@ -3,33 +3,32 @@
 
 use std::collections::HashMap;
 
-use super::roots::Root;
+use super::threads::Threads;
 use crate::attach::{Error, Probes};
-use crate::event::{Task, Tid};
+use crate::event::Task;
 use crate::target::threads;
 
 /// Tells the kernel the threads of all roots, where it will be asked for them.
 ///
 /// # Errors
 /// When the kernel does not list the tasks of our pid namespace.
-pub fn tell(probes: &mut Probes, roots: &[Root]) -> Result<(), Error> {
-    let threads: Vec<_> = roots.iter().filter_map(threads_of).flatten().collect();
-    probes.introduce(&threads)
+pub fn tell(probes: &mut Probes, threads: &[Threads<'_>]) -> Result<(), Error> {
+    let known: Vec<_> = threads.iter().filter_map(known).flatten().collect();
+    probes.introduce(&known)
 }
 
 /// `pthread_self()` of each thread that has a thread state.
-fn threads_of(root: &Root) -> Option<Vec<(Task, u64)>> {
+fn known(threads: &Threads<'_>) -> Option<Vec<(Task, u64)>> {
+    let root = threads.root;
     let interpreter = root.interpreter.as_ref().filter(|interpreter| interpreter.python.gil_holder != 0)?;
     let memory = root.process.memory();
     let states = interpreter.thread_states(&memory).ok()?;
-    let in_namespace = |tid: &Tid| root.process.thread(*tid).ok().map(|thread| thread.namespace_tid);
     let tids: HashMap<_, _> =
-        root.process.threads().ok()?.into_iter().filter_map(|tid| Some((in_namespace(&tid)?, tid))).collect();
+        threads.described.iter().map(|(tid, thread)| (thread.namespace_tid, *tid)).collect();
     let names: Vec<_> = tids.keys().copied().collect();
     let by_tid = threads::by_tid(&memory, &states, &names);
-    let known = by_tid.into_iter().filter_map(|(tid, states)| {
-        let task = Task { pid: root.process.pid, tid: *tids.get(&tid)? };
-        Some((task, states.first()?.thread_id))
-    });
+    let known = by_tid
+        .into_iter()
+        .filter_map(|(tid, states)| Some((threads.task(*tids.get(&tid)?), states.first()?.thread_id)));
     Some(known.collect())
 }

@@ -20,6 +20,7 @@ use super::roots::{Root, describe, known};
 use super::rules::ZOMBIE_NS;
 use super::senders::Senders;
 use super::tasks::Tasks;
+use super::threads::Threads;
 use super::window::{self, KernelCounters};
 use super::{Finished, Options, Watch, asleep, pthreads};
 use crate::attach::{Aggregates, Cost, Error, Ledger, Loops, Probes, total, unfinished};
@@ -106,7 +107,9 @@ impl<'a> Run<'a> {
         }
         let (start_ns, start) = (monotonic_ns(), utc_now());
         probes.start(start_ns)?;
-        let counters = KernelCounters::of(if options.plan.counts_switches() { roots } else { &[] });
+        let threads = Threads::of_all(roots);
+        let counted = if options.plan.counts_switches() { &threads[..] } else { &[] };
+        let counters = KernelCounters::of(counted);
         let collector = Collector::new(start_ns, Relay::new(watch, options.until.clone()));
         let begin = Begin { start_ns, start, attach_ns: nanos(began.elapsed()) };
         let mut run = Self {
@@ -130,7 +133,7 @@ impl<'a> Run<'a> {
             counters,
             begin,
         };
-        run.describe_roots()?;
+        run.describe_roots(&threads)?;
         run.follow_handlers();
         run.look_at_handlers(true);
         run.senders.iter_mut().for_each(Senders::follow);
@@ -142,17 +145,17 @@ impl<'a> Run<'a> {
     }
 
     /// What was there before the window.
-    fn describe_roots(&mut self) -> Result<(), Error> {
+    fn describe_roots(&mut self, threads: &[Threads<'_>]) -> Result<(), Error> {
         for root in self.roots {
             if let Some(interpreter) = &root.interpreter {
                 self.collector.spaces.insert(root.process.pid, root.space, interpreter.clone());
             }
             self.collector.event(Event::Process(root.describe()));
         }
-        window::thread_names(self.roots).into_iter().for_each(|event| self.collector.event(event));
+        threads.iter().flat_map(Threads::names).for_each(|event| self.collector.event(event));
         self.describe_elders()?;
-        pthreads::tell(&mut self.probes, self.roots)?;
-        for sleeper in asleep::tell(&mut self.probes, self.roots)? {
+        pthreads::tell(&mut self.probes, threads)?;
+        for sleeper in asleep::tell(&mut self.probes, threads)? {
             self.collector.sleeper(sleeper);
         }
         Ok(())

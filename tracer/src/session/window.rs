@@ -1,34 +1,39 @@
 //! What `/proc` says at the two ends of the window.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use procfs::process::Stat;
 
 use super::roots::Root;
+use super::threads::Threads;
 use crate::event::{Bytes, Event, Nanos, Pid, SignalsPending, Task};
 use crate::target::Process;
+use crate::target::process::Thread;
 use crate::timeline::children;
 
 /// The kernel's own counts of switches, of each thread that the roots had at the start.
-pub struct KernelCounters(Vec<(Task, u64, u64)>);
+#[derive(Default)]
+pub struct KernelCounters(BTreeMap<Task, Counters>);
+
+/// Switches, voluntary and not.
+type Counters = (u64, u64);
 
 impl KernelCounters {
-    /// As they stand now.
+    /// As they stood when these threads were read.
     #[must_use]
-    pub fn of(roots: &[Root]) -> Self {
-        Self(roots.iter().flat_map(|root| of_process(&root.process)).collect())
+    pub fn of(threads: &[Threads<'_>]) -> Self {
+        Self(threads.iter().flat_map(of_root).collect())
     }
 
     /// What was counted since, for the threads that are still there.
     #[must_use]
     pub fn since(&self, roots: &[Root]) -> Vec<Event> {
-        let now = Self::of(roots).0;
-        let alive = |task| now.iter().find(move |(now, ..)| *now == task);
-        let switches = self.0.iter().filter_map(|&(task, voluntary, involuntary)| {
-            let &(_, voluntary_now, involuntary_now) = alive(task)?;
+        let now = Self::of(&Threads::of_all(roots)).0;
+        let switches = self.0.iter().filter_map(|(&task, (voluntary, involuntary))| {
+            let (voluntary_now, involuntary_now) = now.get(&task)?;
             // A thread that has another's id by now has begun to count anew.
-            let voluntary = voluntary_now.checked_sub(voluntary)?;
-            let involuntary = involuntary_now.checked_sub(involuntary)?;
+            let voluntary = voluntary_now.checked_sub(*voluntary)?;
+            let involuntary = involuntary_now.checked_sub(*involuntary)?;
             Some(Event::KernelSwitches { task, voluntary, involuntary })
         });
         switches.collect()
@@ -36,28 +41,12 @@ impl KernelCounters {
 }
 
 /// None of a process that has ended: its zombie has counters still, and has switched on its way out.
-fn of_process(process: &Process) -> Vec<(Task, u64, u64)> {
-    if !process.is_alive() {
+fn of_root(threads: &Threads<'_>) -> Vec<(Task, Counters)> {
+    if !threads.root.process.is_alive() {
         return Vec::new();
     }
-    let counters = |tid| {
-        let thread = process.thread(tid).ok()?;
-        Some((Task { pid: process.pid, tid }, thread.voluntary, thread.involuntary))
-    };
-    process.threads().unwrap_or_default().into_iter().filter_map(counters).collect()
-}
-
-/// Names of all threads of the roots.
-#[must_use]
-pub fn thread_names(roots: &[Root]) -> Vec<Event> {
-    let names = roots.iter().flat_map(|root| {
-        let process = &root.process;
-        process.threads().unwrap_or_default().into_iter().filter_map(|tid| {
-            let comm = process.thread_name(tid).ok()?;
-            Some(Event::ThreadName { task: Task { pid: process.pid, tid }, comm })
-        })
-    });
-    names.collect()
+    let counters = |(tid, thread): &(_, Thread)| (threads.task(*tid), (thread.voluntary, thread.involuntary));
+    threads.described.iter().map(counters).collect()
 }
 
 /// Descendants that the roots have now, but for those that are roots themselves: parents come before their children.

@@ -10,7 +10,8 @@ use crate::cpython::walk::{self, Walk};
 use crate::event::{Task, Tid};
 use crate::sys::memory::ProcessMemory;
 use crate::target::discover::Interpreter;
-use crate::target::process::{Process, SleepsIn, Thread};
+use crate::target::process::{Process, Thread};
+use crate::target::sleep::SleepsIn;
 use crate::target::threads::{self, ThreadState};
 
 /// Times that a thread which moves is looked at.
@@ -44,24 +45,24 @@ pub fn asleep<'a>(
 }
 
 fn in_process(process: &Process, interpreter: Option<&Interpreter>, depth: usize) -> Vec<Asleep> {
-    of_threads(process, interpreter, &process.threads().unwrap_or_default(), depth)
+    let threads = process.described(&process.threads().unwrap_or_default());
+    of_threads(process, interpreter, &threads, depth)
 }
 
-/// Those of some threads of a process that are blocked, as [`asleep`] has them.
+/// Those of some threads of a process, as described before, that have been blocked since, as [`asleep`] has them.
 pub fn of_threads(
     process: &Process,
     interpreter: Option<&Interpreter>,
-    tids: &[Tid],
+    threads: &[(Tid, Thread)],
     depth: usize,
 ) -> Vec<Asleep> {
-    let threads = described(process, tids);
-    let stacks = interpreter.map(|interpreter| Stacks::new(process, interpreter, &threads, depth));
+    let stacks = interpreter.map(|interpreter| Stacks::new(process, interpreter, threads, depth));
     threads.iter().filter_map(|&(tid, thread)| one(process, stacks.as_ref(), tid, thread)).collect()
 }
 
 /// What threads that run seem to do: they are read while they move, so that all are torn.
 pub fn moving(process: &Process, interpreter: &Interpreter, tids: &[Tid], depth: usize) -> Vec<Asleep> {
-    let threads = described(process, tids);
+    let threads = process.described(tids);
     let stacks = Stacks::new(process, interpreter, &threads, depth);
     let seen = threads.iter().map(|&(tid, thread)| {
         let walk = stacks.of(thread.namespace_tid).walk;
@@ -70,11 +71,6 @@ pub fn moving(process: &Process, interpreter: &Interpreter, tids: &[Tid], depth:
         Asleep { task, frames, status, torn: true, sleeps_in: SleepsIn::Nothing, thread }
     });
     seen.collect()
-}
-
-/// Those of the threads that have not been reaped, with what the kernel says of them.
-fn described(process: &Process, tids: &[Tid]) -> Vec<(Tid, Thread)> {
-    tids.iter().filter_map(|&tid| process.thread(tid).ok().map(|thread| (tid, thread))).collect()
 }
 
 /// What a thread does, if it sleeps; one that keeps moving is looked at again.
@@ -90,15 +86,18 @@ fn one(process: &Process, stacks: Option<&Stacks<'_>>, tid: Tid, thread: Thread)
 }
 
 fn look(process: &Process, stacks: Option<&Stacks<'_>>, tid: Tid, thread: Thread) -> Option<Asleep> {
-    let sleeps_in = process.sleeps_in(tid).ok()?;
+    let sleep = process.sleep(tid).ok()?;
+    let sleeps_in = sleep.now().ok()?;
     let has_ended = matches!(thread.state, 'Z' | 'X');
     if has_ended || sleeps_in == SleepsIn::Nothing {
         return None;
     }
     let unresolved = || Seen { walk: Walk { frames: Vec::new(), status: status::UNRESOLVED }, steady: true };
     let seen = stacks.map_or_else(unresolved, |stacks| stacks.of(thread.namespace_tid));
-    let slept_on = process.thread(tid).is_ok_and(|now| now == thread)
-        && process.sleeps_in(tid).is_ok_and(|now| now == sleeps_in);
+    // In this order: off its CPU before and after, and never switched since the first look, it slept all the time. The
+    // counters alone would not tell, since a thread says that it sleeps before it has switched.
+    let slept_on =
+        sleep.now().is_ok_and(|now| now == sleeps_in) && process.thread(tid).is_ok_and(|now| now == thread);
     Some(Asleep {
         task: Task { pid: process.pid, tid },
         frames: seen.walk.frames,

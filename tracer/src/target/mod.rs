@@ -4,6 +4,7 @@
 pub mod asleep;
 pub mod asyncio;
 pub mod collector;
+pub mod comm;
 pub mod discover;
 pub mod elf;
 pub mod epilogue;
@@ -15,8 +16,10 @@ pub mod masks;
 pub mod namespace;
 pub mod open;
 pub mod process;
+mod record;
 pub mod runtime;
 pub mod signals;
+pub mod sleep;
 mod slot;
 pub mod threads;
 pub mod version;

@@ -3,6 +3,7 @@
 //! The directory is held open, so that a pid which is used again never gives another process's facts, and a pidfd says
 //! when the process ends. Names are bytes: the target chooses them.
 
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
@@ -10,14 +11,18 @@ use std::os::unix::ffi::OsStringExt;
 use procfs::ProcError;
 use procfs::process::Stat;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Dir, DirEntry};
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::event::{Bytes, Pid, Tid};
 use crate::sys::memory::ProcessMemory;
+use crate::target::comm::Comm;
 use crate::target::error::{Error, printable};
 use crate::target::maps::{self, Mapping};
 use crate::target::masks::Masks;
 use crate::target::namespace;
+use crate::target::record;
+use crate::target::sleep::Sleep;
 
 /// <https://github.com/torvalds/linux/blob/v6.12/include/linux/sched.h>
 const PF_KTHREAD: u32 = 0x0020_0000;
@@ -40,6 +45,8 @@ pub struct Process {
 pub struct Thread {
     /// The process it belongs to.
     pub pid: Pid,
+    /// Its name.
+    pub name: Comm,
     /// Its id in its own, innermost pid namespace.
     pub namespace_tid: Tid,
     /// `R` running or runnable, `S` sleeping, `D` in uninterruptible sleep, `T` stopped, `Z` ended: proc_pid_stat(5).
@@ -48,24 +55,6 @@ pub struct Thread {
     pub voluntary: u64,
     /// `nivcsw`: times that its CPU was taken away.
     pub involuntary: u64,
-}
-
-/// What a thread does in the kernel, see [`Process::sleeps_in`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SleepsIn {
-    /// It runs, or would if a CPU were free.
-    Nothing,
-    /// Blocked outside of any system call, by a page fault for one.
-    NoSyscall,
-    /// Blocked in a system call.
-    Syscall {
-        /// Its number.
-        number: u32,
-        /// Its first argument: for most calls the descriptor, for a futex its address.
-        first_argument: u64,
-        /// Its second: what is done with a futex.
-        second_argument: u64,
-    },
 }
 
 impl Process {
@@ -157,7 +146,7 @@ impl Process {
     /// # Errors
     /// When the thread is gone.
     pub fn thread_name(&self, tid: Tid) -> io::Result<Bytes> {
-        let mut name = self.read(&format!("task/{tid}/comm"))?;
+        let mut name = record::read(&self.open_task(tid, "comm")?)?;
         name.pop_if(|last| *last == b'\n');
         Ok(name.into())
     }
@@ -189,17 +178,26 @@ impl Process {
     /// # Errors
     /// When the process is gone.
     pub fn threads(&self) -> Result<Vec<Tid>, Error> {
-        let reading = |error| Error::reading(self.pid, "threads", plain(error));
-        let tasks = self.directory.tasks().map_err(reading)?;
-        Ok(tasks.flatten().map(|task| task.tid.cast_unsigned()).collect())
+        let reading = |cause| Error::reading(self.pid, "threads", cause);
+        // `procfs` would open every thread's directory.
+        let directory = self.directory.open_relative("task").map_err(|error| reading(plain(error)))?;
+        let entries = Dir::new(directory).map_err(|error| reading(error.into()))?;
+        let tid = |entry: DirEntry| entry.file_name().to_str().ok()?.parse().ok();
+        Ok(entries.flatten().filter_map(tid).collect())
     }
 
-    /// Switch counters and namespace id of a thread.
+    /// What a thread is called, how often it has switched, and its id in its namespace.
     ///
     /// # Errors
     /// When the thread is gone.
     pub fn thread(&self, tid: Tid) -> io::Result<Thread> {
-        Ok(Thread::parse(&self.read(&format!("task/{tid}/status"))?))
+        Ok(Thread::parse(&record::read(&self.open_task(tid, "status")?)?))
+    }
+
+    /// The same of those of these threads that have not been reaped.
+    #[must_use]
+    pub fn described(&self, tids: &[Tid]) -> Vec<(Tid, Thread)> {
+        tids.iter().filter_map(|&tid| Some((tid, self.thread(tid).ok()?))).collect()
     }
 
     /// What a thread blocks, and what waits for it.
@@ -207,7 +205,7 @@ impl Process {
     /// # Errors
     /// When the thread is gone.
     pub fn masks(&self, tid: Tid) -> io::Result<Masks> {
-        Ok(Masks::parse(&self.read(&format!("task/{tid}/status"))?))
+        Ok(Masks::parse(&record::read(&self.open_task(tid, "status")?)?))
     }
 
     /// A number of `/proc/PID/status` by its name, `None` where there is no such line.
@@ -219,12 +217,12 @@ impl Process {
         values.next()?.trim().parse().ok()
     }
 
-    /// What a thread sleeps in.
+    /// What a thread sleeps in, for who asks more than once.
     ///
     /// # Errors
-    /// When the thread is gone, or we may not know.
-    pub fn sleeps_in(&self, tid: Tid) -> io::Result<SleepsIn> {
-        Ok(SleepsIn::parse(&self.read(&format!("task/{tid}/syscall"))?))
+    /// When the thread is gone.
+    pub fn sleep(&self, tid: Tid) -> io::Result<Sleep> {
+        self.open_task(tid, "syscall").map(Sleep::of)
     }
 
     /// What is mapped into its memory.
@@ -234,6 +232,10 @@ impl Process {
     pub fn maps(&self) -> Result<Vec<Mapping>, Error> {
         let text = self.read(&format!("task/{}/maps", self.memory_tid));
         text.map(|text| maps::parse(&text)).map_err(|cause| Error::reading(self.pid, "maps", cause))
+    }
+
+    fn open_task(&self, tid: Tid, file: &str) -> io::Result<File> {
+        self.directory.open_relative(format!("task/{tid}/{file}")).map_err(plain)
     }
 
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
@@ -247,37 +249,20 @@ impl Thread {
     fn parse(status: &[u8]) -> Self {
         let mut thread = Self::default();
         for line in status.split(|&byte| byte == b'\n') {
-            let text = std::str::from_utf8(line).unwrap_or_default();
-            let Some((name, value)) = text.split_once(':') else { continue };
+            let Some(colon) = line.iter().position(|&byte| byte == b':') else { continue };
+            let (name, value) = (&line[..colon], &line[colon + 1..]);
+            let value = value.strip_prefix(b"\t").unwrap_or(value);
             match name {
-                "Tgid" => thread.pid = last_number(value),
-                "State" => thread.state = value.trim_start().chars().next().unwrap_or_default(),
-                "NSpid" => thread.namespace_tid = last_number(value),
-                "voluntary_ctxt_switches" => thread.voluntary = last_number(value),
-                "nonvoluntary_ctxt_switches" => thread.involuntary = last_number(value),
+                b"Name" => thread.name = Comm::unescape(value),
+                b"Tgid" => thread.pid = last_number(value),
+                b"State" => thread.state = value.first().copied().map_or_else(char::default, char::from),
+                b"NSpid" => thread.namespace_tid = last_number(value),
+                b"voluntary_ctxt_switches" => thread.voluntary = last_number(value),
+                b"nonvoluntary_ctxt_switches" => thread.involuntary = last_number(value),
                 _ => {}
             }
         }
         thread
-    }
-}
-
-impl SleepsIn {
-    /// `running`, or a number and hexadecimal words: proc_pid_syscall(5).
-    fn parse(line: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(line);
-        let mut words = text.split_ascii_whitespace();
-        let Some(number) = words.next().and_then(|word| word.parse::<i64>().ok()) else {
-            return Self::Nothing;
-        };
-        let mut argument =
-            || words.next().and_then(|word| u64::from_str_radix(word.trim_start_matches("0x"), 16).ok());
-        match (u32::try_from(number), argument(), argument()) {
-            (Ok(number), Some(first_argument), Some(second_argument)) => {
-                Self::Syscall { number, first_argument, second_argument }
-            }
-            _ => Self::NoSyscall,
-        }
     }
 }
 
@@ -327,7 +312,8 @@ fn plain(error: ProcError) -> io::Error {
     }
 }
 
-fn last_number<T: std::str::FromStr + Default>(value: &str) -> T {
+fn last_number<T: std::str::FromStr + Default>(value: &[u8]) -> T {
+    let value = std::str::from_utf8(value).unwrap_or_default();
     value.split_ascii_whitespace().next_back().and_then(|word| word.parse().ok()).unwrap_or_default()
 }
 
@@ -339,23 +325,17 @@ mod tests {
     #[test]
     fn status_is_read_line_by_line_whatever_the_name() {
         let status =
-            b"Name:\tTgid: 1\\n\xff\nState:\tS (sleeping)\nTgid:\t70\nNSpid:\t70\t3\nTgid\nSeccomp:\t0\n\
+            b"Name:\t Tgid: 1\\n\xff\nState:\tS (sleeping)\nTgid:\t70\nNSpid:\t70\t3\nTgid\nSeccomp:\t0\n\
             voluntary_ctxt_switches:\t12\nnonvoluntary_ctxt_switches:\t5\n";
-        let expected = Thread { pid: 70, namespace_tid: 3, state: 'S', voluntary: 12, involuntary: 5 };
+        let expected = Thread {
+            pid: 70,
+            name: Comm::unescape(b" Tgid: 1\\n\xff"),
+            namespace_tid: 3,
+            state: 'S',
+            voluntary: 12,
+            involuntary: 5,
+        };
         assert_eq!(Thread::parse(status), expected);
-    }
-
-    #[test]
-    fn every_shape_of_a_syscall_line_is_told_apart() {
-        let read = SleepsIn::Syscall { number: 0, first_argument: 3, second_argument: 0x7f00 };
-        for (line, expected) in [
-            (&b"running\n"[..], SleepsIn::Nothing),
-            (b"", SleepsIn::Nothing),
-            (b"-1 0x7ffd 0x7f00\n", SleepsIn::NoSyscall),
-            (b"0 0x3 0x7f00 0x10 0x0 0x0 0x0 0x7ffd 0x7f00\n", read),
-        ] {
-            assert_eq!(SleepsIn::parse(line), expected, "{}", String::from_utf8_lossy(line));
-        }
     }
 
     #[test]
