@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use aya::Ebpf;
 use aya::maps::{Array, HashMap, MapData, MapError, RingBuf};
 use aya::programs::perf_event::{PerfEventConfig, PerfEventScope, SamplePolicy, SoftwareEvent};
 use aya::programs::tp_btf::BtfTracePointLinkId;
 use aya::programs::uprobe::{UProbeAttachLocation, UProbeLinkId, UProbeScope};
 use aya::programs::{BtfTracePoint, PerfEvent, UProbe};
-use aya::{Ebpf, EbpfLoader};
 use tracer_common::control::Control;
 use tracer_common::gil::Pthread;
 use tracer_common::switch::{SwitchKey, Thread};
@@ -58,8 +58,7 @@ impl Probes {
     /// # Errors
     /// When the kernel lacks something, or refuses.
     pub fn load(plan: Plan) -> Result<Self, Error> {
-        // aya reads the kernel's types for itself: it does so while we do.
-        let loader = std::thread::spawn(EbpfLoader::new);
+        let loader = std::thread::spawn(load::loader);
         let kernel = Btf::of_kernel().map_err(Error::NoBtf)?;
         let Features { mut globals, rdonly_cast } = Features::of(&kernel)?;
         globals.extend([("DEPTH", plan.depth), ("RING_WATERMARK", plan.ring_bytes / 2)]);
