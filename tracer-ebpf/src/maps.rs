@@ -75,9 +75,9 @@ pub static READS: HashMap<ReadKey, ReadValue> = HashMap::with_max_entries(8192, 
 #[map]
 pub static READ_SIZES: HashMap<SizeKey, u64> = HashMap::with_max_entries(2048, 0);
 
-/// Samples: at most the rate times two epochs new rows a second and CPU.
+/// Samples: rows of two epochs; user space makes room for the rate and the CPUs.
 #[map]
-pub static SAMPLES: HashMap<SampleKey, u64> = HashMap::with_max_entries(8192, 0);
+pub static SAMPLES: HashMap<SampleKey, u64> = HashMap::with_max_entries(1024, 0);
 
 /// Functions that the evaluation function was entered for.
 #[map]

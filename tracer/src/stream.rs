@@ -119,7 +119,7 @@ fn killed_by(wait_status: u32) -> Option<String> {
 }
 
 fn stack(id: StackId, symbols: &Symbols) -> Value {
-    let Some(stack) = symbols.stack(id) else { return Value::Null };
+    let Some(stack) = symbols.stacks.get(id) else { return Value::Null };
     stack.frames.iter().map(|&id| frame(symbols.frame(id))).collect()
 }
 

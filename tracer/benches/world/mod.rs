@@ -117,7 +117,7 @@ pub fn symbols() -> Symbols {
     let mut symbols = Symbols::default();
     for id in 1..=STACKS {
         let frames = (0..20).map(|depth| symbols.intern(frame(id * 7 + depth))).collect();
-        symbols.insert_stack(id, Stack { frames, status: StackStatus::Ok, truncated: false });
+        symbols.stacks.insert(id, Stack { frames, status: StackStatus::Ok, truncated: false });
     }
     for id in 0..FILES {
         let path = format!("/srv/shop/data/{id}.csv").into_bytes().into();

@@ -13,7 +13,7 @@ pub type Frames = Arc<[FrameId]>;
 
 /// The frames of a stack; `None` where there was no Python stack or its record never arrived.
 pub fn frames(symbols: &Symbols, stack: StackId) -> Option<Frames> {
-    let frames = &symbols.stack(stack)?.frames;
+    let frames = &symbols.stacks.get(stack)?.frames;
     (!frames.is_empty()).then(|| frames.clone())
 }
 

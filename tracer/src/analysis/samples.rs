@@ -11,7 +11,7 @@ pub fn symbols_of(stacks: &[(u64, &[&str])]) -> Symbols {
     let mut symbols = Symbols::default();
     for (id, places) in stacks {
         let frames = places.iter().map(|place| symbols.intern(frame(place))).collect();
-        symbols.insert_stack(*id, Stack { frames, status: StackStatus::Ok, truncated: false });
+        symbols.stacks.insert(*id, Stack { frames, status: StackStatus::Ok, truncated: false });
     }
     symbols
 }

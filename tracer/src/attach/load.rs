@@ -50,9 +50,21 @@ pub fn object<'a>(
         loader.override_global(name, value, true);
     }
     loader.map_max_entries("EVENTS", plan.ring_bytes);
+    loader.map_max_entries("SAMPLES", sample_rows(plan.rate_hz, online_cpus()));
     loader
         .load(&super::object::for_kernel(rdonly_cast))
         .map_err(|error| Error::of("create the probes' maps", &error))
+}
+
+fn online_cpus() -> u32 {
+    aya::util::online_cpus().map_or(1, |cpus| cpus.len() as u32)
+}
+
+/// Room for two epochs of samples, each at a stack of its own, and as much again, since a busy machine lets us be late.
+fn sample_rows(rate_hz: u32, cpus: u32) -> u32 {
+    const EPOCHS: u32 = 4;
+    const BOUNDS: (u32, u32) = (1 << 10, 1 << 18);
+    rate_hz.saturating_mul(cpus).saturating_mul(EPOCHS).clamp(BOUNDS.0, BOUNDS.1)
 }
 
 /// Has the kernel verify the programs: most of the time that attaching takes, hence on two CPUs.
@@ -93,6 +105,13 @@ mod tests {
 
     use super::*;
     use crate::sys::vmlinux;
+
+    #[test]
+    fn there_is_room_for_each_sample() {
+        assert_eq!(sample_rows(99, 2), 1024);
+        assert_eq!(sample_rows(99, 64), 99 * 64 * 4);
+        assert_eq!(sample_rows(u32::MAX, 64), 1 << 18);
+    }
 
     #[test]
     fn only_the_thread_that_left_finds_no_types() {

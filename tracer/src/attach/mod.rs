@@ -18,6 +18,7 @@ mod senders;
 #[cfg(test)]
 mod stack_tests;
 mod tasks;
+mod told;
 mod types;
 mod watchpoints;
 
@@ -30,4 +31,5 @@ pub use loops::Loops;
 pub use plan::Plan;
 pub use probes::Probes;
 pub use senders::Senders;
+pub use told::Told;
 pub use watchpoints::{MOST as WATCHED_PROCESSES, Refused, Seen, Watchpoints};

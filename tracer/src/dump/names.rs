@@ -47,7 +47,7 @@ impl Names {
     /// The frames of a stack, empty if it never came.
     pub fn stack(&self, id: StackId) -> Stack {
         let symbols = &self.names.symbols;
-        let Some(stack) = symbols.stack(id) else { return Stack::new() };
+        let Some(stack) = symbols.stacks.get(id) else { return Stack::new() };
         let frames = stack.frames.iter().map(|&id| {
             let frame = symbols.frame(id);
             Frame {

@@ -85,7 +85,10 @@ impl<L: Listener> Collector<L> {
     }
 
     /// One event, wherever it comes from.
-    pub fn event(&mut self, event: Event) {
+    pub fn event(&mut self, mut event: Event) {
+        if let Some(stack) = event.stack_mut() {
+            *stack = self.names.symbols.stacks.first(*stack);
+        }
         match &event {
             Event::Fork(fork) if fork.followed && fork.child.pid != fork.parent.pid => self.fork(fork),
             Event::Exec(exec) => self.exec(exec),

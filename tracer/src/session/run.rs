@@ -23,7 +23,7 @@ use super::tasks::Tasks;
 use super::threads::Threads;
 use super::window::{self, KernelCounters};
 use super::{Finished, Options, Watch, asleep, pthreads};
-use crate::attach::{Aggregates, Cost, Error, Ledger, Loops, Probes, total, unfinished};
+use crate::attach::{Aggregates, Cost, Error, Ledger, Loops, Probes, Told, total, unfinished};
 use crate::clock::{monotonic_ns, utc_now};
 use crate::event::{self, Event, Nanos, Pid};
 use crate::report::Ended;
@@ -53,6 +53,7 @@ pub struct Run<'a> {
     probes: Probes,
     aggregates: Aggregates,
     ledger: Ledger,
+    told: Told,
     ring: AsyncFd<RingBuf<MapData>>,
     pace: Pace,
     collector: Collector<Relay<'a>>,
@@ -91,6 +92,7 @@ impl<'a> Run<'a> {
         let began = Instant::now();
         let mut probes = Probes::load(options.plan.clone())?;
         let (aggregates, ledger) = (Aggregates::of(&mut probes)?, Ledger::of(&mut probes)?);
+        let told = Told::of(&mut probes)?;
         let ring =
             readable::ring(probes.events()?).map_err(|error| Error::system("wait for events", &error))?;
         let wants_signals = probes.plan().sections.has(Section::Signals);
@@ -127,6 +129,7 @@ impl<'a> Run<'a> {
             probes,
             aggregates,
             ledger,
+            told,
             ring,
             pace: Pace::new(Instant::now()),
             collector,
@@ -312,6 +315,7 @@ impl<'a> Run<'a> {
     /// Drains the aggregates, and compares cost and budget.
     fn pass_second(&mut self) -> Result<(), Error> {
         self.drain()?;
+        self.forget_stacks()?;
         self.look_at_handlers(true);
         self.senders.iter_mut().for_each(Senders::follow);
         let (began, before) = (self.second.0, &self.second.1);
@@ -342,6 +346,15 @@ impl<'a> Run<'a> {
         };
         let events = collectors.second(&mut self.probes, &passed, second.at_ns);
         events.into_iter().for_each(|event| self.collector.event(event));
+    }
+
+    /// A recursion makes ever new stacks of the same lines, and a run may last for hours.
+    fn forget_stacks(&mut self) -> Result<(), Error> {
+        let stacks = &mut self.collector.names.symbols.stacks;
+        if stacks.is_full() {
+            stacks.forget(&self.told.forget(&self.probes)?);
+        }
+        Ok(())
     }
 
     fn drain(&mut self) -> Result<(), Error> {

@@ -42,7 +42,7 @@ impl Names {
         let frames: Vec<_> =
             raw.frames.iter().map(|frame| self.frame(raw.space, raw.pid, frame, spaces)).collect();
         let (status, truncated) = StackStatus::from_wire(raw.status);
-        self.symbols.insert_stack(raw.id, Stack { frames: frames.into(), status, truncated });
+        self.symbols.stacks.insert(raw.id, Stack { frames: frames.into(), status, truncated });
     }
 
     /// The call sites that a drained row names.

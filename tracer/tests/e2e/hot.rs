@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{Program, Python, Report, Tracer, number, on_every_release, rows, text, turn};
+use crate::harness::{Program, Python, Report, Tracer, number, on_every_release, rows, system, text, turn};
 
 on_every_release!(samples_of_hot_recursion_are_possible);
 
@@ -33,6 +33,29 @@ fn samples_of_hot_recursion_are_possible(python: &Python) {
     let unlisted =
         omitted.filter(|row| row.get("omitted").is_some()).map_or(0, |row| number(&row["samples"]));
     assert!(10 * unlisted <= taken, "{unlisted} samples of {taken} are not listed");
+}
+
+/// Nearly every sample of a recursion is at a stack of its own, but the lines are few: all have names, also after the
+/// first ids have been forgotten, and memory does not grow with them.
+#[test]
+fn a_recursion_takes_no_memory() {
+    let Some(python) = system() else { return };
+    let _turn = turn();
+    let mut program = Program::start(&python, "recursion.py");
+    let tracer = Tracer::attach(program.pid(), &["--rate", "9999", "--only", "frames"]);
+    program.go();
+    let report = tracer.stop().exact();
+
+    let (samples, records) = (&report["quality"]["samples"], &report["quality"]["records"]);
+    assert!(number(&records["decoded"]) > 40_000, "too few stacks to forget any: {records}, {samples}");
+    let (mut listed, mut unknown) = (0, 0);
+    for row in report["frames"]["stacks"].as_array().into_iter().flatten() {
+        listed += number(&row["samples"]);
+        unknown += if row["stack"].is_null() { number(&row["samples"]) } else { 0 };
+    }
+    assert_eq!((listed, unknown), (number(&samples["python"]), 0), "{samples}");
+    let peak = number(&report["overhead"]["tracer_peak_rss_bytes"]);
+    assert!(peak < 40 << 20, "{peak} bytes"); // a build for tests takes a third more
 }
 
 /// Stacks that the program's calls cannot have made.

@@ -27,7 +27,7 @@ fn symbols() -> Symbols {
             symbols.intern(Frame { function: bytes(function), file: bytes(file), line: Some(1) })
         });
         let frames = frames.collect();
-        symbols.insert_stack(id, Stack { frames, status: StackStatus::Ok, truncated: false });
+        symbols.stacks.insert(id, Stack { frames, status: StackStatus::Ok, truncated: false });
     }
     symbols
 }

@@ -80,7 +80,7 @@ fn shows_the_whole_stack_that_was_seen_most_often() {
     let mut symbols = world();
     let called_elsewhere = [symbols.intern(frame("a.py:1")), symbols.intern(frame("b.py:5"))];
     let (status, truncated) = crate::event::StackStatus::from_wire(0);
-    symbols.insert_stack(5, crate::symbols::Stack { frames: called_elsewhere.into(), status, truncated });
+    symbols.stacks.insert(5, crate::symbols::Stack { frames: called_elsewhere.into(), status, truncated });
     for (name, events, caller) in [
         ("one", vec![other(1, 2)], Some(9)),
         ("the second more often", vec![other(1, 2), other(5, 3)], Some(5)),

@@ -92,7 +92,7 @@ fn was_in_handler(row: &Row, started: &Started, symbols: &Symbols) -> bool {
 /// Whether a stack has a frame of this function.
 fn runs(stack: StackId, (space, code): Site, symbols: &Symbols) -> bool {
     let Some(function) = symbols.site(space, &code).map(|id| symbols.frame(id)) else { return false };
-    let Some(stack) = symbols.stack(stack) else { return false };
+    let Some(stack) = symbols.stacks.get(stack) else { return false };
     let frames = stack.frames.iter().map(|&id| symbols.frame(id));
     frames.into_iter().any(|frame| (&frame.function, &frame.file) == (&function.function, &function.file))
 }

@@ -1,11 +1,13 @@
 //! What ids stand for: stacks, code objects and files, interned at their first sight.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use tracer_common::python;
 
-use crate::event::{Bytes, StackId, StackStatus};
+pub use self::stacks::{Stack, Stacks};
+use crate::event::{Bytes, StackId};
+
+mod stacks;
 
 /// A Python function at a line, interned: equal ids mean the same file, function and line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,17 +22,6 @@ pub struct Frame {
     pub file: Bytes,
     /// The line executing, `None` for an instruction without one.
     pub line: Option<u32>,
-}
-
-/// A stack, innermost frame first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stack {
-    /// Frames, innermost first.
-    pub frames: Arc<[FrameId]>,
-    /// Why it is as it is.
-    pub status: StackStatus,
-    /// There were more frames than the limit.
-    pub truncated: bool,
 }
 
 /// What a descriptor meant.
@@ -64,7 +55,8 @@ pub enum FileKind {
 pub struct Symbols {
     frames: Vec<Frame>,
     frame_ids: HashMap<Frame, FrameId>,
-    stacks: HashMap<StackId, Stack>,
+    /// Stacks.
+    pub stacks: Stacks,
     files: HashMap<u64, File>,
     sites: HashMap<(u64, python::Frame), FrameId>,
 }
@@ -87,21 +79,10 @@ impl Symbols {
         &self.frames[id.0 as usize]
     }
 
-    /// Remembers a stack.
-    pub fn insert_stack(&mut self, id: StackId, stack: Stack) {
-        self.stacks.insert(id, stack);
-    }
-
-    /// A stack, if its record arrived.
-    #[must_use]
-    pub fn stack(&self, id: StackId) -> Option<&Stack> {
-        self.stacks.get(&id)
-    }
-
     /// The innermost frame of a stack.
     #[must_use]
     pub fn leaf(&self, id: StackId) -> Option<FrameId> {
-        self.stack(id)?.frames.first().copied()
+        self.stacks.get(id)?.frames.first().copied()
     }
 
     /// Remembers what a file is.

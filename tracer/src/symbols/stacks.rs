@@ -1,0 +1,138 @@
+//! Stacks by their ids.
+//!
+//! The probes tell stacks apart by their instructions, and a recursion makes ever new ones of the same lines. Here each
+//! stack of lines has one id, that of the first one seen; other ids are known only as long as the probes may use them.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::FrameId;
+use crate::event::{StackId, StackStatus};
+
+/// Stacks of lines that are told apart; of further ones only the innermost frame.
+const STACKS: usize = 65_536;
+/// Other ids, after which those that are no longer used are forgotten.
+const OTHERS: usize = 32_768;
+
+/// A stack, innermost frame first.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Stack {
+    /// Frames, innermost first.
+    pub frames: Arc<[FrameId]>,
+    /// Why it is as it is.
+    pub status: StackStatus,
+    /// There were more frames than the limit.
+    pub truncated: bool,
+}
+
+/// All that were seen.
+#[derive(Debug, Default)]
+pub struct Stacks {
+    by_id: HashMap<StackId, Stack>,
+    ids: HashMap<Stack, StackId>,
+    /// Other ids: those that were told since the last [`Stacks::forget`], and those of the time before.
+    others: HashMap<StackId, StackId>,
+    older: HashMap<StackId, StackId>,
+}
+
+impl Stacks {
+    /// Remembers one. An id that rows are keyed by keeps what it stands for.
+    pub fn insert(&mut self, id: StackId, stack: Stack) {
+        if self.by_id.contains_key(&id) {
+            return;
+        }
+        let stack = if self.by_id.len() < STACKS { stack } else { stack.innermost() };
+        let first = *self.ids.entry(stack).or_insert_with_key(|stack| {
+            self.by_id.insert(id, stack.clone());
+            id
+        });
+        if first != id {
+            self.others.insert(id, first);
+        }
+    }
+
+    /// One of them, if its record arrived.
+    #[must_use]
+    pub fn get(&self, id: StackId) -> Option<&Stack> {
+        self.by_id.get(&self.first(id))
+    }
+
+    /// The id of the first stack with the same lines: what rows that are kept are to be keyed by.
+    #[must_use]
+    pub fn first(&self, id: StackId) -> StackId {
+        let first = self.others.get(&id).or_else(|| self.older.get(&id));
+        first.copied().unwrap_or(id)
+    }
+
+    /// Whether it is time to [`Stacks::forget`].
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.others.len() >= OTHERS
+    }
+
+    /// Forgets other ids that have not been told since this was done last, but for some. From now on each is to be told
+    /// again before it is used.
+    pub fn forget(&mut self, kept: &HashSet<StackId>) {
+        let mut older = std::mem::replace(&mut self.older, std::mem::take(&mut self.others));
+        older.retain(|id, _| kept.contains(id));
+        for (id, first) in older {
+            self.older.entry(id).or_insert(first);
+        }
+    }
+}
+
+impl Stack {
+    fn innermost(self) -> Self {
+        match *self.frames {
+            [innermost, _, ..] => Self { frames: [innermost].into(), truncated: true, ..self },
+            _ => self,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stack(frames: &[u32]) -> Stack {
+        let frames = frames.iter().copied().map(FrameId).collect();
+        Stack { frames, status: StackStatus::Ok, truncated: false }
+    }
+
+    #[test]
+    fn stacks_of_the_same_lines_are_one() {
+        let mut stacks = Stacks::default();
+        for (id, frames) in [(10, [1, 2]), (11, [1, 2]), (12, [2, 1]), (10, [1, 2])] {
+            stacks.insert(id, stack(&frames));
+        }
+        assert_eq!([10, 11, 12, 13].map(|id| stacks.first(id)), [10, 10, 12, 13]);
+        assert_eq!(stacks.get(11), Some(&stack(&[1, 2])));
+        assert_eq!(stacks.get(13), None);
+    }
+
+    #[test]
+    fn ids_that_are_used_no_longer_are_forgotten() {
+        let mut stacks = Stacks::default();
+        (1..=5).for_each(|id| stacks.insert(id, stack(&[7])));
+        let kept = HashSet::from([2]);
+        stacks.forget(&kept);
+        assert_eq!(stacks.first(3), 1, "the probes may have been about to use it");
+        stacks.insert(4, stack(&[7]));
+        stacks.forget(&kept);
+        assert_eq!([1, 2, 3, 4].map(|id| stacks.first(id)), [1, 1, 3, 1]);
+        assert!(stacks.get(1).is_some(), "rows are keyed by it");
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut stacks = Stacks::default();
+        let many = STACKS as u32 + 10;
+        (0..many).for_each(|n| stacks.insert(n.into(), stack(&[n % 4, n])));
+        assert_eq!(stacks.get(5), Some(&stack(&[1, 5])));
+        let last = stacks.get((many - 1).into()).expect("it is told less exactly");
+        assert_eq!((&*last.frames, last.truncated), (&[FrameId((many - 1) % 4)][..], true));
+        assert!(stacks.by_id.len() <= STACKS + 4);
+        (0..many).for_each(|n| stacks.insert((1 << 32) + u64::from(n), stack(&[n % 4])));
+        assert!(stacks.is_full());
+    }
+}
