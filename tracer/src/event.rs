@@ -5,6 +5,7 @@
 
 mod pauses;
 mod reads;
+mod stack;
 
 /// A name as it was captured: not yet fit for a screen.
 pub use bytes::Bytes;
@@ -114,51 +115,6 @@ pub enum Event {
     Entries { key: EntryKey, count: u64 },
     /// The kernel's own switch counters of a thread that was alive throughout, start and end.
     KernelSwitches { task: Task, voluntary: u64, involuntary: u64 },
-}
-
-impl Event {
-    /// The stack that it tells of.
-    pub fn stack_mut(&mut self) -> Option<&mut StackId> {
-        match self {
-            Self::Fork(Fork { stack, .. })
-            | Self::Doing { stack, .. }
-            | Self::SignalGenerate(SignalGenerate { stack, .. })
-            | Self::SignalDeliver(SignalDeliver { stack, .. })
-            | Self::HandlerStart(HandlerStart { stack, .. })
-            | Self::GcPause(GcPause { stack, .. })
-            | Self::GcSample { stack, .. }
-            | Self::LoopPiece(LoopPiece { stack, .. })
-            | Self::Switches { key: SwitchKey { stack, .. }, .. }
-            | Self::Wakeups { key: WakeKey { row: SwitchKey { stack, .. }, .. }, .. }
-            | Self::Reads { value: Reads { stack, .. }, .. }
-            | Self::Samples { key: SampleKey { stack, .. }, .. } => Some(stack),
-            // Spelled out, so that a new event is not forgotten.
-            Self::Process(_)
-            | Self::ThreadName { .. }
-            | Self::Exec(_)
-            | Self::Exit(_)
-            | Self::Reaped { .. }
-            | Self::Free { .. }
-            | Self::ZombieAtStart { .. }
-            | Self::ChildAtStart { .. }
-            | Self::ZombieForLong { .. }
-            | Self::ZombieAtEnd { .. }
-            | Self::Reparented { .. }
-            | Self::SignalsPending(_)
-            | Self::HandlersPending { .. }
-            | Self::HandlersWatched { .. }
-            | Self::HandlerEnd { .. }
-            | Self::Collections { .. }
-            | Self::LoopsWatched
-            | Self::LoopTurn { .. }
-            | Self::LoopTask { .. }
-            | Self::Loop { .. }
-            | Self::GilHeld { .. }
-            | Self::ReadSizes { .. }
-            | Self::Entries { .. }
-            | Self::KernelSwitches { .. } => None,
-        }
-    }
 }
 
 /// What is known of a traced process.

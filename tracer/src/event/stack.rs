@@ -1,0 +1,52 @@
+//! Which events tell of a stack.
+
+use tracer_common::sample::SampleKey;
+use tracer_common::switch::SwitchKey;
+use tracer_common::wakeup::WakeKey;
+
+use super::{Event, Fork, GcPause, HandlerStart, LoopPiece, Reads, SignalDeliver, SignalGenerate, StackId};
+
+impl Event {
+    /// The stack that it tells of.
+    pub fn stack_mut(&mut self) -> Option<&mut StackId> {
+        match self {
+            Self::Fork(Fork { stack, .. })
+            | Self::Doing { stack, .. }
+            | Self::SignalGenerate(SignalGenerate { stack, .. })
+            | Self::SignalDeliver(SignalDeliver { stack, .. })
+            | Self::HandlerStart(HandlerStart { stack, .. })
+            | Self::GcPause(GcPause { stack, .. })
+            | Self::GcSample { stack, .. }
+            | Self::LoopPiece(LoopPiece { stack, .. })
+            | Self::Switches { key: SwitchKey { stack, .. }, .. }
+            | Self::Wakeups { key: WakeKey { row: SwitchKey { stack, .. }, .. }, .. }
+            | Self::Reads { value: Reads { stack, .. }, .. }
+            | Self::Samples { key: SampleKey { stack, .. }, .. } => Some(stack),
+            // Spelled out, so that a new event is not forgotten.
+            Self::Process(_)
+            | Self::ThreadName { .. }
+            | Self::Exec(_)
+            | Self::Exit(_)
+            | Self::Reaped { .. }
+            | Self::Free { .. }
+            | Self::ZombieAtStart { .. }
+            | Self::ChildAtStart { .. }
+            | Self::ZombieForLong { .. }
+            | Self::ZombieAtEnd { .. }
+            | Self::Reparented { .. }
+            | Self::SignalsPending(_)
+            | Self::HandlersPending { .. }
+            | Self::HandlersWatched { .. }
+            | Self::HandlerEnd { .. }
+            | Self::Collections { .. }
+            | Self::LoopsWatched
+            | Self::LoopTurn { .. }
+            | Self::LoopTask { .. }
+            | Self::Loop { .. }
+            | Self::GilHeld { .. }
+            | Self::ReadSizes { .. }
+            | Self::Entries { .. }
+            | Self::KernelSwitches { .. } => None,
+        }
+    }
+}
