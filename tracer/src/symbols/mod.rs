@@ -50,6 +50,9 @@ pub enum FileKind {
     Other,
 }
 
+/// Files that are told apart, ever new sockets for one: more than the rows of a report are keyed by.
+const FILES: usize = 65_536;
+
 /// Everything that ids stand for.
 #[derive(Debug, Default)]
 pub struct Symbols {
@@ -85,9 +88,11 @@ impl Symbols {
         self.stacks.get(id)?.frames.first().copied()
     }
 
-    /// Remembers what a file is.
+    /// Remembers what a file is, unless there are too many.
     pub fn insert_file(&mut self, id: u64, file: File) {
-        self.files.insert(id, file);
+        if self.files.len() < FILES {
+            self.files.insert(id, file);
+        }
     }
 
     /// A file, if its record arrived.
@@ -105,5 +110,19 @@ impl Symbols {
     #[must_use]
     pub fn site(&self, space: u64, site: &python::Frame) -> Option<FrameId> {
         self.sites.get(&(space, *site)).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ever_new_files_take_no_more_room() {
+        let mut symbols = Symbols::default();
+        let socket = || File { path: Bytes::from_static(b"socket"), kind: FileKind::Inet };
+        (0..FILES as u64 + 10).for_each(|id| symbols.insert_file(id, socket()));
+        assert_eq!(symbols.files.len(), FILES);
+        assert_eq!((symbols.file(1), symbols.file(FILES as u64)), (Some(&socket()), None));
     }
 }
