@@ -32,7 +32,7 @@ pub enum Probe {
     Check,
     /// `sched_waking`
     Waking,
-    /// `sched_wakeup_new`
+    /// `sched_wakeup` and `sched_wakeup_new`
     Wakeup,
     /// `sched_process_exec`
     Exec,
@@ -86,7 +86,7 @@ impl Probe {
             Self::GcEnd => "gc_end",
             Self::Check => "check",
             Self::Waking => "sched_waking",
-            Self::Wakeup => "sched_wakeup_new",
+            Self::Wakeup => "sched_wakeup",
             Self::Exec => "sched_process_exec",
             Self::Exit => "sched_process_exit",
             Self::Free => "sched_process_free",

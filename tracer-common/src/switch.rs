@@ -138,8 +138,8 @@ pub struct Thread {
     pub pthread: u64,
     /// 1 once it has been seen to wait as event loops do, see [`crate::turn`].
     pub turns: u32,
-    /// 1 when it was woken up before it had left its CPU, and has not been since.
-    pub woken_early: u32,
+    /// Fills the struct up to its alignment.
+    pub pad: u32,
 }
 
 sized!(SwitchKey = 48, SwitchValue = 48, LastRead = 32, Thread = 232);

@@ -16,7 +16,6 @@ use crate::emit::{Outcome, counted, now, row, slice};
 use crate::file;
 use crate::gil;
 use crate::maps::{SWITCHES, THREADS};
-use crate::probes::wakeup::add_wakeup;
 use crate::python::walk_to;
 use crate::scratch::{self, Scratch, copy, raise, zero};
 use crate::task::{Registers, Task};
@@ -117,9 +116,6 @@ fn leave(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
     // A thread that was preempted, or that a signal kept from sleeping, stays runnable.
     let stays = switch.state == 0 || scratch.switch.flags & flag::VOLUNTARY == 0;
     thread.runnable_ns = if stays { switch.now } else { 0 };
-    if stays {
-        thread.woken_early = 0; // it was kept from going to sleep, and runs on
-    }
     thread.voluntary_seen = task.voluntary_switches() + 1;
     thread.running = 0;
     if task.is_dead() {
@@ -277,7 +273,6 @@ fn arrive(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
     if !seen {
         assume_asleep(task, thread);
     }
-    let woken = woken_early(switch, task, thread);
     let held = match thread.waits_for_gil {
         0 => Outcome::AGGREGATED.0,
         _ => gil::gil_at_arrive(task.pid(), task.tid(), switch.now, slice(switch.control)),
@@ -288,21 +283,7 @@ fn arrive(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
     copy(&mut scratch.switch, &thread.key);
     (thread.running, thread.since_ns, thread.runnable_ns) = (1, switch.now, 0);
     let outcome = Outcome(add_gap());
-    if outcome != Outcome::AGGREGATED {
-        return outcome;
-    }
-    if woken == Outcome::AGGREGATED { Outcome(held) } else { woken }
-}
-
-/// A thread that was woken up while it was on its way to sleep has been runnable ever since it left.
-#[inline(always)]
-fn woken_early(switch: &Switch, task: Task, thread: &mut Thread) -> Outcome {
-    if thread.woken_early == 0 || thread.runnable_ns != 0 {
-        return Outcome::AGGREGATED;
-    }
-    thread.woken_early = 0;
-    thread.runnable_ns = thread.since_ns;
-    Outcome(add_wakeup(task.tid(), slice(switch.control)))
+    if outcome == Outcome::AGGREGATED { Outcome(held) } else { outcome }
 }
 
 /// A thread that was off its CPU when the window began, and that user space has not looked at: why is not known.
