@@ -52,39 +52,28 @@ impl Aggregates {
     /// When the kernel refuses to switch epochs, or to list the rows.
     pub fn drain(&mut self, probes: &mut Probes, events: &mut Vec<Event>) -> Result<(), Error> {
         let old = probes.next_epoch()?;
-        let is_old = |slice| is_of_epoch(slice, old);
-        let mut push = |event| events.push(event);
-        rows(
-            &mut self.switches,
-            |key| is_old(key.slice),
-            |key, value| {
-                push(Event::Switches { key, value, still_blocked: 0 });
-            },
-        )?;
-        rows(
-            &mut self.wakeups,
-            |key| is_old(key.row.slice),
-            |key, count| push(Event::Wakeups { key, count }),
-        )?;
-        rows(
-            &mut self.holds,
-            |key| is_old(key.slice),
-            |key, waited_ns| push(Event::GilHeld { key, waited_ns }),
-        )?;
-        rows(
-            &mut self.reads,
-            |key| is_old(key.slice),
-            |key, value| {
-                push(Event::Reads { key, value: Reads::from(&value) });
-            },
-        )?;
-        rows(
-            &mut self.sizes,
-            |key| is_old(key.row.slice),
-            |key, count| push(Event::ReadSizes { key, count }),
-        )?;
-        rows(&mut self.samples, |key| is_old(key.slice), |key, count| push(Event::Samples { key, count }))?;
-        rows(&mut self.entries, |key| is_old(key.slice), |key, count| push(Event::Entries { key, count }))
+        for (key, value) in rows(&mut self.switches, |key| is_of_epoch(key.slice, old))? {
+            events.push(Event::Switches { key, value, still_blocked: 0 });
+        }
+        for (key, count) in rows(&mut self.wakeups, |key| is_of_epoch(key.row.slice, old))? {
+            events.push(Event::Wakeups { key, count });
+        }
+        for (key, waited_ns) in rows(&mut self.holds, |key| is_of_epoch(key.slice, old))? {
+            events.push(Event::GilHeld { key, waited_ns });
+        }
+        for (key, value) in rows(&mut self.reads, |key| is_of_epoch(key.slice, old))? {
+            events.push(Event::Reads { key, value: Reads::from(&value) });
+        }
+        for (key, count) in rows(&mut self.sizes, |key| is_of_epoch(key.row.slice, old))? {
+            events.push(Event::ReadSizes { key, count });
+        }
+        for (key, count) in rows(&mut self.samples, |key| is_of_epoch(key.slice, old))? {
+            events.push(Event::Samples { key, count });
+        }
+        for (key, count) in rows(&mut self.entries, |key| is_of_epoch(key.slice, old))? {
+            events.push(Event::Entries { key, count });
+        }
+        Ok(())
     }
 }
 
@@ -92,10 +81,9 @@ impl Aggregates {
 fn rows<K: Pod, V: Pod>(
     map: &mut HashMap<MapData, K, V>,
     is_finished: impl Fn(&K) -> bool,
-    row: impl FnMut(K, V),
-) -> Result<(), Error> {
-    batch::take(map, is_finished, row)
-        .map_err(|error| Error::system("read what the probes have counted", &error))
+) -> Result<Vec<(K, V)>, Error> {
+    let taken = batch::take(map, is_finished);
+    taken.map_err(|error| Error::system("read what the probes have counted", &error))
 }
 
 impl From<&ReadValue> for Reads {

@@ -212,7 +212,8 @@ impl<'a> Run<'a> {
     /// Whether there is something to see that no message tells of: bursts that are to end in time, and long turns of
     /// event loops.
     fn is_watched_closely(&self) -> bool {
-        !self.budget.given_up().is_empty() || self.tasks.is_some() && Tasks::are_told(&self.collector.spaces)
+        let awaited = |tasks: &Tasks| tasks.are_awaited(&self.collector.spaces);
+        !self.budget.given_up().is_empty() || self.tasks.as_ref().is_some_and(awaited)
     }
 
     /// Takes in what is in the ring buffer.

@@ -24,14 +24,14 @@ impl Tasks {
         Self { loops, asyncio: HashMap::new(), told: HashMap::new() }
     }
 
-    /// Whether one of the interpreters says so.
-    pub fn are_told(spaces: &Spaces) -> bool {
-        spaces.processes().any(|(.., interpreter)| interpreter.version.release >= RELEASE)
+    /// Whether a turn may go on whose task the interpreter says.
+    pub fn are_awaited(&self, spaces: &Spaces) -> bool {
+        are_told(spaces) && self.loops.all().next().is_some()
     }
 
     /// The tasks of the long turns that go on now.
     pub fn look(&mut self, probes: &Probes, spaces: &Spaces, start_ns: Nanos, now_ns: Nanos) -> Vec<Event> {
-        if !Self::are_told(spaces) {
+        if !are_told(spaces) {
             return Vec::new();
         }
         let long: Vec<_> = self.loops.long(probes, now_ns).collect();
@@ -71,6 +71,11 @@ impl Tasks {
         });
         counts.chain([Event::LoopsWatched]).collect()
     }
+}
+
+/// Whether one of the interpreters says so.
+fn are_told(spaces: &Spaces) -> bool {
+    spaces.processes().any(|(.., interpreter)| interpreter.version.release >= RELEASE)
 }
 
 fn find(pid: Pid, interpreter: &Interpreter) -> Option<Asyncio> {

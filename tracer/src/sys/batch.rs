@@ -20,21 +20,18 @@ const AT_A_TIME: usize = 512;
 pub fn take<K: Pod, V: Pod>(
     map: &mut HashMap<MapData, K, V>,
     wanted: impl Fn(&K) -> bool,
-    mut taken: impl FnMut(K, V),
-) -> io::Result<()> {
+) -> io::Result<Vec<(K, V)>> {
     let mut page = Page { keys: Vec::with_capacity(AT_A_TIME), values: Vec::with_capacity(AT_A_TIME) };
-    let mut finished = Vec::new();
+    let mut taken = Vec::new();
     let mut bucket = Some(None);
     while let Some(begin) = bucket {
         bucket = page.read(map, begin)?.map(Some);
-        for (key, value) in page.keys.iter().zip(&page.values).filter(|(key, _)| wanted(key)) {
-            finished.push(*key);
-            taken(*key, *value);
-        }
-        remove(map, &finished);
-        finished.clear();
+        let entries = page.keys.iter().copied().zip(page.values.iter().copied());
+        let found: Vec<_> = entries.filter(|(key, _)| wanted(key)).collect();
+        remove(map, &found.iter().map(|(key, _)| *key).collect::<Vec<_>>());
+        taken.extend(found);
     }
-    Ok(())
+    Ok(taken)
 }
 
 /// The `batch` of `union bpf_attr`: <https://github.com/torvalds/linux/blob/v6.12/include/uapi/linux/bpf.h#L1578>

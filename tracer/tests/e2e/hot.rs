@@ -10,12 +10,18 @@ const SECONDS: &str = "4";
 /// Samples in a thousand that may be wrong or missing.
 const PER_MILLE: u64 = 1;
 
+/// Times that the program is sampled where the host takes the CPUs away.
+const TRIES: usize = 4;
+
 fn samples_of_hot_recursion_are_possible(python: &Python) {
     let _turn = turn();
-    let mut program = Program::start_with(python, "hot.py", &[SECONDS]);
-    let tracer = Tracer::attach(program.pid(), &["--rate", "999"]);
-    let truth = program.go();
-    let report = tracer.stop().exact();
+    let (mut program, mut report, mut truth) = sampled(python);
+    for _ in 1..TRIES {
+        if !is_disturbed(&report) {
+            break;
+        }
+        (program, report, truth) = sampled(python);
+    }
 
     let samples = &report["quality"]["samples"];
     let taken = number(&samples["taken"]);
@@ -28,11 +34,25 @@ fn samples_of_hot_recursion_are_possible(python: &Python) {
 
     // A thread that begins or ends has no Python frame yet, or no longer.
     let without = number(&samples["no_python_frame"]);
-    assert!(10 * without <= taken, "{samples}, {} threads began", truth["begun"]);
+    assert!(20 * without <= taken, "{samples}, {} threads began", truth["begun"]);
     let omitted = report["frames"]["stacks"].as_array().and_then(|rows| rows.last());
     let unlisted =
         omitted.filter(|row| row.get("omitted").is_some()).map_or(0, |row| number(&row["samples"]));
     assert!(10 * unlisted <= taken, "{unlisted} samples of {taken} are not listed");
+}
+
+fn sampled(python: &Python) -> (Program, Report, Value) {
+    let mut program = Program::start_with(python, "hot.py", &[SECONDS]);
+    let tracer = Tracer::attach(program.pid(), &["--rate", "999"]);
+    let truth = program.go();
+    let report = tracer.stop().exact();
+    (program, report, truth)
+}
+
+/// A host that takes a CPU away takes its clock with it: the time counts as the thread's, and the samples are missing.
+fn is_disturbed(report: &Report) -> bool {
+    let samples = &report["quality"]["samples"];
+    10 * number(&samples["taken"]) < 9 * number(&samples["expected"])
 }
 
 /// Nearly every sample of a recursion is at a stack of its own, but the lines are few: all have names, also after the

@@ -18,6 +18,7 @@ fn unreaped_children_are_told(python: &Python) {
     let mut program = Program::start(python, "zombies.py");
     let tracer = Tracer::attach(program.pid(), &[]);
     let truth = program.go();
+    assert!(program.answers(), "it is done with telling, and waits");
     let report = tracer.stop().exact();
 
     let zombies = &report["processes"]["zombies"];
@@ -40,9 +41,8 @@ fn assert_describes(row: &Value, child: &Value, report: &Report, parent: u32) {
     let reaped_ns = child["reaped_ns"].as_u64();
     assert_eq!(row["reaped"], reaped_ns.is_some(), "{row}");
     assert_eq!(row["sigchld"], "ignored", "{row}");
-    // It may be no further than telling us.
-    let at_the_end = |frame: &Value| frame["function"] == "stay" || frame["function"] == "tell";
-    let doing = row["parent_doing"].as_array().is_some_and(|all| all.iter().any(at_the_end));
+    let doing =
+        row["parent_doing"].as_array().is_some_and(|all| all.iter().any(|frame| frame["function"] == "stay"));
     assert_eq!(doing, reaped_ns.is_none(), "{row}");
     let exited_ns = number(&child["exited_ns"]);
     let lasted_ns = reaped_ns.unwrap_or_else(|| report.end_monotonic_ns()) - exited_ns;

@@ -1,4 +1,4 @@
-"""Gets three thousand signals one by one, and three thousand that were queued, each an event of its own."""
+"""Gets ten thousand signals one by one, and ten thousand that were queued, each an event of its own."""
 
 import ctypes
 import os
@@ -7,7 +7,7 @@ import signal
 
 import told
 
-SIGNALS = 3_000
+SIGNALS = 10_000
 
 resource.setrlimit(resource.RLIMIT_SIGPENDING, (2 * SIGNALS, 2 * SIGNALS))
 calls = {signal.SIGUSR1: 0, signal.SIGRTMIN: 0}
