@@ -31,9 +31,8 @@ pub struct Round {
     pub throughput: f64,
     /// Units of work a second of CPU time: what others do on the machine matters less.
     pub per_cpu_s: f64,
-    /// Units of work a second while nothing else on the machine disturbed it. What a contender does once in a second is
-    /// not in it.
-    pub quiet: f64,
+    /// Units of work a second in the fastest piece of 20 ms. What a contender does once in a second is not in it.
+    pub fastest: f64,
     /// CPUs that the contender kept busy.
     pub cores: Option<f64>,
     /// Most of its memory that was resident.
@@ -76,7 +75,7 @@ pub fn run(
     let mut round = Round {
         throughput: done.done / done.wall_s,
         per_cpu_s: done.done / done.cpu_s,
-        quiet: done.quiet,
+        fastest: done.fastest,
         attached_ms: tracing.as_ref().and_then(|tracing| tracing.attached_ms),
         ..Round::default()
     };

@@ -11,7 +11,7 @@ use super::cases::CASES;
 /// What is told of a contender, and in which unit.
 const COLUMNS: [(&str, &str, &str); 8] = [
     ("throughput_ratio", "throughput", ""),
-    ("quiet_ratio", "undisturbed", ""),
+    ("fastest_ratio", "fastest 20 ms", ""),
     ("per_cpu_ratio", "per CPU second", ""),
     ("cores", "cores", ""),
     ("peak_mb", "memory", " MB"),

@@ -52,6 +52,12 @@ impl<'a> Table<'a> {
         Figure::of(rounds.iter().zip(base).map(|(round, base)| value(round) / value(base)))
     }
 
+    /// Over all rounds: a host that slows some of them down leaves others alone.
+    fn fastest_ratio(&self, rounds: &[Round]) -> Option<Figure> {
+        let fastest = |rounds: &[Round]| rounds.iter().map(|round| round.fastest).fold(0.0, f64::max);
+        Figure::of(std::iter::once(fastest(rounds) / fastest(&self.rows[0].1)))
+    }
+
     /// For programs to read.
     pub fn to_json(&self) -> String {
         let rows: Vec<_> = self.rows.iter().map(|(name, rounds)| self.row(name, rounds)).collect();
@@ -76,7 +82,7 @@ impl<'a> Table<'a> {
         vec![
             ("throughput_ratio", self.ratio(rounds, |round| round.throughput)),
             ("per_cpu_ratio", self.ratio(rounds, |round| round.per_cpu_s)),
-            ("quiet_ratio", self.ratio(rounds, |round| round.quiet)),
+            ("fastest_ratio", self.fastest_ratio(rounds)),
             ("cores", of(&|round| round.cores)),
             ("peak_mb", of(&|round| Some(round.peak_bytes? as f64 / 1e6))),
             ("attached_ms", of(&|round| round.attached_ms)),
@@ -161,6 +167,17 @@ mod tests {
         let ratio = table.ratio(&table.rows[1].1, |round| round.throughput).unwrap();
         assert_eq!((ratio.median, ratio.low), (0.9, 0.9));
         assert!((ratio.high - 0.95).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_fastest_pieces_may_be_of_different_rounds() {
+        let round = |fastest: f64| Round { fastest, ..Round::default() };
+        let rows = vec![
+            ("untraced".to_owned(), [100.0, 50.0].map(round).to_vec()),
+            ("traced".to_owned(), [40.0, 90.0].map(round).to_vec()),
+        ];
+        let table = Table::of(&CASES[0], rows);
+        assert_eq!(table.fastest_ratio(&table.rows[1].1).map(|figure| figure.median), Some(0.9));
     }
 
     #[test]
