@@ -24,7 +24,7 @@ pub enum Probe {
     SignalDeliver,
     /// The evaluation function's entry
     Entry,
-    /// Writes to the flags of signals
+    /// Where the arguments of signal handlers are put together
     Handler,
     /// The end of a garbage collection
     GcEnd,

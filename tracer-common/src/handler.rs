@@ -10,7 +10,7 @@ pub const ENTRY_BYTES: u64 = 16;
 /// Where `func` lies in an entry.
 pub const FUNCTION: u64 = 8;
 
-/// Where one process keeps what the watchpoints are on.
+/// What tells that a process calls a handler, and which.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Place {
@@ -18,8 +18,10 @@ pub struct Place {
     pub is_tripped: u64,
     /// `Handlers`: an entry for each signal, from number 0 on.
     pub handlers: u64,
-    /// Signals whose own flags are watched: bit N - 1 is set for signal N. `is_tripped` tells of the others.
-    pub watched: u64,
+    /// `None`, which handlers get where there is no frame.
+    pub none: u64,
+    /// `PyFrame_Type`, what frames point at.
+    pub frame_type: u64,
     /// `PyFunction_Type`, what functions point at.
     pub function_type: u64,
     /// `PyMethod_Type`, what bound methods point at.
@@ -28,10 +30,6 @@ pub struct Place {
     pub function_code: u32,
     /// Bound method: pointer to its function.
     pub method_function: u32,
-    /// 1 where handlers are seen to begin by a breakpoint at the functions that look for signals.
-    pub at_check: u32,
-    /// Fills the struct up to its alignment.
-    pub pad: u32,
 }
 
 /// How deep a main thread is in the functions that look for signals: a handler that runs makes it look again.
@@ -52,7 +50,7 @@ pub struct Check {
 pub struct End {
     /// Its kind is [`crate::event::kind::HANDLER_END`].
     pub header: Header,
-    /// Calls that had not returned, this one included: as in the [`Start`] of the handlers that it called.
+    /// Calls that had not returned, this one included: as in the [`Start`]s of the handlers that it called.
     pub level: u32,
     /// Fills the struct up to its alignment.
     pub pad: u32,
@@ -74,31 +72,29 @@ pub struct Waited {
     pub asleep: u32,
 }
 
-/// Python is about to call the handlers of one or more signals, one after another. The header names the main thread.
+/// Python is about to call a signal's handler. The header names the main thread.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Start {
     /// Its kind is [`crate::event::kind::HANDLER_START`].
     pub header: Header,
-    /// Where the main thread was.
+    /// Where the main thread was, 0 where that was not walked.
     pub stack: u64,
-    /// Bit N - 1 is set for signal N; the lowest is called first.
-    pub signals: u64,
     /// The address space that `code` belongs to.
     pub space: u64,
-    /// Code object of the first handler; 0 where it is not a Python function.
+    /// Code object of the handler; 0 where it is not a Python function.
     pub code: u64,
     /// As in [`crate::python::Frame`].
     pub identity: u32,
+    /// Which signal.
+    pub signal: u32,
     /// [`Check::depth`], 0 where that is not counted.
     pub level: u32,
-    /// 1 when the lowest of the signals is called now; else others that had arrived are called before it.
-    pub exact: u32,
     /// Fills the struct up to its alignment.
     pub pad: u32,
     /// What the main thread has waited for.
     pub waited: Waited,
 }
 
-sized!(Place = 56, Check = 16, Waited = 32, Start = 24 + 48 + 32, End = 32);
+sized!(Place = 56, Check = 16, Waited = 32, Start = 24 + 40 + 32, End = 32);
 pod!(Place, Check);

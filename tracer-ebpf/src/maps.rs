@@ -83,7 +83,7 @@ pub static SAMPLES: HashMap<SampleKey, u64> = HashMap::with_max_entries(1024, 0)
 #[map]
 pub static ENTRIES: HashMap<EntryKey, u64> = HashMap::with_max_entries(4096, 0);
 
-/// Processes whose signal handlers are watched: as many as there are file descriptors for their watchpoints.
+/// Processes whose signal handlers are watched: more than there are breakpoints for.
 #[map]
 pub static HANDLERS: HashMap<u32, Place> = HashMap::with_max_entries(64, 0);
 

@@ -389,24 +389,22 @@ pub fn is_in(set: u64, signal: u32) -> bool {
     set >> (signal.wrapping_sub(1) & 63) & 1 == 1
 }
 
-/// Python is about to call the handlers of some signals, one after another, in its main thread.
+/// Python is about to call a signal's handler, in its main thread.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HandlerStart {
     /// When.
     pub at: Nanos,
     /// The main thread.
     pub task: Task,
-    /// Bit N - 1 is set for signal N; the lowest is called first, when the others are is not known.
-    pub signals: u64,
-    /// The lowest is called now; else others come before it, which are told by themselves.
-    pub exact: bool,
+    /// Which.
+    pub signal: u32,
     /// How deep the main thread is in the functions that look for signals, 0 where that is not known.
     pub level: u32,
     /// Where the main thread was.
     pub stack: StackId,
     /// The address space of `code`.
     pub space: u64,
-    /// The first handler as a whole; a code object of 0 where it is not a Python function.
+    /// The handler as a whole; a code object of 0 where it is not a Python function.
     pub code: python::Frame,
     /// What the main thread has waited for, where its switches are seen.
     pub waited: Option<Waited>,

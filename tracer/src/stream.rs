@@ -89,7 +89,7 @@ fn object(event: &Event, symbols: &Symbols) -> Option<Value> {
             "target": task(signal.task), "stack": stack(signal.stack),
         }),
         Event::HandlerStart(start) => json!({
-            "kind": "handler", "at_ns": start.at, "signals": signals(start.signals), "target": task(start.task),
+            "kind": "handler", "at_ns": start.at, "signals": [signal_name(start.signal)], "target": task(start.task),
             "frame": symbols.site(start.space, &start.code).map(|id| frame(symbols.frame(id))),
             "stack": stack(start.stack),
         }),
@@ -125,9 +125,4 @@ fn stack(id: StackId, symbols: &Symbols) -> Value {
 
 fn frame(frame: &Frame) -> Value {
     json!({ "function": name(&frame.function), "file": name(&frame.file), "line": frame.line })
-}
-
-/// Names of a set; bit N - 1 is set for signal N.
-fn signals(set: u64) -> Vec<String> {
-    (1..=64).filter(|signal| set >> (signal - 1) & 1 == 1).map(signal_name).collect()
 }

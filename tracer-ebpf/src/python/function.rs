@@ -24,9 +24,15 @@ pub fn called(probe: Probe, target: &Target, place: &Place, object: u64) -> Opti
     Some(Frame { code, instruction: -1, identity: identity(scratch, code) })
 }
 
+/// The type of any object.
+#[inline(always)]
+pub fn type_of(object: u64) -> Option<u64> {
+    user::read(object + TYPE)
+}
+
 #[inline(always)]
 fn function_of(place: &Place, object: u64) -> Option<u64> {
-    let kind = user::read::<u64>(object + TYPE)?;
+    let kind = type_of(object)?;
     if kind == place.function_type {
         return Some(object);
     }
@@ -34,5 +40,5 @@ fn function_of(place: &Place, object: u64) -> Option<u64> {
         return None;
     }
     let function = user::read(object + u64::from(place.method_function))?;
-    (user::read::<u64>(function + TYPE)? == place.function_type).then_some(function)
+    (type_of(function)? == place.function_type).then_some(function)
 }

@@ -1,5 +1,5 @@
-//! Breakpoints at the functions that look for signals, for handlers' ends, and for their starts where there is no debug
-//! register. Other than watchpoints they cost something at every call.
+//! Breakpoints at the functions that look for signals, where handlers' ends are asked for: they cost something at every
+//! call.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -11,6 +11,7 @@ use tracer_common::handler::Check;
 
 use super::error::Error;
 use super::probes::{Probes, program, take};
+use super::remover::Remover;
 use crate::event::Pid;
 use crate::target::signals::Handlers;
 
@@ -42,28 +43,11 @@ impl Checks {
         Ok(Self { depths, counted: HashMap::new() })
     }
 
-    /// Counts a process's calls, and, if wanted, tells when they return.
+    /// Counts a process's calls, and tells when they return.
     ///
     /// # Errors
     /// When the functions are not known, or the kernel refuses.
-    pub fn count(
-        &mut self,
-        probes: &mut Probes,
-        pid: Pid,
-        handlers: &Handlers,
-        returns: bool,
-    ) -> Result<(), Error> {
-        let counted = self.attach(probes, pid, handlers, returns);
-        counted.inspect_err(|_| self.clear(probes, pid))
-    }
-
-    fn attach(
-        &mut self,
-        probes: &mut Probes,
-        pid: Pid,
-        handlers: &Handlers,
-        returns: bool,
-    ) -> Result<(), Error> {
+    pub fn count(&mut self, probes: &mut Probes, pid: Pid, handlers: &Handlers) -> Result<(), Error> {
         let process = NonZeroU32::new(pid).filter(|_| !handlers.checkers.is_empty());
         let unknown =
             || Error::Kernel { act: "see signals be looked for", reason: "no function does".into() };
@@ -73,7 +57,7 @@ impl Checks {
         self.counted.insert(pid, Counted { id, links: Vec::new() });
         self.depths.insert(id, Check::default(), 0).map_err(|error| Error::of(act, &error))?;
         // Entries last: a return without its entry is not counted, an entry without its return would be.
-        for name in if returns { &[RETURN, ENTRY][..] } else { &[ENTRY] } {
+        for name in [RETURN, ENTRY] {
             let program: &mut UProbe = program(&mut probes.ebpf, name)?;
             if program.fd().is_err() {
                 program.load().map_err(|error| Error::of_probe(name, &error))?;
@@ -89,12 +73,13 @@ impl Checks {
     }
 
     /// Counts a process's calls no more.
-    pub fn clear(&mut self, probes: &mut Probes, pid: Pid) {
+    pub fn clear(&mut self, probes: &mut Probes, pid: Pid, remover: &Remover) {
         let Some(counted) = self.counted.remove(&pid) else { return };
         let _ = self.depths.remove(&counted.id); // it may not be there
         for (name, link) in counted.links {
-            if let Ok(program) = program::<UProbe>(&mut probes.ebpf, name) {
-                let _ = program.detach(link); // a process that is gone has taken its breakpoints along
+            let Ok(program) = program::<UProbe>(&mut probes.ebpf, name) else { continue };
+            if let Ok(link) = program.take_link(link) {
+                remover.remove(link);
             }
         }
     }

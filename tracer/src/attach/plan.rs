@@ -1,8 +1,8 @@
 //! Which probes a run needs, and how large its maps are.
 
 use super::direct_map::DIRECT_MAP;
+use super::handler_calls::HANDLER;
 use super::tasks::TASKS;
-use super::watchpoints::HANDLER;
 use crate::sections::{Section, Sections};
 use crate::target::namespace;
 

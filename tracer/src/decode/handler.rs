@@ -9,12 +9,11 @@ pub(super) fn start(start: &handler::Start, start_ns: Nanos) -> HandlerStart {
     HandlerStart {
         at: since(start_ns, start.header.at_ns),
         task: task(&start.header),
-        signals: start.signals,
+        signal: start.signal,
         stack: start.stack,
         space: start.space,
         // No instruction: the function as a whole, at its first line.
         code: python::Frame { code: start.code, instruction: -1, identity: start.identity },
-        exact: start.exact == 1,
         level: start.level,
         // It runs: if it is told to sleep, its switches are not seen.
         waited: waited(&start.waited).filter(|waited| !waited.asleep),

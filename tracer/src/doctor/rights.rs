@@ -99,7 +99,7 @@ const NEEDS: &[Need] = &[
         any: &[(bit::SYS_ADMIN, "CAP_SYS_ADMIN")],
         what_for: "attaches uprobes, whatever the kernel wants for that",
         without: Some(
-            "the kernel may refuse uprobes: --calls, --handler-ends, the length of each garbage collection",
+            "the kernel may refuse uprobes: when handlers begin and end, how long collections take, --calls",
         ),
     },
 ];

@@ -22,7 +22,7 @@ const TRAP_NS: Nanos = 1_000;
 /// A probe that takes less than one part in so many of the cost is not what costs.
 const MINOR: u64 = 4;
 /// So many times the budget is far over it: there are no steps then.
-const FAR: f64 = 2.0;
+pub const FAR: f64 = 2.0;
 /// Seconds below half of the budget after which detail is taken back; doubled each time it was in vain.
 const CALM: u32 = 5;
 const CALM_AT_MOST: u32 = 80;

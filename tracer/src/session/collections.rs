@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tracer_common::collector::{Collection, UNKNOWN, flag};
 
+use super::traps::Traps;
 use crate::attach::{COLLECTION_PROBES, Collections, End, Error, Probes};
 use crate::event::{Event, GcPause, GcSeen, Nanos, Pid, Task};
 use crate::report::Shed;
@@ -14,8 +15,6 @@ use crate::timeline::Spaces;
 
 /// Most children do not live that long, and probes in each would cost more than they tell.
 const YOUNG: Duration = Duration::from_millis(20);
-/// A target that hardly runs cannot be slowed: its share is taken of this much of the time at least.
-const LEAST_SHARE: f64 = 0.1;
 
 /// What is seen.
 pub struct Collectors {
@@ -102,18 +101,10 @@ impl Collectors {
         Some(seen.event(now(), pid))
     }
 
-    /// A second or so has passed, with so many collections: takes the probes out if they cost the target more than it
-    /// may spend on them.
-    pub fn second(&mut self, probes: &mut Probes, second: &Second, now: Nanos) -> Vec<Event> {
-        let target_ns = (second.target_ns as f64).max(second.wall_ns as f64 * LEAST_SHARE);
-        let share = (second.collections * self.traps_ns) as f64 / target_ns;
-        let Some(limit) = second.limit.filter(|limit| share > *limit && !self.given_up) else {
-            return Vec::new();
-        };
+    /// A second or so has passed: takes the probes out if they cost the target more than it may spend on them.
+    pub fn second(&mut self, probes: &mut Probes, second: &Traps, now: Nanos) -> Vec<Event> {
+        let Some(why) = second.too_many(self.traps_ns).filter(|_| !self.given_up) else { return Vec::new() };
         self.given_up = true;
-        let (share, limit) = (share * 100.0, limit * 100.0);
-        let why =
-            format!("its breakpoints took {share:.0}% of the target's time, over the budget of {limit:.0}%");
         self.shed.push(shed(now, "all processes", why));
         let pids: Vec<_> = self.collections.pids().collect();
         pids.into_iter().filter_map(|pid| self.give_up(probes, pid, now)).collect()
@@ -133,18 +124,6 @@ impl Collectors {
         };
         (self.collections.unfinished(probes).map(clipped).collect(), self.shed)
     }
-}
-
-/// What a second or so was like.
-pub struct Second {
-    /// Collections that were seen one by one.
-    pub collections: u64,
-    /// Its length.
-    pub wall_ns: Nanos,
-    /// What the target ran.
-    pub target_ns: Nanos,
-    /// What tracing may cost, as a share of that.
-    pub limit: Option<f64>,
 }
 
 impl Seen {

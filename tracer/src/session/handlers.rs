@@ -4,21 +4,26 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::attach::{Error, Probes, Refused, Seen, WATCHED_PROCESSES, Watchpoints};
+use super::traps::Traps;
+use crate::attach::{Error, HandlerCalls, Probes, Refused, WATCHED_PROCESSES};
 use crate::event::{Event, Nanos, Pid};
 use crate::report::Shed;
 use crate::sys::memory::ProcessMemory;
-use crate::target::{self, Interpreter, Process};
+use crate::target::{Interpreter, Process};
 use crate::timeline::Spaces;
 
-/// Most children do not live that long, and a watchpoint on each would cost more than it tells.
+/// Most children do not live that long, and a breakpoint in each would cost more than it tells.
 const YOUNG: Duration = Duration::from_millis(20);
 
 /// What is watched.
 pub struct Handlers {
-    watchpoints: Watchpoints,
+    calls: HandlerCalls,
+    /// What a breakpoint costs, its program aside.
+    trap_ns: Nanos,
     processes: HashMap<Pid, Watched>,
     shed: Vec<Shed>,
+    /// They cost too much: nothing is attached any more.
+    given_up: bool,
     /// That there are too many processes has been told.
     told: bool,
 }
@@ -35,7 +40,7 @@ struct Watched {
 /// What has become of it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Not looked at.
+    /// Not watched yet.
     New,
     /// There was no room; others may make some.
     Waiting,
@@ -46,13 +51,14 @@ enum State {
 }
 
 impl Handlers {
-    /// Takes the watchpoints over.
+    /// Takes the breakpoints over.
     ///
     /// # Errors
     /// When they have been taken already.
     pub fn of(probes: &mut Probes) -> Result<Self, Error> {
-        let watchpoints = Watchpoints::of(probes)?;
-        Ok(Self { watchpoints, processes: HashMap::new(), shed: Vec::new(), told: false })
+        let calls = HandlerCalls::of(probes)?;
+        let (processes, shed) = (HashMap::new(), Vec::new());
+        Ok(Self { calls, trap_ns: 0, processes, shed, given_up: false, told: false })
     }
 
     /// Forgets processes that have gone or run another program, and takes note of new ones.
@@ -60,7 +66,7 @@ impl Handlers {
         let stays = |pid: Pid, watched: &Watched| spaces.space_of(pid) == Some(watched.space);
         let mut events = Vec::new();
         for (pid, _) in self.processes.extract_if(|&pid, watched| !stays(pid, watched)) {
-            self.watchpoints.clear(probes, pid);
+            self.calls.clear(probes, pid);
             events.push(Event::HandlersWatched { at: now(), pid, starts: false, ends: false });
         }
         for (pid, space, interpreter) in spaces.processes() {
@@ -72,57 +78,60 @@ impl Handlers {
         events
     }
 
-    /// Looks at the processes that have not been looked at and are no longer young, or at all, since programs set
-    /// handlers at any time.
+    /// Watches the processes that are no longer young, or all, as far as there is room; tells from when on.
     pub fn look(&mut self, probes: &mut Probes, all: bool, now: impl Fn() -> Nanos) -> Vec<Event> {
-        let is_due = |watched: &Watched| watched.state == State::New && watched.seen.elapsed() >= YOUNG;
-        let pids = self.processes.iter().filter(|(_, watched)| all || is_due(watched));
-        let pids: Vec<_> = pids.map(|(pid, _)| *pid).collect();
-        pids.into_iter().filter_map(|pid| self.update(probes, pid, &now)).collect()
-    }
-
-    /// Watches a process, and what it wants called now; tells from when on.
-    fn update(&mut self, probes: &mut Probes, pid: Pid, now: &impl Fn() -> Nanos) -> Option<Event> {
-        let watched = self.processes.get(&pid)?;
-        let (interpreter, state) = (watched.interpreter.clone(), watched.state);
-        let handlers = interpreter.handlers.as_ref()?;
-        // The table is not made before the interpreter is.
-        let signals = handlers.callable(&ProcessMemory::new(pid))?;
-        let event = if matches!(state, State::New | State::Waiting) {
-            self.begin(probes, pid, handlers, now)
-        } else {
-            None
+        let has_room = !self.calls.is_full();
+        let is_due = |watched: &Watched| match watched.state {
+            State::New => all || watched.seen.elapsed() >= YOUNG,
+            State::Waiting => has_room,
+            State::Watched | State::Refused => false,
         };
-        self.watchpoints.tell_apart(probes, pid, signals);
-        event
+        let due = self.processes.iter().filter(|(_, watched)| is_due(watched));
+        let due: Vec<_> = due.map(|(pid, _)| *pid).collect();
+        due.into_iter().filter_map(|pid| self.begin(probes, pid, &now)).collect()
     }
 
-    fn begin(
-        &mut self,
-        probes: &mut Probes,
-        pid: Pid,
-        handlers: &target::signals::Handlers,
-        now: &impl Fn() -> Nanos,
-    ) -> Option<Event> {
-        if self.watchpoints.is_full() {
+    fn begin(&mut self, probes: &mut Probes, pid: Pid, now: &impl Fn() -> Nanos) -> Option<Event> {
+        let interpreter = self.processes.get(&pid)?.interpreter.clone();
+        let handlers = interpreter.handlers.as_ref().filter(|_| !self.given_up)?;
+        // The table is not made before the interpreter is.
+        handlers.functions(&ProcessMemory::new(pid))?;
+        if self.calls.is_full() {
             self.set(pid, State::Waiting);
             self.tell_full(now());
             return None;
         }
         let ends = probes.plan().handler_ends && self.may_see_ends(pid, now());
-        match self.watchpoints.watch(probes, pid, handlers, ends) {
-            Ok(seen) => {
+        match self.calls.watch(probes, pid, handlers, ends) {
+            Ok(ends) => {
                 self.set(pid, State::Watched);
-                let ends = self.tell(pid, seen, now());
+                let ends = ends.unwrap_or_else(|error| {
+                    self.shed("ends", &format!("process {pid}"), error.to_string(), now());
+                    false
+                });
+                self.trap_ns = self.trap_ns.max(handlers.call.map_or(0, |call| call.trap_ns()));
                 Some(Event::HandlersWatched { at: now(), pid, starts: true, ends })
             }
             Err(Refused::Gone) => None,
             Err(Refused::Kernel(why)) => {
                 self.set(pid, State::Refused);
-                self.give_up("starts", &format!("process {pid}"), &why.to_string(), now());
+                self.shed("starts", &format!("process {pid}"), why.to_string(), now());
                 None
             }
         }
+    }
+
+    /// A second or so has passed: takes the breakpoints out if they cost the target more than it may spend on them.
+    pub fn second(&mut self, probes: &mut Probes, second: &Traps, now: Nanos) -> Vec<Event> {
+        let Some(why) = second.too_many(self.trap_ns).filter(|_| !self.given_up) else { return Vec::new() };
+        self.given_up = true;
+        self.shed("starts", "all processes", why, now);
+        let pids: Vec<_> = self.calls.pids().collect();
+        let give_up = |pid| {
+            self.calls.clear(probes, pid);
+            Event::HandlersWatched { at: now, pid, starts: false, ends: false }
+        };
+        pids.into_iter().map(give_up).collect()
     }
 
     fn set(&mut self, pid: Pid, state: State) {
@@ -140,27 +149,13 @@ impl Handlers {
         let harms = asks && filters();
         if harms {
             let why = format!("it has a seccomp filter, and Linux {release} could make that kill it");
-            self.give_up("ends", &format!("process {pid}"), &why, now);
+            self.shed("ends", &format!("process {pid}"), why, now);
         }
         !harms
     }
 
-    /// What could not be had; whether ends are seen.
-    fn tell(&mut self, pid: Pid, seen: Seen, now: Nanos) -> bool {
-        let whose = format!("process {pid}");
-        if let Some(error) = seen.without_registers {
-            let why = format!("{error}; breakpoints wherever it looks for signals do instead");
-            self.shed.push(Shed { at_ns: now, what: format!("watchpoints on the signals of {whose}"), why });
-        }
-        seen.ends.unwrap_or_else(|error| {
-            self.give_up("ends", &whose, &error.to_string(), now);
-            false
-        })
-    }
-
-    fn give_up(&mut self, what: &str, whose: &str, why: &str, at_ns: Nanos) {
-        let what = format!("{what} of the signal handlers of {whose}");
-        self.shed.push(Shed { at_ns, what, why: why.to_owned() });
+    fn shed(&mut self, what: &str, whose: &str, why: String, at_ns: Nanos) {
+        self.shed.push(Shed { at_ns, what: format!("{what} of the signal handlers of {whose}"), why });
     }
 
     /// Handlers that have still to begin, of those that are watched.
@@ -176,8 +171,9 @@ impl Handlers {
     fn tell_full(&mut self, now: Nanos) {
         if !self.told {
             self.told = true;
-            let why = format!("{WATCHED_PROCESSES} processes are watched already");
-            self.give_up("starts", "further processes", &why, now);
+            let why =
+                format!("{WATCHED_PROCESSES} processes are watched already, and to end that takes long");
+            self.shed("starts", "further processes", why, now);
         }
     }
 

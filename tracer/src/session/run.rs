@@ -9,8 +9,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep, sleep_until};
 use tracer_common::target::{Target, flag};
 
-use super::budget::{Budget, Second};
-use super::collections::{self, Collectors};
+use super::budget::Budget;
+use super::collections::Collectors;
 use super::collector::Collector;
 use super::finish::{Ending, assemble};
 use super::handlers::Handlers;
@@ -317,36 +317,22 @@ impl<'a> Run<'a> {
     fn pass_second(&mut self) -> Result<(), Error> {
         self.drain()?;
         self.forget_stacks()?;
-        self.look_at_handlers(true);
         self.senders.iter_mut().for_each(Senders::follow);
         let (began, before) = (self.second.0, &self.second.1);
         let spent = self.spent();
         let second = self.since(began, before, &spent);
-        let collections = spent.collections.saturating_sub(before.collections);
+        let traps = spent.hits_since(before);
         self.second = (Instant::now(), spent);
         self.quarter = (Instant::now(), self.spent());
         if self.budget.second(&second) {
             self.probes.shed(self.budget.given_up().flags())?;
         }
         self.collector.refresh_grown_up(second.at_ns, nanos(SECOND));
-        self.weigh_collections(collections, &second);
+        self.weigh_traps(traps, &second, 1.0);
         let lost = total(&self.ledger.by_probe()).lost();
         let events = self.collector.listener.events;
         self.collector.listener.watch.progress(Duration::from_nanos(second.at_ns), events, lost);
         Ok(())
-    }
-
-    /// Compares what seeing so many collections has cost with the budget.
-    fn weigh_collections(&mut self, collections: u64, second: &Second) {
-        let Some(collectors) = &mut self.collectors else { return };
-        let passed = collections::Second {
-            collections,
-            wall_ns: second.wall_ns,
-            target_ns: second.target_ns,
-            limit: self.options.budget,
-        };
-        let events = collectors.second(&mut self.probes, &passed, second.at_ns);
-        events.into_iter().for_each(|event| self.collector.event(event));
     }
 
     /// A recursion makes ever new stacks of the same lines, and a run may last for hours.

@@ -11,6 +11,7 @@ pub mod epilogue;
 pub mod error;
 pub mod eval;
 mod gil;
+pub mod handler_call;
 pub mod maps;
 pub mod masks;
 pub mod namespace;

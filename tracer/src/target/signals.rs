@@ -8,6 +8,7 @@ use tracer_common::handler::{ENTRY_BYTES, Place, SIGNALS};
 use crate::cpython::memory::Memory;
 use crate::cpython::signals::{self, METHOD_FUNCTION, Signals, TABLE_BYTES, functions};
 use crate::target::eval::ENDBR64;
+use crate::target::handler_call::HandlerCall;
 use crate::target::runtime::Runtime;
 
 /// What looks for signals, as far as a release has and exports it. The optimiser copies them into one another, so that
@@ -31,8 +32,8 @@ const TYPE: u64 = 8;
 pub struct Handlers {
     /// What the probe must know.
     pub place: Place,
-    /// Address of `None`: no handler that Python knows.
-    none: u64,
+    /// Where handlers are called, if that is known: in the interpreter's file.
+    pub call: Option<HandlerCall>,
     /// The functions that look for signals: offsets in the interpreter's file.
     pub checkers: Vec<u64>,
     /// Leads to that file.
@@ -63,9 +64,8 @@ impl Handlers {
         let place = Place {
             is_tripped,
             handlers,
-            watched: 0,
-            at_check: 0,
-            pad: 0,
+            none,
+            frame_type: runtime.symbol("PyFrame_Type")?,
             function_type: runtime.symbol("PyFunction_Type")?,
             method_type: runtime.symbol("PyMethod_Type")?,
             function_code: known.function_code,
@@ -75,7 +75,7 @@ impl Handlers {
         let integers = ["PyLong_Type", "PyInt_Type"].into_iter().filter_map(|name| runtime.symbol(name));
         let mut found = Self {
             place,
-            none,
+            call: HandlerCall::find(runtime),
             checkers: CHECKERS.iter().filter_map(|name| offset_of(runtime, name)).collect(),
             path: runtime.path.clone(),
             wakeup: match known.place {
@@ -104,13 +104,13 @@ impl Handlers {
     /// Whether CPython calls something for a signal whose entry in the table has this object, as it was at a delivery.
     #[must_use]
     pub fn is_called(&self, function: u64) -> bool {
-        function != self.none && !self.dispositions.contains(&function)
+        function != self.place.none && !self.dispositions.contains(&function)
     }
 
     /// What each signal calls, by number from 0 on; `None` while the table is not made.
     #[must_use]
     pub fn functions(&self, memory: &dyn Memory) -> Option<Vec<u64>> {
-        functions(&memory.bytes(self.place.handlers, TABLE_BYTES).ok()?, self.none)
+        functions(&memory.bytes(self.place.handlers, TABLE_BYTES).ok()?, self.place.none)
     }
 
     /// What `signal.set_wakeup_fd` was told, if anything.
@@ -134,7 +134,7 @@ impl Handlers {
     #[must_use]
     pub fn pending(&self, memory: &dyn Memory) -> Option<u64> {
         let table = memory.bytes(self.place.handlers, TABLE_BYTES).ok()?;
-        functions(&table, self.none)?;
+        functions(&table, self.place.none)?;
         let has_arrived = |signal: &u32| table[*signal as usize * ENTRY_BYTES as usize] == 1;
         Some((1..=SIGNALS).filter(has_arrived).fold(0, |set, signal| set | 1 << (signal - 1)))
     }
@@ -142,7 +142,9 @@ impl Handlers {
     /// Neither `None` nor one of the two numbers that stand for dispositions.
     fn is_callable(&self, memory: &dyn Memory, function: u64) -> bool {
         let kind = || memory.u64(function.wrapping_add(TYPE));
-        function != 0 && function != self.none && kind().is_ok_and(|kind| !self.integers.contains(&kind))
+        function != 0
+            && function != self.place.none
+            && kind().is_ok_and(|kind| !self.integers.contains(&kind))
     }
 }
 
@@ -212,10 +214,10 @@ mod tests {
         memory.map(0x1000, words.iter().flat_map(|word: &u64| word.to_le_bytes()).collect());
         memory.map(0x2000, [[0; 8], 0x7000_u64.to_le_bytes()].concat()); // an int
         memory.map(0x3000, [[0; 8], 0x8000_u64.to_le_bytes()].concat()); // something else
-        let place = Place { handlers: 0x1000, ..Place::default() };
+        let place = Place { handlers: 0x1000, none: NONE, ..Place::default() };
         let handlers = Handlers {
             place,
-            none: NONE,
+            call: None,
             checkers: Vec::new(),
             path: PathBuf::new(),
             wakeup: None,

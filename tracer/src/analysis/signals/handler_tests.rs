@@ -65,30 +65,13 @@ fn delivered(at: Nanos, signal: u32) -> Event {
     delivered_to(MAIN, at, signal, None)
 }
 
-fn began(at: Nanos, signals: &[u32]) -> Event {
-    began_after(at, signals, LATER, None)
+fn began(at: Nanos, signal: u32) -> Event {
+    began_after(at, signal, LATER, None)
 }
 
-fn began_after(at: Nanos, signals: &[u32], stack: u64, waited: Option<Waited>) -> Event {
-    let first = code(*signals.iter().min().expect("at least one"));
-    let signals = signals.iter().fold(0, |set, signal| set | 1 << (signal - 1));
-    let (exact, level) = (true, 0);
-    Event::HandlerStart(HandlerStart {
-        at,
-        task: MAIN,
-        signals,
-        exact,
-        level,
-        stack,
-        space: 1,
-        code: first,
-        waited,
-    })
-}
-
-fn after_others(start: Event) -> Event {
-    let Event::HandlerStart(start) = start else { unreachable!("it is a start") };
-    Event::HandlerStart(HandlerStart { exact: false, ..start })
+fn began_after(at: Nanos, signal: u32, stack: u64, waited: Option<Waited>) -> Event {
+    let (task, space, code, level) = (MAIN, 1, code(signal), 0);
+    Event::HandlerStart(HandlerStart { at, task, signal, level, stack, space, code, waited })
 }
 
 /// A call inside of others.
@@ -105,36 +88,28 @@ fn a_handler_ends_with_its_call_or_before_the_next_one() {
     for (name, events, expected) in [
         (
             "one",
-            vec![on(), sent(10, 10), delivered(15, 10), at_level(1, began(17, &[10])), end(40, 1)],
+            vec![on(), sent(10, 10), delivered(15, 10), at_level(1, began(17, 10)), end(40, 1)],
             vec![(10, Some(30))],
         ),
         (
             "it runs to the end of the window",
-            vec![on(), sent(10, 10), delivered(15, 10), at_level(1, began(17, &[10])), end(40, 2)],
+            vec![on(), sent(10, 10), delivered(15, 10), at_level(1, began(17, 10)), end(40, 2)],
             vec![(10, None)],
         ),
         (
             "one after the other",
-            [two(), vec![at_level(1, began(20, &[10])), at_level(1, began(30, &[12])), end(50, 1)]].concat(),
+            [two(), vec![at_level(1, began(20, 10)), at_level(1, began(30, 12)), end(50, 1)]].concat(),
             vec![(10, Some(20)), (12, Some(38))],
         ),
         (
             "one inside the other",
-            [
-                two(),
-                vec![at_level(1, began(20, &[10])), at_level(2, began(30, &[12])), end(40, 2), end(50, 1)],
-            ]
-            .concat(),
+            [two(), vec![at_level(1, began(20, 10)), at_level(2, began(30, 12)), end(40, 2), end(50, 1)]]
+                .concat(),
             vec![(10, Some(40)), (12, Some(28))],
         ),
         (
-            "two by one flag: the end of both is that of the second",
-            [two(), vec![at_level(1, began(20, &[10, 12])), end(50, 1)]].concat(),
-            vec![(10, None), (12, Some(38))],
-        ),
-        (
-            "the same start is told twice",
-            [two(), vec![at_level(1, began(20, &[10])), at_level(1, began(21, &[10])), end(50, 1)]].concat(),
+            "the same signal's again, before the first has returned",
+            [two(), vec![at_level(1, began(20, 10)), at_level(1, began(21, 10)), end(50, 1)]].concat(),
             vec![(10, Some(40)), (12, None)],
         ),
     ] {
@@ -150,11 +125,7 @@ fn one_call_answers_every_delivery_before_it() {
     use HandlerState::{Pending, Started, Unknown};
     let on = || watched(0);
     for (name, events, expected) in [
-        (
-            "begins",
-            vec![on(), sent(10, 10), delivered(15, 10), began(17, &[10])],
-            vec![(10, Started, Some(7))],
-        ),
+        ("begins", vec![on(), sent(10, 10), delivered(15, 10), began(17, 10)], vec![(10, Started, Some(7))]),
         ("not watched", vec![sent(10, 10), delivered(15, 10)], vec![(10, Unknown, None)]),
         ("watched too late", vec![sent(10, 10), delivered(15, 10), watched(20)], vec![(10, Unknown, None)]),
         ("still to begin", vec![on(), sent(10, 10), delivered(15, 10)], vec![(10, Pending, None)]),
@@ -170,17 +141,17 @@ fn one_call_answers_every_delivery_before_it() {
         ),
         (
             "two at once",
-            vec![on(), sent(10, 10), delivered(15, 10), sent(16, 10), delivered(18, 10), began(20, &[10])],
+            vec![on(), sent(10, 10), delivered(15, 10), sent(16, 10), delivered(18, 10), began(20, 10)],
             vec![(10, Started, Some(10)), (10, Started, Some(4))],
         ),
         (
             "one after the other",
-            vec![on(), sent(10, 10), delivered(15, 10), began(17, &[10]), sent(30, 10), delivered(32, 10)],
+            vec![on(), sent(10, 10), delivered(15, 10), began(17, 10), sent(30, 10), delivered(32, 10)],
             vec![(10, Started, Some(7)), (10, Pending, None)],
         ),
         (
             "told before its signal",
-            vec![on(), delivered(15, 10), began(17, &[10]), sent(10, 10)],
+            vec![on(), delivered(15, 10), began(17, 10), sent(10, 10)],
             vec![(10, Started, Some(7))],
         ),
         (
@@ -193,23 +164,6 @@ fn one_call_answers_every_delivery_before_it() {
             vec![on(), sent(10, 10), delivered(15, 10), Event::HandlersPending { pid: 7, signals: 1 << 9 }],
             vec![(10, Pending, None)],
         ),
-        (
-            "others are called first",
-            vec![on(), sent(10, 12), delivered(15, 12), after_others(began(20, &[12]))],
-            vec![(12, Started, None)],
-        ),
-        (
-            "of two by one flag, only the first is known",
-            vec![
-                on(),
-                sent(10, 10),
-                sent(11, 12),
-                delivered(15, 12),
-                delivered(16, 10),
-                began(20, &[12, 10]),
-            ],
-            vec![(10, Started, Some(10)), (12, Started, None)],
-        ),
     ] {
         let rows = found(&events);
         let after = |row: &Signal| row.handler.as_ref().and_then(|handler| handler.started_after_ns);
@@ -220,7 +174,7 @@ fn one_call_answers_every_delivery_before_it() {
 
 #[test]
 fn the_handler_is_told_by_its_function() {
-    let rows = found(&[watched(0), sent(10, 10), delivered(15, 10), began(17, &[10])]);
+    let rows = found(&[watched(0), sent(10, 10), delivered(15, 10), began(17, 10)]);
     let frame = rows.rows[0].handler.as_ref().and_then(|handler| handler.frame.clone()).expect("a function");
     assert_eq!((frame.file.to_string(), frame.line), ("b.py".into(), Some(10)));
 }
@@ -229,9 +183,9 @@ fn the_handler_is_told_by_its_function() {
 fn the_longest_part_of_a_delay_is_its_reason() {
     use HandlerWait::{Blocked, CCall, Gil, Nested, Nothing, WrongThread};
     let on = || watched(0);
-    let late = |waited| began_after(20 * MS, &[12], LATER, waited);
+    let late = |waited| began_after(20 * MS, 12, LATER, waited);
     for (name, events, expected) in [
-        ("at once", vec![sent(0, 12), delivered(5, 12), began(MS - 1, &[12])], Some(Nothing)),
+        ("at once", vec![sent(0, 12), delivered(5, 12), began(MS - 1, 12)], Some(Nothing)),
         ("there was no CPU", vec![sent(0, 12), delivered(5, 12), late(queued(19 * MS + MS / 2))], None),
         ("the machine was busy, too", vec![sent(0, 12), delivered(5, 12), late(queued(9 * MS))], Some(CCall)),
         ("blocked", vec![held(0, 12), delivered(19 * MS, 12), late(None)], Some(Blocked)),
@@ -244,17 +198,17 @@ fn the_longest_part_of_a_delay_is_its_reason() {
         ("has never been off its CPU", vec![sent(0, 12), delivered(5, 12), late(waited(0, 0))], Some(CCall)),
         (
             "ran on for a moment, and has advanced",
-            vec![sent(0, 12), delivered(5, 12), began_after(5 * MS, &[12], LATER, waited(0, 0))],
+            vec![sent(0, 12), delivered(5, 12), began_after(5 * MS, 12, LATER, waited(0, 0))],
             None,
         ),
         (
             "ran on for a moment in C",
-            vec![sent(0, 12), delivered(5, 12), began_after(6 * MS, &[12], AT, waited(0, 0))],
+            vec![sent(0, 12), delivered(5, 12), began_after(6 * MS, 12, AT, waited(0, 0))],
             Some(CCall),
         ),
         (
             "was delivered late, and did not advance until it looked",
-            vec![sent(0, 12), delivered(4 * MS, 12), began_after(6 * MS, &[12], AT, waited(0, 0))],
+            vec![sent(0, 12), delivered(4 * MS, 12), began_after(6 * MS, 12, AT, waited(0, 0))],
             None,
         ),
         (
@@ -264,20 +218,20 @@ fn the_longest_part_of_a_delay_is_its_reason() {
         ),
         (
             "did not advance",
-            vec![sent(0, 12), delivered(5, 12), began_after(20 * MS, &[12], AT, None)],
+            vec![sent(0, 12), delivered(5, 12), began_after(20 * MS, 12, AT, None)],
             Some(CCall),
         ),
         (
             "slept in C",
-            vec![sent(0, 12), delivered(5, 12), began_after(20 * MS, &[12], AT, waited(19 * MS, 0))],
+            vec![sent(0, 12), delivered(5, 12), began_after(20 * MS, 12, AT, waited(19 * MS, 0))],
             Some(CCall),
         ),
         (
             "was kept by several things",
-            vec![sent(0, 12), delivered(5, 12), began_after(20 * MS, &[12], AT, waited(19 * MS, 9 * MS))],
+            vec![sent(0, 12), delivered(5, 12), began_after(20 * MS, 12, AT, waited(19 * MS, 9 * MS))],
             None,
         ),
-        ("left a system call", vec![sent(0, 12), in_call(5), began_after(20 * MS, &[12], AT, None)], None),
+        ("left a system call", vec![sent(0, 12), in_call(5), began_after(20 * MS, 12, AT, None)], None),
         ("nothing is known", vec![sent(0, 12), delivered(5, 12), late(None)], None),
         (
             "slept on",
@@ -291,17 +245,17 @@ fn the_longest_part_of_a_delay_is_its_reason() {
         ),
         (
             "another began in between",
-            vec![sent(0, 12), delivered(5, 12), began(MS, &[10]), late(None)],
+            vec![sent(0, 12), delivered(5, 12), began(MS, 10), late(None)],
             Some(Nested),
         ),
         (
             "another was running",
-            vec![began(0, &[10]), sent(1, 12), in_handler(5), late(waited(0, 0))],
+            vec![began(0, 10), sent(1, 12), in_handler(5), late(waited(0, 0))],
             Some(Nested),
         ),
         (
             "another had run",
-            vec![began(0, &[10]), sent(1, 12), delivered(5, 12), late(waited(0, 0))],
+            vec![began(0, 10), sent(1, 12), delivered(5, 12), late(waited(0, 0))],
             Some(CCall),
         ),
     ] {

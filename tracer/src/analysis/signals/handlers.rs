@@ -47,10 +47,6 @@ struct Process {
 struct Running {
     row: Row,
     level: u32,
-    /// Of those that were called together, the end of the last one is seen.
-    is_last: bool,
-    /// When it was called is known.
-    exact: bool,
 }
 
 impl Handlers {
@@ -118,10 +114,8 @@ impl Process {
         let answered: Vec<_> = self.awaiting.extract_if(.., |row| answers(start, row)).collect();
         let begun = answered.into_iter().map(|row| self.begin(row, start)).collect::<Vec<_>>();
         if self.ends && self.running.len() + begun.len() <= RUNNING {
-            let last = 64 - start.signals.leading_zeros();
-            let (level, exact) = (start.level, start.exact);
-            let running = |row: Row| Running { is_last: row.signal == last, row, level, exact };
-            self.running.extend(begun.into_iter().map(running));
+            let level = start.level;
+            self.running.extend(begun.into_iter().map(|row| Running { row, level }));
         } else {
             done.extend(begun);
         }
@@ -134,16 +128,15 @@ impl Process {
 
     fn begin(&self, mut row: Row, start: &HandlerStart) -> Row {
         let delivered = row.delivered_at();
-        let is_first = start.exact && start.signals.trailing_zeros() + 1 == row.signal;
-        let other = |other: &&HandlerStart| !is_in(other.signals, row.signal);
+        let other = |other: &&HandlerStart| other.signal != row.signal;
         let between = |other: &HandlerStart| (delivered..start.at).contains(&other.at);
         let running = self.starts.iter().rev().find(|other| other.at <= delivered);
         row.begun = Begun::Started(Started {
-            after: is_first.then(|| start.at.saturating_sub(row.at)),
-            site: is_first.then_some((start.space, start.code)),
+            after: start.at.saturating_sub(row.at),
+            site: (start.space, start.code),
             stack: start.stack,
             waited: start.waited,
-            follows_other: !is_first || self.starts.iter().filter(other).any(between),
+            follows_other: self.starts.iter().filter(other).any(between),
             previous: running.map(|other| (other.space, other.code)),
             ended: None,
         });
@@ -176,18 +169,16 @@ impl Process {
 impl Running {
     /// Of handlers that are called one after another, the one before has ended.
     fn is_before(&self, start: &HandlerStart) -> bool {
-        self.exact && self.level == start.level && !is_in(start.signals, self.row.signal)
+        self.level == start.level && start.signal != self.row.signal
     }
 
     fn ended(mut self, at: Nanos) -> Row {
-        if self.is_last {
-            self.row.end_handler(at);
-        }
+        self.row.end_handler(at);
         self.row
     }
 }
 
 /// Whether this start is the answer to a signal that was delivered.
 fn answers(start: &HandlerStart, row: &Row) -> bool {
-    is_in(start.signals, row.signal) && row.delivered_at() <= start.at
+    start.signal == row.signal && row.delivered_at() <= start.at
 }

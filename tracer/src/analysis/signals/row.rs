@@ -62,10 +62,10 @@ pub enum Begun {
 }
 
 impl Begun {
-    /// From the generation of the signal, where that is known.
+    /// From the generation of the signal.
     pub fn after(&self) -> Option<Nanos> {
         match self {
-            Self::Started(started) => started.after,
+            Self::Started(started) => Some(started.after),
             Self::Unknown | Self::Pending => None,
         }
     }
@@ -74,9 +74,9 @@ impl Begun {
 /// A Python handler began.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Started {
-    /// From the generation; `None` where it was called after others, at a time that was not seen.
-    pub after: Option<Nanos>,
-    pub site: Option<Site>,
+    /// From the generation.
+    pub after: Nanos,
+    pub site: Site,
     /// Where the main thread was.
     pub stack: StackId,
     /// What the main thread had waited for.
@@ -286,10 +286,11 @@ impl Row {
 
     fn handler(&self, symbols: &Symbols) -> Option<report::Handler> {
         let Begun::Started(started) = &self.begun else { return None };
-        let function = started.site.and_then(|(space, code)| symbols.site(space, &code));
+        let (space, code) = started.site;
+        let function = symbols.site(space, &code);
         Some(report::Handler {
             frame: function.map(|id| lines::frame(symbols, id)),
-            started_after_ns: started.after,
+            started_after_ns: Some(started.after),
             ended_after_ns: started.ended,
             waited_for: waits::reason(self, started, symbols),
             run_queue_ns: waits::run_queue(self, started),

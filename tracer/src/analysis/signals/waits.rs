@@ -19,13 +19,13 @@ const NOT_STOLEN_IN_C: Nanos = 5_000_000;
 
 /// The reason, `None` where it is not known, or where there was only no CPU: see [`run_queue`].
 pub fn reason(row: &Row, started: &Started, symbols: &Symbols) -> Option<HandlerWait> {
-    if started.after.is_some_and(|after| after < AT_ONCE) {
+    if started.after < AT_ONCE {
         return Some(HandlerWait::Nothing);
     }
     if started.follows_other || was_in_handler(row, started, symbols) {
         return Some(HandlerWait::Nested);
     }
-    let (after, before) = (started.after?, row.delivered_after?);
+    let (after, before) = (started.after, row.delivered_after?);
     // Another thread took what the main thread's mask kept from it.
     if !row.blocked || row.group && row.is_of_other_thread() {
         return of_main_thread(row, started, after, row.main_before);
@@ -38,7 +38,6 @@ pub fn reason(row: &Row, started: &Started, symbols: &Symbols) -> Option<Handler
 
 /// From the generation to the begin, how long the main thread was ready and had no CPU.
 pub fn run_queue(row: &Row, started: &Started) -> Option<Nanos> {
-    started.after?;
     started.waited.map(|now| since(row.main_before, now).run_queue)
 }
 
@@ -53,8 +52,7 @@ fn of_main_thread(
     // It has not advanced by one instruction, nor come out of a system call, after which it may have gone on to wait for
     // the GIL.
     let stays = !row.is_of_other_thread() && row.stack() != 0 && row.stack() == started.stack;
-    let since_delivery =
-        started.after.zip(row.delivered_after).map_or(0, |(after, before)| after.saturating_sub(before));
+    let since_delivery = row.delivered_after.map_or(0, |before| started.after.saturating_sub(before));
     let in_c = stays && !row.interrupted_call() && since_delivery >= NOT_STOLEN_IN_C;
     let Some(main) = started.waited.map(|now| since(before, now)) else {
         return in_c.then_some(HandlerWait::CCall);

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use tracer_common::counters::{Counters, Probe};
 
-use super::super::budget::{Detail, Second, Work};
+use super::super::budget::{Detail, FAR, Second, Work};
+use super::super::traps::Traps;
 use super::super::window;
 use super::{QUARTER, Run, SOON, nanos, place_of_entry};
 use crate::attach::Error;
@@ -16,8 +17,26 @@ use crate::event::Nanos;
 pub struct Spent {
     probes: Vec<(Probe, Counters)>,
     target_ns: Nanos,
-    /// Garbage collections that were seen one by one.
-    pub(super) collections: u64,
+    hits: Hits,
+}
+
+/// Breakpoints that were hit.
+#[derive(Clone, Copy, Default)]
+pub struct Hits {
+    /// Of garbage collections that were seen one by one.
+    collections: u64,
+    /// Where arguments of handlers, and others, are put together.
+    handlers: u64,
+}
+
+impl Spent {
+    /// Since another moment.
+    pub(super) fn hits_since(&self, before: &Self) -> Hits {
+        Hits {
+            collections: self.hits.collections.saturating_sub(before.hits.collections),
+            handlers: self.hits.handlers.saturating_sub(before.hits.handlers),
+        }
+    }
 }
 
 impl Run<'_> {
@@ -53,11 +72,27 @@ impl Run<'_> {
             // Its CPU time is known by the hundredth of a second: what keeps a whole CPU busy is far over the budget.
             moment.target_ns = moment.target_ns.max(moment.wall_ns);
         }
+        let traps = spent.hits_since(&self.quarter.1);
         self.quarter = (Instant::now(), spent);
         if self.budget.glance(&moment) {
             self.probes.shed(self.budget.given_up().flags())?;
         }
+        self.weigh_traps(traps, &moment, FAR);
         Ok(())
+    }
+
+    /// Compares what so many breakpoints have cost with the budget, or with so many times that.
+    pub(super) fn weigh_traps(&mut self, hits: Hits, second: &Second, times: f64) {
+        let (wall_ns, target_ns, limit) = (second.wall_ns, second.target_ns, self.options.budget);
+        let traps = |hits| Traps { hits, wall_ns, target_ns, limit, times };
+        if let Some(collectors) = &mut self.collectors {
+            let events = collectors.second(&mut self.probes, &traps(hits.collections), second.at_ns);
+            events.into_iter().for_each(|event| self.collector.event(event));
+        }
+        if let Some(handlers) = &mut self.handlers {
+            let events = handlers.second(&mut self.probes, &traps(hits.handlers), second.at_ns);
+            events.into_iter().for_each(|event| self.collector.event(event));
+        }
     }
 
     pub(super) fn since(&self, began: Instant, before: &Spent, now: &Spent) -> Second {
@@ -90,7 +125,9 @@ impl Run<'_> {
 
     pub(super) fn spent(&self) -> Spent {
         let target_ns = self.collector.pids().filter_map(window::cpu_ns).sum();
-        let collections = self.ledger.of_probe(Probe::GcEnd).hits;
-        Spent { probes: self.ledger.by_probe(), target_ns, collections }
+        let hits_of = |probe| self.ledger.of_probe(probe).hits;
+        let handlers = hits_of(Probe::Handler) + hits_of(Probe::Check);
+        let hits = Hits { collections: hits_of(Probe::GcEnd), handlers };
+        Spent { probes: self.ledger.by_probe(), target_ns, hits }
     }
 }

@@ -1,0 +1,126 @@
+//! Breakpoints where some processes call signal handlers, and, if asked for, where they return.
+//!
+//! Not watchpoints on the flags of signals: where a virtual machine loses what a debug register says, the kernel takes the
+//! trap for one of the program's own, and ends it.
+//! <https://github.com/torvalds/linux/blob/v6.12/arch/x86/kernel/traps.c> (`exc_debug_user`)
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+
+use aya::maps::MapData;
+use aya::programs::UProbe;
+use aya::programs::uprobe::{UProbeAttachLocation, UProbeLinkId, UProbeScope};
+use tracer_common::handler::Place;
+
+use super::checks::Checks;
+use super::error::Error;
+use super::probes::{Probes, program, take};
+use super::remover::Remover;
+use crate::event::Pid;
+use crate::target::signals::Handlers;
+
+/// The program.
+pub(super) const HANDLER: &str = "handler";
+/// Processes that are watched at most: the kernel takes a tenth of a second to remove a breakpoint, one after the other,
+/// also when we end.
+pub const MOST: usize = 32;
+
+/// All of them.
+pub struct HandlerCalls {
+    places: aya::maps::HashMap<MapData, u32, Place>,
+    watched: HashMap<Pid, Watched>,
+    checks: Checks,
+    remover: Remover,
+}
+
+/// What one process has.
+struct Watched {
+    /// The kernel's number of it.
+    id: u32,
+    link: UProbeLinkId,
+}
+
+/// Why a process is not watched.
+#[derive(Debug)]
+pub enum Refused {
+    /// It has ended.
+    Gone,
+    /// The kernel says so.
+    Kernel(Error),
+}
+
+impl HandlerCalls {
+    /// Takes the maps over.
+    ///
+    /// # Errors
+    /// When they have been taken already.
+    pub fn of(probes: &mut Probes) -> Result<Self, Error> {
+        let places = take(&mut probes.ebpf, "HANDLERS", aya::maps::HashMap::try_from)?;
+        let (checks, remover) = (Checks::of(probes)?, Remover::new());
+        Ok(Self { places, watched: HashMap::new(), checks, remover })
+    }
+
+    /// As many processes as are worth it, those included whose breakpoints are being removed.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.watched.len() + self.remover.left() >= MOST
+    }
+
+    /// Processes that are watched.
+    pub fn pids(&self) -> impl Iterator<Item = Pid> {
+        self.watched.keys().copied()
+    }
+
+    /// Watches the handlers of a process from now on: when they begin, and, if wanted, when they end; whether that is seen,
+    /// or why not.
+    ///
+    /// # Errors
+    /// When the process is gone, or the kernel refuses.
+    pub fn watch(
+        &mut self,
+        probes: &mut Probes,
+        pid: Pid,
+        handlers: &Handlers,
+        ends: bool,
+    ) -> Result<Result<bool, Error>, Refused> {
+        let id = probes.kernel_id(pid).map_err(Refused::Kernel)?.ok_or(Refused::Gone)?;
+        // Returns first: a handler that is seen to begin is then sure to be seen to end.
+        let ends = if ends { self.checks.count(probes, pid, handlers).map(|()| true) } else { Ok(false) };
+        if ends.is_err() {
+            self.checks.clear(probes, pid, &self.remover);
+        }
+        let told = self.places.insert(id, handlers.place, 0);
+        told.map_err(|error| Refused::Kernel(Error::of("watch the handlers of signals", &error)))?;
+        match attach(probes, pid, handlers) {
+            Ok(link) => self.watched.insert(pid, Watched { id, link }),
+            Err(refused) => {
+                let _ = self.places.remove(&id); // it was put there just now
+                self.checks.clear(probes, pid, &self.remover);
+                return Err(refused);
+            }
+        };
+        Ok(ends)
+    }
+
+    /// Watches a process no more.
+    pub fn clear(&mut self, probes: &mut Probes, pid: Pid) {
+        self.checks.clear(probes, pid, &self.remover);
+        let Some(watched) = self.watched.remove(&pid) else { return };
+        let _ = self.places.remove(&watched.id); // it may not be there
+        let Ok(program) = program::<UProbe>(&mut probes.ebpf, HANDLER) else { return };
+        if let Ok(link) = program.take_link(watched.link) {
+            self.remover.remove(link);
+        }
+    }
+}
+
+fn attach(probes: &mut Probes, pid: Pid, handlers: &Handlers) -> Result<UProbeLinkId, Refused> {
+    let scope = NonZeroU32::new(pid).map(UProbeScope::OneProcess).ok_or(Refused::Gone)?;
+    let unknown =
+        || Error::Kernel { act: "see handlers be called", reason: "no function is known to do so".into() };
+    let call = handlers.call.ok_or_else(|| Refused::Kernel(unknown()))?;
+    let program: &mut UProbe = program(&mut probes.ebpf, HANDLER).map_err(Refused::Kernel)?;
+    let at = UProbeAttachLocation::AbsoluteOffset(call.offset);
+    let link = program.attach(at, &handlers.path, scope);
+    link.map_err(|error| Refused::Kernel(Error::of_probe(HANDLER, &error)))
+}

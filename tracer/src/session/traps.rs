@@ -1,0 +1,56 @@
+//! What breakpoints cost the target.
+
+use crate::event::Nanos;
+
+/// A target that hardly runs cannot be slowed: its share is taken of this much of the time at least.
+const LEAST_SHARE: f64 = 0.1;
+
+/// What a second or so was like.
+#[derive(Clone, Copy, Debug)]
+pub struct Traps {
+    /// Breakpoints that were hit.
+    pub hits: u64,
+    /// Its length.
+    pub wall_ns: Nanos,
+    /// What the target ran.
+    pub target_ns: Nanos,
+    /// What tracing may cost, as a share of that.
+    pub limit: Option<f64>,
+    /// So many times the limit is tolerated.
+    pub times: f64,
+}
+
+impl Traps {
+    /// Why that is too much, if each costs this and it is.
+    #[must_use]
+    pub fn too_many(&self, trap_ns: Nanos) -> Option<String> {
+        let target_ns = (self.target_ns as f64).max(self.wall_ns as f64 * LEAST_SHARE);
+        let share = (self.hits * trap_ns) as f64 / target_ns;
+        let limit = self.limit.filter(|limit| share > self.times * limit)?;
+        let (share, limit) = (share * 100.0, limit * 100.0);
+        Some(format!("the breakpoints took {share:.0}% of the target's time, over the budget of {limit:.0}%"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_of_what_the_target_runs_is_too_much() {
+        let traps = Traps {
+            hits: 100_000,
+            wall_ns: 1_000_000_000,
+            target_ns: 500_000_000,
+            limit: Some(0.15),
+            times: 1.0,
+        };
+        let why = "the breakpoints took 20% of the target's time, over the budget of 15%";
+        assert_eq!(traps.too_many(1_000).as_deref(), Some(why));
+        assert_eq!(traps.too_many(500), None);
+        assert_eq!(Traps { times: 2.0, ..traps }.too_many(1_000), None);
+        assert_eq!(Traps { limit: None, ..traps }.too_many(1_000_000), None);
+        let idle = Traps { hits: 10_000, target_ns: 0, ..traps };
+        assert_eq!(idle.too_many(1_000), None, "a target that hardly runs cannot be slowed");
+    }
+}
