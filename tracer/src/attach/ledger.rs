@@ -1,10 +1,11 @@
-//! What became of every hit, read from the kernel at the end.
+//! What became of every hit.
 
 use aya::maps::{MapData, PerCpuArray};
 use tracer_common::counters::{Counters, Probe};
 
 use super::error::Error;
 use super::probes::{Probes, take};
+use crate::sys::batch;
 
 /// The probes' counters.
 pub struct Ledger {
@@ -21,17 +22,24 @@ impl Ledger {
     }
 
     /// Each probe, CPUs added up.
-    #[must_use]
-    pub fn by_probe(&self) -> Vec<(Probe, Counters)> {
-        Probe::ALL.iter().map(|&probe| (probe, self.of_probe(probe))).collect()
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn by_probe(&self) -> Result<Vec<(Probe, Counters)>, Error> {
+        let rows = batch::per_cpu(&self.counters, Probe::ALL.len());
+        let rows = rows.map_err(|error| Error::system("read the probes' counters", &error))?;
+        let sum = |cpus: Vec<Counters>| cpus.iter().fold(Counters::default(), add);
+        Ok(Probe::ALL.into_iter().zip(rows.into_iter().map(sum)).collect())
     }
+}
 
-    /// One probe, CPUs added up.
-    #[must_use]
-    pub fn of_probe(&self, probe: Probe) -> Counters {
-        let values = self.counters.get(&(probe as u32), 0);
-        values.iter().flat_map(|values| values.iter()).fold(Counters::default(), add)
-    }
+/// One probe of all.
+#[must_use]
+pub fn of_probe(by_probe: &[(Probe, Counters)], probe: Probe) -> Counters {
+    by_probe
+        .iter()
+        .find(|(other, _)| *other == probe)
+        .map_or_else(Counters::default, |(_, counters)| *counters)
 }
 
 /// All probes added up.

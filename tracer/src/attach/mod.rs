@@ -27,7 +27,7 @@ pub use cost::Cost;
 pub use drain::{Aggregates, unfinished};
 pub use error::Error;
 pub use handler_calls::{HandlerCalls, MOST as WATCHED_PROCESSES, Refused};
-pub use ledger::{Ledger, total};
+pub use ledger::{Ledger, of_probe, total};
 pub use loops::Loops;
 pub use plan::Plan;
 pub use probes::Probes;

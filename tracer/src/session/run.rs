@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use aya::maps::{MapData, RingBuf};
 use tokio::io::unix::AsyncFd;
-use tokio::time::{Interval, MissedTickBehavior, interval, sleep, sleep_until};
 use tracer_common::target::{Target, flag};
 
 use super::budget::Budget;
@@ -28,11 +27,12 @@ use crate::clock::{monotonic_ns, utc_now};
 use crate::event::{self, Event, Nanos, Pid};
 use crate::report::Ended;
 use crate::sections::Section;
+use crate::sys::alarm::Alarm;
 use crate::sys::readable;
 use crate::target::{Interpreter, Process};
 use crate::timeline::Found;
 use cost::Spent;
-use pace::Pace;
+use pace::{Beat, Pace};
 
 mod cost;
 mod pace;
@@ -56,6 +56,7 @@ pub struct Run<'a> {
     told: Told,
     ring: AsyncFd<RingBuf<MapData>>,
     pace: Pace,
+    alarm: Alarm,
     collector: Collector<Relay<'a>>,
     counters: KernelCounters,
     budget: Budget,
@@ -95,6 +96,7 @@ impl<'a> Run<'a> {
         let told = Told::of(&mut probes)?;
         let ring =
             readable::ring(probes.events()?).map_err(|error| Error::system("wait for events", &error))?;
+        let alarm = Alarm::new().map_err(|error| Error::system("make a timer", &error))?;
         let wants_signals = probes.plan().sections.has(Section::Signals);
         let handlers = wants_signals.then(|| Handlers::of(&mut probes)).transpose()?;
         let senders = wants_signals.then(|| Senders::of(&mut probes, roots)).transpose()?;
@@ -132,6 +134,7 @@ impl<'a> Run<'a> {
             told,
             ring,
             pace: Pace::new(Instant::now()),
+            alarm,
             collector,
             counters,
             begin,
@@ -141,7 +144,8 @@ impl<'a> Run<'a> {
         run.look_at_handlers(true);
         run.senders.iter_mut().for_each(Senders::follow);
         run.look_at_collectors(true);
-        (run.second.1, run.quarter.1) = (run.spent(), run.spent());
+        run.quarter.1 = run.spent()?;
+        run.second.1 = run.quarter.1.clone();
         let pids: Vec<_> = roots.iter().map(|root| root.process.pid).collect();
         run.collector.listener.watch.attached(&pids, began.elapsed());
         Ok(run)
@@ -183,21 +187,30 @@ impl<'a> Run<'a> {
 
     /// Collects until something else ends the run, or its rule is met.
     pub async fn watch(&mut self) -> Result<(), Error> {
-        let (mut quarter, mut second) = (every(QUARTER), every(SECOND));
-        let (mut soon, began) = (every(SOON), Instant::now());
+        let began = self.pace.begin();
+        let mut second = Beat::new(SECOND, began);
+        let mut glance = Beat::new(SOON, began);
         while !self.collector.listener.is_over() {
-            let next_look = self.collector.looks.next();
+            let now = Instant::now();
+            let own = self.pace.next(now).min(second.next()).min(glance.next());
+            let next = self.collector.looks.next().map_or(own, |look| own.min(look));
             tokio::select! {
                 woken = self.ring.readable_mut() => {
                     if let Ok(mut woken) = woken {
                         woken.clear_ready();
                     }
                 }
-                () = sleep(self.pace.pause(Instant::now())) => {}
-                _ = soon.tick(), if began.elapsed() < QUARTER => self.glance()?,
-                _ = quarter.tick() => self.glance()?,
-                _ = second.tick() => self.pass_second()?,
-                () = reach(next_look) => {}
+                woken = self.alarm.until(next) => woken.map_err(|error| Error::system("wait", &error))?,
+            }
+            let now = Instant::now();
+            if second.is_due(now) {
+                self.pass_second()?;
+            }
+            if glance.is_due(now) {
+                self.glance()?;
+                if now.duration_since(began) >= QUARTER {
+                    glance.slow_down(QUARTER);
+                }
             }
             self.read()?;
             self.look()?;
@@ -319,17 +332,16 @@ impl<'a> Run<'a> {
         self.forget_stacks()?;
         self.senders.iter_mut().for_each(Senders::follow);
         let (began, before) = (self.second.0, &self.second.1);
-        let spent = self.spent();
+        let spent = self.spent()?;
         let second = self.since(began, before, &spent);
-        let traps = spent.hits_since(before);
+        let (traps, lost) = (spent.hits_since(before), total(&spent.probes).lost());
+        self.quarter = (Instant::now(), spent.clone());
         self.second = (Instant::now(), spent);
-        self.quarter = (Instant::now(), self.spent());
         if self.budget.second(&second) {
             self.probes.shed(self.budget.given_up().flags())?;
         }
         self.collector.refresh_grown_up(second.at_ns, nanos(SECOND));
         self.weigh_traps(traps, &second, 1.0);
-        let lost = total(&self.ledger.by_probe()).lost();
         let events = self.collector.listener.events;
         self.collector.listener.watch.progress(Duration::from_nanos(second.at_ns), events, lost);
         Ok(())
@@ -380,7 +392,7 @@ impl<'a> Run<'a> {
         let ending = Ending {
             ended,
             end_ns,
-            counters: self.ledger.by_probe(),
+            counters: self.ledger.by_probe()?,
             cost,
             covered: self.calls.watched(stopped),
             reads_covered: self.reads.map(|reads| reads.watched(stopped)),
@@ -406,20 +418,6 @@ impl<'a> Run<'a> {
 /// Where the evaluation function of a root begins.
 fn place_of_entry(root: &Root) -> Option<(Pid, &crate::target::eval::EvalFrame)> {
     Some((root.process.pid, root.interpreter.as_ref()?.eval_frame.as_ref()?))
-}
-
-async fn reach(time: Option<Instant>) {
-    match time {
-        Some(time) => sleep_until(time.into()).await,
-        None => std::future::pending().await,
-    }
-}
-
-fn every(period: Duration) -> Interval {
-    let mut interval = interval(period);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    interval.reset(); // the first tick is a period away
-    interval
 }
 
 fn nanos(duration: Duration) -> Nanos {

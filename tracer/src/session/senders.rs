@@ -4,6 +4,8 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use procfs::{Current, LoadAverage};
+
 use super::roots::{Root, known};
 use crate::attach::{Error, Probes, Senders as Map};
 use crate::clock::monotonic_ns;
@@ -18,6 +20,8 @@ pub struct Senders {
     sessions: HashSet<i32>,
     seen: HashSet<Pid>,
     candidates: VecDeque<Pid>,
+    /// The last that was born when `/proc` was listed last.
+    newest: Option<u32>,
     known: HashMap<Pid, Process>,
 }
 
@@ -34,6 +38,7 @@ impl Senders {
             sessions: stats.iter().map(|stat| stat.session).collect(),
             seen: [std::process::id()].into_iter().chain(roots.iter().map(|root| root.process.pid)).collect(),
             candidates: VecDeque::new(),
+            newest: None,
             known: HashMap::new(),
         })
     }
@@ -42,6 +47,10 @@ impl Senders {
     pub fn follow(&mut self) {
         for (pid, _) in self.known.extract_if(|_, process| !process.is_alive()) {
             self.map.forget(pid);
+        }
+        let newest = LoadAverage::current().ok().map(|load| load.latest_pid);
+        if newest.is_some() && std::mem::replace(&mut self.newest, newest) == newest {
+            return; // nobody has come
         }
         let Ok(entries) = std::fs::read_dir("/proc") else { return };
         // By their names alone: a host may have thousands, and this is done every second.

@@ -1,10 +1,10 @@
-//! Entries of a hash map, many at a time: one call of bpf(2) instead of three for each.
+//! Entries of a map, many at a time: one call of bpf(2) instead of up to three for each.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
 use aya::Pod;
-use aya::maps::{HashMap, IterableMap, MapData};
+use aya::maps::{HashMap, IterableMap, MapData, PerCpuArray};
 
 /// `BPF_MAP_LOOKUP_BATCH` and `BPF_MAP_DELETE_BATCH`, since Linux 5.6.
 /// <https://github.com/torvalds/linux/blob/v6.12/include/uapi/linux/bpf.h#L958>
@@ -34,6 +34,31 @@ pub fn take<K: Pod, V: Pod>(
     Ok(taken)
 }
 
+/// All entries of an array, each with its value on every CPU that there may be.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn per_cpu<V: Pod>(map: &PerCpuArray<MapData, V>, entries: usize) -> io::Result<Vec<Vec<V>>> {
+    // The kernel would leave a gap between the values.
+    const { assert!(size_of::<V>().is_multiple_of(8)) };
+    let cpus = aya::util::nr_cpus().map_err(|(_, error)| error)?;
+    let mut keys = Vec::<u32>::with_capacity(entries);
+    let mut values = Vec::<V>::with_capacity(entries * cpus);
+    let mut end = 0_u32;
+    let mut batch = Batch {
+        end: &raw mut end as u64,
+        keys: keys.as_mut_ptr() as u64,
+        values: values.as_mut_ptr() as u64,
+        count: entries as u32,
+        ..Batch::of(map.map())
+    };
+    // SAFETY: there is room for so many entries, of the types that the map's have.
+    unsafe { batch.call(LOOKUP) }?;
+    // SAFETY: so many have been written, and any bytes are a value.
+    unsafe { values.set_len(batch.count as usize * cpus) };
+    Ok(values.chunks(cpus).map(<[V]>::to_vec).collect())
+}
+
 /// The `batch` of `union bpf_attr`: <https://github.com/torvalds/linux/blob/v6.12/include/uapi/linux/bpf.h#L1578>
 #[repr(C)]
 #[derive(Default)]
@@ -49,8 +74,8 @@ struct Batch {
 }
 
 impl Batch {
-    fn of<K: Pod, V: Pod>(map: &HashMap<MapData, K, V>) -> Self {
-        let map = map.map().fd().as_fd().as_raw_fd().cast_unsigned();
+    fn of(map: &MapData) -> Self {
+        let map = map.fd().as_fd().as_raw_fd().cast_unsigned();
         Self { map, ..Self::default() }
     }
 
@@ -81,7 +106,7 @@ impl<K: Pod, V: Pod> Page<K, V> {
             keys: self.keys.as_mut_ptr() as u64,
             values: self.values.as_mut_ptr() as u64,
             count: AT_A_TIME as u32,
-            ..Batch::of(map)
+            ..Batch::of(map.map())
         };
         // SAFETY: both have room for that many, of the types that the map's entries have, and any bytes are of those.
         let result = unsafe { batch.call(LOOKUP) };
@@ -106,7 +131,8 @@ impl<K: Pod, V: Pod> Page<K, V> {
 /// Whoever lists them removes them, so that all are there.
 fn remove<K: Pod, V: Pod>(map: &mut HashMap<MapData, K, V>, mut keys: &[K]) {
     while !keys.is_empty() {
-        let mut batch = Batch { keys: keys.as_ptr() as u64, count: keys.len() as u32, ..Batch::of(map) };
+        let mut batch =
+            Batch { keys: keys.as_ptr() as u64, count: keys.len() as u32, ..Batch::of(map.map()) };
         // SAFETY: there are so many, of the type that the map's keys have.
         let result = unsafe { batch.call(DELETE) };
         let passed = batch.count as usize + usize::from(result.is_err());

@@ -1,5 +1,6 @@
 //! The unsafe calls into the kernel that no crate covers.
 
+pub mod alarm;
 pub mod batch;
 pub mod membarrier;
 pub mod memory;

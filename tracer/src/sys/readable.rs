@@ -25,6 +25,15 @@ pub fn pidfd(pidfd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     unsafe { readable(pidfd) }
 }
 
+/// Readable when it has expired.
+///
+/// # Errors
+/// When the system has no room for another watched descriptor.
+pub fn timer(timer: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: it owns its descriptor.
+    unsafe { readable(timer) }
+}
+
 /// # Safety
 /// `owner` must own one descriptor, and give the same one whenever it is asked.
 unsafe fn readable<T: AsRawFd>(owner: T) -> io::Result<AsyncFd<T>> {

@@ -8,14 +8,14 @@ use super::super::budget::{Detail, FAR, Second, Work};
 use super::super::traps::Traps;
 use super::super::window;
 use super::{QUARTER, Run, SOON, nanos, place_of_entry};
-use crate::attach::Error;
+use crate::attach::{Error, of_probe};
 use crate::clock::monotonic_ns;
 use crate::event::Nanos;
 
 /// Time spent so far.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Spent {
-    probes: Vec<(Probe, Counters)>,
+    pub(super) probes: Vec<(Probe, Counters)>,
     target_ns: Nanos,
     hits: Hits,
 }
@@ -66,7 +66,7 @@ impl Run<'_> {
         if self.quarter.0.elapsed() < SOON / 2 {
             return Ok(()); // just looked: of so short a moment, one timed run that stands for others is a large part
         }
-        let spent = self.spent();
+        let spent = self.spent()?;
         let mut moment = self.since(self.quarter.0, &self.quarter.1, &spent);
         if moment.wall_ns < nanos(QUARTER) / 2 {
             // Its CPU time is known by the hundredth of a second: what keeps a whole CPU busy is far over the budget.
@@ -99,8 +99,7 @@ impl Run<'_> {
         let probes = now.probes.iter().map(|&(probe, counters)| {
             // A run that goes on while they are read may be in the one and not yet in the other.
             let runs = |counters: &Counters| counters.hits.saturating_sub(counters.filtered);
-            let before = before.probes.iter().find(|(other, _)| *other == probe);
-            let before = before.map_or_else(Counters::default, |(_, counters)| *counters);
+            let before = of_probe(&before.probes, probe);
             Work {
                 probe,
                 runs: runs(&counters).saturating_sub(runs(&before)),
@@ -123,11 +122,12 @@ impl Run<'_> {
         }
     }
 
-    pub(super) fn spent(&self) -> Spent {
+    pub(super) fn spent(&self) -> Result<Spent, Error> {
         let target_ns = self.collector.pids().filter_map(window::cpu_ns).sum();
-        let hits_of = |probe| self.ledger.of_probe(probe).hits;
+        let probes = self.ledger.by_probe()?;
+        let hits_of = |probe| of_probe(&probes, probe).hits;
         let handlers = hits_of(Probe::Handler) + hits_of(Probe::Check);
         let hits = Hits { collections: hits_of(Probe::GcEnd), handlers };
-        Spent { probes: self.ledger.by_probe(), target_ns, hits }
+        Ok(Spent { probes, target_ns, hits })
     }
 }
