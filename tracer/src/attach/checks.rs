@@ -11,7 +11,6 @@ use tracer_common::handler::Check;
 
 use super::error::Error;
 use super::probes::{Probes, program, take};
-use super::remover::Remover;
 use crate::event::Pid;
 use crate::target::signals::Handlers;
 
@@ -73,13 +72,13 @@ impl Checks {
     }
 
     /// Counts a process's calls no more.
-    pub fn clear(&mut self, probes: &mut Probes, pid: Pid, remover: &Remover) {
+    pub fn clear(&mut self, probes: &mut Probes, pid: Pid) {
         let Some(counted) = self.counted.remove(&pid) else { return };
         let _ = self.depths.remove(&counted.id); // it may not be there
         for (name, link) in counted.links {
             let Ok(program) = program::<UProbe>(&mut probes.ebpf, name) else { continue };
             if let Ok(link) = program.take_link(link) {
-                remover.remove(link);
+                probes.remover.remove(link);
             }
         }
     }

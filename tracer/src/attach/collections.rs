@@ -10,7 +10,6 @@ use tracer_common::collector::Collection;
 
 use super::error::Error;
 use super::probes::{Probes, program, take};
-use super::remover::Remover;
 use crate::event::{Nanos, Pid, Task};
 use crate::target::collector::Collecting;
 
@@ -52,7 +51,6 @@ pub const MOST: usize = 32;
 pub struct Collections {
     open: aya::maps::HashMap<MapData, u32, Collection>,
     links: HashMap<Pid, Vec<(&'static str, UProbeLinkId)>>,
-    remover: Remover,
 }
 
 impl Collections {
@@ -62,7 +60,7 @@ impl Collections {
     /// When it has been taken already.
     pub fn of(probes: &mut Probes) -> Result<Self, Error> {
         let open = take(&mut probes.ebpf, "COLLECTIONS", aya::maps::HashMap::try_from)?;
-        Ok(Self { open, links: HashMap::new(), remover: Remover::new() })
+        Ok(Self { open, links: HashMap::new() })
     }
 
     /// Sees every collection of a process from now on.
@@ -105,7 +103,7 @@ impl Collections {
         for (name, link) in self.links.remove(&pid).unwrap_or_default() {
             let Ok(program) = program::<UProbe>(&mut probes.ebpf, name) else { continue };
             if let Ok(link) = program.take_link(link) {
-                self.remover.remove(link);
+                probes.remover.remove(link);
             }
         }
     }
@@ -117,8 +115,8 @@ impl Collections {
 
     /// As many probes as are worth it, those included that are being removed.
     #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.links.values().map(Vec::len).sum::<usize>() + self.remover.left() >= MOST
+    pub fn is_full(&self, probes: &Probes) -> bool {
+        self.links.values().map(Vec::len).sum::<usize>() + probes.remover.left() >= MOST
     }
 
     /// Collections that go on.

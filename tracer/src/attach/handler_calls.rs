@@ -8,14 +8,13 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 
 use aya::maps::MapData;
-use aya::programs::UProbe;
 use aya::programs::uprobe::{UProbeAttachLocation, UProbeLinkId, UProbeScope};
+use aya::programs::{ProgramError, UProbe};
 use tracer_common::handler::Place;
 
 use super::checks::Checks;
 use super::error::Error;
 use super::probes::{Probes, program, take};
-use super::remover::Remover;
 use crate::event::Pid;
 use crate::target::signals::Handlers;
 
@@ -30,7 +29,6 @@ pub struct HandlerCalls {
     places: aya::maps::HashMap<MapData, u32, Place>,
     watched: HashMap<Pid, Watched>,
     checks: Checks,
-    remover: Remover,
 }
 
 /// What one process has.
@@ -56,14 +54,13 @@ impl HandlerCalls {
     /// When they have been taken already.
     pub fn of(probes: &mut Probes) -> Result<Self, Error> {
         let places = take(&mut probes.ebpf, "HANDLERS", aya::maps::HashMap::try_from)?;
-        let (checks, remover) = (Checks::of(probes)?, Remover::new());
-        Ok(Self { places, watched: HashMap::new(), checks, remover })
+        Ok(Self { places, watched: HashMap::new(), checks: Checks::of(probes)? })
     }
 
     /// As many processes as are worth it, those included whose breakpoints are being removed.
     #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.watched.len() + self.remover.left() >= MOST
+    pub fn is_full(&self, probes: &Probes) -> bool {
+        self.watched.len() + probes.remover.left() >= MOST
     }
 
     /// Processes that are watched.
@@ -87,7 +84,7 @@ impl HandlerCalls {
         // Returns first: a handler that is seen to begin is then sure to be seen to end.
         let ends = if ends { self.checks.count(probes, pid, handlers).map(|()| true) } else { Ok(false) };
         if ends.is_err() {
-            self.checks.clear(probes, pid, &self.remover);
+            self.checks.clear(probes, pid);
         }
         let told = self.places.insert(id, handlers.place, 0);
         told.map_err(|error| Refused::Kernel(Error::of("watch the handlers of signals", &error)))?;
@@ -95,7 +92,7 @@ impl HandlerCalls {
             Ok(link) => self.watched.insert(pid, Watched { id, link }),
             Err(refused) => {
                 let _ = self.places.remove(&id); // it was put there just now
-                self.checks.clear(probes, pid, &self.remover);
+                self.checks.clear(probes, pid);
                 return Err(refused);
             }
         };
@@ -104,12 +101,12 @@ impl HandlerCalls {
 
     /// Watches a process no more.
     pub fn clear(&mut self, probes: &mut Probes, pid: Pid) {
-        self.checks.clear(probes, pid, &self.remover);
+        self.checks.clear(probes, pid);
         let Some(watched) = self.watched.remove(&pid) else { return };
         let _ = self.places.remove(&watched.id); // it may not be there
         let Ok(program) = program::<UProbe>(&mut probes.ebpf, HANDLER) else { return };
         if let Ok(link) = program.take_link(watched.link) {
-            self.remover.remove(link);
+            probes.remover.remove(link);
         }
     }
 }
@@ -122,5 +119,10 @@ fn attach(probes: &mut Probes, pid: Pid, handlers: &Handlers) -> Result<UProbeLi
     let program: &mut UProbe = program(&mut probes.ebpf, HANDLER).map_err(Refused::Kernel)?;
     let at = UProbeAttachLocation::AbsoluteOffset(call.offset);
     let link = program.attach(at, &handlers.path, scope);
-    link.map_err(|error| Refused::Kernel(Error::of_probe(HANDLER, &error)))
+    link.map_err(|error| match error {
+        ProgramError::SyscallError(error) if error.io_error.raw_os_error() == Some(libc::ESRCH) => {
+            Refused::Gone
+        }
+        error => Refused::Kernel(Error::of_probe(HANDLER, &error)),
+    })
 }

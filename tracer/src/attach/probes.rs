@@ -19,6 +19,7 @@ use super::error::Error;
 use super::ids::{Ids, numbers_of};
 use super::load;
 use super::plan::{ENTRY, Plan, SAMPLE};
+use super::remover::Remover;
 use super::{direct_map, tasks};
 use crate::decode;
 use crate::event::{Event, Pid, Task};
@@ -50,6 +51,7 @@ pub struct Probes {
     /// The hook of reads, while they are watched.
     reads: Option<BtfTracePointLinkId>,
     ids: Ids,
+    pub(super) remover: Remover,
 }
 
 impl Probes {
@@ -84,6 +86,7 @@ impl Probes {
             entries: Vec::new(),
             reads: None,
             ids: Ids::new(namespace::is_initial()),
+            remover: Remover::new(),
             ebpf,
             plan,
         })
@@ -356,6 +359,12 @@ impl Probes {
 
     fn write_control(&mut self) -> Result<(), Error> {
         self.control.set(0, self.state, 0).map_err(|error| Error::of("switch the probes", &error))
+    }
+
+    /// Whether breakpoints are being removed: to set another one meanwhile takes as long, a tenth of a second or more.
+    #[must_use]
+    pub fn is_removing(&self) -> bool {
+        self.remover.left() > 0
     }
 
     /// The plan that they were loaded for.

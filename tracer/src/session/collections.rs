@@ -2,19 +2,16 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tracer_common::collector::{Collection, UNKNOWN, flag};
 
-use super::traps::Traps;
+use super::traps::{self, Traps};
 use crate::attach::{COLLECTION_PROBES, Collections, End, Error, Probes};
 use crate::event::{Event, GcPause, GcSeen, Nanos, Pid, Task};
 use crate::report::Shed;
 use crate::target::{Interpreter, Process};
 use crate::timeline::Spaces;
-
-/// Most children do not live that long, and probes in each would cost more than they tell.
-const YOUNG: Duration = Duration::from_millis(20);
 
 /// What is seen.
 pub struct Collectors {
@@ -69,14 +66,17 @@ impl Collectors {
 
     /// Attaches to the processes that are no longer young, or to all.
     pub fn look(&mut self, probes: &mut Probes, all: bool, now: impl Fn() -> Nanos) -> Vec<Event> {
-        let is_due = |seen: &Seen| !seen.settled && (all || seen.since.elapsed() >= YOUNG);
-        let due = self.processes.iter().filter(|(_, seen)| is_due(seen));
-        let due: Vec<_> = due.map(|(pid, _)| *pid).collect();
+        let new = self.processes.iter().filter(|(_, seen)| !seen.settled);
+        let due = if all {
+            new.map(|(pid, _)| *pid).collect()
+        } else {
+            traps::due(new.map(|(pid, seen)| (*pid, seen.since)), probes.is_removing())
+        };
         due.into_iter().filter_map(|pid| self.settle(probes, pid, &now)).collect()
     }
 
     fn settle(&mut self, probes: &mut Probes, pid: Pid, now: &impl Fn() -> Nanos) -> Option<Event> {
-        let is_full = self.collections.is_full();
+        let is_full = self.collections.is_full(probes);
         let seen = self.processes.get_mut(&pid)?;
         seen.settled = true;
         let place = seen.interpreter.collecting.as_ref().filter(|_| !self.given_up)?;

@@ -2,18 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::traps::Traps;
+use super::traps::{self, Traps};
 use crate::attach::{Error, HandlerCalls, Probes, Refused, WATCHED_PROCESSES};
 use crate::event::{Event, Nanos, Pid};
 use crate::report::Shed;
 use crate::sys::memory::ProcessMemory;
 use crate::target::{Interpreter, Process};
 use crate::timeline::Spaces;
-
-/// Most children do not live that long, and a breakpoint in each would cost more than it tells.
-const YOUNG: Duration = Duration::from_millis(20);
 
 /// What is watched.
 pub struct Handlers {
@@ -26,6 +23,8 @@ pub struct Handlers {
     given_up: bool,
     /// That there are too many processes has been told.
     told: bool,
+    /// Likewise that some have ended before they were watched.
+    told_missed: bool,
 }
 
 /// A process that is watched, or will be if it lives on.
@@ -35,6 +34,8 @@ struct Watched {
     /// When it was seen first.
     seen: Instant,
     state: State,
+    /// Others' breakpoints were being removed when it was its turn.
+    postponed: bool,
 }
 
 /// What has become of it.
@@ -58,14 +59,18 @@ impl Handlers {
     pub fn of(probes: &mut Probes) -> Result<Self, Error> {
         let calls = HandlerCalls::of(probes)?;
         let (processes, shed) = (HashMap::new(), Vec::new());
-        Ok(Self { calls, trap_ns: 0, processes, shed, given_up: false, told: false })
+        Ok(Self { calls, trap_ns: 0, processes, shed, given_up: false, told: false, told_missed: false })
     }
 
     /// Forgets processes that have gone or run another program, and takes note of new ones.
     pub fn follow(&mut self, probes: &mut Probes, spaces: &Spaces, now: impl Fn() -> Nanos) -> Vec<Event> {
         let stays = |pid: Pid, watched: &Watched| spaces.space_of(pid) == Some(watched.space);
         let mut events = Vec::new();
-        for (pid, _) in self.processes.extract_if(|&pid, watched| !stays(pid, watched)) {
+        let gone: Vec<_> = self.processes.extract_if(|&pid, watched| !stays(pid, watched)).collect();
+        for (pid, watched) in gone {
+            if watched.state == State::New && watched.postponed {
+                self.tell_missed(now());
+            }
             self.calls.clear(probes, pid);
             events.push(Event::HandlersWatched { at: now(), pid, starts: false, ends: false });
         }
@@ -80,14 +85,19 @@ impl Handlers {
 
     /// Watches the processes that are no longer young, or all, as far as there is room; tells from when on.
     pub fn look(&mut self, probes: &mut Probes, all: bool, now: impl Fn() -> Nanos) -> Vec<Event> {
-        let has_room = !self.calls.is_full();
-        let is_due = |watched: &Watched| match watched.state {
-            State::New => all || watched.seen.elapsed() >= YOUNG,
+        let has_room = !self.calls.is_full(probes);
+        let is_new = |watched: &Watched| match watched.state {
+            State::New => watched.interpreter.handlers.is_some(),
             State::Waiting => has_room,
             State::Watched | State::Refused => false,
         };
-        let due = self.processes.iter().filter(|(_, watched)| is_due(watched));
-        let due: Vec<_> = due.map(|(pid, _)| *pid).collect();
+        let mut new: Vec<_> = self.processes.iter_mut().filter(|(_, watched)| is_new(watched)).collect();
+        if probes.is_removing() {
+            let ripe = new.iter_mut().filter(|(_, watched)| watched.seen.elapsed() >= traps::YOUNG);
+            ripe.for_each(|(_, watched)| watched.postponed = true);
+        }
+        let new = new.into_iter().map(|(pid, watched)| (*pid, watched.seen));
+        let due = if all { new.map(|(pid, _)| pid).collect() } else { traps::due(new, probes.is_removing()) };
         due.into_iter().filter_map(|pid| self.begin(probes, pid, &now)).collect()
     }
 
@@ -96,7 +106,7 @@ impl Handlers {
         let handlers = interpreter.handlers.as_ref().filter(|_| !self.given_up)?;
         // The table is not made before the interpreter is.
         handlers.functions(&ProcessMemory::new(pid))?;
-        if self.calls.is_full() {
+        if self.calls.is_full(probes) {
             self.set(pid, State::Waiting);
             self.tell_full(now());
             return None;
@@ -168,6 +178,15 @@ impl Handlers {
         watched.filter_map(pending).collect()
     }
 
+    fn tell_missed(&mut self, now: Nanos) {
+        if !self.told_missed {
+            self.told_missed = true;
+            let why =
+                "to take breakpoints out of processes that have ended takes long, and none is set meanwhile";
+            self.shed("starts", "processes that ended soon", why.to_owned(), now);
+        }
+    }
+
     fn tell_full(&mut self, now: Nanos) {
         if !self.told {
             self.told = true;
@@ -185,6 +204,6 @@ impl Handlers {
 
 impl Watched {
     fn new(interpreter: Arc<Interpreter>, space: u64) -> Self {
-        Self { interpreter, space, seen: Instant::now(), state: State::New }
+        Self { interpreter, space, seen: Instant::now(), state: State::New, postponed: false }
     }
 }

@@ -1,9 +1,23 @@
 //! What breakpoints cost the target.
 
+use std::time::{Duration, Instant};
+
 use crate::event::Nanos;
 
 /// A target that hardly runs cannot be slowed: its share is taken of this much of the time at least.
 const LEAST_SHARE: f64 = 0.1;
+
+/// Most children do not live that long, and breakpoints in each would cost more than they tell.
+pub const YOUNG: Duration = Duration::from_millis(20);
+/// While others are removed, to set one takes a tenth of a second, in which nothing else is done.
+const GROWN: Duration = Duration::from_secs(1);
+
+/// Of processes that were seen first at such a time, those that get breakpoints now: one at a time while others are
+/// removed.
+pub fn due<T>(new: impl Iterator<Item = (T, Instant)>, is_removing: bool) -> Vec<T> {
+    let (age, most) = if is_removing { (GROWN, 1) } else { (YOUNG, usize::MAX) };
+    new.filter(|(_, since)| since.elapsed() >= age).map(|(process, _)| process).take(most).collect()
+}
 
 /// What a second or so was like.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +49,14 @@ impl Traps {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn removals_keep_the_young_ones_waiting() {
+        let ago = |ms| Instant::now().checked_sub(Duration::from_millis(ms)).unwrap();
+        let new = || [(1, ago(0)), (2, ago(500)), (3, ago(1_500)), (4, ago(2_000))].into_iter();
+        assert_eq!(due(new(), false), [2, 3, 4]);
+        assert_eq!(due(new(), true), [3]);
+    }
 
     #[test]
     fn a_share_of_what_the_target_runs_is_too_much() {

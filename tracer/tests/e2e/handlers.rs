@@ -106,6 +106,25 @@ fn more_children_than_breakpoints_are_told() {
     assert!((WATCHED / 2..WATCHED).contains(&started) && unknown > 0, "{started}, and {unknown} not");
 }
 
+/// While breakpoints are removed, which takes long, none is set: the reader would wait for that, too.
+#[test]
+fn children_that_end_soon_are_told_not_to_be_watched() {
+    let Some(python) = system() else { return };
+    let _turn = turn();
+    let mut program = Program::start(&python, "short_lives.py");
+    let tracer = Tracer::attach(program.pid(), &[]);
+    let truth = program.go();
+    assert_eq!(truth["failed"], 0);
+    let report = tracer.stop().exact();
+    let shed: Vec<_> = rows(&report["overhead"]["shed"]).map(|shed| text(&shed["what"])).collect();
+    assert_eq!(shed, ["starts of the signal handlers of processes that ended soon"]);
+    let sent = rows(&report["signals"]).filter(|row| row["signal"] == "SIGUSR1");
+    let sent: Vec<_> = sent.map(|row| (number(&row["count"]), text(&row["handler_state"]))).collect();
+    assert_eq!(sent.iter().map(|(count, _)| count).sum::<u64>(), number(&truth["children"]));
+    assert!(sent.iter().all(|(_, state)| ["started", "unknown"].contains(state)), "{sent:?}");
+    assert!(sent.iter().any(|(_, state)| *state == "started"), "{sent:?}");
+}
+
 fn check(python: &Python, arguments: &[&str]) {
     let _turn = turn();
     let mut program = Program::start_with(python, "handlers.py", arguments);
