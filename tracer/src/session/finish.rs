@@ -18,6 +18,7 @@ use crate::report::{
     self, Bounded, Ended, Host, Overhead, ProgramTime, Quality, Records, Report, Shed, Target, TracerInfo,
 };
 use crate::sections::{Section, Sections};
+use crate::symbols::{LINES, Symbols};
 
 /// What is known at the end.
 pub struct Ending {
@@ -43,7 +44,7 @@ pub fn assemble(
     roots: &[Root],
     begin: Begin,
     collector: Collector<Relay<'_>>,
-    ending: Ending,
+    mut ending: Ending,
 ) -> Report {
     let duration_ns = ending.end_ns.saturating_sub(begin.start_ns);
     let window = Window {
@@ -51,6 +52,7 @@ pub fn assemble(
         rate_hz: if options.plan.sections.has(Section::Frames) { options.plan.rate_hz.into() } else { 0 },
         entries_covered_ns: u64::try_from(ending.covered.as_nanos()).unwrap_or(u64::MAX),
     };
+    ending.shed.extend(names_left_out(&collector.names.symbols, duration_ns));
     let records = collector.records();
     let counted = total(&ending.counters);
     let sections = collector.analysis.finish(&collector.names.symbols, &window);
@@ -92,6 +94,12 @@ pub fn assemble(
     leave_out(&mut report, options.plan.sections);
     report.findings = findings(&report);
     report
+}
+
+/// A program that makes code without end has more lines than have names here.
+fn names_left_out(symbols: &Symbols, at_ns: Nanos) -> Option<Shed> {
+    let why = format!("{LINES} different lines have been seen");
+    (!symbols.has_all_lines()).then(|| Shed { at_ns, what: "names of further lines".to_owned(), why })
 }
 
 /// What was seen only because something else needed it is not told.

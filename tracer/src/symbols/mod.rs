@@ -24,6 +24,15 @@ pub struct Frame {
     pub line: Option<u32>,
 }
 
+impl Frame {
+    /// One whose code object could not be read, or that is one too many.
+    #[must_use]
+    pub fn unknown() -> Self {
+        const UNKNOWN: &[u8] = b"?";
+        Self { function: UNKNOWN.into(), file: UNKNOWN.into(), line: None }
+    }
+}
+
 /// What a descriptor meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
@@ -53,6 +62,11 @@ pub enum FileKind {
 /// Files that are told apart, ever new sockets for one: more than the rows of a report are keyed by.
 const FILES: usize = 65_536;
 
+/// Lines that are told apart: more than a large program has, but one that makes code without end has as many soon.
+pub const LINES: usize = 65_536;
+/// Call sites that have names, likewise.
+const SITES: usize = 65_536;
+
 /// Everything that ids stand for.
 #[derive(Debug, Default)]
 pub struct Symbols {
@@ -65,8 +79,12 @@ pub struct Symbols {
 }
 
 impl Symbols {
-    /// The id of a frame.
+    /// The id of a frame. Once there are too many, further ones are unknown.
     pub fn intern(&mut self, frame: Frame) -> FrameId {
+        if let Some(&id) = self.frame_ids.get(&frame) {
+            return id;
+        }
+        let frame = if self.has_all_lines() { frame } else { Frame::unknown() };
         if let Some(&id) = self.frame_ids.get(&frame) {
             return id;
         }
@@ -74,6 +92,12 @@ impl Symbols {
         self.frames.push(frame.clone());
         self.frame_ids.insert(frame, id);
         id
+    }
+
+    /// Whether no line has been left out so far.
+    #[must_use]
+    pub fn has_all_lines(&self) -> bool {
+        self.frames.len() < LINES
     }
 
     /// What an id stands for.
@@ -101,9 +125,11 @@ impl Symbols {
         self.files.get(&id)
     }
 
-    /// Remembers which line a call site (address space and raw frame) is.
+    /// Remembers which line a call site (address space and raw frame) is, unless there are too many.
     pub fn insert_site(&mut self, space: u64, site: python::Frame, frame: FrameId) {
-        self.sites.insert((space, site), frame);
+        if self.sites.len() < SITES {
+            self.sites.insert((space, site), frame);
+        }
     }
 
     /// The line of a call site, if its code object is known.
@@ -116,6 +142,19 @@ impl Symbols {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ever_new_lines_take_no_more_room() {
+        let mut symbols = Symbols::default();
+        let line = |line| Frame { function: "f".into(), file: "f.py".into(), line: Some(line) };
+        let ids: Vec<_> = (0..LINES as u32).map(|n| symbols.intern(line(n))).collect();
+        assert!(!symbols.has_all_lines());
+        let further = symbols.intern(line(LINES as u32));
+        assert_eq!(symbols.intern(line(u32::MAX)), further);
+        assert_eq!(symbols.frame(further), &Frame::unknown());
+        assert_eq!(symbols.intern(line(7)), ids[7]);
+        assert_eq!(symbols.frames.len(), LINES + 1);
+    }
 
     #[test]
     fn ever_new_files_take_no_more_room() {

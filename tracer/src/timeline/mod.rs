@@ -4,6 +4,7 @@
 pub mod children;
 mod look;
 mod names;
+mod recent;
 mod spaces;
 
 pub use children::Children;

@@ -1,11 +1,11 @@
 //! Raw frames get their file, function and line.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use tracer_common::python::{Code, Frame};
 use tracer_common::wakeup::WakeKey;
 
+use super::recent::Recent;
 use super::spaces::Spaces;
 use crate::cpython::code::CodeObject;
 use crate::decode;
@@ -13,19 +13,27 @@ use crate::event::{Event, Pid, StackStatus};
 use crate::symbols::{self, FrameId, Stack, Symbols};
 use crate::sys::memory::ProcessMemory;
 
-/// What a frame is called whose code object could not be read.
-const UNKNOWN: &[u8] = b"?";
-
 /// A code object: its address space, its address, and what tells it from others that were there.
 type CodeKey = (u64, u64, u32);
 
+/// Code objects that are kept: those of a large program. One that is used again later is read from memory.
+const CODES: usize = 8_192;
+/// Instructions whose lines are.
+const INSTRUCTIONS: usize = 65_536;
+
 /// Interns names as they arrive.
-#[derive(Default)]
 pub struct Names {
     /// What ids stand for.
     pub symbols: Symbols,
-    codes: HashMap<CodeKey, Arc<CodeObject>>,
-    frames: HashMap<(CodeKey, i32), FrameId>,
+    codes: Recent<CodeKey, Arc<CodeObject>>,
+    frames: Recent<(CodeKey, i32), FrameId>,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        let symbols = Symbols::default();
+        Self { symbols, codes: Recent::new(CODES), frames: Recent::new(INSTRUCTIONS) }
+    }
 }
 
 impl Names {
@@ -72,15 +80,11 @@ impl Names {
 
     fn frame(&mut self, space: u64, pid: Pid, frame: &Frame, spaces: &Spaces) -> FrameId {
         let key = ((space, frame.code, frame.identity), frame.instruction);
-        if let Some(&id) = self.frames.get(&key) {
+        if let Some(id) = self.frames.get(&key) {
             return id;
         }
         let Some((object, line)) = self.line(key.0, pid, frame, spaces) else {
-            return self.symbols.intern(symbols::Frame {
-                function: UNKNOWN.into(),
-                file: UNKNOWN.into(),
-                line: None,
-            });
+            return self.symbols.intern(symbols::Frame::unknown());
         };
         let (function, file) = (object.function.clone(), object.file.clone());
         let id = self.symbols.intern(symbols::Frame { function, file, line });
@@ -97,7 +101,7 @@ impl Names {
     ) -> Option<(Arc<CodeObject>, Option<u32>)> {
         let interpreter = spaces.interpreter(key.0)?;
         let object = match self.codes.get(&key) {
-            Some(object) => object.clone(),
+            Some(object) => object,
             None => self.read(key, pid, spaces)?,
         };
         let line = object.line(&interpreter.layout, frame.instruction);
