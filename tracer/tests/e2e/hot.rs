@@ -11,7 +11,7 @@ const SECONDS: &str = "4";
 const PER_MILLE: u64 = 1;
 
 /// Times that the program is sampled where the host takes the CPUs away.
-const TRIES: usize = 4;
+const TRIES: usize = 6;
 
 fn samples_of_hot_recursion_are_possible(python: &Python) {
     let _turn = turn();

@@ -27,7 +27,7 @@ fn causes_add_up_on_programs_of_every_sort() {
         let mut program = Program::start_with(&python, "ledger.py", &[name]);
         let tracer = Tracer::attach(program.pid(), &["--only", "switches"]);
         program.go();
-        assert!(program.answers(), "the main thread sleeps in its next read");
+        assert!(program.rests(), "the main thread sleeps in its next read");
         let report = tracer.stop().exact();
         assert_adds_up(name, &report);
         assert_named(name, &report, expected);

@@ -14,7 +14,7 @@ fn counts_equal_the_kernels(python: &Python) {
     let mut program = Program::start(python, "switches.py");
     let tracer = Tracer::attach(program.pid(), &[]);
     let truth = program.go();
-    assert!(program.answers(), "the main thread sleeps in its next read");
+    assert!(program.rests(), "the main thread sleeps in its next read");
     let report = tracer.stop().exact();
 
     let switches = &report["switches"];

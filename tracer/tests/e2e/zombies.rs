@@ -18,7 +18,7 @@ fn unreaped_children_are_told(python: &Python) {
     let mut program = Program::start(python, "zombies.py");
     let tracer = Tracer::attach(program.pid(), &[]);
     let truth = program.go();
-    assert!(program.answers(), "it is done with telling, and waits");
+    assert!(program.rests(), "it is done with telling, and waits");
     let report = tracer.stop().exact();
 
     let zombies = &report["processes"]["zombies"];

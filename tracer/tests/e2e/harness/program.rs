@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 
 use super::signals::as_a_shell_would;
-use super::{PATIENCE, Python, Status};
+use super::{PATIENCE, Python, Status, until};
 
 /// A running program; it and what it started end with this value.
 pub struct Program {
@@ -92,6 +92,13 @@ impl Program {
     pub fn answers(&mut self) -> bool {
         self.say("hello?");
         self.hear() == "still here"
+    }
+
+    /// It does, and its main thread sleeps in its next read: to have answered is not to sleep yet.
+    pub fn rests(&mut self) -> bool {
+        let answers = self.answers();
+        until("its sleep", || (Status::of(self.pid())?.state() == 'S').then_some(()));
+        answers
     }
 
     /// Sends it one line.
