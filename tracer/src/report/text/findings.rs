@@ -45,10 +45,12 @@ fn names(text: &str, frame: &Frame) -> bool {
 
 fn place(finding: &Finding, names_pids: bool, width: usize) -> Option<String> {
     let pid = format!(" in pid {}", finding.pid);
+    // Most sentences name the process, too.
+    let is_news = names_pids && !finding.text.as_str().contains(pid.trim_start_matches(" in "));
     let pid = if names_pids { pid } else { String::new() };
     match &finding.frame {
         Some(frame) => Some(format!("at {}{pid}", fit_place(frame, width.saturating_sub(3 + pid.len())))),
-        None => names_pids.then(|| pid.trim_start().to_string()),
+        None => is_news.then(|| pid.trim_start().to_string()),
     }
 }
 
