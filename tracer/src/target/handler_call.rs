@@ -7,8 +7,8 @@
 //! <https://github.com/torvalds/linux/blob/v6.12/arch/x86/kernel/uprobes.c> (`branch_setup_xol_ops`)
 
 use crate::event::Nanos;
-use crate::target::eval::ENDBR64;
 use crate::target::runtime::Runtime;
+use crate::target::signals::offset_of;
 
 /// The function: exported by all releases.
 const FUNCTION: &str = "Py_BuildValue";
@@ -27,11 +27,12 @@ pub struct HandlerCall {
 impl HandlerCall {
     pub(super) fn find(runtime: &Runtime) -> Option<Self> {
         let start = runtime.elf.exported(FUNCTION)?.address;
-        let code = runtime.elf.bytes::<CODE>(start)?;
-        let past_mark = if code.starts_with(&ENDBR64) { ENDBR64.len() } else { 0 };
-        let jump = jump(&code[past_mark..]);
-        let offset = runtime.elf.file_offset(start)?;
-        Some(Self { offset: offset + (past_mark + jump.unwrap_or(0)) as u64, is_emulated: jump.is_some() })
+        let jump = jump(&runtime.elf.bytes::<CODE>(start)?);
+        let offset = match jump {
+            Some(at) => runtime.elf.file_offset(start.wrapping_add(at as u64)),
+            None => offset_of(runtime, FUNCTION),
+        };
+        Some(Self { offset: offset?, is_emulated: jump.is_some() })
     }
 
     /// What a hit costs that calls no handler, by far most of it for the trap. Measured on a virtual machine, where a trap is
@@ -55,6 +56,8 @@ fn jump(code: &[u8]) -> Option<usize> {
 /// The length of an instruction that a function may begin with, and that leaves the registers of arguments as they are.
 fn length(code: &[u8]) -> Option<usize> {
     match *code {
+        // endbr64
+        [0xf3, 0x0f, 0x1e, 0xfa, ..] => Some(4),
         // push, also of r8 to r15
         [0x50..=0x57, ..] => Some(1),
         [0x41, 0x50..=0x57, ..] => Some(2),
@@ -85,6 +88,7 @@ mod tests {
         let jump_over = [0x84, 0xc0, 0x74, 0x37];
         for (name, code, expected) in [
             ("at once", jump_over.to_vec(), Some(2)),
+            ("behind a mark", [&[0xf3, 0x0f, 0x1e, 0xfa][..], &jump_over].concat(), Some(6)),
             (
                 "in a frame by %rsp",
                 [&[0x48, 0x81, 0xec, 0xd8, 0, 0, 0][..], &saved, &jump_over].concat(),

@@ -149,7 +149,7 @@ impl Handlers {
 }
 
 /// Where a function begins in its file, past an `endbr64`: the kernel would have to single-step that.
-fn offset_of(runtime: &Runtime, function: &str) -> Option<u64> {
+pub(super) fn offset_of(runtime: &Runtime, function: &str) -> Option<u64> {
     let start = runtime.elf.exported(function)?.address;
     let past = if runtime.elf.bytes(start)? == ENDBR64 { ENDBR64.len() as u64 } else { 0 };
     runtime.elf.file_offset(start.wrapping_add(past))

@@ -43,10 +43,16 @@ fn names(text: &str, frame: &Frame) -> bool {
     text.contains(&format!("{}{line}", frame.file))
 }
 
+/// Whether a sentence has the number of a process.
+fn names_process(text: &str, pid: u32) -> bool {
+    let number = pid.to_string();
+    text.split(|char: char| !char.is_ascii_digit()).any(|digits| digits == number)
+}
+
 fn place(finding: &Finding, names_pids: bool, width: usize) -> Option<String> {
     let pid = format!(" in pid {}", finding.pid);
     // Most sentences name the process, too.
-    let is_news = names_pids && !finding.text.as_str().contains(pid.trim_start_matches(" in "));
+    let is_news = names_pids && !names_process(finding.text.as_str(), finding.pid);
     let pid = if names_pids { pid } else { String::new() };
     match &finding.frame {
         Some(frame) => Some(format!("at {}{pid}", fit_place(frame, width.saturating_sub(3 + pid.len())))),
@@ -59,5 +65,21 @@ fn severity(severity: Severity) -> (Ink, &'static str) {
         Severity::Info => (Ink::Faint, "note"),
         Severity::Warn => (Ink::Warn, "warning"),
         Severity::Critical => (Ink::Critical, "critical"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_the_sentence_names_is_not_told_again() {
+        for (text, pid, expected) in [
+            ("child 27 of pid 278 (python3) stayed a zombie", 278, true),
+            ("child 27 of pid 2781 (python3) stayed a zombie", 278, false),
+            ("nobody waits", 278, false),
+        ] {
+            assert_eq!(names_process(text, pid), expected, "{text}");
+        }
     }
 }
