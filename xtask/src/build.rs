@@ -11,9 +11,14 @@ use crate::compiler::TARGET;
 use crate::setup::{self, Toolchain};
 use crate::tree;
 
+/// Builds the probes, and sets up what that takes.
+pub fn probes() -> Result<()> {
+    build_probes(&setup::for_building()?)
+}
+
 /// Builds everything; returns the path of the tracer.
 pub fn build() -> Result<PathBuf> {
-    build_probes(&setup::for_building()?)?;
+    probes()?;
     run(in_workspace("build").args(["--release", "--package", "tracer"]))?;
     Ok(tree::target()?.join("release/tracer"))
 }

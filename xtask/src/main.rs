@@ -28,6 +28,8 @@ enum Task {
     Setup,
     /// Build the probes, and target/release/tracer around them
     Build,
+    /// Build the probes alone, and leave the tracer to cargo: the shortest way from an edit to a test
+    Probes,
     /// Build, then run the tracer as root; without arguments, on a demo program for ten seconds
     Run {
         /// Passed to the tracer as they are
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Setup => setup::setup().map(|()| ExitCode::SUCCESS),
         Task::Build => build::build().map(|_tracer| ExitCode::SUCCESS),
+        Task::Probes => build::probes().map(|()| ExitCode::SUCCESS),
         Task::Run { args } => run::run(&args),
         Task::Pythons => pythons::pythons().map(|()| ExitCode::SUCCESS),
         Task::Kernels { suites } => kernels::kernels(&suites).map(|()| ExitCode::SUCCESS),
