@@ -22,6 +22,7 @@ const PACKAGES: &[Package] = &[
     // Both signal their workers, and run on either end of what people run.
     Package { name: "gunicorn", version: "23.0.0", minor: 9 },
     Package { name: "gunicorn", version: "23.0.0", minor: 12 },
+    Package { name: "uvicorn", version: "0.34.0", minor: 12 },
     Package { name: "celery", version: "5.4.0", minor: 9 },
     Package { name: "celery", version: "5.4.0", minor: 12 },
 ];
@@ -42,6 +43,12 @@ pub fn provide(folder: &Path, interpreter: impl Fn(u8) -> Option<PathBuf>) -> Re
         }
     }
     Ok(())
+}
+
+/// Where packages of these names are, for CPython 3.`minor`.
+pub fn folders(packages: &Path, minor: u8, names: &[&str]) -> Vec<PathBuf> {
+    let wanted = PACKAGES.iter().filter(|package| package.minor == minor && names.contains(&package.name));
+    wanted.map(|package| package.folder(packages)).collect()
 }
 
 impl Package {

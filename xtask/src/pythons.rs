@@ -55,7 +55,12 @@ pub fn provide() -> Result<()> {
     let bin = folder.join("bin");
     fs::create_dir_all(&bin).with_context(|| format!("cannot make {}", bin.display()))?;
     SOURCES.iter().try_for_each(|source| source.provide(&folder, &bin))?;
-    packages::provide(&folder.join("packages"), release)
+    packages::provide(&packages(), release)
+}
+
+/// Where [`packages::provide`] puts them.
+pub fn packages() -> PathBuf {
+    folder().join("packages")
 }
 
 /// One place, whatever the target directory: they are as large as they are slow to come by.

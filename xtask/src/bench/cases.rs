@@ -12,6 +12,8 @@ pub struct Case {
     pub minor: u8,
     /// The traced program and its arguments.
     pub target: &'static [&'static str],
+    /// Packages that it imports, of those that `cargo xtask pythons` gets.
+    pub packages: &'static [&'static str],
     /// A program that is not traced, whose throughput is measured instead of the target's.
     pub neighbour: Option<&'static str>,
     /// Turns of each contender at most.
@@ -20,8 +22,20 @@ pub struct Case {
     pub contenders: &'static [Contender],
 }
 
-const DEFAULT: Case =
-    Case { name: "", goal: "", minor: 12, target: &[], neighbour: None, rounds: usize::MAX, contenders: &[] };
+const DEFAULT: Case = Case {
+    name: "",
+    goal: "",
+    minor: 12,
+    target: &[],
+    packages: &[],
+    neighbour: None,
+    rounds: usize::MAX,
+    contenders: &[],
+};
+
+/// Who is measured on servers.
+const SERVED: &[Contender] =
+    &[Untraced, Tracer(&[]), Tracer(&["--skip", "reads"]), PySpy(&["--rate", "99", "--nonblocking"]), Strace];
 
 /// All of them.
 pub const CASES: &[Case] = &[
@@ -136,6 +150,30 @@ pub const CASES: &[Case] = &[
         goal: "a web server under load",
         target: &["web.py"],
         contenders: &[Untraced, Tracer(&[]), PySpy(&["--rate", "99", "--nonblocking"]), Strace],
+        ..DEFAULT
+    },
+    Case {
+        name: "gunicorn",
+        goal: "CPU per request at most 1.03 of untraced: gunicorn, one sync worker",
+        target: &["serve.py", "gunicorn"],
+        packages: &["gunicorn"],
+        contenders: SERVED,
+        ..DEFAULT
+    },
+    Case {
+        name: "gthread",
+        goal: "CPU per request at most 1.03 of untraced: gunicorn, one worker with four threads",
+        target: &["serve.py", "gthread"],
+        packages: &["gunicorn"],
+        contenders: SERVED,
+        ..DEFAULT
+    },
+    Case {
+        name: "uvicorn",
+        goal: "CPU per request at most 1.03 of untraced: uvicorn",
+        target: &["serve.py", "uvicorn"],
+        packages: &["uvicorn"],
+        contenders: SERVED,
         ..DEFAULT
     },
     Case {

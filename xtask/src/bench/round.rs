@@ -18,6 +18,7 @@ use super::contender::Contender;
 use super::peers::Peers;
 use super::usage::Usage;
 use super::workload::{Done, Workload};
+use crate::{packages, pythons};
 
 /// How long peers, which do not say when they are attached, are given for it.
 const SETTLE: Duration = Duration::from_millis(1_000);
@@ -60,8 +61,9 @@ pub fn run(
 ) -> Result<Round> {
     let output = folder.join("output");
     let _ = std::fs::remove_file(&output);
-    let mut target = Workload::start(python, case.target)?;
-    let mut neighbour = case.neighbour.map(|name| Workload::start(python, &[name])).transpose()?;
+    let packages = packages::folders(&pythons::packages(), case.minor, case.packages);
+    let mut target = Workload::start(python, case.target, &packages)?;
+    let mut neighbour = case.neighbour.map(|name| Workload::start(python, &[name], &[])).transpose()?;
     let command = contender.command(peers, &target.pids, &output);
     if contender.is_a_glance() {
         return glance(command.context("a glance has a command")?);

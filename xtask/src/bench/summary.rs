@@ -9,10 +9,11 @@ use serde_json::Value;
 use super::cases::CASES;
 
 /// What is told of a contender, and in which unit.
-const COLUMNS: [(&str, &str, &str); 8] = [
+const COLUMNS: [(&str, &str, &str); 9] = [
     ("throughput_ratio", "throughput", ""),
     ("fastest_ratio", "fastest 20 ms", ""),
     ("per_cpu_ratio", "per CPU second", ""),
+    ("cpu_per_unit_ratio", "CPU per operation", ""),
     ("cores", "cores", ""),
     ("peak_mb", "memory", " MB"),
     ("attached_ms", "attached", " ms"),
@@ -65,6 +66,6 @@ mod tests {
         let text = markdown(&folder);
         fs::remove_dir_all(folder).unwrap();
         assert_eq!(text.lines().count(), 3, "{text}");
-        assert!(text.contains("| idle | tracer | - | - | - | 0.0123 | - |"), "{text}");
+        assert!(text.contains("| idle | tracer | - | - | - | - | 0.0123 | - |"), "{text}");
     }
 }

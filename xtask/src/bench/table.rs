@@ -82,6 +82,7 @@ impl<'a> Table<'a> {
         vec![
             ("throughput_ratio", self.ratio(rounds, |round| round.throughput)),
             ("per_cpu_ratio", self.ratio(rounds, |round| round.per_cpu_s)),
+            ("cpu_per_unit_ratio", self.ratio(rounds, |round| 1.0 / round.per_cpu_s)),
             ("fastest_ratio", self.fastest_ratio(rounds)),
             ("cores", of(&|round| round.cores)),
             ("peak_mb", of(&|round| Some(round.peak_bytes? as f64 / 1e6))),

@@ -1,8 +1,9 @@
 //! The programs that are traced: Python, beside this crate's sources.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -14,7 +15,7 @@ use crate::tree;
 pub struct Workload {
     child: Child,
     lines: BufReader<ChildStdout>,
-    /// Its processes, itself first.
+    /// Whom to trace: its processes, itself first, or those that it names instead.
     pub pids: Vec<u32>,
 }
 
@@ -34,11 +35,18 @@ pub struct Done {
 }
 
 impl Workload {
-    /// Starts a program and waits until it is ready.
-    pub fn start(python: &Path, arguments: &[&str]) -> Result<Self> {
+    /// Starts a program, which finds modules in `packages` too, and waits until it is ready.
+    pub fn start(python: &Path, arguments: &[&str], packages: &[PathBuf]) -> Result<Self> {
         let folder = tree::root().join("xtask/bench");
         let mut command = Command::new(python);
-        command.arg("-B").args(arguments).current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let module_path = env::join_paths(packages).context("no package's folder has a colon in its name")?;
+        command
+            .env("PYTHONPATH", module_path)
+            .arg("-B")
+            .args(arguments)
+            .current_dir(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("cannot run {}", python.display()))?;
         let lines = BufReader::new(child.stdout.take().context("its output is ours")?);
         let mut workload = Self { pids: vec![child.id()], child, lines };
@@ -47,7 +55,10 @@ impl Workload {
             if line == "ready" {
                 return Ok(workload);
             }
-            let pids = line.strip_prefix("pids ").unwrap_or_default();
+            let (what, pids) = line.split_once(' ').unwrap_or_default();
+            if what == "target" {
+                workload.pids.clear();
+            }
             workload.pids.extend(pids.split(' ').filter_map(|pid| pid.parse::<u32>().ok()));
         }
     }
