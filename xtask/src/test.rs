@@ -52,7 +52,7 @@ fn probes_fmt() -> Command {
 
 fn all_tests(filters: &[OsString]) -> Result<Command> {
     let mut test = in_workspace("test");
-    test.args(["--release", "--workspace"]);
+    test.args(["--profile", "tested", "--workspace"]);
     if !is_root() {
         ensure!(on_path("sudo"), "cannot run the end-to-end tests: neither root nor sudo; try again as root");
         test.arg("--config").arg(sudo_runner());

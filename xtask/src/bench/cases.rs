@@ -34,8 +34,13 @@ const DEFAULT: Case = Case {
 };
 
 /// Who is measured on servers.
-const SERVED: &[Contender] =
-    &[Untraced, Tracer(&[]), Tracer(&["--skip", "reads"]), PySpy(&["--rate", "99", "--nonblocking"]), Strace];
+const SERVED: &[Contender] = &[
+    Untraced,
+    Tracer(&[]),
+    Tracer(&["--skip", "reads"]),
+    PySpy(&["--rate", "99", "--nonblocking", "--subprocesses"]),
+    Strace,
+];
 
 /// All of them.
 pub const CASES: &[Case] = &[

@@ -128,7 +128,11 @@ impl Contender {
                 command
             }
             PerfTrace => with_tracefs(&["perf", "trace", "-s", "-p", &pid]),
-            Strace => program("strace", &["-c", "-f", "-p", &pid]),
+            Strace => {
+                let mut command = program("strace", &["-c", "-f"]);
+                command.args(pids.iter().map(|pid| format!("--attach={pid}")));
+                command
+            }
             BpftraceReads => bpftrace(format!(
                 "tracepoint:syscalls:sys_enter_read /pid == {pid}/ {{ @fd[tid] = args->fd; }} \
                  tracepoint:syscalls:sys_exit_read /pid == {pid}/ {{ @n[@fd[tid]] = count(); }}"
