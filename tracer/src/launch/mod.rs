@@ -126,9 +126,11 @@ mod tests {
     #[test]
     fn an_exec_that_fails_late_is_said_too() {
         let script = std::env::temp_dir().join(format!("tracer-launch-{}", std::process::id()));
-        std::fs::write(&script, "#!/no/such/interpreter\n").expect("a new file");
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(&script, mode).expect("our own file");
+        // Another process writes it: one that another test forks would hold our descriptor until its exec, and nobody can
+        // execute what somebody has open for writing.
+        let write = "printf '#!/no/such/interpreter\\n' > \"$0\" && chmod 755 \"$0\"";
+        let wrote = Command::new("sh").args(["-c", write]).arg(&script).status().expect("sh(1)");
+        assert!(wrote.success());
         let waiting = start(&[script.to_str().expect("a name")]).expect("it is executable");
         let error = waiting.release().expect_err("no interpreter").to_string();
         std::fs::remove_file(&script).expect("our own file");

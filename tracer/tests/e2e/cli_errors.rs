@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-use crate::harness::{Program, Run, Scratch, Status, Tracer, run, skip, system, until};
+use crate::harness::{Program, Run, Scratch, Status, Tracer, install, run, skip, system, until};
 
 #[track_caller]
 fn assert_refused(run: &Run, code: i32, words: &[&str]) {
@@ -91,7 +91,7 @@ fn without_rights() {
     let scratch = Scratch::new();
     // The build folder need not be open to others.
     let binary = scratch.file("tracer");
-    fs::copy(env!("CARGO_BIN_EXE_tracer"), &binary).expect("the tracer was built");
+    install(env!("CARGO_BIN_EXE_tracer"), &binary);
     let mut command = Command::new(binary);
     let nobody = command.args(["--pid", &program.pid().to_string()]).uid(65534).gid(65534);
     assert_refused(&Tracer::spawn(nobody).end(), 5, &["cannot", "CAP_", "sudo"]);

@@ -1,13 +1,12 @@
 //! `tracer doctor`: whether tracing will work, and what to do if not.
 
-use std::fs;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use serde_json::Value;
 
 use crate::harness::{
-    Program, Python, Run, Scratch, Tracer, number, on_every_release, rows, run, system, text,
+    Program, Python, Run, Scratch, Tracer, install, number, on_every_release, rows, run, system, text,
 };
 
 on_every_release!(a_process_that_can_be_traced);
@@ -63,7 +62,7 @@ fn nobody_is_told_what_is_missing() {
     let Some(_python) = system() else { return };
     let scratch = Scratch::new();
     let binary = scratch.file("tracer");
-    fs::copy(env!("CARGO_BIN_EXE_tracer"), &binary).expect("the tracer was built");
+    install(env!("CARGO_BIN_EXE_tracer"), &binary);
     let mut command = Command::new(binary);
     let run = Tracer::spawn(command.args(["doctor", "--json"]).uid(65534).gid(65534)).end();
     assert_eq!(run.code, 5, "{run:?}");

@@ -1,11 +1,10 @@
 //! What is no CPython that is known is refused by its name, and nothing is attached.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::harness::{Program, Scratch, provided, run, source};
+use crate::harness::{Program, Scratch, install, install_bytes, provided, run, source};
 
 /// `_Py_DebugOffsets` begin with it; the version and the kind of build follow.
 /// <https://github.com/python/cpython/blob/v3.14.0/Include/internal/pycore_debug_offsets.h>
@@ -26,7 +25,7 @@ fn pypy() {
 fn graalpy() {
     let scratch = Scratch::new();
     let program = scratch.file("graalpy");
-    fs::copy("/usr/bin/cat", &program).expect("cat(1) can be copied");
+    install("/usr/bin/cat", &program);
     assert_refused(
         &Program::spawn(&mut Command::new(program)),
         "GraalPy is not CPython; try perf for native stacks",
@@ -77,8 +76,7 @@ fn altered(field: usize, value: [u8; 8]) -> Option<(Scratch, PathBuf)> {
     bytes[start + field..][..value.len()].copy_from_slice(&value);
     let scratch = Scratch::new();
     let copy = scratch.file("python3.14");
-    fs::write(&copy, bytes).expect("the folder is ours");
-    fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).expect("the file is ours");
+    install_bytes(bytes, &copy);
     Some((scratch, copy))
 }
 

@@ -7,8 +7,8 @@ use std::process::Command;
 use rustix::process::{Pid, kill_process_group};
 
 use crate::harness::{
-    Python, Run, Scratch, Signal, Status, Tracer, as_a_shell_would, number, on_every_release, rows, run,
-    source, stack, system, text, until,
+    Python, Run, Scratch, Signal, Status, Tracer, as_a_shell_would, install, install_bytes, number,
+    on_every_release, rows, run, source, stack, system, text, until,
 };
 
 on_every_release!(first_reads_are_seen, handlers_are_seen_soon);
@@ -77,8 +77,7 @@ fn a_command_that_does_not_exist() {
     assert_refused(&run(["run", "--", "/etc/passwd"]), 1, &["/etc/passwd", "not executable"]);
     let scratch = Scratch::new();
     let script = scratch.file("script");
-    fs::write(&script, "#!/no/such/interpreter\n").expect("a new file");
-    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("our own file");
+    install_bytes("#!/no/such/interpreter\n", &script);
     assert_refused(&run(["run", "--", script.to_str().expect("a path")]), 1, &["script", "no such"]);
     assert_eq!(run(["run"]).code, 2);
 }
@@ -170,7 +169,7 @@ fn nothing_is_run_where_nothing_can_be_traced() {
     let Some(_python) = system() else { return };
     let scratch = Scratch::new();
     let (binary, made) = (scratch.file("tracer"), scratch.file("made"));
-    fs::copy(env!("CARGO_BIN_EXE_tracer"), &binary).expect("the tracer was built");
+    install(env!("CARGO_BIN_EXE_tracer"), &binary);
     let mut command = Command::new(binary);
     let command = command.args(["run", "--", "touch"]).arg(&made).uid(65534).gid(65534);
     let run = Tracer::spawn(command).end();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::harness::{
-    Interpreter, Program, Python, Report, Scratch, on_pythons, run, skip, source, system, text, turn,
+    Interpreter, Program, Python, Report, Scratch, install, on_pythons, run, skip, source, system, text, turn,
 };
 use crate::walk::assert_walked;
 
@@ -53,7 +53,7 @@ fn a_renamed_and_deleted_executable() {
     let Some((python, _turn)) = system().map(|python| (python, turn())) else { return };
     let scratch = Scratch::new();
     let copy = scratch.file("wörker [1] (deleted)");
-    fs::copy(&python.path, &copy).expect("an executable can be copied");
+    install(&python.path, &copy);
     let program = Program::start_by(Command::new(&copy).arg("-B").arg(source("walk.py")));
     fs::remove_file(&copy).expect("our own file");
     assert_is(&assert_walked(program), &python);
@@ -66,14 +66,14 @@ fn an_upgraded_executable_and_library() {
     let scratch = Scratch::new();
     let name = library.file_name().and_then(|name| name.to_str()).expect("it is UTF-8");
     let (executable, copy) = (scratch.file("python"), scratch.file(name));
-    fs::copy(&python.path, &executable).expect("an executable can be copied");
-    fs::copy(&library, &copy).expect("a library can be copied");
+    install(&python.path, &executable);
+    install(&library, &copy);
     let mut command = Command::new(&executable);
     let command = command.env("LD_LIBRARY_PATH", scratch.path()).env("PYTHONHOME", home(&python));
     let program = Program::start_by(command.arg("-B").arg(source("walk.py")));
     for old in [&executable, &copy] {
         let new = scratch.file("new");
-        fs::copy("/usr/bin/python3", &new).expect("another interpreter can be copied");
+        install("/usr/bin/python3", &new);
         fs::rename(&new, old).expect("the folder is ours");
     }
     assert_is(&assert_walked(program), &python);

@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use files::Scratch;
+pub use files::{Scratch, install, install_bytes};
 pub use interpreter::{Interpreter, Python, each, package, provided, system};
 pub use program::{Program, source};
 pub use report::{Report, Tally, in_window, number, rows, site, stack, text};
