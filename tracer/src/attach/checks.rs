@@ -2,15 +2,13 @@
 //! call.
 
 use std::collections::HashMap;
-use std::num::NonZeroU32;
 
 use aya::maps::MapData;
-use aya::programs::UProbe;
-use aya::programs::uprobe::{UProbeAttachLocation, UProbeLinkId, UProbeScope};
 use tracer_common::handler::Check;
 
+use super::breakpoints::Breakpoint;
 use super::error::Error;
-use super::probes::{Probes, program, take};
+use super::probes::{Probes, take};
 use crate::event::Pid;
 use crate::target::signals::Handlers;
 
@@ -29,7 +27,7 @@ pub struct Checks {
 struct Counted {
     /// The kernel's number of it.
     id: u32,
-    links: Vec<(&'static str, UProbeLinkId)>,
+    held: Vec<Breakpoint>,
 }
 
 impl Checks {
@@ -47,26 +45,19 @@ impl Checks {
     /// # Errors
     /// When the functions are not known, or the kernel refuses.
     pub fn count(&mut self, probes: &mut Probes, pid: Pid, handlers: &Handlers) -> Result<(), Error> {
-        let process = NonZeroU32::new(pid).filter(|_| !handlers.checkers.is_empty());
         let unknown =
             || Error::Kernel { act: "see signals be looked for", reason: "no function does".into() };
-        let scope = UProbeScope::OneProcess(process.ok_or_else(unknown)?);
+        if handlers.checkers.is_empty() {
+            return Err(unknown());
+        }
         let act = "count how deep a process looks for signals";
         let id = probes.kernel_id(pid)?.ok_or_else(unknown)?;
-        self.counted.insert(pid, Counted { id, links: Vec::new() });
+        self.counted.insert(pid, Counted { id, held: Vec::new() });
         self.depths.insert(id, Check::default(), 0).map_err(|error| Error::of(act, &error))?;
         // Entries last: a return without its entry is not counted, an entry without its return would be.
         for name in [RETURN, ENTRY] {
-            let program: &mut UProbe = program(&mut probes.ebpf, name)?;
-            if program.fd().is_err() {
-                program.load().map_err(|error| Error::of_probe(name, &error))?;
-            }
-            for &offset in &handlers.checkers {
-                let at = UProbeAttachLocation::AbsoluteOffset(offset);
-                let link = program.attach(at, &handlers.path, scope);
-                let link = link.map_err(|error| Error::of_probe(name, &error))?;
-                self.counted.entry(pid).or_default().links.push((name, link));
-            }
+            let breakpoint = probes.set(name, pid, &handlers.path, &handlers.checkers)?;
+            self.counted.entry(pid).or_default().held.push(breakpoint);
         }
         Ok(())
     }
@@ -75,11 +66,12 @@ impl Checks {
     pub fn clear(&mut self, probes: &mut Probes, pid: Pid) {
         let Some(counted) = self.counted.remove(&pid) else { return };
         let _ = self.depths.remove(&counted.id); // it may not be there
-        for (name, link) in counted.links {
-            let Ok(program) = program::<UProbe>(&mut probes.ebpf, name) else { continue };
-            if let Ok(link) = program.take_link(link) {
-                probes.remover.remove(link);
-            }
-        }
+        counted.held.into_iter().for_each(|breakpoint| probes.remover.remove(breakpoint));
+    }
+
+    /// Removes all of them.
+    pub fn release(&mut self, probes: &mut Probes) {
+        let held = self.counted.drain().flat_map(|(_, counted)| counted.held);
+        held.for_each(|breakpoint| probes.remover.remove(breakpoint));
     }
 }

@@ -1,15 +1,13 @@
 //! Probes where the collecting functions of some processes begin and return.
 
 use std::collections::HashMap;
-use std::num::NonZeroU32;
 
 use aya::maps::MapData;
-use aya::programs::UProbe;
-use aya::programs::uprobe::{UProbeAttachLocation, UProbeLinkId, UProbeScope};
 use tracer_common::collector::Collection;
 
+use super::breakpoints::Breakpoint;
 use super::error::Error;
-use super::probes::{Probes, program, take};
+use super::probes::{Probes, take};
 use crate::event::{Nanos, Pid, Task};
 use crate::target::collector::Collecting;
 
@@ -44,13 +42,15 @@ impl End {
     }
 }
 
-/// Probes at most: the kernel takes a tenth of a second to remove one, one after the other, also when we end.
+/// Probes at most: before Linux 6.10, the kernel takes a tenth of a second to remove one, one after the other, also when we
+/// end.
 pub const MOST: usize = 32;
 
 /// All of these probes.
 pub struct Collections {
     open: aya::maps::HashMap<MapData, u32, Collection>,
-    links: HashMap<Pid, Vec<(&'static str, UProbeLinkId)>>,
+    /// With the number of places that each is at.
+    held: HashMap<Pid, Vec<(Breakpoint, usize)>>,
 }
 
 impl Collections {
@@ -60,7 +60,7 @@ impl Collections {
     /// When it has been taken already.
     pub fn of(probes: &mut Probes) -> Result<Self, Error> {
         let open = take(&mut probes.ebpf, "COLLECTIONS", aya::maps::HashMap::try_from)?;
-        Ok(Self { open, links: HashMap::new() })
+        Ok(Self { open, held: HashMap::new() })
     }
 
     /// Sees every collection of a process from now on.
@@ -80,43 +80,38 @@ impl Collections {
     }
 
     fn attach(&mut self, probes: &mut Probes, pid: Pid, place: &Collecting, end: End) -> Result<(), Error> {
-        let Some(scope) = NonZeroU32::new(pid).map(UProbeScope::OneProcess) else { return Ok(()) };
-        let links = self.links.entry(pid).or_default();
+        let held = self.held.entry(pid).or_default();
         // The ends first: what has begun is then sure to end.
         let ends = if end == End::Return { &place.begins } else { &place.ends };
         for (name, offsets) in [(end.program(), ends), (BEGIN, &place.begins)] {
-            let program: &mut UProbe = program(&mut probes.ebpf, name)?;
-            // Most interpreters are stripped: loaded when there is one that is not.
-            if program.fd().is_err() {
-                program.load().map_err(|error| Error::of_probe(name, &error))?;
-            }
-            for &offset in offsets {
-                let link = program.attach(UProbeAttachLocation::AbsoluteOffset(offset), &place.path, scope);
-                links.push((name, link.map_err(|error| Error::of_probe(name, &error))?));
-            }
+            held.push((probes.set(name, pid, &place.path, offsets)?, offsets.len()));
         }
         Ok(())
     }
 
     /// Sees them no more.
     pub fn clear(&mut self, probes: &mut Probes, pid: Pid) {
-        for (name, link) in self.links.remove(&pid).unwrap_or_default() {
-            let Ok(program) = program::<UProbe>(&mut probes.ebpf, name) else { continue };
-            if let Ok(link) = program.take_link(link) {
-                probes.remover.remove(link);
-            }
+        for (breakpoint, _) in self.held.remove(&pid).unwrap_or_default() {
+            probes.remover.remove(breakpoint);
+        }
+    }
+
+    /// Removes all of them; what goes on is known still.
+    pub fn release(&mut self, probes: &mut Probes) {
+        for (breakpoint, _) in self.held.drain().flat_map(|(_, held)| held) {
+            probes.remover.remove(breakpoint);
         }
     }
 
     /// Processes that are watched.
     pub fn pids(&self) -> impl Iterator<Item = Pid> {
-        self.links.keys().copied()
+        self.held.keys().copied()
     }
 
     /// As many probes as are worth it, those included that are being removed.
     #[must_use]
     pub fn is_full(&self, probes: &Probes) -> bool {
-        self.links.values().map(Vec::len).sum::<usize>() + probes.remover.left() >= MOST
+        self.held.values().flatten().map(|(_, places)| places).sum::<usize>() + probes.remover.left() >= MOST
     }
 
     /// Collections that go on.

@@ -48,6 +48,14 @@ impl Error {
         Self::Refused { probe: probe.to_owned(), reason: last_lines(&chain(error)) }
     }
 
+    /// Of a breakpoint that the kernel does not set.
+    pub(super) fn of_breakpoint(probe: &str, error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::PermissionDenied {
+            return Self::NotPermitted { what: format!("probe {probe}") };
+        }
+        Self::Refused { probe: probe.to_owned(), reason: error.to_string() }
+    }
+
     /// Of something else that aya could not do.
     pub(super) fn of(act: &'static str, error: &(dyn std::error::Error + 'static)) -> Self {
         if is_denied(error) {

@@ -5,23 +5,21 @@
 //! <https://github.com/torvalds/linux/blob/v6.12/arch/x86/kernel/traps.c> (`exc_debug_user`)
 
 use std::collections::HashMap;
-use std::num::NonZeroU32;
 
 use aya::maps::MapData;
-use aya::programs::uprobe::{UProbeAttachLocation, UProbeLinkId, UProbeScope};
-use aya::programs::{ProgramError, UProbe};
 use tracer_common::handler::Place;
 
+use super::breakpoints::{Breakpoint, Refused};
 use super::checks::Checks;
 use super::error::Error;
-use super::probes::{Probes, program, take};
+use super::probes::{Probes, take};
 use crate::event::Pid;
 use crate::target::signals::Handlers;
 
 /// The program.
 pub(super) const HANDLER: &str = "handler";
-/// Processes that are watched at most: the kernel takes a tenth of a second to remove a breakpoint, one after the other,
-/// also when we end.
+/// Processes that are watched at most: before Linux 6.10, the kernel takes a tenth of a second to remove a breakpoint, one
+/// after the other, also when we end.
 pub const MOST: usize = 32;
 
 /// All of them.
@@ -35,16 +33,7 @@ pub struct HandlerCalls {
 struct Watched {
     /// The kernel's number of it.
     id: u32,
-    link: UProbeLinkId,
-}
-
-/// Why a process is not watched.
-#[derive(Debug)]
-pub enum Refused {
-    /// It has ended.
-    Gone,
-    /// The kernel says so.
-    Kernel(Error),
+    breakpoint: Breakpoint,
 }
 
 impl HandlerCalls {
@@ -89,7 +78,7 @@ impl HandlerCalls {
         let told = self.places.insert(id, handlers.place, 0);
         told.map_err(|error| Refused::Kernel(Error::of("watch the handlers of signals", &error)))?;
         match attach(probes, pid, handlers) {
-            Ok(link) => self.watched.insert(pid, Watched { id, link }),
+            Ok(breakpoint) => self.watched.insert(pid, Watched { id, breakpoint }),
             Err(refused) => {
                 let _ = self.places.remove(&id); // it was put there just now
                 self.checks.clear(probes, pid);
@@ -104,25 +93,19 @@ impl HandlerCalls {
         self.checks.clear(probes, pid);
         let Some(watched) = self.watched.remove(&pid) else { return };
         let _ = self.places.remove(&watched.id); // it may not be there
-        let Ok(program) = program::<UProbe>(&mut probes.ebpf, HANDLER) else { return };
-        if let Ok(link) = program.take_link(watched.link) {
-            probes.remover.remove(link);
-        }
+        probes.remover.remove(watched.breakpoint);
+    }
+
+    /// Removes all breakpoints.
+    pub fn release(&mut self, probes: &mut Probes) {
+        self.checks.release(probes);
+        self.watched.drain().for_each(|(_, watched)| probes.remover.remove(watched.breakpoint));
     }
 }
 
-fn attach(probes: &mut Probes, pid: Pid, handlers: &Handlers) -> Result<UProbeLinkId, Refused> {
-    let scope = NonZeroU32::new(pid).map(UProbeScope::OneProcess).ok_or(Refused::Gone)?;
+fn attach(probes: &mut Probes, pid: Pid, handlers: &Handlers) -> Result<Breakpoint, Refused> {
     let unknown =
         || Error::Kernel { act: "see handlers be called", reason: "no function is known to do so".into() };
     let call = handlers.call.ok_or_else(|| Refused::Kernel(unknown()))?;
-    let program: &mut UProbe = program(&mut probes.ebpf, HANDLER).map_err(Refused::Kernel)?;
-    let at = UProbeAttachLocation::AbsoluteOffset(call.offset);
-    let link = program.attach(at, &handlers.path, scope);
-    link.map_err(|error| match error {
-        ProgramError::SyscallError(error) if error.io_error.raw_os_error() == Some(libc::ESRCH) => {
-            Refused::Gone
-        }
-        error => Refused::Kernel(Error::of_probe(HANDLER, &error)),
-    })
+    probes.set(HANDLER, pid, &handlers.path, &[call.offset])
 }

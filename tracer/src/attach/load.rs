@@ -9,6 +9,7 @@ use rustix::process::chroot;
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 use super::error::Error;
+use super::multi::Multi;
 use super::plan::Plan;
 use super::probes::READS;
 use super::{tasks, types};
@@ -39,7 +40,7 @@ pub fn object<'a>(
     mut loader: EbpfLoader<'a>,
     globals: &'a [(&'static str, u32)],
     plan: &Plan,
-    rdonly_cast: Option<u32>,
+    object: &[u8],
     wide: &'a [(&'static str, u64)],
 ) -> Result<Ebpf, Error> {
     for (name, value) in globals {
@@ -51,9 +52,7 @@ pub fn object<'a>(
     }
     loader.map_max_entries("EVENTS", plan.ring_bytes);
     loader.map_max_entries("SAMPLES", sample_rows(plan.rate_hz, online_cpus()));
-    loader
-        .load(&super::object::for_kernel(rdonly_cast))
-        .map_err(|error| Error::of("create the probes' maps", &error))
+    loader.load(object).map_err(|error| Error::of("create the probes' maps", &error))
 }
 
 fn online_cpus() -> u32 {
@@ -68,9 +67,19 @@ fn sample_rows(rate_hz: u32, cpus: u32) -> u32 {
 }
 
 /// Has the kernel verify the programs: most of the time that attaching takes, hence on two CPUs.
-pub fn programs(ebpf: &mut Ebpf, plan: &Plan, kernel: &Btf) -> Result<(), Error> {
+pub fn programs(
+    ebpf: &mut Ebpf,
+    mut multi: Option<Multi>,
+    plan: &Plan,
+    kernel: &Btf,
+) -> Result<Option<Multi>, Error> {
     let types = types::of(kernel, plan.tracepoints())?;
-    let mut wanted: Vec<_> = ebpf.programs_mut().filter(|(name, _)| plan.needs(name)).collect();
+    let (breakpoints, others): (Vec<_>, Vec<_>) = ebpf
+        .programs_mut()
+        .filter(|(name, _)| plan.needs(name))
+        .partition(|(_, program)| multi.is_some() && matches!(program, Program::UProbe(_)));
+    let breakpoints: Vec<_> = breakpoints.into_iter().map(|(name, _)| name).collect();
+    let mut wanted = others;
     // The longest first, so that both end at about the same time.
     wanted.sort_by_key(|(name, _)| !LONGEST.contains(name));
     let queue = Mutex::new(wanted.into_iter());
@@ -81,11 +90,16 @@ pub fn programs(ebpf: &mut Ebpf, plan: &Plan, kernel: &Btf) -> Result<(), Error>
         }
         Ok(())
     };
+    let mut load_breakpoints = || {
+        let mut load = |name: &&str| multi.as_mut().map_or(Ok(()), |multi| multi.load(name));
+        breakpoints.iter().try_for_each(|name| load(name).map_err(|error| Error::of_breakpoint(name, error)))
+    };
     std::thread::scope(|scope| {
         let other = scope.spawn(work);
-        let mine = work();
+        let mine = load_breakpoints().and_then(|()| work());
         mine.and(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    })
+    })?;
+    Ok(multi)
 }
 
 fn load_program(name: &str, program: &mut Program, types: &aya::Btf) -> Result<(), Error> {

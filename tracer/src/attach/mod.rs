@@ -1,5 +1,6 @@
 //! The probes in the kernel: loaded, attached, switched on and off, drained.
 
+mod breakpoints;
 mod checks;
 mod collections;
 mod cost;
@@ -11,6 +12,7 @@ mod ids;
 mod ledger;
 mod load;
 mod loops;
+mod multi;
 mod object;
 mod plan;
 mod probes;
@@ -22,11 +24,12 @@ mod tasks;
 mod told;
 mod types;
 
+pub use breakpoints::Refused;
 pub use collections::{Collections, End, MOST as COLLECTION_PROBES};
 pub use cost::Cost;
 pub use drain::{Aggregates, unfinished};
 pub use error::Error;
-pub use handler_calls::{HandlerCalls, MOST as WATCHED_PROCESSES, Refused};
+pub use handler_calls::{HandlerCalls, MOST as WATCHED_PROCESSES};
 pub use ledger::{Ledger, of_probe, total};
 pub use loops::Loops;
 pub use plan::Plan;

@@ -83,6 +83,11 @@ impl Plan {
         }
     }
 
+    /// Whether there may be breakpoints.
+    pub(super) fn has_breakpoints(&self) -> bool {
+        self.calls || self.sections.has_any(&[Section::Signals, Section::Gc])
+    }
+
     /// Whether what runs is sampled.
     #[must_use]
     pub fn samples(&self) -> bool {

@@ -1,26 +1,27 @@
 //! The loaded probes: attached, switched on, told what to trace, switched off.
 
 use std::borrow::Cow;
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use aya::Ebpf;
 use aya::maps::{Array, HashMap, MapData, MapError, RingBuf};
+use aya::programs::perf_event::PerfEventLink;
 use aya::programs::perf_event::{PerfEventConfig, PerfEventScope, SamplePolicy, SoftwareEvent};
-use aya::programs::tp_btf::BtfTracePointLinkId;
-use aya::programs::uprobe::{UProbeAttachLocation, UProbeLinkId, UProbeScope};
-use aya::programs::{BtfTracePoint, PerfEvent, UProbe};
+use aya::programs::tp_btf::BtfTracePointLink;
+use aya::programs::{BtfTracePoint, PerfEvent};
 use tracer_common::control::Control;
 use tracer_common::gil::Pthread;
 use tracer_common::switch::{SwitchKey, Thread};
 use tracer_common::target::{Target, place};
 
+use super::breakpoints::Breakpoint;
 use super::error::Error;
 use super::ids::{Ids, numbers_of};
-use super::load;
+use super::multi::Multi;
 use super::plan::{ENTRY, Plan, SAMPLE};
 use super::remover::Remover;
 use super::{direct_map, tasks};
+use super::{load, object};
 use crate::decode;
 use crate::event::{Event, Pid, Task};
 use crate::kernel::btf::Btf;
@@ -47,10 +48,15 @@ pub struct Probes {
     elders: HashMap<MapData, u32, u32>,
     pub(super) threads: HashMap<MapData, u32, Thread>,
     pthreads: HashMap<MapData, Pthread, u32>,
-    entries: Vec<UProbeLinkId>,
+    entries: Vec<Breakpoint>,
     /// The hook of reads, while they are watched.
-    reads: Option<BtfTracePointLinkId>,
+    reads: Option<BtfTracePointLink>,
+    tracepoints: Vec<BtfTracePointLink>,
+    clock: Vec<PerfEventLink>,
     ids: Ids,
+    /// `None` where the kernel has no links of many breakpoints.
+    pub(super) multi: Option<Multi>,
+    /// Dropped last, and waited for.
     pub(super) remover: Remover,
 }
 
@@ -67,8 +73,10 @@ impl Probes {
         let loader = loader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let witness = direct_map::Witness::new();
         let wide = witness.globals();
-        let mut ebpf = load::object(loader, &globals, &plan, rdonly_cast, &wide)?;
-        load::programs(&mut ebpf, &plan, &kernel)?;
+        let object = object::for_kernel(rdonly_cast);
+        let mut ebpf = load::object(loader, &globals, &plan, &object, &wide)?;
+        let multi = Multi::of(&object, &ebpf).filter(|_| plan.has_breakpoints());
+        let multi = load::programs(&mut ebpf, multi, &plan, &kernel)?;
         let mut control = take(&mut ebpf, "CONTROL", Array::try_from)?;
         // Without the cast nobody asks where it is.
         let direct_map = match rdonly_cast {
@@ -85,6 +93,9 @@ impl Probes {
             state: Control { direct_map, ..Control::default() },
             entries: Vec::new(),
             reads: None,
+            tracepoints: Vec::new(),
+            clock: Vec::new(),
+            multi,
             ids: Ids::new(namespace::is_initial()),
             remover: Remover::new(),
             ebpf,
@@ -107,9 +118,12 @@ impl Probes {
     pub fn attach(&mut self) -> Result<(), Error> {
         for point in self.plan.tracepoints() {
             let program: &mut BtfTracePoint = program(&mut self.ebpf, point.name)?;
-            let link = program.attach().map_err(|error| Error::of_probe(point.name, &error))?;
+            let link = program.attach().and_then(|link| program.take_link(link));
+            let link = link.map_err(|error| Error::of_probe(point.name, &error))?;
             if point.name == READS {
                 self.reads = Some(link);
+            } else {
+                self.tracepoints.push(link);
             }
         }
         if self.plan.samples() {
@@ -126,7 +140,8 @@ impl Probes {
         for cpu in cpus {
             let scope = PerfEventScope::AllProcessesOneCpu { cpu };
             let policy = SamplePolicy::Frequency(self.plan.rate_hz.into());
-            program.attach(clock, scope, policy, false).map_err(|error| Error::of_probe(SAMPLE, &error))?;
+            let link = program.attach(clock, scope, policy, false).and_then(|link| program.take_link(link));
+            self.clock.push(link.map_err(|error| Error::of_probe(SAMPLE, &error))?);
         }
         Ok(())
     }
@@ -142,26 +157,16 @@ impl Probes {
         if !self.plan.calls {
             return Ok(());
         }
-        let program: &mut UProbe = program(&mut self.ebpf, ENTRY)?;
         for (pid, place) in places {
-            let Some(pid) = NonZeroU32::new(pid) else { continue };
-            let at = UProbeAttachLocation::AbsoluteOffset(place.file_offset);
-            let link = program.attach(at, &place.path, UProbeScope::OneProcess(pid));
-            self.entries.push(link.map_err(|error| Error::of_probe(ENTRY, &error))?);
+            let breakpoint = self.set(ENTRY, pid, &place.path, &[place.file_offset])?;
+            self.entries.push(breakpoint);
         }
         Ok(())
     }
 
-    /// Takes the breakpoints out of the evaluation functions.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
-    pub fn stop_counting_entries(&mut self) -> Result<(), Error> {
-        let program: &mut UProbe = program(&mut self.ebpf, ENTRY)?;
-        for link in self.entries.drain(..) {
-            program.detach(link).map_err(|error| Error::of_probe(ENTRY, &error))?;
-        }
-        Ok(())
+    /// Takes the breakpoints out of the evaluation functions: they are gone when this returns.
+    pub fn stop_counting_entries(&mut self) {
+        self.entries.clear();
     }
 
     /// Whether entries of the evaluation function are counted now.
@@ -178,8 +183,11 @@ impl Probes {
         let refused = |error| Error::of_probe(READS, &error);
         let program: &mut BtfTracePoint = program(&mut self.ebpf, READS)?;
         match (wanted, self.reads.take()) {
-            (true, None) => self.reads = Some(program.attach().map_err(refused)?),
-            (false, Some(link)) => program.detach(link).map_err(refused)?,
+            (true, None) => {
+                let link = program.attach().and_then(|link| program.take_link(link));
+                self.reads = Some(link.map_err(refused)?);
+            }
+            (false, Some(link)) => drop(link),
             (_, unchanged) => self.reads = unchanged,
         }
         Ok(())
@@ -339,6 +347,14 @@ impl Probes {
         Ok(())
     }
 
+    /// Begins to detach all that is attached, breakpoints that others hold aside: what was counted stays. Dropping the
+    /// probes waits for the end of it.
+    pub fn detach(&mut self) {
+        self.entries.drain(..).for_each(|breakpoint| self.remover.remove(breakpoint));
+        self.clock.drain(..).for_each(|link| self.remover.remove(link));
+        self.tracepoints.drain(..).chain(self.reads.take()).for_each(|link| self.remover.remove(link));
+    }
+
     /// Begins a new epoch and waits until no probe adds to the old one; returns the old one.
     pub(super) fn next_epoch(&mut self) -> Result<u32, Error> {
         let old = self.state.epoch;
@@ -361,10 +377,11 @@ impl Probes {
         self.control.set(0, self.state, 0).map_err(|error| Error::of("switch the probes", &error))
     }
 
-    /// Whether breakpoints are being removed: to set another one meanwhile takes as long, a tenth of a second or more.
+    /// Whether breakpoints are being removed one after the other: to set another one meanwhile takes as long, a tenth of a
+    /// second or more.
     #[must_use]
     pub fn is_removing(&self) -> bool {
-        self.remover.left() > 0
+        self.multi.is_none() && self.remover.left() > 0
     }
 
     /// The plan that they were loaded for.

@@ -1,41 +1,103 @@
-//! Removes uprobes aside: for each, the kernel waits until nobody can be in it any more, a tenth of a second or so.
-//! <https://github.com/torvalds/linux/blob/v6.12/kernel/trace/trace_event_perf.c#L189>
+//! Removes probes aside: for each, the kernel waits until nobody can be in it any more.
+//! <https://github.com/torvalds/linux/blob/v6.12/kernel/events/uprobes.c#L1286> (`uprobe_unregister_sync`)
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Sender, channel};
-use std::thread;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
 
-use aya::programs::uprobe::UProbeLink;
+/// Waits that go on at a time: they wait for the same moment, mostly.
+const AT_A_TIME: usize = 8;
 
-/// A thread that does so. It is not waited for: what is left when we end, the kernel removes.
+/// Whatever is removed by being dropped.
+type Held = Box<dyn Send>;
+
+/// Threads that do so. Dropped, it waits for them: a thread that is ended while it is in there leaves the breakpoint in the
+/// target's code ("failed to unregister, leaking uprobe").
 pub struct Remover {
-    links: Sender<UProbeLink>,
+    queue: Option<Sender<Held>>,
+    waiting: Arc<Mutex<Receiver<Held>>>,
     left: Arc<AtomicUsize>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Remover {
     pub fn new() -> Self {
-        let (links, removed) = channel::<UProbeLink>();
-        let left = Arc::new(AtomicUsize::new(0));
-        let counter = Arc::clone(&left);
-        thread::spawn(move || {
-            for link in removed {
-                drop(link); // of a process that is gone, too: its breakpoints are, the rest is not
-                counter.fetch_sub(1, Ordering::Relaxed);
-            }
-        });
-        Self { links, left }
+        let (queue, waiting) = channel();
+        let waiting = Arc::new(Mutex::new(waiting));
+        Self { queue: Some(queue), waiting, left: Arc::default(), threads: Vec::new() }
     }
 
-    pub fn remove(&self, link: UProbeLink) {
-        self.left.fetch_add(1, Ordering::Relaxed);
-        // The thread lives as long as we do; without it, the link is dropped here.
-        let _ = self.links.send(link);
+    pub fn remove(&mut self, held: impl Send + 'static) {
+        let left = self.left.fetch_add(1, Ordering::Relaxed) + 1;
+        if self.threads.len() < left.min(AT_A_TIME) {
+            self.threads.extend(self.start());
+        }
+        // Where there is no thread to be had it is done here, and takes as long as it takes.
+        match &self.queue {
+            Some(queue) if !self.threads.is_empty() => drop(queue.send(Box::new(held))),
+            _ => {
+                drop(held);
+                self.left.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn start(&self) -> Option<JoinHandle<()>> {
+        let (waiting, left) = (Arc::clone(&self.waiting), Arc::clone(&self.left));
+        let next = move || waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let remove = move || {
+            while let Ok(held) = next() {
+                drop(held); // of a process that is gone, too: its breakpoints are, the rest is not
+                left.fetch_sub(1, Ordering::Relaxed);
+            }
+        };
+        // The kernel's log names the thread, and so whose it was, should it complain.
+        Builder::new().name(format!("tracer-{}", std::process::id())).spawn(remove).ok()
     }
 
     /// Probes that are still to be removed.
     pub fn left(&self) -> usize {
         self.left.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Remover {
+    fn drop(&mut self) {
+        self.queue = None;
+        for thread in self.threads.drain(..) {
+            let _ = thread.join(); // one that panicked has removed nothing more
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+    use std::time::Duration;
+
+    use super::*;
+
+    struct Slow(Arc<AtomicUsize>);
+
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            std::thread::sleep(Duration::from_millis(20));
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn nothing_is_left_when_it_is_dropped() {
+        let removed = Arc::new(AtomicUsize::new(0));
+        let mut remover = Remover::new();
+        let told = AtomicBool::new(false);
+        for _ in 0..50 {
+            remover.remove(Slow(removed.clone()));
+            told.fetch_or(remover.left() > 0, Ordering::Relaxed);
+        }
+        assert!(told.load(Ordering::Relaxed), "it is done aside");
+        drop(remover);
+        assert_eq!(removed.load(Ordering::Relaxed), 50);
     }
 }

@@ -117,6 +117,11 @@ impl Collectors {
         Some(seen.event(now, pid))
     }
 
+    /// Takes all probes out.
+    pub fn release(&mut self, probes: &mut Probes) {
+        self.collections.release(probes);
+    }
+
     /// Collections that go on at the end of the window, and what could not be seen.
     pub fn finish(self, probes: &Probes, start_ns: Nanos, end_ns: Nanos) -> (Vec<Event>, Vec<Shed>) {
         let clipped = |(task, collection): (Task, Collection)| {

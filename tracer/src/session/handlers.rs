@@ -144,6 +144,11 @@ impl Handlers {
         pids.into_iter().map(give_up).collect()
     }
 
+    /// Takes all breakpoints out; what was watched is known still.
+    pub fn release(&mut self, probes: &mut Probes) {
+        self.calls.release(probes);
+    }
+
     fn set(&mut self, pid: Pid, state: State) {
         self.processes.entry(pid).and_modify(|watched| watched.state = state);
     }

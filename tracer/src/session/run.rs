@@ -370,6 +370,7 @@ impl<'a> Run<'a> {
         let kernel = self.counters.since(self.roots);
         self.probes.stop()?;
         let cost = Cost::now(); // while all of it is there
+        self.detach();
         let end_ns = monotonic_ns();
         let stopped = Instant::now();
         self.read_all()?;
@@ -405,6 +406,13 @@ impl<'a> Run<'a> {
         };
         let report = assemble(self.options, self.roots, self.begin, self.collector, ending);
         Ok(Finished { report, _probes: self.probes })
+    }
+
+    /// Begins to: nobody shall be slowed by a report that nobody reads yet, and it takes a while.
+    fn detach(&mut self) {
+        self.handlers.iter_mut().for_each(|handlers| handlers.release(&mut self.probes));
+        self.collectors.iter_mut().for_each(|collectors| collectors.release(&mut self.probes));
+        self.probes.detach();
     }
 
     fn read_all(&mut self) -> Result<(), Error> {

@@ -9,7 +9,7 @@ const LEAST_SHARE: f64 = 0.1;
 
 /// Most children do not live that long, and breakpoints in each would cost more than they tell.
 pub const YOUNG: Duration = Duration::from_millis(20);
-/// While others are removed, to set one takes a tenth of a second, in which nothing else is done.
+/// While others are removed one after the other, to set one takes a tenth of a second, in which nothing else is done.
 const GROWN: Duration = Duration::from_secs(1);
 
 /// Of processes that were seen first at such a time, those that get breakpoints now: one at a time while others are

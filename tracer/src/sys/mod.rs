@@ -5,4 +5,5 @@ pub mod batch;
 pub mod membarrier;
 pub mod memory;
 pub mod readable;
+pub mod uprobes;
 pub mod vmlinux;

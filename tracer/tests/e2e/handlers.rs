@@ -18,8 +18,8 @@ const FROM_THE_LAST_LINE_NS: u64 = 100_000;
 
 /// Processes whose handlers are watched, the parent included.
 const WATCHED: usize = 32;
-/// The kernel takes a tenth of a second for each of their breakpoints, after the report.
-const DETACHED: Duration = Duration::from_secs(6);
+/// Whatever is attached, a trace ends within a second of Ctrl-C; it is alone then, and waits for the kernel alone.
+const DETACHED: Duration = Duration::from_secs(1);
 
 on_every_release!(starts_are_exact);
 on_every_python!(ends_are_exact);
@@ -78,7 +78,7 @@ fn a_tracer_that_is_killed_leaves_no_breakpoint() {
     agrees(&python, &tracer.stop().exact(), &truth);
 }
 
-/// Each breakpoint makes the end longer: most children are watched, of the others it is told that they are not.
+/// Before Linux 6.10, each breakpoint makes the end longer: most children are watched, of the others it is told that they are not.
 #[test]
 fn more_children_than_breakpoints_are_told() {
     let Some(python) = system() else { return };
@@ -106,18 +106,20 @@ fn more_children_than_breakpoints_are_told() {
     assert!((WATCHED / 2..WATCHED).contains(&started) && unknown > 0, "{started}, and {unknown} not");
 }
 
-/// While breakpoints are removed, which takes long, none is set: the reader would wait for that, too.
+/// Breakpoints in those that have ended are removed while others are set.
 #[test]
-fn children_that_end_soon_are_told_not_to_be_watched() {
+fn children_that_end_soon_are_watched() {
     let Some(python) = system() else { return };
     let _turn = turn();
     let mut program = Program::start(&python, "short_lives.py");
     let tracer = Tracer::attach(program.pid(), &[]);
     let truth = program.go();
     assert_eq!(truth["failed"], 0);
+    let asked = Instant::now();
     let report = tracer.stop().exact();
-    let shed: Vec<_> = rows(&report["overhead"]["shed"]).map(|shed| text(&shed["what"])).collect();
-    assert_eq!(shed, ["starts of the signal handlers of processes that ended soon"]);
+    assert!(asked.elapsed() < DETACHED, "it took {:?} to end", asked.elapsed());
+    let shed: Vec<_> = rows(&report["overhead"]["shed"]).collect();
+    assert!(shed.is_empty(), "{shed:?}");
     let sent = rows(&report["signals"]).filter(|row| row["signal"] == "SIGUSR1");
     let sent: Vec<_> = sent.map(|row| (number(&row["count"]), text(&row["handler_state"]))).collect();
     assert_eq!(sent.iter().map(|(count, _)| count).sum::<u64>(), number(&truth["children"]));

@@ -1,9 +1,12 @@
 //! However the tracer ends, the target lives on with its code as it was.
 
 use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 
-use crate::harness::{Program, Python, Signal, Status, Tracer, number, on_every_python, rows, turn, until};
+use crate::harness::{
+    Program, Python, Signal, Status, Tracer, number, on_every_python, rows, system, turn, until,
+};
 
 on_every_python!(after_a_normal_end, after_a_termination, after_a_kill);
 
@@ -48,6 +51,43 @@ fn survives(python: &Python, end: fn(Tracer)) {
     assert_untouched(pid);
     assert!(program.answers());
     program.finish();
+}
+
+/// Breakpoints in children that come and go are all taken out, before the tracer ends: a thread that is ended while the
+/// kernel does so leaves them there, and the kernel says which one it was.
+#[test]
+fn the_kernel_does_not_complain() {
+    let Some(python) = system() else { return };
+    let _turn = turn();
+    let mut log = KernelLog::from_now();
+    let mut program = Program::start(&python, "short_lives.py");
+    let tracer = Tracer::attach(program.pid(), &[]);
+    let ours = [format!(" tracer:{} ", tracer.pid()), format!(" tracer-{}:", tracer.pid())];
+    program.go();
+    tracer.stop().exact();
+    let complaints: Vec<_> =
+        log.lines().into_iter().filter(|line| ours.iter().any(|who| line.contains(who))).collect();
+    assert_eq!(complaints, [""; 0]);
+}
+
+/// What the kernel says from a moment on: `/dev/kmsg`.
+struct KernelLog(File);
+
+impl KernelLog {
+    fn from_now() -> Self {
+        let mut log =
+            File::options().read(true).custom_flags(libc::O_NONBLOCK).open("/dev/kmsg").expect("root");
+        log.seek(SeekFrom::End(0)).expect("the log has an end");
+        Self(log)
+    }
+
+    /// One record is given at a time.
+    fn lines(&mut self) -> Vec<String> {
+        let mut record = [0; 8192];
+        let next =
+            |_| self.0.read(&mut record).ok().map(|bytes| String::from_utf8_lossy(&record[..bytes]).into());
+        (0..).map_while(next).collect()
+    }
 }
 
 fn assert_untouched(pid: u32) {

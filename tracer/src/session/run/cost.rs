@@ -117,7 +117,10 @@ impl Run<'_> {
     fn count_entries(&mut self, wanted: bool) -> Result<(), Error> {
         match (wanted, self.probes.counts_entries()) {
             (true, false) => self.probes.count_entries(self.roots.iter().filter_map(place_of_entry)),
-            (false, true) => self.probes.stop_counting_entries(),
+            (false, true) => {
+                self.probes.stop_counting_entries();
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
