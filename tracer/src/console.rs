@@ -10,18 +10,22 @@ use tracer::timeline::Names;
 use crate::cli::{Shape, TraceOptions};
 use crate::status::Status;
 use crate::stream::Stream;
+use crate::writer::Reader;
 
 /// The status line on stderr, and with `--jsonl` the events on stdout.
 pub struct Console {
     pub status: Status,
     pub stream: Option<Stream>,
+    /// `None` where stdout is not ours.
+    reader: Option<Reader>,
 }
 
 impl Console {
     /// As the options have it.
     pub fn new(options: &TraceOptions) -> Self {
         let stream = (options.shape() == Shape::Stream).then(Stream::new);
-        Self { status: Status::new(options.quiet), stream }
+        let reader = options.file().is_none().then(Reader::watch);
+        Self { status: Status::new(options.quiet), stream, reader }
     }
 }
 
@@ -46,6 +50,10 @@ impl Watch for Console {
         if let Some(stream) = &mut self.stream {
             stream.flush();
         }
+    }
+
+    fn is_over(&self) -> bool {
+        self.reader.as_ref().is_some_and(Reader::is_gone) || self.stream.as_ref().is_some_and(Stream::is_over)
     }
 
     fn ended(&mut self, why: Ended) {

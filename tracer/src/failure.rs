@@ -3,7 +3,7 @@
 use std::io;
 
 use tracer::launch;
-use tracer::report::output::OutputError;
+use tracer::report::output::{OutputError, plain};
 use tracer::{attach, target};
 
 /// Why there is no report.
@@ -19,10 +19,18 @@ pub enum Failure {
     Launch(#[from] launch::Error),
     #[error(transparent)]
     Output(#[from] OutputError),
-    #[error("cannot write the events: {0}; try a reader that stays")]
+    #[error("cannot write the events: {}; try {}", plain(.0), remedy(.0))]
     Stream(io::Error),
     #[error("cannot start: {0}; try again")]
     Runtime(io::Error),
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => "a reader that stays",
+        io::ErrorKind::StorageFull => "another disk",
+        _ => "-o FILE",
+    }
 }
 
 impl Failure {

@@ -7,6 +7,7 @@ mod failure;
 mod screen;
 mod status;
 mod stream;
+mod writer;
 
 use std::process::ExitCode;
 

@@ -1,6 +1,6 @@
 //! `--jsonl`: one JSON object a line, for each thing that happens once.
 
-use std::io::{self, BufWriter, Stdout, Write, stdout};
+use std::io;
 
 use serde_json::{Value, json};
 use tracer::analysis::signal_name;
@@ -8,29 +8,53 @@ use tracer::event::{Bytes, Event, StackId, Task};
 use tracer::report::{Name, StartedHow};
 use tracer::symbols::{Frame, Symbols};
 
-/// Writes events to stdout as they come. The first failure ends it: whoever read has gone.
+use crate::writer::Writer;
+
+/// Bytes of lines that wait for a reader who does not read, beside those that the writer has.
+const WAITING: usize = 2 << 20;
+
+/// Writes events to stdout as they come. Those that nobody reads in time are left out, and it is told how many.
 pub struct Stream {
-    out: Option<BufWriter<Stdout>>,
+    out: Writer,
+    piece: Vec<u8>,
+    /// Events in there.
+    events: u64,
+    /// Events that have been left out, and not been told.
+    lost: u64,
 }
 
 impl Stream {
     /// To stdout.
     pub fn new() -> Self {
-        Self { out: Some(BufWriter::new(stdout())) }
+        Self { out: Writer::new(), piece: Vec::new(), events: 0, lost: 0 }
     }
 
     /// One event; aggregates are left to the report.
     pub fn event(&mut self, event: &Event, symbols: &Symbols) {
         if let Some(object) = object(event, symbols) {
             self.line(&object.to_string());
+            self.events += 1;
         }
     }
 
     /// Lines so far are for the reader now.
     pub fn flush(&mut self) {
-        if self.out.as_mut().is_some_and(|out| out.flush().is_err()) {
-            self.out = None;
+        if self.piece.is_empty() {
+            return;
         }
+        match self.out.offer(std::mem::take(&mut self.piece)) {
+            Ok(()) => (self.events, self.lost) = (0, 0),
+            Err(refused) if refused.len() < WAITING => self.piece = refused,
+            Err(_too_much) => {
+                self.lost += std::mem::take(&mut self.events);
+                self.line(&lost(self.lost)); // what comes next begins with it
+            }
+        }
+    }
+
+    /// Nobody reads any more.
+    pub fn is_over(&self) -> bool {
+        self.out.has_failed()
     }
 
     /// The last line.
@@ -38,17 +62,19 @@ impl Stream {
     /// # Errors
     /// When it, or any before it, could not be written.
     pub fn finish(mut self, report: &str) -> io::Result<()> {
+        tracer::report::output::check_stdout()?;
         self.line(report.trim_end());
-        self.flush();
-        self.out.map(drop).ok_or_else(|| io::ErrorKind::BrokenPipe.into())
+        self.out.finish(self.piece)
     }
 
     fn line(&mut self, line: &str) {
-        let Some(out) = &mut self.out else { return };
-        if writeln!(out, "{line}").is_err() {
-            self.out = None;
-        }
+        self.piece.extend_from_slice(line.as_bytes());
+        self.piece.push(b'\n');
     }
+}
+
+fn lost(events: u64) -> String {
+    json!({ "kind": "lost", "events": events }).to_string()
 }
 
 fn object(event: &Event, symbols: &Symbols) -> Option<Value> {

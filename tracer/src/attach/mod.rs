@@ -34,5 +34,6 @@ pub use ledger::{Ledger, of_probe, total};
 pub use loops::Loops;
 pub use plan::Plan;
 pub use probes::Probes;
+pub use remover::wait_for_removals;
 pub use senders::Senders;
 pub use told::Told;

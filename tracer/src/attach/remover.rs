@@ -4,10 +4,26 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{Builder, JoinHandle};
+use std::thread::{self, Builder, JoinHandle};
+use std::time::Duration;
 
 /// Waits that go on at a time: they wait for the same moment, mostly.
 const AT_A_TIME: usize = 8;
+
+/// Probes that all removers have still to remove: for a process that is about to end.
+static LEFT: AtomicUsize = AtomicUsize::new(0);
+/// What a signal waits for them at most; the kernel takes a fiftieth of a second for one.
+const PATIENCE: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Waits until none is being removed, but not for long. Does nothing that a signal's handler may not.
+pub fn wait_for_removals() {
+    let mut waited = Duration::ZERO;
+    while LEFT.load(Ordering::Relaxed) > 0 && waited < PATIENCE {
+        thread::sleep(LOOK);
+        waited += LOOK;
+    }
+}
 
 /// Whatever is removed by being dropped.
 type Held = Box<dyn Send>;
@@ -29,6 +45,7 @@ impl Remover {
     }
 
     pub fn remove(&mut self, held: impl Send + 'static) {
+        LEFT.fetch_add(1, Ordering::Relaxed);
         let left = self.left.fetch_add(1, Ordering::Relaxed) + 1;
         if self.threads.len() < left.min(AT_A_TIME) {
             self.threads.extend(self.start());
@@ -39,6 +56,7 @@ impl Remover {
             _ => {
                 drop(held);
                 self.left.fetch_sub(1, Ordering::Relaxed);
+                LEFT.fetch_sub(1, Ordering::Relaxed);
             }
         }
     }
@@ -50,6 +68,7 @@ impl Remover {
             while let Ok(held) = next() {
                 drop(held); // of a process that is gone, too: its breakpoints are, the rest is not
                 left.fetch_sub(1, Ordering::Relaxed);
+                LEFT.fetch_sub(1, Ordering::Relaxed);
             }
         };
         // The kernel's log names the thread, and so whose it was, should it complain.
@@ -73,10 +92,8 @@ impl Drop for Remover {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicBool;
-    use std::time::Duration;
-
     use super::*;
+    use std::sync::atomic::AtomicBool;
 
     struct Slow(Arc<AtomicUsize>);
 

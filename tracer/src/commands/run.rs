@@ -118,6 +118,10 @@ impl Watch for Run {
         self.console.caught_up();
     }
 
+    fn is_over(&self) -> bool {
+        self.console.is_over()
+    }
+
     fn ended(&mut self, why: Ended) {
         if !self.failed() {
             self.console.ended(why);

@@ -1,7 +1,7 @@
 //! Bare `tracer`: watches processes that run, and reports.
 
 use tracer::event::Pid;
-use tracer::report::output::{Destination, Format, OutputError};
+use tracer::report::output::{Destination, Format, OutputError, check_stdout};
 use tracer::report::{Report, json, text};
 use tracer::session::{self, Finished, Root, Rule, Watch};
 
@@ -40,6 +40,9 @@ pub fn watch(options: &TraceOptions, roots: &[Root], watch: &mut dyn Watch) -> R
 
 /// Opened before anything is attached, so that what cannot be written costs nobody anything.
 pub fn destination(options: &TraceOptions) -> Result<Destination, OutputError> {
+    if options.file().is_none() {
+        check_stdout().map_err(OutputError::Stdout)?;
+    }
     match (options.file(), options.shape()) {
         (Some((path, format)), _) => Destination::open(path, format),
         (None, Shape::Report(format)) => Ok(Destination::stdout(format)),

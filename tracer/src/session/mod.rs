@@ -54,6 +54,10 @@ pub trait Watch: Listener {
     fn progress(&mut self, elapsed: Duration, events: u64, lost: u64);
     /// All that has happened so far has been told.
     fn caught_up(&mut self);
+    /// Nobody watches any more: the run ends.
+    fn is_over(&self) -> bool {
+        false
+    }
     /// The window has ended; the report follows.
     fn ended(&mut self, why: Ended);
 }
@@ -78,12 +82,14 @@ pub async fn trace(
     let alive = Alive::watch(roots).map_err(|error| attach::Error::system("watch the target", &error))?;
     let mut run = Run::begin(options, roots, watch)?;
     let ended = tokio::select! {
-        met = run.watch() => met.map(|()| Ended::Until)?,
+        met = run.watch() => met?,
         () = pass(options.duration) => Ended::Duration,
         () = signals.first() => Ended::Interrupt,
         () = alive.all_ended() => Ended::TargetExited,
     };
-    run.finish(ended)
+    let finished = run.finish(ended);
+    signals.report_is_made();
+    finished
 }
 
 async fn pass(duration: Option<Duration>) {

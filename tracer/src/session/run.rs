@@ -185,12 +185,15 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Collects until something else ends the run, or its rule is met.
-    pub async fn watch(&mut self) -> Result<(), Error> {
+    /// Collects until something else ends the run, its rule is met, or nobody watches any more.
+    pub async fn watch(&mut self) -> Result<Ended, Error> {
         let began = self.pace.begin();
         let mut second = Beat::new(SECOND, began);
         let mut glance = Beat::new(SOON, began);
         while !self.collector.listener.is_over() {
+            if self.collector.listener.watch.is_over() {
+                return Ok(Ended::Interrupt);
+            }
             let now = Instant::now();
             let own = self.pace.next(now).min(second.next()).min(glance.next());
             let next = self.collector.looks.next().map_or(own, |look| own.min(look));
@@ -219,7 +222,7 @@ impl<'a> Run<'a> {
                 self.pace.hasten(Instant::now());
             }
         }
-        Ok(())
+        Ok(Ended::Until)
     }
 
     /// Whether there is something to see that no message tells of: bursts that are to end in time, and long turns of

@@ -5,23 +5,28 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use signal_hook::consts::SIGINT;
-use signal_hook::flag::{register, register_conditional_shutdown};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag::register;
+use signal_hook::low_level::{self, exit};
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::roots::Root;
+use crate::attach::wait_for_removals;
 use crate::sys::readable;
 
-/// Exit code of a second Ctrl-C: 128 and the signal's number, as shells have it.
-const QUIT: i32 = 130;
+/// Exit code of a death by a signal, as shells have it.
+const KILLED: i32 = 128;
 
 /// Signals that end the run with the report.
 pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
+    /// The next Ctrl-C quits.
     impatient: Arc<AtomicBool>,
+    /// Any of them does: the report waits for nothing but its reader.
+    made: Arc<AtomicBool>,
 }
 
 impl Signals {
@@ -30,15 +35,18 @@ impl Signals {
     /// # Errors
     /// When the system has no room for handlers.
     pub fn watch() -> io::Result<Self> {
-        let impatient = Arc::new(AtomicBool::new(false));
+        let (impatient, made) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         // In this order: the first Ctrl-C finds the flag as it was and raises it, at once and not when its turn comes.
-        register_conditional_shutdown(SIGINT, QUIT, impatient.clone())?;
+        quit_at(SIGINT, &impatient)?;
         register(SIGINT, impatient.clone())?;
+        quit_at(SIGTERM, &made)?;
+        quit_at(SIGHUP, &made)?;
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hang_up: signal(SignalKind::hangup())?,
             impatient,
+            made,
         })
     }
 
@@ -51,6 +59,25 @@ impl Signals {
         }
         self.impatient.store(true, Ordering::Relaxed);
     }
+
+    /// From now on each of them quits at once: a reader may never take the report.
+    pub fn report_is_made(&self) {
+        self.impatient.store(true, Ordering::Relaxed);
+        self.made.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Ends the process at a signal once the flag is up, as soon as no probe is being removed.
+fn quit_at(signal: i32, flag: &Arc<AtomicBool>) -> io::Result<()> {
+    let flag = Arc::clone(flag);
+    let quit = move || {
+        if flag.load(Ordering::Relaxed) {
+            wait_for_removals();
+            exit(KILLED + signal);
+        }
+    };
+    // SAFETY: a handler may read flags, sleep and end the process.
+    unsafe { low_level::register(signal, quit) }.map(|_| ())
 }
 
 /// The roots' pidfds.

@@ -2,6 +2,7 @@
 
 pub mod alarm;
 pub mod batch;
+pub mod closed;
 pub mod membarrier;
 pub mod memory;
 pub mod readable;

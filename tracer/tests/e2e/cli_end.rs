@@ -1,12 +1,13 @@
 //! When a run ends, and with which exit code.
 
-use std::io::{PipeReader, pipe};
+use std::io::{PipeReader, Read, pipe};
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, kill_process};
 use serde_json::Value;
 
-use crate::harness::{Program, Signal, Status, Tracer, number, rows, run, system, until};
+use crate::harness::{Program, Signal, Status, Tracer, number, rows, run, system, turn, until};
+use crate::unharmed::is_changed;
 
 #[test]
 fn asked_to_stop() {
@@ -111,49 +112,142 @@ fn fail_on_zombies() {
 fn second_interrupt_quits_at_once() {
     let Some(python) = system() else { return };
     let program = Program::start(&python, "idle.py");
-    let mut stuck = Stuck::attach(program.pid());
+    let mut stuck = Stuck::attach(program.pid(), &["--json"]);
     for _ in 0..2 {
         stuck.interrupt();
     }
-    let status = until("the end of the tracer", || stuck.tracer.try_wait().expect("it is our child"));
-    assert_eq!(status.code(), Some(130), "{status}");
+    assert_eq!(stuck.end(), 130);
+}
+
+/// Nobody is slowed by a report that nobody reads, and who waits for its reader can be told to end.
+#[test]
+fn a_reader_that_stalls_keeps_no_breakpoint() {
+    let Some(python) = system() else { return };
+    let _turn = turn();
+    let program = Program::start(&python, "calls.py");
+    let mut stuck = Stuck::attach(program.pid(), &["--json", "--calls"]);
+    until("its breakpoints", || is_changed(program.pid()).then_some(()));
+    stuck.interrupt();
+    until("the code to be the file's again", || (!is_changed(program.pid())).then_some(()));
+    until("the report to be made", || sleeps_in_write(stuck.tracer.id()).then_some(()));
+    stuck.kill(Signal::TERM);
+    assert_eq!(stuck.end(), 128 + 15);
+}
+
+/// A stream that nobody reads stops nothing: not the collector, not the clock, and not Ctrl-C.
+#[test]
+fn a_reader_that_stalls_deafens_nobody() {
+    let Some(python) = system() else { return };
+    let mut program = Program::start(&python, "fork_burst.py");
+    let mut stuck = Stuck::attach(program.pid(), &["--jsonl", "-d", "2s"]);
+    program.go();
+    until("the end of its window", || {
+        assert!(stuck.hear(), "it ended: {}", stuck.said());
+        stuck.said().contains("the time is up").then_some(())
+    });
+    for _ in 0..2 {
+        stuck.interrupt();
+    }
+    assert_eq!(stuck.end(), 130);
+}
+
+/// Who traces for nobody ends, whether there is anything to write or not.
+#[test]
+fn a_reader_that_goes_away_ends_the_run() {
+    let Some(python) = system() else { return };
+    let program = Program::start(&python, "idle.py");
+    for (flag, line) in [
+        ("--jsonl", "tracer: cannot write the events: broken pipe; try a reader that stays"),
+        ("--json", "tracer: cannot write to stdout: broken pipe; try -o FILE"),
+    ] {
+        let mut stuck = Stuck::attach(program.pid(), &[flag]);
+        drop(stuck.stdout.take());
+        assert_eq!(stuck.end(), 1);
+        let said = stuck.said();
+        assert_eq!(said.lines().last(), Some(line), "{said}");
+    }
+}
+
+#[test]
+fn a_stdout_that_takes_nothing_is_an_error() {
+    let Some(python) = system() else { return };
+    let program = Program::start(&python, "idle.py");
+    let full = "cannot write to stdout: no space left on device; try -o FILE";
+    let full_stream = "cannot write the events: no space left on device; try another disk";
+    let closed = "cannot write to stdout: bad file descriptor; try -o FILE";
+    for (flags, stdout, line) in [
+        ("-d 100ms --json", "> /dev/full", full),
+        ("-d 100ms --jsonl", "> /dev/full", full_stream),
+        ("-d 100ms --jsonl", ">&-", closed),
+        ("-d 100ms", ">&-", closed),
+    ] {
+        let script = format!("exec \"$0\" {flags} -p {} {stdout}", program.pid());
+        let run = Tracer::spawn(Command::new("sh").args(["-c", &script, env!("CARGO_BIN_EXE_tracer")])).end();
+        assert_eq!(run.code, 1, "{flags} {stdout}: {}", run.stderr);
+        let last = run.stderr.lines().last();
+        assert_eq!(last, Some(&*format!("tracer: {line}")), "{flags} {stdout}");
+    }
 }
 
 /// A tracer whose stdout is a pipe that is full.
 struct Stuck {
     tracer: Child,
-    _stdout: PipeReader,
+    stdout: Option<PipeReader>,
+    said: Vec<u8>,
+}
+
+fn sleeps_in_write(pid: u32) -> bool {
+    let call = std::fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
+    call.starts_with(&format!("{} 0x1 ", libc::SYS_write))
 }
 
 impl Stuck {
-    fn attach(pid: u32) -> Self {
-        use std::io::Read;
-
+    fn attach(pid: u32, flags: &[&str]) -> Self {
         let (stdout, writer) = pipe().expect("there are descriptors left");
         fill(&writer);
-        let mut tracer = Command::new(env!("CARGO_BIN_EXE_tracer"))
-            .args(["--json", "--pid", &pid.to_string()])
+        let tracer = Command::new(env!("CARGO_BIN_EXE_tracer"))
+            .args(["--pid", &pid.to_string()])
+            .args(flags)
             .stdout(writer)
             .stderr(Stdio::piped())
             .spawn()
             .expect("the tracer was built");
-        let mut stderr = tracer.stderr.take().expect("stderr is piped");
-        let mut said = Vec::new();
+        let mut stuck = Self { tracer, stdout: Some(stdout), said: Vec::new() };
         until("`attached`", || {
-            let mut piece = [0; 512];
-            let bytes = stderr.read(&mut piece).expect("stderr is readable");
-            assert_ne!(bytes, 0, "it ended: {}", String::from_utf8_lossy(&said));
-            said.extend_from_slice(&piece[..bytes]);
-            String::from_utf8_lossy(&said).contains("attached").then_some(())
+            assert!(stuck.hear(), "it ended: {}", stuck.said());
+            stuck.said().contains("attached").then_some(())
         });
-        tracer.stderr = Some(stderr);
-        Self { tracer, _stdout: stdout }
+        stuck
+    }
+
+    /// What it says next; false at the end.
+    fn hear(&mut self) -> bool {
+        let stderr = self.tracer.stderr.as_mut().expect("stderr is piped");
+        let mut piece = [0; 512];
+        let bytes = stderr.read(&mut piece).expect("stderr is readable");
+        self.said.extend_from_slice(&piece[..bytes]);
+        bytes > 0
+    }
+
+    fn said(&self) -> String {
+        String::from_utf8_lossy(&self.said).into_owned()
+    }
+
+    /// Its exit code, once it has ended.
+    fn end(&mut self) -> i32 {
+        let status = until("the end of the tracer", || self.tracer.try_wait().expect("it is our child"));
+        while self.hear() {}
+        status.code().expect("it exits by itself")
+    }
+
+    fn kill(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.tracer), signal)
+            .expect("a child that was not waited for has its pid");
     }
 
     /// Sends Ctrl-C, and waits until it has been taken: a second one would else be the same.
     fn interrupt(&mut self) {
-        kill_process(Pid::from_child(&self.tracer), Signal::INT)
-            .expect("a child that was not waited for has its pid");
+        self.kill(Signal::INT);
         until("the signal to be taken", || match Status::of(self.tracer.id()) {
             Some(status) if status.state() != 'Z' && status.pending(2) => None,
             _ => Some(()),

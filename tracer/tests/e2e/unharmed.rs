@@ -97,7 +97,7 @@ fn assert_untouched(pid: u32) {
 }
 
 /// Some byte of the interpreter's code differs from the file that it was mapped from.
-fn is_changed(pid: u32) -> bool {
+pub fn is_changed(pid: u32) -> bool {
     let memory = File::open(format!("/proc/{pid}/mem")).expect("root may read it");
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).expect("the target lives");
     let code: Vec<_> = maps.lines().filter_map(Mapping::of_interpreter).collect();

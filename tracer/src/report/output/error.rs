@@ -115,7 +115,8 @@ fn name(path: &Path) -> Name {
 }
 
 /// The kernel's word in the house's style: `no space left on device`.
-fn plain(cause: &io::Error) -> String {
+#[must_use]
+pub fn plain(cause: &io::Error) -> String {
     let words = cause.to_string();
     let words = words.split(" (os error").next().unwrap_or_default();
     words.to_lowercase()

@@ -9,13 +9,15 @@ mod draft;
 mod error;
 mod invoker;
 
-pub use error::{Obstacle, OutputError};
+pub use error::{Obstacle, OutputError, plain};
 
 use std::io::{self, Write};
 use std::path::Path;
 
 use draft::Draft;
 use invoker::Invoker;
+
+use crate::sys::closed;
 
 /// What a report is written as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +86,16 @@ impl Destination {
     }
 }
 
+/// Whether stdout takes anything: the standard library hides that it was closed.
+///
+/// # Errors
+/// When it was closed from the beginning.
+pub fn check_stdout() -> io::Result<()> {
+    closed::stdout()
+}
+
 fn write_stdout(report: &[u8]) -> io::Result<()> {
+    check_stdout()?;
     let mut stdout = io::stdout().lock();
     stdout.write_all(report)?;
     stdout.flush()
