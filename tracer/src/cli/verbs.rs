@@ -73,12 +73,20 @@ pub struct SignalsOptions {
 
 /// Start a command and trace it from its first instruction
 ///
-/// The command runs as the user that tracer runs as, root under sudo; it keeps the terminal, so that Ctrl-C reaches it
+/// Under sudo the command runs as the user who called it; it keeps the terminal, so that Ctrl-C reaches it
 /// too, and the trace ends when it exits. Its stdout goes to stderr unless --output names a file: stdout carries the
 /// report. A signal that is sent to tracer alone ends the trace and leaves the command running.
 #[derive(Debug, Args)]
 #[command(after_long_help = RUN_EXAMPLES)]
 pub struct RunOptions {
+    /// Run the command as this user, rather than as whoever called sudo
+    #[arg(long, value_name = "NAME", conflicts_with = "as_root")]
+    pub user: Option<String>,
+
+    /// Run the command as root, although sudo was called by somebody else
+    #[arg(long)]
+    pub as_root: bool,
+
     /// The command and its arguments
     #[arg(value_name = "CMD", required = true, trailing_var_arg = true)]
     pub command: Vec<OsString>,

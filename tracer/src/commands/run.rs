@@ -9,7 +9,8 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tracer::analysis::signal_name;
 use tracer::event::{Event, Pid};
-use tracer::launch::{self, Waiting};
+use tracer::launch::{self, User, Waiting};
+use tracer::report::output::Invoker;
 use tracer::report::{Ended, Name, Report};
 use tracer::session::{Listener, Root, Watch};
 use tracer::target::Process;
@@ -28,7 +29,7 @@ const PATIENCE: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 pub fn run(options: &RunOptions) -> Result<u8, Failure> {
     let destination = destination(&options.trace)?;
     let stdout = if destination.is_stdout() { Some(own_stderr()?) } else { None };
-    let waiting = Waiting::start(&options.command, stdout)?;
+    let waiting = Waiting::start(&options.command, stdout, user(options)?)?;
     let roots = [Root::before_exec(Process::open(waiting.pid)?)];
     let command = Name::new(options.command[0].as_encoded_bytes());
     let mut run = Run { console: Console::new(&options.trace), command, waiting: Some(waiting), child: None };
@@ -46,6 +47,18 @@ pub fn run(options: &RunOptions) -> Result<u8, Failure> {
     let code = exit_code(&options.trace, &finished.report);
     drop(finished); // detaching may take a while: the report has been shown
     Ok(code)
+}
+
+/// As whom the command runs, unless as we do.
+fn user(options: &RunOptions) -> Result<Option<User>, launch::Error> {
+    match &options.user {
+        Some(name) => User::of_name(name).map(Some).ok_or_else(|| launch::Error::NoUser {
+            command: Name::new(options.command[0].as_encoded_bytes()),
+            user: Name::new(name.as_bytes()),
+        }),
+        None if options.as_root => Ok(None),
+        None => Ok(Invoker::current().caller()),
+    }
 }
 
 /// stdout carries the report and nothing else.

@@ -22,6 +22,14 @@ pub enum Error {
         /// As it was asked for.
         command: Name,
     },
+    /// There is nobody of that name.
+    #[error("cannot run {command}: there is no user {user}; try another --user")]
+    NoUser {
+        /// As it was asked for.
+        command: Name,
+        /// Likewise.
+        user: Name,
+    },
     /// Anything else that the system said.
     #[error("cannot run {command}: {cause}; try it without tracer")]
     Other {

@@ -10,6 +10,7 @@ mod search;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 use std::thread::JoinHandle;
 
@@ -18,6 +19,7 @@ use gate::Gate;
 
 use crate::event::Pid;
 use crate::report::Name;
+pub use crate::sys::user::User;
 
 /// A process that waits before it executes its program. Dropped, it ends without having done so.
 pub struct Waiting {
@@ -30,11 +32,12 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// Starts it: the program and its arguments, and where its standard output goes unless where ours does.
+    /// Starts it: the program and its arguments, where its standard output goes unless where ours does, and as whom it runs
+    /// unless as we do.
     ///
     /// # Errors
     /// When there is no such program, or no process can be made.
-    pub fn start(command: &[OsString], stdout: Option<OwnedFd>) -> Result<Self, Error> {
+    pub fn start(command: &[OsString], stdout: Option<OwnedFd>, user: Option<User>) -> Result<Self, Error> {
         let (program, arguments) = command.split_first().ok_or(Error::Empty)?;
         let name = Name::new(program.as_encoded_bytes());
         let cannot = |cause| Error::of(&name, cause);
@@ -44,6 +47,9 @@ impl Waiting {
         command.args(arguments);
         if let Some(stdout) = stdout {
             command.stdout(stdout);
+        }
+        if let Some(user) = user {
+            run_as(&mut command, user);
         }
         let (gate, arrival) = Gate::before_exec_of(&mut command).map_err(cannot)?;
         // Spawning returns only after the exec, so that it must not keep us.
@@ -74,6 +80,19 @@ impl Drop for Waiting {
     }
 }
 
+/// With the user's rights, and an environment that says so: of sudo it knows nothing.
+fn run_as(command: &mut Command, user: User) {
+    for variable in ["SUDO_UID", "SUDO_GID", "SUDO_USER", "SUDO_COMMAND", "SUDO_HOME"] {
+        command.env_remove(variable);
+    }
+    if let Some((name, home)) = &user.entry {
+        command.env("USER", name).env("LOGNAME", name).env("HOME", home);
+    }
+    let groups = user.group_ids();
+    // SAFETY: between fork and exec it makes system calls only: no allocation, no lock.
+    unsafe { command.pre_exec(move || user.become_here(&groups)) };
+}
+
 fn join(spawning: &mut Option<JoinHandle<io::Result<Child>>>) -> io::Result<Child> {
     let over = || io::Error::from(io::ErrorKind::Interrupted);
     spawning.take().ok_or_else(over)?.join().map_err(|_| over())?
@@ -84,7 +103,7 @@ mod tests {
     use super::*;
 
     fn start(command: &[&str]) -> Result<Waiting, Error> {
-        Waiting::start(&command.iter().map(OsString::from).collect::<Vec<_>>(), None)
+        Waiting::start(&command.iter().map(OsString::from).collect::<Vec<_>>(), None, None)
     }
 
     fn comm(pid: Pid) -> Option<String> {

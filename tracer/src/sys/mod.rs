@@ -7,4 +7,5 @@ pub mod membarrier;
 pub mod memory;
 pub mod readable;
 pub mod uprobes;
+pub mod user;
 pub mod vmlinux;

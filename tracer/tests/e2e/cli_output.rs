@@ -1,7 +1,8 @@
 //! What goes where, and what is in it.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -102,6 +103,34 @@ fn report_goes_to_a_file() {
     let mode = fs::metadata(&path).expect("it is there").permissions().mode();
     assert_eq!(mode & 0o077, 0, "a report is its owner's alone: {mode:o}");
     assert_eq!(fs::read_dir(scratch.path()).expect("it is there").count(), 1, "nothing else is left");
+}
+
+/// Under sudo a file is written with the caller's rights: neither where they may not, nor over what is root's.
+#[test]
+fn report_goes_where_the_caller_may_write() {
+    const NOBODY: u32 = 65_534;
+    let Some(python) = system() else { return };
+    let program = Program::start(&python, "idle.py");
+    let scratch = Scratch::new();
+    let (ours, theirs) = (scratch.file("root.json"), scratch.file("theirs"));
+    fs::create_dir(&theirs).expect("a new folder");
+    fs::write(theirs.join("root.json"), "root's").expect("a new file");
+    chown(&theirs, Some(NOBODY), None).expect("root gives it away");
+    for (path, code, said) in [
+        (&ours, 1, "permission denied"),
+        (&theirs.join("root.json"), 1, "it is another user's file"),
+        (&theirs.join("new.json"), 0, ""),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tracer"));
+        let sudo = command.env("SUDO_UID", NOBODY.to_string()).env("SUDO_GID", NOBODY.to_string());
+        let run = Tracer::spawn(sudo.args(["-d", "100ms", "-p", &program.pid().to_string(), "-o"]).arg(path));
+        let run = run.end();
+        assert_eq!(run.code, code, "{}: {}", path.display(), run.stderr);
+        assert!(run.stderr.contains(said), "{}: {}", path.display(), run.stderr);
+    }
+    assert!(!ours.exists());
+    assert_eq!(fs::read_to_string(theirs.join("root.json")).expect("it is there"), "root's");
+    assert_eq!(fs::metadata(theirs.join("new.json")).expect("it was written").uid(), NOBODY);
 }
 
 #[test]

@@ -164,6 +164,33 @@ fn a_command_outlives_a_window_that_ends_first() {
     rustix::process::kill_process(sleep, Signal::KILL).expect("it runs on");
 }
 
+/// The user of Debian's who owns nothing, and the group of the same name.
+const NOBODY: &str = "65534";
+
+/// Whoever may call tracer by sudo, and nothing else, runs nothing as root by it.
+#[test]
+fn under_sudo_the_command_runs_as_the_caller() {
+    let Some(_python) = system() else { return };
+    let show = "echo $(id -u) $(id -g) $(id -G) $USER $LOGNAME $HOME ${SUDO_UID-}";
+    let root = "0 0 0 root root /root";
+    let nobody = "65534 65534 65534 nobody nobody /nonexistent";
+    for (flags, expected) in [
+        (&[][..], nobody.to_owned()),
+        (&["--user", "root"], root.to_owned()),
+        (&["--as-root"], format!("{root} {NOBODY}")),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tracer"));
+        let sudo = command.env("SUDO_UID", NOBODY).env("SUDO_GID", NOBODY).env("USER", "root");
+        let sudo = sudo.env("LOGNAME", "root").env("HOME", "/root").arg("run").args(flags);
+        let run = Tracer::spawn(sudo.args(["--json", "--", "sh", "-c", show])).end();
+        run.exact();
+        let shown = run.stderr.lines().find(|line| !line.starts_with("tracer:"));
+        assert_eq!(shown, Some(&*expected), "{flags:?}: {}", run.stderr);
+    }
+    let unknown = run(["run", "--user", "nobody of this name", "--", "true"]);
+    assert_refused(&unknown, 1, &["there is no user nobody of this name"]);
+}
+
 #[test]
 fn nothing_is_run_where_nothing_can_be_traced() {
     let Some(_python) = system() else { return };

@@ -3,12 +3,11 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::fchown;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat, renameat, statat, unlinkat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, linkat, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
 use super::directory;
@@ -21,27 +20,23 @@ const NAMES: u32 = 100;
 /// A report being written, under a name of its own beside its destination.
 #[derive(Debug)]
 pub struct Draft {
-    invoker: Invoker,
-    path: PathBuf,
+    pub(super) invoker: Invoker,
+    pub(super) path: PathBuf,
     directory: OwnedFd,
     file: File,
-    /// The name it has now; none once it has been renamed.
+    /// The name it has now: none at first, and none once it has been renamed.
     draft_name: Option<OsString>,
 }
 
 impl Draft {
-    /// Creates the draft of `path`, mode 0600, as the property of the invoker.
+    /// Creates the draft of `path`, mode 0600, without a name where the file system can do that: then nothing stays of it
+    /// however we end.
     pub fn create(invoker: &Invoker, path: &Path) -> Result<Self, OutputError> {
         let name = file_name(path)?;
         let directory = directory::open(invoker, path)?;
         check_destination(invoker, path, &directory, name)?;
-        let (file, draft_name) = create_new(&directory).map_err(|cause| OutputError::create(path, cause))?;
-        let draft =
-            Self { invoker: *invoker, path: path.into(), directory, file, draft_name: Some(draft_name) };
-        if let Some((uid, gid)) = invoker.owner() {
-            fchown(&draft.file, Some(uid), Some(gid)).map_err(|cause| OutputError::create(path, cause))?;
-        }
-        Ok(draft)
+        let (file, draft_name) = create(&directory).map_err(|cause| OutputError::create(path, cause))?;
+        Ok(Self { invoker: *invoker, path: path.into(), directory, file, draft_name })
     }
 
     /// Writes everything down to the disk, then gives the file its name.
@@ -50,6 +45,10 @@ impl Draft {
         self.file.write_all(report).and_then(|()| self.file.sync_all()).map_err(error)?;
         let name = file_name(&self.path)?;
         check_destination(&self.invoker, &self.path, &self.directory, name)?;
+        if self.draft_name.is_none() {
+            let named = link_new(&self.directory, &self.file);
+            self.draft_name = Some(named.map_err(|cause| OutputError::write(&self.path, cause))?);
+        }
         if let Some(draft_name) = &self.draft_name {
             renameat(&self.directory, draft_name, &self.directory, name)
                 .map_err(|cause| OutputError::write(&self.path, cause))?;
@@ -73,13 +72,32 @@ fn file_name(path: &Path) -> Result<&OsStr, OutputError> {
     path.file_name().ok_or_else(|| OutputError::occupied(path, Obstacle::Directory))
 }
 
-fn create_new(directory: &OwnedFd) -> rustix::io::Result<(File, OsString)> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+/// Creates a file without a name, or else with one.
+fn create(directory: &OwnedFd) -> rustix::io::Result<(File, Option<OsString>)> {
+    let mode = Mode::RUSR | Mode::WUSR;
+    let nameless = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
+    match openat(directory, ".", nameless, mode) {
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT) => {}
+        opened => return opened.map(|file| (file.into(), None)),
+    }
+    let new = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let (file, name) = by_new_name(|name| openat(directory, name, new, mode))?;
+    Ok((file.into(), Some(name)))
+}
+
+/// Gives a file without a name one that nothing has yet.
+fn link_new(directory: &OwnedFd, file: &File) -> rustix::io::Result<OsString> {
+    let opened = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let link = |name: &OsStr| linkat(CWD, &opened, directory, name, AtFlags::SYMLINK_FOLLOW);
+    by_new_name(link).map(|((), name)| name)
+}
+
+fn by_new_name<T>(make: impl Fn(&OsStr) -> rustix::io::Result<T>) -> rustix::io::Result<(T, OsString)> {
     for number in 0..NAMES {
         let name = OsString::from(format!(".tracer-{}-{number}.tmp", process::id()));
-        match openat(directory, &name, flags, Mode::RUSR | Mode::WUSR) {
+        match make(&name) {
             Err(Errno::EXIST) => continue,
-            opened => return opened.map(|file| (file.into(), name)),
+            made => return made.map(|made| (made, name)),
         }
     }
     Err(Errno::EXIST)
@@ -101,7 +119,7 @@ fn check_destination(
         FileType::Directory => Obstacle::Directory,
         FileType::Fifo => Obstacle::Fifo,
         FileType::RegularFile if there.st_nlink != 1 => Obstacle::HardLinked,
-        FileType::RegularFile if !invoker.trusts(there.st_uid) => Obstacle::Foreign,
+        FileType::RegularFile if !invoker.owns(there.st_uid) => Obstacle::Foreign,
         FileType::RegularFile => return Ok(()),
         _ => Obstacle::Device,
     };

@@ -1,6 +1,10 @@
 //! The person behind sudo.
 
 use std::env;
+use std::io;
+use std::thread::{Builder, scope};
+
+use crate::sys::user::User;
 
 /// Who asked for the report.
 #[derive(Clone, Copy, Debug)]
@@ -16,17 +20,37 @@ impl Invoker {
     pub fn current() -> Self {
         let effective_uid = rustix::process::geteuid().as_raw();
         let number = |name| env::var(name).ok()?.parse().ok();
-        let sudo = number("SUDO_UID").zip(number("SUDO_GID")).filter(|_| effective_uid == 0);
+        let sudo =
+            number("SUDO_UID").zip(number("SUDO_GID")).filter(|(uid, _)| effective_uid == 0 && *uid != 0);
         Self::new(effective_uid, sudo)
     }
 
-    pub fn new(effective_uid: u32, sudo: Option<(u32, u32)>) -> Self {
+    pub(super) fn new(effective_uid: u32, sudo: Option<(u32, u32)>) -> Self {
         Self { effective_uid, sudo }
     }
 
-    /// Whom the report shall belong to, if not to this process's user.
-    pub fn owner(&self) -> Option<(u32, u32)> {
-        self.sudo
+    /// The person who called sudo: what is done for them is done with their rights, not with ours.
+    pub fn caller(&self) -> Option<User> {
+        self.sudo.map(|(uid, gid)| User { gid, ..User::of_uid(uid, gid) })
+    }
+
+    /// Does something with the rights of whoever asked.
+    pub fn act<T: Send>(&self, act: impl FnOnce() -> T + Send) -> io::Result<T> {
+        let Some(user) = self.caller() else { return Ok(act()) };
+        let act = || user.become_here(&user.group_ids()).map(|()| act());
+        // Rights are a thread's own, and this one has no others ever after.
+        scope(|scope| {
+            let thread = Builder::new().name("caller".into()).spawn_scoped(scope, act)?;
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+
+    /// Whether what belongs to `uid` is theirs to replace.
+    pub fn owns(&self, uid: u32) -> bool {
+        match self.sudo {
+            Some((caller, _)) => uid == caller,
+            None => self.trusts(uid),
+        }
     }
 
     /// Whether what belongs to `uid` is beyond suspicion: root's, ours or the caller's own.

@@ -2,22 +2,22 @@
 //!
 //! `tracer` runs as root, often in a directory where others may write. So a file is written under a name of our own in
 //! the opened directory and renamed at the end; what is already there is replaced only if it is a plain file of
-//! the person who asked. It is opened before tracing begins, so that nobody waits for a report that cannot be kept.
+//! the person who asked. Under sudo that is the caller, with whose rights all of it is done. It is opened before tracing begins, so that nobody waits for a report that cannot be kept.
 
 mod directory;
 mod draft;
 mod error;
 mod invoker;
 
+pub use invoker::Invoker;
+
 pub use error::{Obstacle, OutputError, plain};
 
 use std::io::{self, Write};
 use std::path::Path;
 
-use draft::Draft;
-use invoker::Invoker;
-
 use crate::sys::closed;
+use draft::Draft;
 
 /// What a report is written as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,9 @@ impl Destination {
             return Ok(Self::stdout(format.unwrap_or(Format::Text)));
         }
         let format = format.or_else(|| Format::of(path)).ok_or_else(|| OutputError::unknown_format(path))?;
-        Ok(Self { format, place: Place::File(Draft::create(invoker, path)?) })
+        let created = invoker.act(|| Draft::create(invoker, path));
+        let draft = created.map_err(|cause| OutputError::create(path, cause))??;
+        Ok(Self { format, place: Place::File(draft) })
     }
 
     /// Whether the report goes to standard output.
@@ -81,7 +83,11 @@ impl Destination {
     pub fn finish(self, report: &[u8]) -> Result<(), OutputError> {
         match self.place {
             Place::Stdout => write_stdout(report).map_err(OutputError::Stdout),
-            Place::File(draft) => draft.finish(report),
+            Place::File(draft) => {
+                let (invoker, path) = (draft.invoker, draft.path.clone());
+                let finished = invoker.act(|| draft.finish(report));
+                finished.map_err(|cause| OutputError::write(&path, cause))?
+            }
         }
     }
 }

@@ -166,6 +166,7 @@ fn gives_the_report_to_the_one_who_called_sudo() {
     }
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("out.txt");
+    chown(directory.path(), Some(1_234), None).unwrap();
     let caller = Invoker::new(0, Some((1_234, 5_678)));
     for report in ["first", "second replaces the caller's own"] {
         Destination::open_for(&caller, &path, None).unwrap().finish(report.as_bytes()).unwrap();
@@ -173,6 +174,44 @@ fn gives_the_report_to_the_one_who_called_sudo() {
         assert_eq!((metadata.uid(), metadata.gid(), metadata.len()), (1_234, 5_678, report.len() as u64));
     }
     assert!(open(&path).is_err(), "to anybody else it is a stranger's");
+}
+
+/// Who may run tracer by sudo, and nothing else, gets nothing by it.
+#[test]
+fn the_one_who_called_sudo_has_no_rights_of_roots() {
+    if !is_root() {
+        return;
+    }
+    let roots = TempDir::new().unwrap();
+    fs::set_permissions(roots.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let caller = Invoker::new(0, Some((1_234, 5_678)));
+    let open = |path: &Path| Destination::open_for(&caller, path, None);
+    let refused = open(&roots.path().join("new.txt")).unwrap_err().to_string();
+    assert!(refused.ends_with("new.txt: permission denied; try another directory"), "{refused}");
+    assert_eq!(names(&roots), [] as [PathBuf; 0]);
+
+    let callers = TempDir::new().unwrap();
+    chown(callers.path(), Some(1_234), None).unwrap();
+    let path = callers.path().join("roots.txt");
+    fs::write(&path, "root's").unwrap();
+    let refused = open(&path).unwrap_err();
+    assert!(matches!(refused, OutputError::Occupied { obstacle: Obstacle::Foreign, .. }), "{refused}");
+    assert_eq!((fs::read(&path).unwrap(), fs::metadata(&path).unwrap().uid()), (b"root's".to_vec(), 0));
+
+    fs::set_permissions(roots.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    fs::create_dir(roots.path().join("open")).unwrap();
+    chown(roots.path().join("open"), Some(1_234), None).unwrap();
+    assert!(open(&roots.path().join("open/new.txt")).is_err(), "a folder that the caller cannot come to");
+}
+
+/// Until it is whole, nothing is there that would stay if we were killed.
+#[test]
+fn a_draft_has_no_name() {
+    let directory = TempDir::new().unwrap();
+    let destination = open(&directory.path().join("out.txt")).unwrap();
+    assert_eq!(names(&directory), [] as [PathBuf; 0]);
+    destination.finish(b"report").unwrap();
+    assert_eq!(names(&directory), [directory.path().join("out.txt")]);
 }
 
 #[test]
