@@ -6,6 +6,7 @@ mod build;
 mod command;
 mod compiler;
 mod demo;
+mod foreign;
 mod kernels;
 mod linker;
 mod packages;

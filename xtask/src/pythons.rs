@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::command::{output, say, with_remedy};
 use crate::suite::Suite;
-use crate::{packages, tree};
+use crate::{foreign, packages, tree};
 
 /// A suite of Debian, and which of its programs are interpreters.
 struct Source {
@@ -51,11 +51,21 @@ pub fn pythons() -> Result<()> {
 
 /// Gets the interpreters of [`SOURCES`] and the packages that run on them, unless they were got before.
 pub fn provide() -> Result<()> {
-    let folder = folder();
-    let bin = folder.join("bin");
+    let bin = folder().join("bin");
     fs::create_dir_all(&bin).with_context(|| format!("cannot make {}", bin.display()))?;
+    // Launchers and links name it, and outlive a link to it.
+    let folder = folder().canonicalize()?;
     SOURCES.iter().try_for_each(|source| source.provide(&folder, &bin))?;
+    foreign::provide(&folder, &bin, |minor| library(&folder, minor))?;
     packages::provide(&packages(), release)
+}
+
+/// The standard library of CPython 3.`minor`: Debian's, or pyenv's.
+fn library(folder: &Path, minor: u8) -> Option<PathBuf> {
+    let name = format!("lib/python3.{minor}");
+    let of_debian = folder.join("sid/usr").join(&name);
+    let of_pyenv = || Some(release(minor)?.parent()?.parent()?.join(&name));
+    Some(of_debian).filter(|library| library.exists()).or_else(of_pyenv)
 }
 
 /// Where [`packages::provide`] puts them.

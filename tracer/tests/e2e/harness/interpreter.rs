@@ -21,6 +21,8 @@ pub enum Interpreter {
     Release(u8),
     /// CPython 2.7
     Two,
+    /// What `cargo xtask pythons` took from others, by the name of its launcher: `python3.14t`, `python3.12-musl`.
+    Foreign(&'static str),
 }
 
 /// An interpreter that exists.
@@ -59,6 +61,7 @@ impl Interpreter {
             Self::System => return system(),
             Self::Release(minor) => (3, minor),
             Self::Two => (2, 7),
+            Self::Foreign(name) => return Python::ask(&provided_folder().join(name)),
         };
         let system = system().map(|python| python.path);
         let found = candidates(major, minor).into_iter().filter_map(|path| Python::ask(&path));
@@ -71,6 +74,8 @@ impl Interpreter {
         match self {
             Self::System => true,
             Self::Release(minor) => PROVIDED.contains(&minor),
+            // Those of older releases want the library of one of pyenv's.
+            Self::Foreign(name) => PROVIDED.iter().any(|minor| name.starts_with(&format!("python3.{minor}"))),
             Self::Two => false,
         }
     }
@@ -80,6 +85,7 @@ impl Interpreter {
             Self::System => "/usr/bin/python3".into(),
             Self::Release(minor) => format!("python3.{minor} beside the system's own"),
             Self::Two => "python2.7".into(),
+            Self::Foreign(name) => format!("{name}; try `cargo xtask pythons`"),
         }
     }
 }
