@@ -105,6 +105,8 @@ pub mod flag {
     pub const FREE_THREADED: u32 = 16;
     /// Threads have copies of the bytecode (3.14 and later, without GIL).
     pub const COPIES: u32 = 32;
+    /// A string says in a byte of its own whether it is interned (3.14 and later, without GIL): its kind comes after it.
+    pub const INTERNED_BYTE: u32 = 64;
 }
 
 /// One frame of a stack, as the walk found it.

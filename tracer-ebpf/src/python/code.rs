@@ -91,6 +91,12 @@ fn head(layout: &Layout) -> u64 {
     if layout.flags & flag::FREE_THREADED == 0 { 0 } else { 16 }
 }
 
+/// By how many bits of a string's `state` its kind is preceded.
+#[inline(always)]
+fn interned_bits(layout: &Layout) -> u32 {
+    if layout.flags & flag::INTERNED_BYTE == 0 { 2 } else { 8 }
+}
+
 /// Copies as many characters as fit.
 #[inline(always)]
 fn read_name(layout: &Layout, string: u64, name: &mut Name) {
@@ -99,8 +105,9 @@ fn read_name(layout: &Layout, string: u64, name: &mut Name) {
     let Some(length) = user::read::<u64>(string + LENGTH + head(layout)) else { return };
     let (width, data) = if layout.flags & flag::BYTE_NAMES == 0 {
         let Some(state) = user::read::<u32>(string + STATE + head(layout)) else { return };
-        let ascii = state >> 6 & 1 == 1;
-        (state >> 2 & 7, if ascii { layout.ascii_data } else { layout.compact_data })
+        let state = state >> interned_bits(layout);
+        let ascii = state >> 4 & 1 == 1;
+        (state & 7, if ascii { layout.ascii_data } else { layout.compact_data })
     } else {
         (1, layout.bytes_data)
     };

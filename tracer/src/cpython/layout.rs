@@ -201,7 +201,7 @@ pub enum LineFormat {
 /// `ob_size` of a variable-size object, `length` of a `str`.
 /// <https://github.com/python/cpython/blob/v3.12.0/Include/object.h>
 pub const OB_SIZE: u64 = 16;
-/// `state` of a `str`: kind in bits 2 to 4, compact in bit 5, ASCII in bit 6.
+/// `state` of a `str`: after 2 bits, or 8, for `interned`: 3 of kind, one of compact, one of ASCII.
 /// <https://github.com/python/cpython/blob/v3.12.0/Include/cpython/unicodeobject.h>
 pub const STR_STATE: u64 = 32;
 /// By how much an object's head is longer in a build without GIL: its fields follow so much later.
@@ -264,6 +264,13 @@ impl Layout {
         STR_STATE + self.longer_head()
     }
 
+    /// Whether a `str`'s `state` begins with a byte for `interned`, which threads may change at once.
+    /// <https://github.com/python/cpython/blob/v3.14.0/Include/cpython/unicodeobject.h>
+    #[must_use]
+    pub fn has_interned_byte(&self) -> bool {
+        self.free_threaded && self.release >= (3, 14)
+    }
+
     /// Bytes of `PyObject`.
     #[must_use]
     pub fn object_bytes(&self) -> u64 {
@@ -281,6 +288,7 @@ impl Layout {
             | when(self.frame.owner.is_some(), flag::OWNER)
             | when(self.names == Names::Bytes, flag::BYTE_NAMES)
             | when(self.free_threaded, flag::FREE_THREADED)
+            | when(self.has_interned_byte(), flag::INTERNED_BYTE)
             | when(self.frame.copy.is_some() && self.code.copies.is_some(), flag::COPIES)
     }
 

@@ -60,7 +60,8 @@ pub fn read(memory: &dyn Memory, layout: &Layout, string: u64) -> io::Result<Byt
 fn shape(memory: &dyn Memory, layout: &Layout, string: u64) -> io::Result<(u32, u64)> {
     let Names::Unicode { ascii, compact } = layout.names else { return Ok((1, layout.bytes.into())) };
     let state = memory.u32(string.wrapping_add(layout.str_state()))?;
-    let (kind, is_compact, is_ascii) = ((state >> 2) & 7, state & 0x20 != 0, state & 0x40 != 0);
+    let state = state >> if layout.has_interned_byte() { 8 } else { 2 };
+    let (kind, is_compact, is_ascii) = (state & 7, state & 8 != 0, state & 16 != 0);
     if !is_compact || !matches!(kind, 1 | 2 | 4) {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "no compact string"));
     }
@@ -89,6 +90,29 @@ mod tests {
     use super::*;
 
     const UNICODE: Names = Names::Unicode { ascii: 40, compact: 56 };
+
+    #[test]
+    fn a_state_is_read_as_its_build_has_it() {
+        use crate::cpython::memory::fake::Fake;
+        const STRING: u64 = 0x1000;
+        // What `f.py` of each build begins with: interned for good, one byte a character, compact, ASCII.
+        for (release, free_threaded, state) in [
+            ((3, 13), false, 3_u32 | 1 << 2 | 1 << 5 | 1 << 6),
+            ((3, 14), false, 3 | 1 << 2 | 1 << 5 | 1 << 6),
+            ((3, 13), true, 3 | 1 << 2 | 1 << 5 | 1 << 6),
+            ((3, 14), true, 3 | 1 << 8 | 1 << 11 | 1 << 12),
+            ((3, 15), true, 3 | 1 << 8 | 1 << 11 | 1 << 12),
+        ] {
+            let layout = Layout::of((release.0, release.1), free_threaded).expect("known");
+            let Names::Unicode { ascii, .. } = layout.names else { unreachable!() };
+            let mut memory = Fake::default();
+            memory.map(STRING, [&vec![0; ascii.into()][..], b"f.py"].concat());
+            memory.set(STRING + layout.ob_size(), &4_u64.to_le_bytes());
+            memory.set(STRING + layout.str_state(), &state.to_le_bytes());
+            let name = read(&memory, layout, STRING).expect("a compact string");
+            assert_eq!(&*name, b"f.py", "{release:?} {free_threaded}");
+        }
+    }
 
     #[test]
     fn every_width_becomes_utf8() {

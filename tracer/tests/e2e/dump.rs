@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::harness::{
-    Program, Python, Status, number, on_every_python, on_every_release, rows, run, stack, system, text, turn,
+    Program, Python, Status, number, on_every_python, on_every_release, on_other_builds, rows, run, stack,
+    system, text, turn,
 };
 
 on_every_release!(stacks_equal_current_frames, sleeps_have_their_names, who_holds_the_gil);
+on_other_builds!(stacks_equal_current_frames as stacks_equal_current_frames_elsewhere);
 on_every_python!(a_thousand_threads_take_no_second);
 
 /// A dump of a process, whose exit code was 0.

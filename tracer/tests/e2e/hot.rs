@@ -2,9 +2,12 @@
 
 use serde_json::Value;
 
-use crate::harness::{Program, Python, Report, Tracer, number, on_every_release, rows, system, text, turn};
+use crate::harness::{
+    Program, Python, Report, Tracer, number, on_every_release, on_other_builds, rows, system, text, turn,
+};
 
 on_every_release!(samples_of_hot_recursion_are_possible);
+on_other_builds!(samples_of_hot_recursion_are_possible as samples_of_hot_recursion_are_possible_elsewhere);
 
 const SECONDS: &str = "4";
 /// Samples in a thousand that may be wrong or missing.

@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
-use crate::harness::{Program, Python, Report, Tracer, on_every_release, rows, stack};
+use crate::harness::{Program, Python, Report, Tracer, on_every_release, on_other_builds, rows, stack};
 use crate::walk::WHOLE_STACKS;
 
 on_every_release!(stacks_equal_current_frames);
+on_other_builds!(stacks_equal_current_frames as stacks_equal_current_frames_elsewhere);
 
 fn stacks_equal_current_frames(python: &Python) {
     let mut program = Program::start(python, "parked.py");

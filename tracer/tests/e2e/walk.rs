@@ -3,9 +3,12 @@
 
 use serde_json::Value;
 
-use crate::harness::{Program, Python, Report, Tracer, number, on_every_release, rows, stack, turn};
+use crate::harness::{
+    Program, Python, Report, Tracer, number, on_every_release, on_other_builds, rows, stack, turn,
+};
 
 on_every_release!(walks_equal_current_frames);
+on_other_builds!(walks_equal_current_frames as walks_equal_current_frames_elsewhere);
 
 fn walks_equal_current_frames(python: &Python) {
     let _turn = turn();

@@ -60,15 +60,35 @@ macro_rules! on_every_release {
 }
 pub(crate) use on_every_release;
 
+/// The same on the builds that others made, in a module of another name.
+macro_rules! on_other_builds {
+    ($($property:ident as $module:ident),+ $(,)?) => {$(
+        crate::harness::on_pythons! {
+            $property as $module:
+            python3_13t Foreign("python3.13t"),
+            python3_14t Foreign("python3.14t"),
+            python3_15t Foreign("python3.15t"),
+            python3_15_manylinux Foreign("python3.15-manylinux"),
+            python3_12_musl Foreign("python3.12-musl"),
+            python3_13_musl Foreign("python3.13-musl"),
+            python3_14_musl Foreign("python3.14-musl"),
+        }
+    )+};
+}
+pub(crate) use on_other_builds;
+
 /// One property on these interpreters.
 macro_rules! on_pythons {
-    ($property:ident: $($name:ident $interpreter:ident $(($minor:literal))?),+ $(,)?) => {
-        mod $property {
+    ($property:ident: $($pythons:tt)+) => {
+        crate::harness::on_pythons! { $property as $property: $($pythons)+ }
+    };
+    ($property:ident as $module:ident: $($name:ident $interpreter:ident $(($which:literal))?),+ $(,)?) => {
+        mod $module {
             $(
                 #[test]
                 fn $name() {
                     use crate::harness::{Interpreter, each};
-                    each(Interpreter::$interpreter $(($minor))?, super::$property);
+                    each(Interpreter::$interpreter $(($which))?, super::$property);
                 }
             )+
         }
