@@ -3,6 +3,7 @@
 use std::io;
 
 use tracer::launch;
+use tracer::limits::TooLow;
 use tracer::report::output::{OutputError, plain};
 use tracer::{attach, target};
 
@@ -11,6 +12,8 @@ use tracer::{attach, target};
 pub enum Failure {
     #[error("no process was named; try tracer --pid PID, or tracer --help")]
     NoPid,
+    #[error(transparent)]
+    Limits(#[from] TooLow),
     #[error(transparent)]
     Target(#[from] target::Error),
     #[error(transparent)]
@@ -41,7 +44,7 @@ impl Failure {
             Self::Target(error) => error.exit_code(),
             Self::Attach(error) => error.exit_code(),
             Self::Output(error) if error.is_usage() => 2,
-            Self::Launch(_) | Self::Output(_) | Self::Stream(_) | Self::Runtime(_) => 1,
+            Self::Limits(_) | Self::Launch(_) | Self::Output(_) | Self::Stream(_) | Self::Runtime(_) => 1,
         }
     }
 }

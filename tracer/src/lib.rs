@@ -13,6 +13,7 @@ pub mod dump;
 pub mod event;
 pub mod kernel;
 pub mod launch;
+pub mod limits;
 pub mod report;
 pub mod sections;
 pub mod session;

@@ -15,15 +15,32 @@ use clap::Parser;
 
 use cli::{Cli, Verb};
 use failure::Failure;
+use tracer::limits;
+use tracer::report::Sentence;
 
 fn main() -> ExitCode {
-    match obey(&Cli::parse()) {
+    // First of all: on a stack that is too small, nothing can be parsed either.
+    let obeyed = limits::raise().map_err(Failure::from).and_then(|()| obey(&parse()));
+    match obeyed {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             eprintln!("tracer: {failure}");
             ExitCode::from(failure.exit_code())
         }
     }
+}
+
+/// The command line; what is wrong with it is told without the characters that could make it read otherwise.
+fn parse() -> Cli {
+    Cli::try_parse().unwrap_or_else(|error| {
+        let told = error.to_string();
+        let shown: Vec<_> = told.lines().map(Sentence::new).collect();
+        if !error.use_stderr() || told.lines().eq(shown.iter().map(Sentence::as_str)) {
+            error.exit();
+        }
+        shown.iter().for_each(|line| eprintln!("{}", line.as_str()));
+        std::process::exit(error.exit_code());
+    })
 }
 
 fn obey(cli: &Cli) -> Result<u8, Failure> {

@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::kernel::btf;
+use crate::report::output::plain;
 
 /// Why the probes are not attached.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +75,12 @@ impl Error {
             Self::NoBtf(_) | Self::Btf(_) | Self::Refused { .. } => 7,
             Self::Kernel { .. } => 1,
         }
+    }
+
+    /// Where the user, or the control group, may have no more.
+    pub(super) fn no_thread(error: &io::Error) -> Self {
+        let reason = format!("{}; try more processes: ulimit -u, pids.max", plain(error));
+        Self::Kernel { act: "start a thread", reason }
     }
 
     /// Of a system call of our own.

@@ -95,8 +95,9 @@ pub fn programs(
         breakpoints.iter().try_for_each(|name| load(name).map_err(|error| Error::of_breakpoint(name, error)))
     };
     std::thread::scope(|scope| {
-        let other = scope.spawn(work);
+        let other = std::thread::Builder::new().spawn_scoped(scope, work);
         let mine = load_breakpoints().and_then(|()| work());
+        let Ok(other) = other else { return mine }; // then all of the work was mine
         mine.and(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })?;
     Ok(multi)

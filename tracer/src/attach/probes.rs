@@ -1,6 +1,7 @@
 //! The loaded probes: attached, switched on, told what to trace, switched off.
 
 use std::borrow::Cow;
+use std::thread;
 use std::time::Duration;
 
 use aya::Ebpf;
@@ -66,7 +67,8 @@ impl Probes {
     /// # Errors
     /// When the kernel lacks something, or refuses.
     pub fn load(plan: Plan) -> Result<Self, Error> {
-        let loader = std::thread::spawn(load::loader);
+        let loader = thread::Builder::new().spawn(load::loader);
+        let loader = loader.map_err(|error| Error::no_thread(&error))?;
         let kernel = Btf::of_kernel().map_err(Error::NoBtf)?;
         let Features { mut globals, rdonly_cast } = Features::of(&kernel)?;
         globals.extend([("DEPTH", plan.depth), ("RING_WATERMARK", plan.ring_bytes / 2)]);
@@ -416,6 +418,6 @@ pub(super) fn take<M>(
 fn wait_for_probes() {
     const LONGER_THAN_ANY_PROBE: Duration = Duration::from_millis(50);
     if crate::sys::membarrier::global().is_err() {
-        std::thread::sleep(LONGER_THAN_ANY_PROBE);
+        thread::sleep(LONGER_THAN_ANY_PROBE);
     }
 }

@@ -18,6 +18,7 @@ pub use error::Error;
 use gate::Gate;
 
 use crate::event::Pid;
+use crate::limits;
 use crate::report::Name;
 pub use crate::sys::user::User;
 
@@ -48,12 +49,15 @@ impl Waiting {
         if let Some(stdout) = stdout {
             command.stdout(stdout);
         }
+        // SAFETY: between fork and exec it makes system calls only: no allocation, no lock.
+        unsafe { command.pre_exec(limits::restore) };
         if let Some(user) = user {
             run_as(&mut command, user);
         }
         let (gate, arrival) = Gate::before_exec_of(&mut command).map_err(cannot)?;
         // Spawning returns only after the exec, so that it must not keep us.
-        let mut spawning = Some(std::thread::spawn(move || command.spawn()));
+        let spawn = std::thread::Builder::new().spawn(move || command.spawn()).map_err(cannot)?;
+        let mut spawning = Some(spawn);
         match arrival.pid() {
             Some(pid) => Ok(Self { pid, command: name, gate: Some(gate), spawning }),
             None => {

@@ -151,3 +151,44 @@ fn output_that_is_not_a_new_file() {
     assert_eq!(fs::read_to_string(&victim).expect("it was written"), "precious");
     assert!(!scratch.file("created").exists(), "nothing is written through a link");
 }
+
+/// Limits are raised as far as we may; what is too low all the same is named, with what to do.
+#[test]
+fn limits_are_raised_or_named() {
+    let Some(python) = system() else { return };
+    let program = Program::start(&python, "idle.py");
+    let nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups";
+    let scratch = Scratch::new();
+    let binary = scratch.file("tracer");
+    install(env!("CARGO_BIN_EXE_tracer"), &binary);
+    for (limit, as_whom, code, line) in [
+        ("-Sn 13", "", 0, None),
+        ("-Ss 64", "", 0, None),
+        ("-Sv 40000", "", 0, None),
+        ("-n 13", nobody, 1, Some("tracer: cannot start with open files limited to 13; try ulimit -n 1024")),
+        (
+            "-v 40000",
+            nobody,
+            1,
+            Some("tracer: cannot start with bytes of memory limited to 40960000; try ulimit -v unlimited"),
+        ),
+    ] {
+        let script = format!("ulimit {limit}; exec {as_whom} \"$0\" -q --json -d 100ms -p {}", program.pid());
+        let run = Tracer::spawn(Command::new("bash").args(["-c", &script]).arg(&binary)).end();
+        assert_eq!((run.code, run.stderr.lines().next()), (code, line), "{limit} {as_whom}: {}", run.stderr);
+        if code == 0 {
+            run.exact();
+        }
+    }
+}
+
+/// What a command line says is not believed to be harmless either.
+#[test]
+fn a_usage_error_hides_nothing() {
+    for arguments in [["--pid", "12\u{202e}34"], ["--a\u{202e}b", "\x1b[2J"]] {
+        let run = run(arguments);
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{run:?}");
+        assert!(run.stderr.contains("\\u{202e}"), "{}", run.stderr);
+        assert!(!run.stderr.contains(['\u{202e}', '\x1b']), "{:?}", run.stderr);
+    }
+}

@@ -115,6 +115,16 @@ fn a_command_inherits_nothing_of_ours() {
     assert_eq!(shown, plain.lines().map(standard).collect::<Vec<_>>());
 }
 
+#[test]
+fn a_command_has_the_limits_that_we_had() {
+    let Some(_python) = system() else { return };
+    let script = "ulimit -Sn 200; ulimit -Ss 4096; exec \"$0\" run --json -- sh -c 'ulimit -n; ulimit -s'";
+    let run = Tracer::spawn(Command::new("bash").args(["-c", script, env!("CARGO_BIN_EXE_tracer")])).end();
+    run.exact();
+    let shown: Vec<_> = run.stderr.lines().filter(|line| !line.starts_with("tracer:")).collect();
+    assert_eq!(shown, ["200", "4096"]);
+}
+
 /// A line without the signals that the C library keeps to itself.
 fn standard(line: &str) -> (String, u64) {
     let (name, value) = line.split_once(':').unwrap_or(("", line));
