@@ -3,11 +3,11 @@
 use crate::python::Frame;
 use crate::{pod, sized};
 
-/// A thread that holds the GIL, as the thread that begins to wait for it sees it.
+/// A thread that held the GIL, and where it did so off its CPU.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Holder {
-    /// Its innermost Python frame; the code is 0 where it could not be read.
+    /// Its innermost Python frame while it was off its CPU. While it ran, the code is 0: samples tell where.
     pub site: Frame,
     /// Thread; 0 where it is not known.
     pub tid: u32,
@@ -37,6 +37,12 @@ pub struct Queue {
     pub waiters: u64,
     /// Up to when the time has been charged to its holders.
     pub since_ns: u64,
+    /// Where [`Self::away_tid`] left its CPU.
+    pub away_site: Frame,
+    /// The thread that is off its CPU and holds it; 0 for none.
+    pub away_tid: u32,
+    /// The thread that was given it last, or was last seen to hold it; 0 where that is not known.
+    pub holder_tid: u32,
 }
 
 /// What `pthread_self` returns in a thread of a process.
@@ -51,5 +57,5 @@ pub struct Pthread {
     pub pad: u32,
 }
 
-sized!(Holder = 24, HoldKey = 40, Queue = 16, Pthread = 16);
+sized!(Holder = 24, HoldKey = 40, Queue = 40, Pthread = 16);
 pod!(HoldKey, Pthread);

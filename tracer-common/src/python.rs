@@ -133,6 +133,8 @@ pub mod status {
     pub const UNRESOLVED: u32 = 3;
     /// There were more frames than the limit: a flag beside the others.
     pub const TRUNCATED: u32 = 16;
+    /// The thread held the GIL while others waited for it: a flag of samples, beside the others.
+    pub const KEEPS_OTHERS_WAITING: u32 = 32;
 }
 
 /// A stack at its first sight, innermost frame first. Sent with as many frames as `depth` says.

@@ -1,6 +1,5 @@
 //! Context switches: one row per thread, cause and stack, and what each thread does right now.
 
-use crate::gil::Holder;
 use crate::python::Frame;
 use crate::wakeup::Waker;
 use crate::{pod, sized};
@@ -126,14 +125,12 @@ pub struct Thread {
     pub run_queue_ns: u64,
     /// 1 while it runs.
     pub running: u32,
-    /// 1 while it sleeps for the GIL.
+    /// 1 while it sleeps for the GIL, 2 once it has been woken up by the thread that gives it away, until it runs.
     pub waits_for_gil: u32,
     /// Its last read.
     pub last_read: LastRead,
     /// Who is waking it up.
     pub waker: Waker,
-    /// Who held the GIL when it began to wait for it.
-    pub holder: Holder,
     /// What `pthread_self` returns in it, as far as that is known.
     pub pthread: u64,
     /// 1 once it has been seen to wait as event loops do, see [`crate::turn`].
@@ -142,5 +139,5 @@ pub struct Thread {
     pub pad: u32,
 }
 
-sized!(SwitchKey = 48, SwitchValue = 48, LastRead = 32, Thread = 232);
+sized!(SwitchKey = 48, SwitchValue = 48, LastRead = 32, Thread = 208);
 pod!(SwitchKey, SwitchValue, Thread);

@@ -1,12 +1,14 @@
-//! The GIL: who holds it, and for how long others wait meanwhile.
+//! The GIL: who holds it while others wait.
 //!
-//! Time is charged piece by piece, to whoever is seen to hold the GIL at the end of a piece: when a thread goes to
-//! sleep for it, to the holder that it sees; when it is handed over, to whoever does so; when a thread's time is up, to
-//! the holder that it saw before. Each moment in which somebody waits is charged once, however many do.
+//! Time is charged piece by piece to the thread that held the GIL: when a thread goes to sleep for it, to the holder that
+//! it sees; when it is handed over, to the thread that does so; when a waiter returns, to the holder that was seen last;
+//! when the holder leaves its CPU or returns, to the holder itself. Each moment in which somebody waits is charged once,
+//! however many do. A piece off the CPU has the line that it left at. A piece on the CPU has none: the line at which it
+//! ends is the one that gives the GIL away, and not the one that ran. Samples tell which lines ran.
 
 use tracer_common::counters::Probe;
 use tracer_common::gil::{HoldKey, Holder, Pthread, Queue};
-use tracer_common::python::{Frame, Python, status};
+use tracer_common::python::{Frame, Python};
 use tracer_common::switch::{Thread, flag};
 use tracer_common::target::Target;
 use tracer_common::wakeup::FUTEX;
@@ -14,10 +16,17 @@ use tracer_common::wakeup::FUTEX;
 use crate::direct::Memory;
 use crate::emit::{Outcome, add, row};
 use crate::maps::{HOLDS, PTHREADS, QUEUES, THREADS};
-use crate::python::leaf_of_state;
 use crate::scratch::{self, copy, raise, zero};
 use crate::task::{Task, target};
 use crate::user;
+
+/// Values of [`Thread::waits_for_gil`].
+const ASLEEP: u32 = 1;
+const HANDED: u32 = 2;
+
+/// No queue yet. In read-only data, since a program has only 512 bytes of stack.
+// SAFETY: a struct of numbers.
+static NOBODY: Queue = unsafe { core::mem::zeroed() };
 
 /// What the current thread, which leaves its CPU, sees: that it holds the GIL itself, or who does when it goes to sleep
 /// for it. A global function, see [`crate::python::walk`], by what lies in the scratch buffer.
@@ -30,45 +39,72 @@ pub extern "C" fn gil_at_leave(now: u64, slice: u32) -> u32 {
     // SAFETY: a preallocated entry; the thread is on this CPU, so that no other switch touches it.
     let thread = unsafe { &mut *thread };
     if scratch.switch.flags & flag::DEAD != 0 {
-        forget(task, thread);
+        forget_thread(task, thread);
         return Outcome::AGGREGATED.0;
     }
     introduce(task, thread);
-    let holder = holder(&scratch.target.python, scratch.memory);
-    let is_own = holder.pthread == thread.pthread;
+    let holder = holder_pthread(&scratch.target.python, scratch.memory);
+    let is_own = holder == thread.pthread;
     if is_own {
         raise(&mut scratch.switch.flags, flag::HOLDS_GIL);
     }
     const ASLEEP_FOR_IT: u32 = flag::GIL | flag::VOLUNTARY;
-    if scratch.switch.flags & ASLEEP_FOR_IT != ASLEEP_FOR_IT {
+    let waits = scratch.switch.flags & ASLEEP_FOR_IT == ASLEEP_FOR_IT;
+    if !waits && !is_own && !is_last_holder(task) {
         return Outcome::AGGREGATED.0;
     }
-    let site = Frame { code: zero(), instruction: 0, identity: 0 };
-    thread.holder = Holder { site, tid: if is_own { 0 } else { tid(task, holder.pthread) }, pad: 0 };
-    if leaf_of_state(Probe::Switch as u32, holder.state) == status::OK {
-        copy(&mut thread.holder.site, &scratch.leaf);
+    let Some(queue) = queue(task.pid()) else { return Outcome::AGGREGATED.0 };
+    let waited = pass(queue, now, u64::from(waits));
+    if waits {
+        thread.waits_for_gil = ASLEEP;
+        // It cannot wait for itself: the GIL changed hands between the two looks.
+        queue.holder_tid = if is_own { 0 } else { tid(task, holder) };
+        return charge(task.pid(), scratch.target.space, slice, queue, queue.holder_tid, waited).0;
     }
-    thread.waits_for_gil = 1;
-    let waited = pass(task.pid(), now, 1);
-    charge(task.pid(), scratch.target.space, slice, thread.holder, waited).0
+    let outcome = charge(task.pid(), scratch.target.space, slice, queue, task.tid(), waited);
+    if !is_own {
+        // It has given the GIL away, and nobody has it until the thread that was woken up for it runs.
+        queue.holder_tid = 0;
+        return outcome.0;
+    }
+    queue.holder_tid = task.tid();
+    queue.away_site.code = zero();
+    if scratch.switch.stack != 0 {
+        copy(&mut queue.away_site, &scratch.stack.frames[0]);
+    }
+    queue.away_tid = task.tid();
+    outcome.0
 }
 
-/// A thread that has waited for the GIL is on a CPU again: its time was up, or it was handed the GIL and that was told
-/// already. A global function, see [`crate::python::walk`].
+/// A thread that has waited for the GIL, or left with it, is on a CPU again. It waits no longer: it takes the GIL, or
+/// finds that another has it, and goes back to sleep. A global function, see [`crate::python::walk`].
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn gil_at_arrive(pid: u32, tid: u32, now: u64, slice: u32) -> u32 {
     let (Some(thread), Some(target)) = (THREADS.get_ptr_mut(tid), target(pid)) else {
         return Outcome::MAP_BUSY.0;
     };
+    let Some(queue) = queue(pid) else { return Outcome::AGGREGATED.0 };
     // SAFETY: a preallocated entry; the thread comes to this CPU, so that no other switch touches it.
     let thread = unsafe { &mut *thread };
+    let left_with_it = queue.away_tid == tid;
+    let change = if thread.waits_for_gil == 0 { 0 } else { u64::MAX };
+    let was_handed = thread.waits_for_gil == HANDED;
     thread.waits_for_gil = 0;
-    let waited = pass(pid, now, u64::MAX);
-    charge(pid, target.space, slice, thread.holder, waited).0
+    let waited = pass(queue, now, change);
+    let holder = if left_with_it { tid } else { queue.holder_tid };
+    let outcome = charge(pid, target.space, slice, queue, holder, waited);
+    if left_with_it {
+        queue.away_tid = 0;
+    }
+    if was_handed {
+        queue.holder_tid = tid;
+    }
+    outcome.0
 }
 
-/// A thread that waits for the GIL is woken up. When its time is up, it goes on to wait until it has looked.
+/// A thread that waits for the GIL is woken up: by the thread that gives it away, or since its time is up. It goes on to
+/// wait until it runs. Meanwhile the thread that gave the GIL away may take it again.
 #[inline(always)]
 pub fn woken(now: u64, slice: u32, task: Task, target: &Target, thread: &mut Thread) -> Outcome {
     let waker = &thread.waker;
@@ -76,30 +112,46 @@ pub fn woken(now: u64, slice: u32, task: Task, target: &Target, thread: &mut Thr
     if thread.waits_for_gil == 0 || !handed_over {
         return Outcome::AGGREGATED;
     }
-    thread.waits_for_gil = 0;
-    let holder = Holder { site: waker.site, tid: waker.tid, pad: 0 };
-    let waited = pass(task.pid(), now, u64::MAX);
-    charge(task.pid(), target.space, slice, holder, waited)
+    let Some(queue) = queue(task.pid()) else { return Outcome::AGGREGATED };
+    thread.waits_for_gil = HANDED;
+    let waited = pass(queue, now, 0);
+    queue.holder_tid = waker.tid;
+    charge(task.pid(), target.space, slice, queue, waker.tid, waited)
 }
 
-/// Who holds the GIL.
-struct Holding {
-    /// Its thread state; 0 for nobody.
-    state: u64,
-    pthread: u64,
-}
-
-/// Whoever gives it up stays the last holder.
-/// <https://github.com/python/cpython/blob/v3.12.0/Python/ceval_gil.c#L229>
+/// Whether the current thread, which runs, holds the GIL while others sleep for it.
 #[inline(always)]
-fn holder(python: &Python, memory: Memory) -> Holding {
-    let nobody = Holding { state: 0, pthread: 0 };
-    if user::read::<i32>(python.gil_locked) != Some(1) {
-        return nobody;
+pub fn keeps_others_waiting(task: Task, target: &Target) -> bool {
+    if target.python.gil_holder == 0 || !is_waited_for(task.pid()) {
+        return false;
     }
-    let Some(state) = user::word(memory, python.gil_holder) else { return nobody };
-    let pthread = user::word(memory, state + u64::from(python.layout.thread_id)).unwrap_or(0);
-    Holding { state, pthread }
+    let Some(scratch) = scratch::of_probe(Probe::Sample) else { return false };
+    holder_pthread(&target.python, scratch.memory) == task.fsbase()
+}
+
+#[inline(always)]
+fn is_last_holder(task: Task) -> bool {
+    // SAFETY: a preallocated entry; one word of it.
+    QUEUES.get_ptr(task.pid()).is_some_and(|queue| unsafe { (*queue).holder_tid } == task.tid())
+}
+
+#[inline(always)]
+fn is_waited_for(pid: u32) -> bool {
+    // SAFETY: a preallocated entry; one word of it.
+    QUEUES
+        .get_ptr(pid)
+        .is_some_and(|queue| unsafe { (&raw const (*queue).waiters).read_volatile() as i64 > 0 })
+}
+
+/// `pthread_self()` of the thread that holds the GIL; 0 where nobody does. The thread that gave it up last stays the
+/// last holder. <https://github.com/python/cpython/blob/v3.12.0/Python/ceval_gil.c#L229>
+#[inline(always)]
+fn holder_pthread(python: &Python, memory: Memory) -> u64 {
+    if user::read::<i32>(python.gil_locked) != Some(1) {
+        return 0;
+    }
+    let Some(state) = user::word(memory, python.gil_holder) else { return 0 };
+    user::word(memory, state + u64::from(python.layout.thread_id)).unwrap_or(0)
 }
 
 /// The interpreter knows threads by what `pthread_self` returns.
@@ -114,11 +166,14 @@ fn introduce(task: Task, thread: &mut Thread) {
 }
 
 #[inline(always)]
-fn forget(task: Task, thread: &Thread) {
+fn forget_thread(task: Task, thread: &Thread) {
     let _ = PTHREADS.remove(Pthread { pointer: thread.pthread, pid: task.pid(), pad: 0 });
-    if task.is_last_thread() {
-        let _ = QUEUES.remove(task.pid());
-    }
+}
+
+/// The process is gone, or executes another program: nobody waits for the GIL that it had.
+#[inline(always)]
+pub fn forget_queue(pid: u32) {
+    let _ = QUEUES.remove(pid);
 }
 
 #[inline(always)]
@@ -128,30 +183,38 @@ fn tid(task: Task, pointer: u64) -> u32 {
     PTHREADS.get_ptr(pthread).map_or(0, |tid| unsafe { *tid })
 }
 
+/// The queue of a process; `None` where there is no room for it, which leaves its holders untold.
+#[inline(always)]
+fn queue(pid: u32) -> Option<&'static mut Queue> {
+    if QUEUES.get_ptr(pid).is_none() {
+        let _ = QUEUES.insert(pid, &NOBODY, 0);
+    }
+    // SAFETY: a preallocated entry of plain words. Two CPUs may both take the same piece: they would have to come within
+    // the same few nanoseconds.
+    QUEUES.get_ptr_mut(pid).map(|queue| unsafe { &mut *queue })
+}
+
 /// One more thread waits for the GIL, or one less: how long others have waited since the last time that this was told.
 #[inline(always)]
-fn pass(pid: u32, now: u64, change: u64) -> u64 {
-    let Some(queue) = QUEUES.get_ptr_mut(pid) else {
-        let _ = QUEUES.insert(pid, Queue { waiters: change, since_ns: now }, 0);
-        return 0;
-    };
-    // SAFETY: a preallocated entry. Two CPUs may both take the same piece: they would have to come within the same
-    // few nanoseconds.
+fn pass(queue: &mut Queue, now: u64, change: u64) -> u64 {
+    // SAFETY: words of a preallocated entry, which another CPU may write meanwhile.
     unsafe {
-        let since = (&raw const (*queue).since_ns).read_volatile();
-        (&raw mut (*queue).since_ns).write_volatile(now);
-        let waiters = (&raw const (*queue).waiters).read_volatile();
-        add(&raw mut (*queue).waiters, change);
+        let since = (&raw const queue.since_ns).read_volatile();
+        (&raw mut queue.since_ns).write_volatile(now);
+        let waiters = (&raw const queue.waiters).read_volatile();
+        add(&raw mut queue.waiters, change);
         if waiters as i64 > 0 { now.saturating_sub(since) } else { 0 }
     }
 }
 
 #[inline(always)]
-fn charge(pid: u32, space: u64, slice: u32, holder: Holder, waited: u64) -> Outcome {
-    if waited == 0 || holder.tid == 0 {
+fn charge(pid: u32, space: u64, slice: u32, queue: &Queue, holder: u32, waited: u64) -> Outcome {
+    if waited == 0 || holder == 0 {
         return Outcome::AGGREGATED;
     }
-    let key = HoldKey { holder, space, pid, slice };
+    let nowhere = Frame { code: zero(), instruction: 0, identity: 0 };
+    let site = if queue.away_tid == holder { queue.away_site } else { nowhere };
+    let key = HoldKey { holder: Holder { site, tid: holder, pad: 0 }, space, pid, slice };
     match row(&HOLDS, &key, &0) {
         Ok((held, _)) => {
             // SAFETY: this CPU's row; a program that this one interrupted adds to it before or after.

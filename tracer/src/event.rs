@@ -103,14 +103,21 @@ pub enum Event {
     Switches { key: SwitchKey, value: SwitchValue, still_blocked: u64 },
     /// Sleeps that one thread has ended since the last drain.
     Wakeups { key: WakeKey, count: u64 },
-    /// Time in which others slept for a GIL while one thread held it at one line, since the last drain.
+    /// Time in which others slept for a GIL while one thread held it, at one line if it was off its CPU, since the last drain.
     GilHeld { key: HoldKey, waited_ns: Nanos },
     /// Reads of one row since the last drain.
     Reads { key: ReadKey, value: Reads },
     /// Reads whose sizes found no slot in their row; counted by power of two.
     ReadSizes { key: SizeKey, count: u64 },
     /// On-CPU samples of one row since the last drain.
-    Samples { key: SampleKey, count: u64 },
+    Samples {
+        /// Thread and stack.
+        key: SampleKey,
+        /// How many.
+        count: u64,
+        /// The thread held the GIL while others waited for it.
+        keeps_others_waiting: bool,
+    },
     /// Entries of the evaluation function since the last drain.
     Entries { key: EntryKey, count: u64 },
     /// The kernel's own switch counters of a thread that was alive throughout, start and end.

@@ -11,6 +11,7 @@ use tracer_common::switch::flag;
 use tracer_common::target::{self, Target};
 
 use crate::emit::{Outcome, counted, header, now, send, send_urgent};
+use crate::gil;
 use crate::kernel::{self, Typed, copied, field};
 use crate::maps::{ELDERS, SENDERS, TARGETS, THREADS};
 use crate::python::walk;
@@ -106,6 +107,7 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
         let at = now();
         // SAFETY: a preallocated entry, of a process that has one thread now.
         unsafe { forget_interpreter(&mut *target, at) };
+        gil::forget_queue(task.pid());
         let old_tid = ctx.arg::<u64>(1) as u32;
         move_thread(old_tid, task.tid());
         // SAFETY: the prototype says that the third argument is a `struct linux_binprm *`.
@@ -217,6 +219,7 @@ pub fn sched_process_free(ctx: BtfTracePointContext) -> i32 {
             return Outcome::FILTERED;
         }
         forget(pid);
+        gil::forget_queue(pid);
         let _ = ELDERS.remove(pid);
         send::<Free>(|event| {
             // SAFETY: the entry has room for one event.

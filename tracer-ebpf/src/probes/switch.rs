@@ -180,6 +180,7 @@ fn make_up_for_return(
         thread.since_ns = start(switch, task);
         return Ok(());
     }
+    gil_at_return(switch, task, thread);
     let returned = if thread.runnable_ns == 0 { switch.now } else { thread.runnable_ns };
     scratch.gap = gap(&Switch { now: returned, ..*switch }, task, thread);
     add_wait(thread, &scratch.gap);
@@ -273,10 +274,7 @@ fn arrive(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
     if !seen {
         assume_asleep(task, thread);
     }
-    let held = match thread.waits_for_gil {
-        0 => Outcome::AGGREGATED.0,
-        _ => gil::gil_at_arrive(task.pid(), task.tid(), switch.now, slice(switch.control)),
-    };
+    let held = gil_at_return(switch, task, thread);
     scratch.gap = gap(switch, task, thread);
     add_wait(thread, &scratch.gap);
     thread.key.slice = slice(switch.control);
@@ -284,6 +282,15 @@ fn arrive(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
     (thread.running, thread.since_ns, thread.runnable_ns) = (1, switch.now, 0);
     let outcome = Outcome(add_gap());
     if outcome == Outcome::AGGREGATED { Outcome(held) } else { outcome }
+}
+
+/// A thread that waited for the GIL waits no longer, and one that left with it goes on to use it.
+#[inline(always)]
+fn gil_at_return(switch: &Switch, task: Task, thread: &Thread) -> u32 {
+    if thread.waits_for_gil == 0 && thread.key.flags & flag::HOLDS_GIL == 0 {
+        return Outcome::AGGREGATED.0;
+    }
+    gil::gil_at_arrive(task.pid(), task.tid(), switch.now, slice(switch.control))
 }
 
 /// A thread that was off its CPU when the window began, and that user space has not looked at: why is not known.

@@ -104,7 +104,11 @@ fn row(n: u64) -> Event {
             value: SwitchValue { count: 3, off_cpu_ns: 9_000, on_cpu_ns: 5_000, ..SwitchValue::default() },
             still_blocked: 0,
         },
-        1 => Event::Samples { key: SampleKey { stack, pid, tid, slice, ..SampleKey::default() }, count: 2 },
+        1 => Event::Samples {
+            key: SampleKey { stack, pid, tid, slice, ..SampleKey::default() },
+            count: 2,
+            keeps_others_waiting: false,
+        },
         _ => Event::Reads {
             key: ReadKey { pid, slice, file: n % FILES, ..ReadKey::default() },
             value: Reads { calls: 20, bytes: 9_000, stack, requested: vec![(4_096, 20)], ..Reads::default() },

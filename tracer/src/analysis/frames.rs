@@ -47,7 +47,7 @@ impl Frames {
     pub fn fold(&mut self, event: &Event) {
         self.entries.fold(event);
         match event {
-            Event::Samples { key, count } => *self.samples.row(SampleKey { slice: 0, ..*key }) += count,
+            Event::Samples { key, count, .. } => *self.samples.row(SampleKey { slice: 0, ..*key }) += count,
             Event::ThreadName { task, comm } => self.name(*task, comm),
             _ => {}
         }
@@ -218,7 +218,8 @@ mod tests {
     use crate::analysis::samples::{bytes, process, symbols_of, task};
 
     fn sample(tid: u32, stack: u64, status: u32, count: u64) -> Event {
-        Event::Samples { key: SampleKey { stack, pid: 7, tid, slice: 0, status }, count }
+        let key = SampleKey { stack, pid: 7, tid, slice: 0, status };
+        Event::Samples { key, count, keeps_others_waiting: false }
     }
 
     fn asleep(tid: u32, stack: u64, off_cpu_ns: u64) -> Event {

@@ -1,9 +1,12 @@
 //! The GIL: what waiting for it cost, who held it meanwhile, and who slept with it in hand.
+//!
+//! How long a thread held it is exact. At which lines it ran meanwhile is known from samples.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
 use tracer_common::gil::{HoldKey, Holder};
+use tracer_common::sample::SampleKey;
 use tracer_common::switch::{SwitchKey, flag};
 
 use super::causes::{cause, syscall_name};
@@ -24,6 +27,8 @@ const NOT_SAID: &str = "CPython 2.7 does not say who holds the GIL";
 #[derive(Debug)]
 pub struct Gil {
     rows: Sums<HoldKey, Nanos>,
+    /// Samples of threads that ran with the GIL while others waited for it.
+    ran: Sums<SampleKey, u64>,
     /// There is a GIL whose waits are told from others.
     known: bool,
     /// There is one that says who holds it.
@@ -32,7 +37,7 @@ pub struct Gil {
 
 impl Default for Gil {
     fn default() -> Self {
-        Self { rows: Sums::new(ROWS), known: false, holders_known: false }
+        Self { rows: Sums::new(ROWS), ran: Sums::new(ROWS), known: false, holders_known: false }
     }
 }
 
@@ -45,6 +50,9 @@ impl Gil {
                 self.holders_known |= process.gil_holder;
             }
             Event::GilHeld { key, waited_ns } => *self.rows.row(HoldKey { slice: 0, ..*key }) += waited_ns,
+            Event::Samples { key, count, keeps_others_waiting: true } => {
+                *self.ran.row(SampleKey { slice: 0, status: 0, ..*key }) += count;
+            }
             _ => {}
         }
     }
@@ -65,12 +73,10 @@ impl Gil {
     }
 
     fn holders(&self, symbols: &Symbols) -> Bounded<GilHolder> {
-        let mut merged = HashMap::<(Pid, Tid, Option<FrameId>), Nanos>::new();
-        for (key, ns) in self.rows.iter() {
-            let line = lines::site(symbols, key.space, &key.holder.site);
-            *merged.entry((key.pid, key.holder.tid, line)).or_default() += ns;
-        }
-        let mut ranked: Vec<_> = merged.into_iter().collect();
+        let by_line = self.by_thread(symbols).into_iter().flat_map(|((pid, tid), held)| {
+            held.by_line().into_iter().map(move |(line, ns)| ((pid, tid, line), ns))
+        });
+        let mut ranked: Vec<_> = by_line.collect();
         ranked.sort_by(|(a, x), (b, y)| y.cmp(x).then_with(|| a.cmp(b)));
         let rows = ranked.into_iter().map(|((pid, tid, line), ns)| GilHolder {
             pid,
@@ -79,6 +85,53 @@ impl Gil {
             held_while_others_waited_ns: ns,
         });
         rows.collect()
+    }
+
+    fn by_thread(&self, symbols: &Symbols) -> HashMap<(Pid, Tid), Held> {
+        let mut threads = HashMap::<_, Held>::new();
+        for (key, ns) in self.rows.iter() {
+            let held = threads.entry((key.pid, key.holder.tid)).or_default();
+            match key.holder.site.code {
+                0 => held.ran_ns += ns,
+                _ => *held.away.entry(lines::site(symbols, key.space, &key.holder.site)).or_default() += ns,
+            }
+        }
+        for (key, count) in self.ran.iter() {
+            if let Some(held) = threads.get_mut(&(key.pid, key.tid)) {
+                *held.samples.entry(symbols.leaf(key.stack)).or_default() += count;
+            }
+        }
+        threads
+    }
+}
+
+/// How long one thread held the GIL while others waited.
+#[derive(Debug, Default)]
+struct Held {
+    /// On a CPU.
+    ran_ns: Nanos,
+    /// Which lines ran meanwhile.
+    samples: BTreeMap<Option<FrameId>, u64>,
+    /// Off its CPU, by the line that it left at.
+    away: BTreeMap<Option<FrameId>, Nanos>,
+}
+
+impl Held {
+    /// The time on a CPU is shared out by the samples that fell into it; without any its line is not known. The sum is
+    /// that of the times, to the nanosecond.
+    fn by_line(self) -> BTreeMap<Option<FrameId>, Nanos> {
+        let mut lines = self.away;
+        let all: u64 = self.samples.values().sum();
+        let (mut seen, mut given) = (0, 0);
+        for (line, count) in self.samples {
+            seen += count;
+            let up_to = (u128::from(self.ran_ns) * u128::from(seen) / u128::from(all)) as Nanos;
+            *lines.entry(line).or_default() += up_to - given;
+            given = up_to;
+        }
+        *lines.entry(None).or_default() += self.ran_ns - given;
+        lines.retain(|_, ns| *ns > 0);
+        lines
     }
 }
 
@@ -119,5 +172,60 @@ impl Key for HoldKey {
         let coarser =
             if self.holder.tid != 0 { Self { space: 0, holder: nobody, ..self } } else { Self::default() };
         (coarser != self).then_some(coarser)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracer_common::python::Frame;
+
+    use super::*;
+    use crate::analysis::samples::{process, symbols_of};
+    use crate::event::Process;
+
+    fn held(tid: u32, code: u64, waited_ns: Nanos) -> Event {
+        let site = Frame { code, instruction: 0, identity: 0 };
+        let key = HoldKey { holder: Holder { site, tid, pad: 0 }, space: 1, pid: 7, slice: 0 };
+        Event::GilHeld { key, waited_ns }
+    }
+
+    fn ran(tid: u32, stack: u64, count: u64, keeps_others_waiting: bool) -> Event {
+        let key = SampleKey { stack, pid: 7, tid, ..SampleKey::default() };
+        Event::Samples { key, count, keeps_others_waiting }
+    }
+
+    fn holders(events: &[Event]) -> Vec<(u32, Option<u32>, Nanos)> {
+        let mut gil = Gil::default();
+        gil.fold(&Event::Process(Process { gil: true, gil_holder: true, ..process(7, "main") }));
+        events.iter().for_each(|event| gil.fold(event));
+        let symbols = symbols_of(&[(1, &["a.py:1", "a.py:9"]), (2, &["a.py:2"])]);
+        let section = gil.finish(&symbols, &Switches::default()).expect("there is a GIL");
+        let line = |row: &GilHolder| row.frame.as_ref().and_then(|frame| frame.line);
+        let rows = section.holders.rows.iter();
+        rows.map(|row| (row.tid, line(row), row.held_while_others_waited_ns)).collect()
+    }
+
+    #[test]
+    fn time_on_a_cpu_belongs_to_the_lines_that_ran() {
+        for (name, events, expected) in [
+            ("one line", vec![held(8, 0, 100), ran(8, 1, 3, true)], vec![(8, Some(1), 100)]),
+            (
+                "two lines, nothing lost by rounding",
+                vec![held(8, 0, 100), ran(8, 1, 2, true), ran(8, 2, 1, true)],
+                vec![(8, Some(1), 66), (8, Some(2), 34)],
+            ),
+            ("nobody waited", vec![held(8, 0, 100), ran(8, 1, 3, false)], vec![(8, None, 100)]),
+            ("too short for a sample", vec![held(8, 0, 5), ran(9, 1, 3, true)], vec![(8, None, 5)]),
+            ("a sample and no wait", vec![ran(8, 1, 3, true)], vec![]),
+        ] {
+            assert_eq!(holders(&events), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn time_off_the_cpu_stays_apart_from_what_samples_share_out() {
+        // No code object 77 is known: a line that has no name.
+        let events = [held(8, 0, 100), held(8, 77, 40), ran(8, 2, 1, true)];
+        assert_eq!(holders(&events), [(8, Some(2), 100), (8, None, 40)]);
     }
 }

@@ -145,7 +145,11 @@ mod tests {
             let read = ReadKey { pid, file: u64::from(n % 3), syscall: 0, ..ReadKey::default() };
             [
                 Event::Switches { key, value, still_blocked: 0 },
-                Event::Samples { key: SampleKey { stack, pid, tid, ..SampleKey::default() }, count: 1 },
+                Event::Samples {
+                    key: SampleKey { stack, pid, tid, ..SampleKey::default() },
+                    count: 1,
+                    keeps_others_waiting: false,
+                },
                 Event::Reads {
                     key: read,
                     value: Reads { calls: 2, requested: vec![(n, 2)], ..Reads::default() },

@@ -6,6 +6,7 @@ use aya::Pod;
 use aya::maps::{HashMap, MapData};
 use tracer_common::control::is_of_epoch;
 use tracer_common::gil::HoldKey;
+use tracer_common::python::status;
 use tracer_common::sample::{EntryKey, SampleKey};
 use tracer_common::switch::{SwitchKey, SwitchValue, Thread, flag};
 use tracer_common::syscall::{ReadKey, ReadValue, SizeKey, Tally};
@@ -68,13 +69,19 @@ impl Aggregates {
             events.push(Event::ReadSizes { key, count });
         }
         for (key, count) in rows(&mut self.samples, |key| is_of_epoch(key.slice, old))? {
-            events.push(Event::Samples { key, count });
+            events.push(samples(key, count));
         }
         for (key, count) in rows(&mut self.entries, |key| is_of_epoch(key.slice, old))? {
             events.push(Event::Entries { key, count });
         }
         Ok(())
     }
+}
+
+fn samples(mut key: SampleKey, count: u64) -> Event {
+    let keeps_others_waiting = key.status & status::KEEPS_OTHERS_WAITING != 0;
+    key.status &= !status::KEEPS_OTHERS_WAITING;
+    Event::Samples { key, count, keeps_others_waiting }
 }
 
 /// Takes out the rows of an epoch.

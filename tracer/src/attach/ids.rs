@@ -161,7 +161,8 @@ mod tests {
     use super::*;
 
     fn row(pid: u32, tid: u32) -> Event {
-        Event::Samples { key: SampleKey { pid, tid, ..Default::default() }, count: 1 }
+        let key = SampleKey { pid, tid, ..Default::default() };
+        Event::Samples { key, count: 1, keeps_others_waiting: false }
     }
 
     fn shown(ids: &Ids, mut event: Event) -> Event {

@@ -65,7 +65,7 @@ impl Sampler {
         self.probes.show_rows(&mut events)?;
         let mut best: HashMap<Task, (u64, Sample)> = HashMap::new();
         for event in events {
-            let Event::Samples { key, count } = event else { continue };
+            let Event::Samples { key, count, .. } = event else { continue };
             let sample = Sample { stack: key.stack, status: key.status };
             let entry = best.entry(Task { pid: key.pid, tid: key.tid }).or_insert((0, sample));
             if count > entry.0 {

@@ -10,10 +10,10 @@ try:
 except ImportError:
     ctypes = None
 
-ROUNDS = 12
-NAP = 0.02
+ROUNDS = 4
+NAP = 0.15
 
-numbers = [(index * 7919) % 100003 for index in range(150000)]
+numbers = [(index * 7919) % 100003 for index in range(1000000)]
 
 
 def holds():

@@ -2,7 +2,7 @@
 
 use super::waits::{contended, of_process, sums};
 use super::{Found, at, grouped, own, place, process};
-use crate::report::{BlockedHolder, Cause, FindingKind, Frame, GilHolder, Report, Severity, SwitchCause};
+use crate::report::{BlockedHolder, Cause, FindingKind, Frame, Report, Severity, SwitchCause};
 use crate::units::{self, counted, duration, percent};
 
 /// A sleep with the GIL in hand that is shorter is not worth a sentence.
@@ -22,7 +22,7 @@ fn waits_of(report: &Report, waits: &[&SwitchCause]) -> Option<Found> {
     let pid = waits[0].pid;
     let most = waits.iter().max_by_key(|row| row.off_cpu_ns)?;
     let off_cpu: u64 = of_process(report, pid).map(|row| row.off_cpu_ns).sum();
-    let holder = dearest_holder(report, pid);
+    let holder = dearest_line(report, pid);
     let text = format!(
         "threads of {} waited {} for the GIL in {} switches, {} of their off-CPU time, most{}{}",
         process(report, pid),
@@ -30,30 +30,60 @@ fn waits_of(report: &Report, waits: &[&SwitchCause]) -> Option<Found> {
         units::count(count),
         percent(waited, off_cpu),
         at(most.stack.as_ref()),
-        holder.map_or_else(String::new, |(holder, frame)| held(holder, frame)),
+        holder.as_ref().map_or_else(String::new, LineHeld::text),
     );
     let severity = if waited > report.window.duration_ns / 2 { Severity::Warn } else { Severity::Info };
-    let line = holder.map(|(_, frame)| frame).or_else(|| own(most.stack.as_ref()));
+    let line = holder.as_ref().map(|holder| holder.frame).or_else(|| own(most.stack.as_ref()));
     let found = Found::new(FindingKind::Gil, severity, pid, text).costs(waited).at(line);
     let found = found.with("switches", count).with("off_cpu_ns", waited);
-    let holder = holder.map(|(holder, _)| holder);
+    let held = |of: fn(&LineHeld) -> u64| holder.as_ref().map(of);
     Some(
         found
-            .with("holder_tid", holder.map(|holder| u64::from(holder.tid)))
-            .with("held_while_others_waited_ns", holder.map(|holder| holder.held_while_others_waited_ns)),
+            .with("holder_tid", held(|line| u64::from(line.tids[0])))
+            .with("holder_threads", held(|line| line.tids.len() as u64))
+            .with("held_while_others_waited_ns", held(|line| line.ns))
+            .with("all_held_while_others_waited_ns", held(|line| line.all_ns)),
     )
 }
 
-/// Who made others wait for longest, where its line is known.
-fn dearest_holder(report: &Report, pid: u32) -> Option<(&GilHolder, &Frame)> {
-    let holders = &report.gil.as_ref()?.holders.rows;
-    let holder = holders.iter().find(|holder| holder.pid == pid)?;
-    Some((holder, holder.frame.as_ref()?))
+/// A line that held the GIL while others waited, in all threads of its process together.
+struct LineHeld<'a> {
+    frame: &'a Frame,
+    ns: u64,
+    /// Of all lines of the process.
+    all_ns: u64,
+    /// The threads that did so, the one that did most first.
+    tids: Vec<u32>,
 }
 
-fn held(holder: &GilHolder, frame: &Frame) -> String {
-    let held = duration(holder.held_while_others_waited_ns);
-    format!("; thread {} held it for {held} meanwhile, at {}", holder.tid, place(frame))
+/// The line that made others wait for longest, if lines are known.
+fn dearest_line(report: &Report, pid: u32) -> Option<LineHeld<'_>> {
+    let rows = || report.gil.iter().flat_map(|gil| &gil.holders.rows).filter(|holder| holder.pid == pid);
+    let mut lines = Vec::<LineHeld>::new();
+    for (holder, frame) in rows().filter_map(|holder| Some((holder, holder.frame.as_ref()?))) {
+        let ns = holder.held_while_others_waited_ns;
+        match lines.iter_mut().find(|line| line.frame == frame) {
+            Some(line) => {
+                line.ns += ns;
+                line.tids.push(holder.tid);
+            }
+            None => lines.push(LineHeld { frame, ns, all_ns: 0, tids: vec![holder.tid] }),
+        }
+    }
+    let all_ns = rows().map(|holder| holder.held_while_others_waited_ns).sum();
+    lines.into_iter().max_by_key(|line| line.ns).map(|line| LineHeld { all_ns, ..line })
+}
+
+impl LineHeld<'_> {
+    fn text(&self) -> String {
+        let held = duration(self.ns);
+        let share = percent(self.ns, self.all_ns);
+        let who = match self.tids[..] {
+            [tid] => format!("thread {tid}"),
+            _ => counted(self.tids.len() as u64, "thread"),
+        };
+        format!("; meanwhile {} held it for {held}, {share} of that time, in {who}", place(self.frame))
+    }
 }
 
 /// Lines that slept without giving the GIL away.

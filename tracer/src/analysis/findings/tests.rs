@@ -324,8 +324,13 @@ fn the_holder_of_the_gil_is_named_and_who_sleeps_with_it() {
         stack: stack(&["a.py:3"]),
         ..SwitchCause::default()
     };
-    let holder =
-        GilHolder { pid: 7, tid: 9, frame: Some(frame("b.py:5")), held_while_others_waited_ns: SECOND };
+    // Two threads of one line together are dearer than one thread of another.
+    let holder = |tid, line, tenths: u64| GilHolder {
+        pid: 7,
+        tid,
+        frame: Some(frame(line)),
+        held_while_others_waited_ns: SECOND / 10 * tenths,
+    };
     let sleep = |off_cpu_ns| BlockedHolder {
         pid: 7,
         cause: Cause::Sleep,
@@ -338,7 +343,7 @@ fn the_holder_of_the_gil_is_named_and_who_sleeps_with_it() {
     let mut report = report();
     report.switches.causes = vec![wait].into();
     report.gil = Some(Gil {
-        holders: vec![holder].into(),
+        holders: vec![holder(8, "a.py:1", 5), holder(9, "b.py:5", 4), holder(10, "b.py:5", 3)].into(),
         blocked_while_held: vec![sleep(SECOND / 2), sleep(SECOND / 1000)].into(),
         ..Gil::default()
     });
@@ -348,7 +353,7 @@ fn the_holder_of_the_gil_is_named_and_who_sleeps_with_it() {
             "pid 7 (app) keeps the GIL while it sleeps in clock_nanosleep at c.py:8 in f: 4 times, 500 ms in all, \
              while no other thread can run Python",
             "threads of pid 7 (app) waited 2.00 s for the GIL in 30 switches, 100.0% of their off-CPU time, \
-             most at a.py:3 in f; thread 9 held it for 1.00 s meanwhile, at b.py:5 in f",
+             most at a.py:3 in f; meanwhile b.py:5 in f held it for 700 ms, 58.3% of that time, in 2 threads",
         ]
     );
     let lines: Vec<_> = findings(&report).rows.into_iter().map(|found| found.frame).collect();

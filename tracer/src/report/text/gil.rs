@@ -3,8 +3,10 @@
 use super::and_more;
 use super::page::{Ink, Page};
 use super::table::{Cell, Setting, Table};
-use crate::report::{BlockedHolder, Bounded, Gil, GilHolder};
-use crate::units::{count, counted, duration};
+use std::cmp::Reverse;
+
+use crate::report::{BlockedHolder, Bounded, Frame, Gil, GilHolder};
+use crate::units::{count, counted, duration, percent};
 
 const SHOWN: usize = 5;
 
@@ -58,25 +60,52 @@ fn summary(gil: &Gil) -> String {
     )
 }
 
+/// A line, and how long it held the GIL while others waited.
+struct LineHeld<'a> {
+    pid: u32,
+    frame: Option<&'a Frame>,
+    ns: u64,
+    threads: u64,
+}
+
+/// By line, whichever thread ran it: a pool has the same lines in all of its threads.
+fn by_line(holders: &[GilHolder]) -> Vec<LineHeld<'_>> {
+    let mut lines = Vec::<LineHeld>::new();
+    for GilHolder { pid, frame, held_while_others_waited_ns: ns, .. } in holders {
+        let frame = frame.as_ref();
+        match lines.iter_mut().find(|line| line.pid == *pid && line.frame == frame) {
+            Some(line) => (line.ns, line.threads) = (line.ns + ns, line.threads + 1),
+            None => lines.push(LineHeld { pid: *pid, frame, ns: *ns, threads: 1 }),
+        }
+    }
+    lines.sort_by_key(|line| Reverse(line.ns));
+    lines
+}
+
 fn write_holders(page: &mut Page, holders: &Bounded<GilHolder>, names_pids: bool) {
     if holders.is_empty() {
         return;
     }
-    let (shown, rest) = holders.top(SHOWN);
+    let all = holders.sum().totals.held_while_others_waited_ns;
+    let lines = by_line(&holders.rows);
+    let shown = &lines[..lines.len().min(SHOWN)];
     let mut table = Table::by_process(
         names_pids,
         [
             ("held while others waited", Setting::Figure),
-            ("thread", Setting::Figure),
+            ("share", Setting::Figure),
+            ("threads", Setting::Figure),
             ("line", Setting::Flexible),
         ],
     );
-    for holder in shown {
-        let figures = [duration(holder.held_while_others_waited_ns), holder.tid.to_string()].map(Cell::from);
-        table.row_of(holder.pid, Ink::Plain, figures.into_iter().chain([Cell::place(holder.frame.as_ref())]));
+    for line in shown {
+        let figures = [duration(line.ns), percent(line.ns, all), count(line.threads)].map(Cell::from);
+        table.row_of(line.pid, Ink::Plain, figures.into_iter().chain([Cell::place(line.frame)]));
     }
     table.write(page);
-    if let Some(rest) = rest {
-        and_more(page, rest.omitted, &duration(rest.totals.held_while_others_waited_ns));
+    let rest = all - shown.iter().map(|line| line.ns).sum::<u64>();
+    let omitted = lines.len() - shown.len();
+    if omitted > 0 {
+        and_more(page, omitted as u64, &duration(rest));
     }
 }
