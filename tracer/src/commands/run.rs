@@ -25,7 +25,7 @@ use crate::status::Status;
 /// How long a command that was interrupted with us may take to end before it is said to run on.
 const PATIENCE: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 
-/// Traces a command until it ends; the exit code, which is ours and not the command's.
+/// Traces a command until it ends; the exit code: the command's own, unless what we saw asks for another.
 pub fn run(options: &RunOptions) -> Result<u8, Failure> {
     let destination = destination(&options.trace)?;
     let stdout = if destination.is_stdout() { Some(own_stderr()?) } else { None };
@@ -41,10 +41,12 @@ pub fn run(options: &RunOptions) -> Result<u8, Failure> {
     if !saw_python(&finished.report) {
         status.say("no Python was seen");
     }
-    if let Some(child) = child {
-        say_end(&status, &command, child, &roots[0], finished.report.window.ended);
-    }
-    let code = exit_code(&options.trace, &finished.report);
+    let ended = finished.report.window.ended;
+    let exit = child.and_then(|child| say_end(&status, &command, child, &roots[0], ended));
+    let code = match exit_code(&options.trace, &finished.report) {
+        0 => exit.map_or(0, code_of),
+        ours => ours,
+    };
     drop(finished); // detaching may take a while: the report has been shown
     Ok(code)
 }
@@ -70,14 +72,23 @@ fn saw_python(report: &Report) -> bool {
     report.target.processes.rows.iter().any(|process| process.python.is_some())
 }
 
-fn say_end(status: &Status, command: &Name, child: Child, root: &Root, ended: Ended) {
+/// Says how the command ended; `None` where it has not, or that is not known.
+fn say_end(status: &Status, command: &Name, child: Child, root: &Root, ended: Ended) -> Option<ExitStatus> {
     let pid = root.process.pid;
     let patience = if ended == Ended::Interrupt { PATIENCE } else { Timespec::default() };
-    match wait(child, root, patience) {
-        Ok(Some(exit)) => status.say(&format!("{command} {}", how(exit))),
+    let exit = wait(child, root, patience);
+    match &exit {
+        Ok(Some(exit)) => status.say(&format!("{command} {}", how(*exit))),
         Ok(None) => status.say(&format!("{command} runs on as PID {pid}")),
         Err(error) => status.say(&format!("how {command} ended is not known: {error}")),
     }
+    exit.ok().flatten()
+}
+
+/// As a shell has it: 128 and the signal's number for a death by signal.
+fn code_of(exit: ExitStatus) -> u8 {
+    let code = exit.code().or(exit.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    code as u8 // a wait status has no more than 8 bits of an exit code, and signals end at 64
 }
 
 /// Its exit status, `None` when it does not end in time.

@@ -21,7 +21,7 @@ fn first_reads_are_seen(python: &Python) {
     let program = "import os, sys, time\nfd = os.open(sys.argv[1], os.O_RDONLY)\nwhile os.read(fd, 100):\n    pass\ntime.sleep(1)\nos._exit(3)";
     let run = run(["run", "--json", "--", python, "-B", "-c", program, data]);
 
-    let report = run.exact();
+    let report = run.exact_with(3);
     assert_eq!(report.ended(), "target_exited");
     assert!(run.stderr.ends_with("exited with 3\n"), "{}", run.stderr);
     let ours: Vec<_> = rows(&report["reads"]).filter(|row| row["path"] == data).collect();
@@ -86,11 +86,27 @@ fn a_command_that_does_not_exist() {
 fn what_is_no_python_is_traced_all_the_same() {
     let Some(_python) = system() else { return };
     let run = run(["run", "--json", "--", "sh", "-c", "echo out; cat /etc/hostname; kill -KILL $$"]);
-    let report = run.exact();
+    let report = run.exact_with(128 + 9);
     assert_eq!(number(&report["processes"]["forked"]), 1);
     assert!(run.stderr.contains("no Python was seen"), "{}", run.stderr);
     assert!(run.stderr.contains("out\n"), "stdout is the report's: {}", run.stderr);
     assert!(run.stderr.ends_with("sh was killed by SIGKILL\n"), "{}", run.stderr);
+}
+
+/// As strace, perf and time do; a rule that holds comes first.
+#[test]
+fn the_exit_code_is_the_commands_own() {
+    let Some(_python) = system() else { return };
+    for (flags, script, code) in [
+        (&[][..], "exit 0", 0),
+        (&[], "exit 7", 7),
+        (&[], "kill -TERM $$", 128 + 15),
+        (&["--fail-on", "signal:TERM"], "kill -TERM $$", 3),
+        (&["--fail-on", "signal:TERM"], "exit 7", 7),
+    ] {
+        let run = run([&["run", "--json"], flags, &["--", "sh", "-c", script]].concat());
+        run.exact_with(code);
+    }
 }
 
 #[test]
@@ -140,12 +156,11 @@ fn ctrl_c_reaches_the_command_and_the_report_still_comes() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tracer"));
     let tracer = Tracer::spawn(command.args(["run", "--json", "--", path, "-c", program]).process_group(0));
     let child = until("its child", || child_named(tracer.pid(), "python"));
-    until("its sleep", || (Status::of(child)?.state() == 'S').then_some(()));
-    std::thread::sleep(std::time::Duration::from_millis(300)); // so that Python has set its handler
+    tracer.until_stderr_has("begun"); // so that Python has set its handler
     let group = Pid::from_raw(tracer.pid().cast_signed()).expect("a pid");
     kill_process_group(group, Signal::INT).expect("our own group");
     let run = tracer.end();
-    let report = run.exact();
+    let report = run.exact_with(128 + 2);
     assert!(matches!(report.ended(), "interrupt" | "target_exited"), "{}", report["window"]);
     assert!(run.stderr.contains("KeyboardInterrupt"), "{}", run.stderr);
     assert!(run.stderr.contains("was killed by SIGINT"), "{}", run.stderr);

@@ -70,6 +70,11 @@ impl Tracer {
         until("`attached`, or the end of the tracer", || self.has_attached());
     }
 
+    /// Waits until this stands on its stderr, where also what it runs may write.
+    pub fn until_stderr_has(&self, words: &str) {
+        until(words, || self.stderr.so_far().contains(words).then_some(()));
+    }
+
     /// Panics when it has ended instead.
     fn has_attached(&self) -> Option<()> {
         if self.stderr.so_far().contains("attached") {
@@ -148,9 +153,15 @@ impl Run {
     /// The report of a run that went well and missed nothing.
     #[track_caller]
     pub fn exact(&self) -> Report {
+        self.exact_with(0)
+    }
+
+    /// The same, where the exit code is another's: that of the command that was run.
+    #[track_caller]
+    pub fn exact_with(&self, code: i32) -> Report {
         let report = self.report();
         assert_eq!(report.lost(), 0, "lost: {}", report["quality"]);
-        assert_eq!(self.code, 0, "{}", self.stderr);
+        assert_eq!(self.code, code, "{}", self.stderr);
         report
     }
 }
