@@ -13,6 +13,8 @@ pub struct Target {
     pub flags: u32,
     /// Fills the struct up to its alignment.
     pub pad: u32,
+    /// 1 once its end has been told: the kernel takes several threads that leave at once for the last.
+    pub ended: u64,
     /// How to walk its threads' stacks, valid with [`flag::PYTHON`].
     pub python: Python,
 }
@@ -38,5 +40,5 @@ pub const fn place(pid: u32) -> (u32, u64) {
     (pid / u64::BITS, 1 << (pid % u64::BITS))
 }
 
-sized!(Target = 144);
+sized!(Target = 152);
 pod!(Target);

@@ -7,7 +7,7 @@ use tracer_common::event::{Header, kind};
 use tracer_common::switch::{Thread, flag};
 use tracer_common::turn::{LONG_NS, Loop, PIECE_NS, Piece, Turn, waits};
 
-use crate::emit::{Outcome, header, now, send, send_record};
+use crate::emit::{Outcome, add, header, now, send, send_record};
 use crate::maps::{LOOPS, THREADS};
 use crate::task::Task;
 
@@ -80,6 +80,29 @@ fn tell(probe: Probe, tid: u32, turns: &mut Loop, stack: u64, object: u64, sysca
     let piece = Piece { header, began_ns: turns.began_ns, lasted_ns, stack, object, syscall, flags };
     // SAFETY: a value on this program's stack.
     unsafe { send_record(probe as u32, (&raw const piece).cast(), size_of::<Piece>() as u64) };
+    0
+}
+
+/// A thread has ended: what its turns add up to goes to its process's main thread, so that room is taken by threads that
+/// live alone.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn turns_end(pid: u32, tid: u32) -> u32 {
+    let Some(turns) = turning(tid) else { return 0 };
+    if pid == tid {
+        return 0;
+    }
+    if turns.turns != 0
+        && let Some(all) = entry(pid)
+    {
+        all.pid = pid;
+        add(&raw mut all.turns, turns.turns);
+        add(&raw mut all.busy_ns, turns.busy_ns);
+        if turns.longest_ns > all.longest_ns {
+            all.longest_ns = turns.longest_ns;
+        }
+    }
+    let _ = LOOPS.remove(tid);
     0
 }
 

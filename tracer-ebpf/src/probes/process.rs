@@ -10,13 +10,14 @@ use tracer_common::process::{EXEC_ARGUMENT_BYTES, EXEC_PATH_BYTES, Exec, Exit, F
 use tracer_common::switch::flag;
 use tracer_common::target::{self, Target};
 
-use crate::emit::{Outcome, counted, header, now, send, send_urgent};
+use crate::emit::{Outcome, claim, counted, header, now, send, send_urgent};
 use crate::gil;
 use crate::kernel::{self, Typed, copied, field};
 use crate::maps::{ELDERS, SENDERS, TARGETS, THREADS};
 use crate::python::walk;
 use crate::task::{Registers, Task, forget, trace};
 use crate::thread::fresh;
+use crate::turn::turns_end;
 use crate::user;
 
 /// <https://github.com/torvalds/linux/blob/v6.12/arch/x86/entry/syscalls/syscall_64.tbl>
@@ -182,6 +183,8 @@ pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
         if task.target().is_none() && !(task.is_last_thread() && task.is_elder()) {
             return Outcome::FILTERED;
         }
+        turns_end(task.pid(), task.tid());
+        let last_thread = task.is_last_thread() && tells_end(task.pid());
         let at = now();
         let (pending, pending_shared) = task.pending();
         let parent = task.parent().shown(control).pid;
@@ -189,7 +192,7 @@ pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
             let exit = Exit {
                 header: header(kind::EXIT, size_of::<Exit>(), at, task),
                 wait_status: task.wait_status(),
-                last_thread: u32::from(task.is_last_thread()),
+                last_thread: u32::from(last_thread),
                 parent,
                 out_of_memory: u32::from(task.is_out_of_memory()),
                 group: task.group(control),
@@ -204,6 +207,18 @@ pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
         // Its control group is to be looked up before it is reaped.
         if task.is_out_of_memory() { send_urgent(fill) } else { send(fill) }
     })
+}
+
+/// Whether the end of this process has still to be told. Each thread that leaves takes one from `signal->live` before it
+/// gets here, so that of threads that leave at once several may read 0.
+/// <https://github.com/torvalds/linux/blob/v6.12/kernel/exit.c#L885>
+#[inline(always)]
+fn tells_end(pid: u32) -> bool {
+    match TARGETS.get_ptr_mut(pid) {
+        // SAFETY: an aligned word of a preallocated entry.
+        Some(target) => claim(unsafe { &raw mut (*target).ended }),
+        None => true,
+    }
 }
 
 /// The kernel lets go of a task, some milliseconds after it was reaped.

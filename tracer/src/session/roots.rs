@@ -96,7 +96,7 @@ fn is_young(process: &Process) -> bool {
 /// What the kernel must know of a process with an interpreter.
 #[must_use]
 pub fn known(interpreter: &Interpreter, space: u64, follow: bool) -> Target {
-    Target { space, flags: flag::PYTHON | follow_flag(follow), pad: 0, python: interpreter.python }
+    Target { space, flags: flag::PYTHON | follow_flag(follow), pad: 0, ended: 0, python: interpreter.python }
 }
 
 fn follow_flag(follow: bool) -> u32 {

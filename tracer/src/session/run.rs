@@ -43,6 +43,8 @@ const SECOND: Duration = Duration::from_secs(1);
 const QUARTER: Duration = Duration::from_millis(250);
 /// And so often in the first quarter: what costs too much has begun at once.
 const SOON: Duration = Duration::from_millis(50);
+/// Events after which the maps are drained before their second is over: each thread that is born takes rows of its own.
+const CROWD: u64 = 2_000;
 /// A reader that finds so many messages at a time lets others have a turn.
 const BATCH: usize = 65_536;
 
@@ -67,6 +69,8 @@ pub struct Run<'a> {
     collectors: Option<Collectors>,
     /// `None` where the returns of system calls are not seen.
     tasks: Option<Tasks>,
+    /// Events that had been streamed when the maps were drained last.
+    drained_at_event: u64,
     /// Since when the current second runs, and what had been spent then.
     second: (Instant, Spent),
     /// Likewise of the time since the budget was looked at last.
@@ -122,6 +126,7 @@ impl<'a> Run<'a> {
             senders,
             collectors,
             tasks,
+            drained_at_event: 0,
             second: (Instant::now(), Spent::default()),
             quarter: (Instant::now(), Spent::default()),
             calls: PartTime::new(probes.counts_entries()),
@@ -216,6 +221,9 @@ impl<'a> Run<'a> {
                 }
             }
             self.read()?;
+            if self.collector.listener.events - self.drained_at_event > CROWD {
+                self.drain()?;
+            }
             self.look()?;
             self.watch_parts()?;
             if self.is_watched_closely() {
@@ -361,6 +369,7 @@ impl<'a> Run<'a> {
 
     fn drain(&mut self) -> Result<(), Error> {
         let mut events = Vec::new();
+        self.drained_at_event = self.collector.listener.events;
         self.aggregates.drain(&mut self.probes, &mut events)?;
         self.read()?; // names come before the rows that use them
         self.probes.show_rows(&mut events)?;

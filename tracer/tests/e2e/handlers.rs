@@ -119,7 +119,9 @@ fn children_that_end_soon_are_watched() {
     let report = tracer.stop().exact();
     assert!(asked.elapsed() < DETACHED, "it took {:?} to end", asked.elapsed());
     let shed: Vec<_> = rows(&report["overhead"]["shed"]).collect();
-    assert!(shed.is_empty(), "{shed:?}");
+    // Eight live at a time. On a busy machine more than 32 have to be noticed to have ended; nothing else is given up.
+    let further = "starts of the signal handlers of further processes";
+    assert!(shed.iter().all(|row| row["what"] == further), "{shed:?}");
     let sent = rows(&report["signals"]).filter(|row| row["signal"] == "SIGUSR1");
     let sent: Vec<_> = sent.map(|row| (number(&row["count"]), text(&row["handler_state"]))).collect();
     assert_eq!(sent.iter().map(|(count, _)| count).sum::<u64>(), number(&truth["children"]));

@@ -33,6 +33,9 @@ on_pythons! {
 /// Parts in a thousand by which a share may be off: four standard deviations of a share of two thirds in 4,000 samples,
 /// and what the lines between the two clocks take.
 const OFF: f64 = 30.0;
+/// The same of the GIL: it is also held while its holder is preempted, for milliseconds at a time on a busy machine, which
+/// the program's clock of CPU time does not count. A hundred such pieces are off by five in a hundred.
+const OFF_PREEMPTED: f64 = 120.0;
 
 /// Each thread computes, then gives the GIL away in a short system call: the line that computed is the holder.
 fn the_line_that_ran_kept_the_others_waiting(python: &Python) {
@@ -49,11 +52,11 @@ fn the_line_that_ran_kept_the_others_waiting(python: &Python) {
     let frames = shares(&report["frames"]["hot"], "self_samples");
     for (line, cpu_s) in &lines[..2] {
         let told = 1_000.0 * cpu_s / computed;
-        for (section, shares) in [("gil", &holders), ("frames", &frames)] {
+        for (section, shares, off) in [("gil", &holders, OFF_PREEMPTED), ("frames", &frames, OFF)] {
             let both: f64 = lines[..2].iter().map(|(line, _)| shares.get(line).unwrap_or(&0.0)).sum();
             let share = 1_000.0 * shares.get(line).unwrap_or(&0.0) / both;
             assert!(
-                (share - told).abs() <= OFF,
+                (share - told).abs() <= off,
                 "{section}: {line} {share} of {told}: {shares:#?} {truth:#}"
             );
         }

@@ -12,6 +12,7 @@ mod harness;
 mod advice;
 mod before;
 mod budget;
+mod churn;
 mod cli_end;
 mod cli_errors;
 mod cli_output;
