@@ -21,4 +21,4 @@ pub mod symbols;
 mod sys;
 pub mod target;
 pub mod timeline;
-mod units;
+pub mod units;

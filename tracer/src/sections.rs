@@ -40,7 +40,10 @@ impl FromStr for Section {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let known = Self::ALL.iter().find(|(_, name)| *name == text);
-        known.map(|&(section, _)| section).ok_or_else(|| format!("no section is called {text}"))
+        let names = || Self::ALL.map(|(_, name)| name).join(", ");
+        known
+            .map(|&(section, _)| section)
+            .ok_or_else(|| format!("no section is called {text}; there are {}", names()))
     }
 }
 
@@ -99,6 +102,9 @@ mod tests {
         assert!(only.has(Section::Reads) && only.has(Section::Gc) && !only.has(Section::Frames));
         assert!(!Sections::ALL.without(&[Section::Frames]).has(Section::Frames));
         assert_eq!(Sections::ALL, Sections::only(&Section::ALL.map(|(section, _)| section)));
-        assert_eq!("cpu".parse::<Section>(), Err("no section is called cpu".into()));
+        assert_eq!(
+            "cpu".parse::<Section>(),
+            Err("no section is called cpu; there are switches, reads, processes, signals, frames, gc".into())
+        );
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tracer::event::Pid;
 use tracer::report::{Ended, Name};
 use tracer::session::Root;
+use tracer::units::duration;
 
 /// Without a terminal there is a line this often.
 const PERIOD: Duration = Duration::from_secs(10);
@@ -28,8 +29,8 @@ impl Status {
         let pids: Vec<_> = pids.iter().map(u32::to_string).collect();
         let pids = pids.join(", ");
         self.say(&format!(
-            "attached to PID {pids} in {:.2} s, not stopped; Ctrl-C to finish",
-            took.as_secs_f64()
+            "attached to PID {pids} in {}, without stopping it; Ctrl-C to finish",
+            duration(took.as_nanos() as u64)
         ));
     }
 

@@ -64,11 +64,11 @@ pub enum Verb {
 #[derive(Debug, clap::Args)]
 pub struct Targets {
     /// Processes, separated by commas; a thread's id means its process
-    #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',', action = ArgAction::Append, value_parser = values::pid())]
+    #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',', action = ArgAction::Append, value_parser = values::pid)]
     pids: Vec<u32>,
 
     /// Processes, as after --pid
-    #[arg(value_name = "PID", value_delimiter = ',', value_parser = values::pid())]
+    #[arg(value_name = "PID", value_delimiter = ',', value_parser = values::pid)]
     positional: Vec<u32>,
 }
 

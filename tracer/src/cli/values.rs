@@ -9,9 +9,15 @@ use tracer::session::Rule;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Budget(pub Option<f64>);
 
-/// A process id.
-pub fn pid() -> impl clap::builder::TypedValueParser<Value = u32> {
-    clap::value_parser!(u32).range(1..=i64::from(i32::MAX))
+/// A process id; whoever writes a name is told how to find its ids.
+pub fn pid(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|pid| (1..=i32::MAX as u32).contains(pid));
+    let is_plain = |char: char| char.is_alphanumeric() || "._-".contains(char);
+    let is_name = text.starts_with(char::is_alphabetic) && text.chars().all(is_plain);
+    number.ok_or_else(|| match is_name {
+        true => format!("a PID is a number; try --pid \"$(pgrep -d, -f {text})\""),
+        false => format!("a PID is a number from 1 to {}", i32::MAX),
+    })
 }
 
 /// Frames of a stack.

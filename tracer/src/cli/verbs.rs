@@ -39,8 +39,8 @@ pub struct DumpOptions {
     #[command(flatten)]
     pub targets: Targets,
 
-    /// Frames kept of a stack, innermost first
-    #[arg(long, value_name = "N", default_value_t = 128, value_parser = values::depth())]
+    /// Frames shown of a stack, innermost first
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = values::depth())]
     pub depth: u32,
 
     /// One JSON object
@@ -103,7 +103,7 @@ pub struct RunOptions {
 #[command(after_long_help = DOCTOR_EXAMPLES)]
 pub struct DoctorOptions {
     /// A process that shall be traced
-    #[arg(short, long, value_name = "PID", value_parser = values::pid())]
+    #[arg(short, long, value_name = "PID", value_parser = values::pid)]
     pub pid: Option<u32>,
 
     /// One JSON object

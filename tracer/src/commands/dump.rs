@@ -3,7 +3,7 @@
 use tracer::dump::{Dump, dump as look, render};
 use tracer::report::output::{Destination, Format};
 
-use super::threads_among;
+use super::{say_gone, threads_among};
 use crate::cli::DumpOptions;
 use crate::failure::Failure;
 use crate::screen;
@@ -15,7 +15,7 @@ pub fn dump(options: &DumpOptions) -> Result<u8, Failure> {
         return Err(Failure::NoPid);
     }
     threads_among(&pids).for_each(|line| eprintln!("tracer: {line}"));
-    let dumped = look(&pids, options.depth)?;
+    let dumped = look(&pids, options.depth, &mut say_gone)?;
     if let Some(error) = &dumped.not_sampled {
         eprintln!("tracer: threads that run may be torn: {error}");
     }

@@ -3,7 +3,7 @@
 use tracer::dispositions::{look, render};
 use tracer::report::output::{Destination, Format};
 
-use super::threads_among;
+use super::{say_gone, threads_among};
 use crate::cli::SignalsOptions;
 use crate::failure::Failure;
 use crate::screen;
@@ -15,7 +15,7 @@ pub fn signals(options: &SignalsOptions) -> Result<u8, Failure> {
         return Err(Failure::NoPid);
     }
     threads_among(&pids).for_each(|line| eprintln!("tracer: {line}"));
-    let signals = look(&pids)?;
+    let signals = look(&pids, &mut say_gone)?;
     let text = if options.json {
         let json = if screen::is_terminal() { serde_json::to_string_pretty } else { serde_json::to_string };
         json(&signals).expect("every key is a string") + "\n"

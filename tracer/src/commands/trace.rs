@@ -5,7 +5,7 @@ use tracer::report::output::{Destination, Format, OutputError, check_stdout};
 use tracer::report::{Report, json, text};
 use tracer::session::{self, Finished, Root, Rule, Watch};
 
-use super::threads_among;
+use super::{say_gone, threads_among};
 use crate::cli::{Shape, TraceOptions};
 use crate::console::Console;
 use crate::failure::Failure;
@@ -18,8 +18,8 @@ pub fn trace(pids: &[Pid], options: &TraceOptions) -> Result<u8, Failure> {
         return Err(Failure::NoPid);
     }
     let destination = destination(options)?;
-    let roots = Root::open_all(pids)?;
     let mut console = Console::new(options);
+    let roots = Root::open_all(pids, &mut say_gone)?;
     threads_among(pids).for_each(|line| console.status.say(&line));
     if options.verbose {
         roots.iter().for_each(|root| console.status.found(root));

@@ -14,12 +14,12 @@ use crate::event::Pid;
 use crate::session::Root;
 use crate::target::Error;
 
-/// Looks at some processes.
+/// Looks at some processes; tells of those that are gone.
 ///
 /// # Errors
-/// When one of them is no Python that is known, or has gone.
-pub fn look(pids: &[Pid]) -> Result<Signals, Error> {
-    let roots = Root::open_all(pids)?;
+/// When one of them is no Python that is known, or none is left.
+pub fn look(pids: &[Pid], gone: &mut dyn FnMut(&Error)) -> Result<Signals, Error> {
+    let roots = Root::open_all(pids, gone)?;
     let processes = roots.iter().map(collect::process).collect::<Result<_, _>>()?;
     Ok(Signals { schema: Signals::SCHEMA, processes })
 }

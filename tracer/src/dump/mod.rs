@@ -29,12 +29,12 @@ pub struct Dumped {
     _sampler: Option<sampler::Sampler>,
 }
 
-/// Looks at all threads of some processes; at most `depth` frames of each.
+/// Looks at all threads of some processes, at most `depth` frames of each; tells of processes that are gone.
 ///
 /// # Errors
-/// When one of the processes cannot be traced.
-pub fn dump(pids: &[Pid], depth: u32) -> Result<Dumped, target::Error> {
-    let roots = Root::open_all(pids)?;
+/// When one of the processes cannot be traced, or none is left.
+pub fn dump(pids: &[Pid], depth: u32, gone: &mut dyn FnMut(&target::Error)) -> Result<Dumped, target::Error> {
+    let roots = Root::open_all(pids, gone)?;
     let mut collection = Collection::new(&roots, depth);
     collection.look()?;
     let (sampler, not_sampled) = match collection.sample() {

@@ -53,10 +53,10 @@ pub struct Records {
 }
 
 impl<L: Listener> Collector<L> {
-    /// For a window that starts then.
-    pub fn new(start_ns: Nanos, listener: L) -> Self {
+    /// For a window that has still to start.
+    pub fn new(listener: L) -> Self {
         Self {
-            start_ns,
+            start_ns: Nanos::MAX,
             names: Names::default(),
             spaces: Spaces::default(),
             children: Children::default(),
@@ -67,6 +67,11 @@ impl<L: Listener> Collector<L> {
             records: Records::default(),
             listener,
         }
+    }
+
+    /// The window starts then.
+    pub fn start(&mut self, start_ns: Nanos) {
+        self.start_ns = start_ns;
     }
 
     /// One message of the ring buffer.

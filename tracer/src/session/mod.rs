@@ -19,7 +19,7 @@ mod threads;
 mod traps;
 mod window;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use collector::Listener;
 pub use roots::Root;
@@ -81,9 +81,10 @@ pub async fn trace(
     let mut signals = Signals::watch().map_err(|error| attach::Error::system("watch for signals", &error))?;
     let alive = Alive::watch(roots).map_err(|error| attach::Error::system("watch the target", &error))?;
     let mut run = Run::begin(options, roots, watch)?;
+    let end = run.end_of_window();
     let ended = tokio::select! {
         met = run.watch() => met?,
-        () = pass(options.duration) => Ended::Duration,
+        () = pass(end) => Ended::Duration,
         () = signals.first() => Ended::Interrupt,
         () = alive.all_ended() => Ended::TargetExited,
     };
@@ -92,9 +93,9 @@ pub async fn trace(
     finished
 }
 
-async fn pass(duration: Option<Duration>) {
-    match duration {
-        Some(duration) => tokio::time::sleep(duration).await,
+async fn pass(end: Option<Instant>) {
+    match end {
+        Some(end) => tokio::time::sleep_until(end.into()).await,
         None => std::future::pending().await,
     }
 }

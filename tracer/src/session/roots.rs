@@ -21,19 +21,34 @@ pub struct Root {
 }
 
 impl Root {
-    /// Opens each process, by its id or a thread's, and finds its interpreter.
+    /// Opens each process, by its id or a thread's, and finds its interpreter; tells of those that are gone, if others
+    /// are left.
     ///
     /// # Errors
-    /// With the first that cannot be traced.
-    pub fn open_all(pids: &[Pid]) -> Result<Vec<Self>, target::Error> {
-        let mut roots: Vec<Self> = Vec::new();
+    /// With the first that cannot be traced, or the last if all are gone.
+    pub fn open_all(pids: &[Pid], gone: &mut dyn FnMut(&target::Error)) -> Result<Vec<Self>, target::Error> {
+        let (mut roots, mut missing) = (Vec::<Self>::new(), Vec::new());
         for &pid in pids {
-            let process = Process::open(pid)?;
-            if roots.iter().all(|root| root.process.pid != process.pid) {
-                roots.push(Self::of(process)?);
+            match Self::open(pid, &roots) {
+                Ok(root) => roots.extend(root),
+                Err(error) if error.is_gone() => missing.push(error),
+                Err(error) => return Err(error),
             }
         }
-        Ok(roots)
+        match missing.pop_if(|_| roots.is_empty()) {
+            Some(error) => Err(error),
+            None => {
+                missing.iter().for_each(gone);
+                Ok(roots)
+            }
+        }
+    }
+
+    /// `None` where it is among those that are known.
+    fn open(pid: Pid, known: &[Self]) -> Result<Option<Self>, target::Error> {
+        let process = Process::open(pid)?;
+        let is_news = known.iter().all(|root| root.process.pid != process.pid);
+        is_news.then(|| Self::of(process)).transpose()
     }
 
     fn of(process: Process) -> Result<Self, target::Error> {

@@ -76,6 +76,8 @@ pub struct Run<'a> {
     /// Likewise of the time since the budget was looked at last.
     quarter: (Instant, Spent),
     begin: Begin,
+    /// The start of the window, as timers count.
+    began: Instant,
     calls: PartTime,
     /// `None` where reads are not asked for.
     reads: Option<PartTime>,
@@ -83,12 +85,18 @@ pub struct Run<'a> {
 
 /// When the window began.
 pub struct Begin {
-    /// Nanoseconds of `CLOCK_MONOTONIC`.
+    /// Nanoseconds of `CLOCK_MONOTONIC`; what happens before it has a time of 0.
     pub start_ns: Nanos,
     /// On the wall.
     pub start: String,
     /// How long it took to attach.
     pub attach_ns: Nanos,
+}
+
+impl Default for Begin {
+    fn default() -> Self {
+        Self { start_ns: Nanos::MAX, start: String::new(), attach_ns: 0 }
+    }
 }
 
 impl<'a> Run<'a> {
@@ -113,13 +121,7 @@ impl<'a> Run<'a> {
         for root in roots {
             probes.trace(root.process.pid, &root.target(options.follow))?;
         }
-        let (start_ns, start) = (monotonic_ns(), utc_now());
-        probes.start(start_ns)?;
-        let threads = Threads::of_all(roots);
-        let counted = if options.plan.counts_switches() { &threads[..] } else { &[] };
-        let counters = KernelCounters::of(counted);
-        let collector = Collector::new(start_ns, Relay::new(watch, options.until.clone()));
-        let begin = Begin { start_ns, start, attach_ns: nanos(began.elapsed()) };
+        let collector = Collector::new(Relay::new(watch, options.until.clone()));
         let mut run = Self {
             budget: Budget::new(options.budget),
             handlers,
@@ -127,8 +129,8 @@ impl<'a> Run<'a> {
             collectors,
             tasks,
             drained_at_event: 0,
-            second: (Instant::now(), Spent::default()),
-            quarter: (Instant::now(), Spent::default()),
+            second: (began, Spent::default()),
+            quarter: (began, Spent::default()),
             calls: PartTime::new(probes.counts_entries()),
             reads: probes.watches_reads().then(|| PartTime::new(true)),
             options,
@@ -141,29 +143,54 @@ impl<'a> Run<'a> {
             pace: Pace::new(Instant::now()),
             alarm,
             collector,
-            counters,
-            begin,
+            counters: KernelCounters::default(),
+            begin: Begin::default(),
+            began,
         };
-        run.describe_roots(&threads)?;
-        run.follow_handlers();
-        run.look_at_handlers(true);
-        run.senders.iter_mut().for_each(Senders::follow);
-        run.look_at_collectors(true);
-        run.quarter.1 = run.spent()?;
-        run.second.1 = run.quarter.1.clone();
+        run.set_breakpoints();
+        run.start()?;
+        run.begin.attach_ns = nanos(began.elapsed());
         let pids: Vec<_> = roots.iter().map(|root| root.process.pid).collect();
-        run.collector.listener.watch.attached(&pids, began.elapsed());
+        run.collector.listener.watch.attached(&pids, Duration::from_nanos(run.begin.attach_ns));
         Ok(run)
     }
 
-    /// What was there before the window.
-    fn describe_roots(&mut self, threads: &[Threads<'_>]) -> Result<(), Error> {
+    /// Breakpoints in many processes take long: all are set before the window starts.
+    fn set_breakpoints(&mut self) {
         for root in self.roots {
             if let Some(interpreter) = &root.interpreter {
                 self.collector.spaces.insert(root.process.pid, root.space, interpreter.clone());
             }
-            self.collector.event(Event::Process(root.describe()));
         }
+        self.follow_handlers();
+        self.look_at_handlers(true);
+        self.look_at_collectors(true);
+    }
+
+    /// Counts from now on.
+    fn start(&mut self) -> Result<(), Error> {
+        (self.begin.start_ns, self.begin.start) = (monotonic_ns(), utc_now());
+        self.began = Instant::now();
+        self.collector.start(self.begin.start_ns);
+        self.probes.start(self.begin.start_ns)?;
+        let threads = Threads::of_all(self.roots);
+        let counted = if self.options.plan.counts_switches() { &threads[..] } else { &[] };
+        self.counters = KernelCounters::of(counted);
+        self.describe_roots(&threads)?;
+        self.senders.iter_mut().for_each(Senders::follow);
+        self.quarter = (Instant::now(), self.spent()?);
+        self.second = self.quarter.clone();
+        Ok(())
+    }
+
+    /// When the time that was asked for is up.
+    pub fn end_of_window(&self) -> Option<Instant> {
+        Some(self.began + self.options.duration?)
+    }
+
+    /// What was there before the window.
+    fn describe_roots(&mut self, threads: &[Threads<'_>]) -> Result<(), Error> {
+        self.roots.iter().for_each(|root| self.collector.event(Event::Process(root.describe())));
         threads.iter().flat_map(Threads::names).for_each(|event| self.collector.event(event));
         self.describe_elders()?;
         pthreads::tell(&mut self.probes, threads)?;

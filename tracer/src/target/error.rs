@@ -61,11 +61,17 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::NoSuchProcess { .. } | Self::Zombie { .. } => 4,
+            gone if gone.is_gone() => 4,
             Self::NotPermitted { .. } | Self::Forbidden { .. } | Self::Protected { .. } => 5,
             Self::Unreadable { .. } | Self::NotInitialised { .. } | Self::ForeignProc { .. } => 1,
             _not_a_known_cpython => 6,
         }
+    }
+
+    /// Whether there is nothing left to trace.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::NoSuchProcess { .. } | Self::Zombie { .. })
     }
 
     /// The kernel refuses for want of this capability, or in spite of it.

@@ -15,6 +15,7 @@ mod budget;
 mod churn;
 mod cli_end;
 mod cli_errors;
+mod cli_hints;
 mod cli_output;
 mod cpu;
 mod cpython_tests;

@@ -4,6 +4,9 @@ use super::Found;
 use crate::report::{FindingKind, Report, Severity};
 use crate::units::{count, percent};
 
+/// Fewer samples prove nothing: threads that begin or end have no stack for a moment.
+const ENOUGH: u64 = 10;
+
 /// One sentence for each way in which figures are too low.
 pub fn quality(report: &Report) -> Vec<Found> {
     [lost(report), skipped(report), unresolved(report), disagreement(report)].into_iter().flatten().collect()
@@ -41,7 +44,8 @@ fn unresolved(report: &Report) -> Option<Found> {
     let text = format!("{share} of the samples have no stack: their lines are missing from the frames");
     let severe = without * 10 > samples.taken;
     let severity = if severe { Severity::Warn } else { Severity::Info };
-    (without * 100 > samples.taken).then(|| found(report, severity, text).with("unresolved", without))
+    (without >= ENOUGH && without * 100 > samples.taken)
+        .then(|| found(report, severity, text).with("unresolved", without))
 }
 
 /// Both are read while threads run, so a few switches fall between.

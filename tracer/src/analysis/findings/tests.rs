@@ -388,7 +388,7 @@ fn what_the_trace_lacks_is_told() {
     incomplete.quality.lost = [("ring_full".to_string(), 12), ("map_full".to_string(), 0)].into();
     incomplete.quality.kernel_missed = 687;
     incomplete.quality.samples.taken = 100;
-    incomplete.quality.samples.unresolved = 2;
+    incomplete.quality.samples.unresolved = 10;
     incomplete.switches.kernel_voluntary = 1_000;
     incomplete.switches.checked_voluntary = 900;
     let mut told = text(&incomplete);
@@ -396,13 +396,22 @@ fn what_the_trace_lacks_is_told() {
     assert_eq!(
         told,
         [
+            "10.0% of the samples have no stack: their lines are missing from the frames",
             "12 of 5,000 events were lost (ring_full 12): counts are lower bounds",
-            "2.0% of the samples have no stack: their lines are missing from the frames",
             "the kernel counted 1,000 context switches of threads of which the tracer saw 900",
             "the kernel skipped 687 runs of probes: as many events may be missing",
         ]
     );
     assert_eq!(findings(&incomplete).rows.last().unwrap().severity, Severity::Info);
+}
+
+#[test]
+fn a_few_samples_without_a_stack_are_not_told() {
+    for (taken, unresolved) in [(3, 1), (81, 2)] {
+        let mut few = report();
+        (few.quality.samples.taken, few.quality.samples.unresolved) = (taken, unresolved);
+        assert_eq!(text(&few), Vec::<String>::new(), "{unresolved} of {taken}");
+    }
 }
 
 #[test]

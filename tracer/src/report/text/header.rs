@@ -54,7 +54,7 @@ fn window(window: &Window) -> String {
 
 fn ended(ended: Ended) -> &'static str {
     match ended {
-        Ended::Duration => "as long as asked",
+        Ended::Duration => "until its time (-d) was up",
         Ended::Interrupt => "until interrupted",
         Ended::TargetExited => "until the target exited",
         Ended::Until => "until the rule of --until held",
