@@ -142,7 +142,7 @@ pub const LAYOUTS: &[Layout] = &[
         code: Code { file: 112, name: 128, lines: 136, first_line: 68, flags: 48, bytecode: Some(208), copies: None },
         names: Names::Unicode { ascii: 40, compact: 56 }, bytes: 32, lines: Locations,
     },
-    // Builds without GIL: computed from the headers with `Py_GIL_DISABLED`, not tried on one.
+    // Builds without GIL: computed from the headers with `Py_GIL_DISABLED`.
     // https://github.com/python/cpython/blob/v3.13.0/Include/object.h
     Layout {
         release: (3, 13), free_threaded: true, entry_frame_argument: 1,

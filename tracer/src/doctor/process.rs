@@ -49,9 +49,8 @@ fn of_interpreter(process: &Process, interpreter: &Interpreter, works_here: bool
     let file = Name::new(&interpreter.file);
     let found = format!("CPython {}, known by {} in {file}", interpreter.version, interpreter.how_found);
     let known = if interpreter.free_threaded {
-        let untried = "a build without GIL, whose layout was computed and never tried on one";
-        let remedy = "try the build with a GIL if stacks look wrong";
-        Check::lacking("interpreter", format!("{found}; {untried}"), remedy)
+        let untimed = "a build without GIL, where signal handlers and garbage collections are not timed";
+        Check::lacking("interpreter", format!("{found}; {untimed}"), "try the build with a GIL for these")
     } else {
         Check::ok("interpreter", found)
     };
