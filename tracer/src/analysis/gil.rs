@@ -17,6 +17,8 @@ use crate::event::{Event, Nanos, Pid, Tid};
 use crate::report::{self, BlockedHolder, Bounded, GilHolder};
 use crate::symbols::{FrameId, Symbols};
 
+/// A thread with fewer samples does not say at which lines it ran.
+const ENOUGH: u64 = 10;
 /// Different holders and lines that are kept apart.
 const ROWS: usize = 8_192;
 
@@ -73,14 +75,16 @@ impl Gil {
     }
 
     fn holders(&self, symbols: &Symbols) -> Bounded<GilHolder> {
-        let by_line = self.by_thread(symbols).into_iter().flat_map(|((pid, tid), held)| {
-            held.by_line().into_iter().map(move |(line, ns)| ((pid, tid, line), ns))
+        let by_line = pooled(self.by_thread(symbols)).into_iter().flat_map(|((pid, tid), held)| {
+            let threads = held.threads;
+            held.by_line().into_iter().map(move |(line, ns)| ((pid, tid, line, threads), ns))
         });
         let mut ranked: Vec<_> = by_line.collect();
         ranked.sort_by(|(a, x), (b, y)| y.cmp(x).then_with(|| a.cmp(b)));
-        let rows = ranked.into_iter().map(|((pid, tid, line), ns)| GilHolder {
+        let rows = ranked.into_iter().map(|((pid, tid, line, threads), ns)| GilHolder {
             pid,
             tid,
+            threads,
             frame: line.map(|line| lines::frame(symbols, line)),
             held_while_others_waited_ns: ns,
         });
@@ -91,6 +95,7 @@ impl Gil {
         let mut threads = HashMap::<_, Held>::new();
         for (key, ns) in self.rows.iter() {
             let held = threads.entry((key.pid, key.holder.tid)).or_default();
+            held.threads = 1;
             match key.holder.site.code {
                 0 => held.ran_ns += ns,
                 _ => *held.away.entry(lines::site(symbols, key.space, &key.holder.site)).or_default() += ns,
@@ -105,9 +110,28 @@ impl Gil {
     }
 }
 
-/// How long one thread held the GIL while others waited.
+/// Takes the threads of a process together that have few samples each, as those of a server with a thread a request: all
+/// of them say what none says. Each group has the id of the thread that held the GIL for longest.
+fn pooled(threads: HashMap<(Pid, Tid), Held>) -> HashMap<(Pid, Tid), Held> {
+    let (mut known, few): (HashMap<_, _>, Vec<_>) = {
+        let (known, few): (Vec<_>, Vec<_>) =
+            threads.into_iter().partition(|(_, held)| held.samples.values().sum::<u64>() >= ENOUGH);
+        (known.into_iter().collect(), few)
+    };
+    let mut pools = HashMap::<Pid, ((Nanos, Tid), Held)>::new();
+    for ((pid, tid), held) in few {
+        let (first, pool) = pools.entry(pid).or_default();
+        *first = (*first).max((held.ran_ns, tid));
+        pool.add(held);
+    }
+    known.extend(pools.into_iter().map(|(pid, ((_, tid), pool))| ((pid, tid), pool)));
+    known
+}
+
+/// How long threads held the GIL while others waited.
 #[derive(Debug, Default)]
 struct Held {
+    threads: u64,
     /// On a CPU.
     ran_ns: Nanos,
     /// Which lines ran meanwhile.
@@ -117,6 +141,13 @@ struct Held {
 }
 
 impl Held {
+    fn add(&mut self, other: Self) {
+        self.threads += other.threads.max(1);
+        self.ran_ns += other.ran_ns;
+        other.samples.into_iter().for_each(|(line, count)| *self.samples.entry(line).or_default() += count);
+        other.away.into_iter().for_each(|(line, ns)| *self.away.entry(line).or_default() += ns);
+    }
+
     /// The time on a CPU is shared out by the samples that fell into it; without any its line is not known. The sum is
     /// that of the times, to the nanosecond.
     fn by_line(self) -> BTreeMap<Option<FrameId>, Nanos> {
@@ -215,7 +246,21 @@ mod tests {
                 vec![(8, Some(1), 66), (8, Some(2), 34)],
             ),
             ("nobody waited", vec![held(8, 0, 100), ran(8, 1, 3, false)], vec![(8, None, 100)]),
-            ("too short for a sample", vec![held(8, 0, 5), ran(9, 1, 3, true)], vec![(8, None, 5)]),
+            (
+                "no sample of a thread that held it",
+                vec![held(8, 0, 5), ran(9, 1, 3, true)],
+                vec![(8, None, 5)],
+            ),
+            (
+                "a thread a request: together they have samples",
+                vec![held(8, 0, 60), held(9, 0, 40), ran(8, 1, 3, true)],
+                vec![(8, Some(1), 100)],
+            ),
+            (
+                "a thread with samples stays apart",
+                vec![held(8, 0, 60), held(9, 0, 40), ran(8, 1, 30, true), ran(9, 2, 1, true)],
+                vec![(8, Some(1), 60), (9, Some(2), 40)],
+            ),
             ("a sample and no wait", vec![ran(8, 1, 3, true)], vec![]),
         ] {
             assert_eq!(holders(&events), expected, "{name}");

@@ -64,7 +64,8 @@ fn the_line_that_ran_kept_the_others_waiting(python: &Python) {
     let emit = &lines[2].0;
     assert!(holders.get(emit).is_none_or(|share| *share < 0.03), "{emit}: {holders:#?}");
     let computes = |shares: &BTreeMap<String, f64>| -> f64 {
-        lines[..2].iter().filter_map(|(line, _)| shares.get(line)).sum()
+        // The clock is a system call, at whose end a busy machine takes the CPU away: with the GIL in hand.
+        [0, 1, 3].iter().filter_map(|&line: &usize| shares.get(&lines[line].0)).sum()
     };
     assert!(computes(&holders) > 0.95, "{holders:#?}");
 

@@ -58,5 +58,5 @@ for thread in threads:
 for thread in threads:
     thread.join()
 lines = zip((crunch, grind, emit), zip(*spent.values()))
-told.tell([{"frame": told.only_line(line), "cpu_s": sum(seconds)} for line, seconds in lines])
+told.tell([{"frame": told.only_line(line), "cpu_s": sum(seconds)} for line, seconds in lines] + [{"frame": told.only_line(cpu), "cpu_s": 0}])
 told.stay()

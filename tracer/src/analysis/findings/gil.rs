@@ -39,8 +39,8 @@ fn waits_of(report: &Report, waits: &[&SwitchCause]) -> Option<Found> {
     let held = |of: fn(&LineHeld) -> u64| holder.as_ref().map(of);
     Some(
         found
-            .with("holder_tid", held(|line| u64::from(line.tids[0])))
-            .with("holder_threads", held(|line| line.tids.len() as u64))
+            .with("holder_tid", held(|line| u64::from(line.tid)))
+            .with("holder_threads", held(|line| line.threads))
             .with("held_while_others_waited_ns", held(|line| line.ns))
             .with("all_held_while_others_waited_ns", held(|line| line.all_ns)),
     )
@@ -52,8 +52,10 @@ struct LineHeld<'a> {
     ns: u64,
     /// Of all lines of the process.
     all_ns: u64,
-    /// The threads that did so, the one that did most first.
-    tids: Vec<u32>,
+    /// The thread that did so for longest.
+    tid: u32,
+    /// How many did.
+    threads: u64,
 }
 
 /// The line that made others wait for longest, if lines are known.
@@ -65,9 +67,9 @@ fn dearest_line(report: &Report, pid: u32) -> Option<LineHeld<'_>> {
         match lines.iter_mut().find(|line| line.frame == frame) {
             Some(line) => {
                 line.ns += ns;
-                line.tids.push(holder.tid);
+                line.threads += holder.threads;
             }
-            None => lines.push(LineHeld { frame, ns, all_ns: 0, tids: vec![holder.tid] }),
+            None => lines.push(LineHeld { frame, ns, all_ns: 0, tid: holder.tid, threads: holder.threads }),
         }
     }
     let all_ns = rows().map(|holder| holder.held_while_others_waited_ns).sum();
@@ -78,9 +80,9 @@ impl LineHeld<'_> {
     fn text(&self) -> String {
         let held = duration(self.ns);
         let share = percent(self.ns, self.all_ns);
-        let who = match self.tids[..] {
-            [tid] => format!("thread {tid}"),
-            _ => counted(self.tids.len() as u64, "thread"),
+        let who = match self.threads {
+            1 => format!("thread {}", self.tid),
+            threads => counted(threads, "thread"),
         };
         format!("; meanwhile {} held it for {held}, {share} of that time, in {who}", place(self.frame))
     }

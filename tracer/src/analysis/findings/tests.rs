@@ -328,6 +328,7 @@ fn the_holder_of_the_gil_is_named_and_who_sleeps_with_it() {
     let holder = |tid, line, tenths: u64| GilHolder {
         pid: 7,
         tid,
+        threads: 1,
         frame: Some(frame(line)),
         held_while_others_waited_ns: SECOND / 10 * tenths,
     };

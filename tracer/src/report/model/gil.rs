@@ -30,8 +30,10 @@ pub struct Gil {
 pub struct GilHolder {
     /// Process.
     pub pid: u32,
-    /// Thread.
+    /// Thread; of several, the one that held it for longest.
     pub tid: u32,
+    /// How many threads these are: those with too few samples for a line of their own are taken together.
+    pub threads: u64,
     /// The line it was at.
     pub frame: Option<Frame>,
     /// For how long: each moment counts once, however many waited.

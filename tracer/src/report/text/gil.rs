@@ -71,11 +71,11 @@ struct LineHeld<'a> {
 /// By line, whichever thread ran it: a pool has the same lines in all of its threads.
 fn by_line(holders: &[GilHolder]) -> Vec<LineHeld<'_>> {
     let mut lines = Vec::<LineHeld>::new();
-    for GilHolder { pid, frame, held_while_others_waited_ns: ns, .. } in holders {
+    for GilHolder { pid, frame, threads, held_while_others_waited_ns: ns, .. } in holders {
         let frame = frame.as_ref();
         match lines.iter_mut().find(|line| line.pid == *pid && line.frame == frame) {
-            Some(line) => (line.ns, line.threads) = (line.ns + ns, line.threads + 1),
-            None => lines.push(LineHeld { pid: *pid, frame, ns: *ns, threads: 1 }),
+            Some(line) => (line.ns, line.threads) = (line.ns + ns, line.threads + threads),
+            None => lines.push(LineHeld { pid: *pid, frame, ns: *ns, threads: *threads }),
         }
     }
     lines.sort_by_key(|line| Reverse(line.ns));
