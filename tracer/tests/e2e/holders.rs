@@ -30,11 +30,10 @@ on_pythons! {
     python3_15 Release(15),
 }
 
-/// Parts in a thousand by which a share may be off: four standard deviations of a share of two thirds in 4,000 samples,
-/// and what the lines between the two clocks take.
+/// Parts in a thousand by which a share may be off: four standard deviations of a share of two thirds in 4,000 samples.
 const OFF: f64 = 30.0;
 /// The same of the GIL: it is also held while its holder is preempted, for milliseconds at a time on a busy machine, which
-/// the program's clock of CPU time does not count. A hundred such pieces are off by five in a hundred.
+/// the program does not count. A hundred such pieces are off by five in a hundred.
 const OFF_PREEMPTED: f64 = 120.0;
 
 /// Each thread computes, then gives the GIL away in a short system call: the line that computed is the holder.
@@ -46,12 +45,12 @@ fn the_line_that_ran_kept_the_others_waiting(python: &Python) {
     let report = tracer.stop().exact();
 
     let lines: Vec<_> =
-        rows(&truth).map(|line| (site(&line["frame"]), line["cpu_s"].as_f64().unwrap())).collect();
+        rows(&truth).map(|line| (site(&line["frame"]), number(&line["numbers"]) as f64)).collect();
     let computed = lines[0].1 + lines[1].1;
     let holders = shares(&report["gil"]["holders"], "held_while_others_waited_ns");
     let frames = shares(&report["frames"]["hot"], "self_samples");
-    for (line, cpu_s) in &lines[..2] {
-        let told = 1_000.0 * cpu_s / computed;
+    for (line, numbers) in &lines[..2] {
+        let told = 1_000.0 * numbers / computed;
         for (section, shares, off) in [("gil", &holders, OFF_PREEMPTED), ("frames", &frames, OFF)] {
             let both: f64 = lines[..2].iter().map(|(line, _)| shares.get(line).unwrap_or(&0.0)).sum();
             let share = 1_000.0 * shares.get(line).unwrap_or(&0.0) / both;
@@ -64,8 +63,7 @@ fn the_line_that_ran_kept_the_others_waiting(python: &Python) {
     let emit = &lines[2].0;
     assert!(holders.get(emit).is_none_or(|share| *share < 0.03), "{emit}: {holders:#?}");
     let computes = |shares: &BTreeMap<String, f64>| -> f64 {
-        // The clock is a system call, at whose end a busy machine takes the CPU away: with the GIL in hand.
-        [0, 1, 3].iter().filter_map(|&line: &usize| shares.get(&lines[line].0)).sum()
+        lines[..2].iter().filter_map(|(line, _)| shares.get(line)).sum()
     };
     assert!(computes(&holders) > 0.95, "{holders:#?}");
 
