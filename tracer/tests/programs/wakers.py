@@ -96,10 +96,20 @@ def pair(waiter, waker):
     return {"waiter": told.only_line(waiter), "tid": ids[0], "waker": told.only_line(waker), "count": ROUNDS}
 
 
+def until_it_waits(pid):
+    """Returns once the process sleeps in wait4(2), 61 on x86-64: the file says `running` of one that is not asleep."""
+    call = None
+    while call != "61":
+        time.sleep(0.0005)
+        with open("/proc/%d/syscall" % pid) as file:
+            call = file.read().split()[0]
+
+
 def child():
+    parent = os.getpid()
     pid = os.fork()
     if pid == 0:
-        time.sleep(PAUSE)
+        until_it_waits(parent)
         os._exit(0)
     children.append(pid)
     waits_for_child()
