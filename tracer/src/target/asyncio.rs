@@ -6,6 +6,7 @@ use crate::cpython::layout::Layout;
 use crate::cpython::memory::Memory;
 use crate::cpython::text;
 use crate::event::Bytes;
+use crate::target::allowance::Allowance;
 use crate::target::elf::Elf;
 use crate::target::maps::Mapping;
 use crate::target::open::open_mapped;
@@ -37,11 +38,17 @@ impl Asyncio {
     pub fn find(process: &Process) -> Option<Self> {
         let maps = process.maps().ok()?;
         let may_hold = |mapping: &&Mapping| mapping.executable && mapping.inode != 0 && is_named(mapping);
-        maps.iter().filter(may_hold).find_map(|mapping| Self::in_file(process, &maps, mapping))
+        let allowance = Allowance::default();
+        maps.iter().filter(may_hold).find_map(|mapping| Self::in_file(process, &maps, mapping, &allowance))
     }
 
-    fn in_file(process: &Process, maps: &[Mapping], mapping: &Mapping) -> Option<Self> {
-        let elf = Elf::read(open_mapped(process, mapping).ok()?.file)?;
+    fn in_file(
+        process: &Process,
+        maps: &[Mapping],
+        mapping: &Mapping,
+        allowance: &Allowance,
+    ) -> Option<Self> {
+        let elf = Elf::read(open_mapped(process, mapping).ok()?.file, allowance)?;
         let section = elf.section(SECTION)?;
         let bias = elf.load_bias(maps.iter().filter(|other| other.file() == mapping.file()))?;
         Self::read(&process.memory(), section.wrapping_add(bias))

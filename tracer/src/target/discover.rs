@@ -9,9 +9,11 @@ use crate::cpython::debug_offsets::DebugOffsets;
 use crate::cpython::layout::{Gil, Head, Layout};
 use crate::cpython::memory::Memory;
 use crate::event::Pid;
+use crate::target::allowance::Allowance;
 use crate::target::collector::{self, Collecting};
 use crate::target::error::{Error, printable};
 use crate::target::eval::{ENDBR64, EvalFrame};
+use crate::target::maps::Mapping;
 use crate::target::process::Process;
 use crate::target::runtime::{self, Runtime};
 use crate::target::signals::Handlers;
@@ -55,9 +57,19 @@ pub struct Interpreter {
 /// # Errors
 /// When there is none that can be walked, by name of what there is; [`Error::NotInitialised`] may pass.
 pub fn discover(process: &Process) -> Result<Interpreter, Error> {
-    let pid = process.pid;
     let maps = process.maps()?;
-    let runtime = runtime::find(process, &maps)?;
+    let allowance = Allowance::default();
+    runtime::find(process, &maps, &allowance, |runtime| interpreter(process, &maps, runtime, &allowance))
+}
+
+/// What runs in the process, if it is this one.
+fn interpreter(
+    process: &Process,
+    maps: &[Mapping],
+    runtime: Runtime,
+    allowance: &Allowance,
+) -> Result<Interpreter, Error> {
+    let pid = process.pid;
     let memory = process.memory();
     let unreadable = |cause| Error::reading(pid, "memory", cause);
 
@@ -83,7 +95,7 @@ pub fn discover(process: &Process) -> Result<Interpreter, Error> {
         how_found: runtime.evidence.name(),
         file: runtime.name.clone(),
         python: Python {
-            thread_state_slot: slot::find(process, &maps, &runtime, &layout, &states),
+            thread_state_slot: slot::find(process, maps, allowance, &runtime, &layout, &states),
             interpreters_head: head,
             gil: gil.futexes.start,
             gil_holder,

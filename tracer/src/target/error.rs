@@ -28,6 +28,11 @@ pub enum Error {
     Protected { pid: Pid, object: &'static str, capability: &'static str, cause: io::Error },
     #[error("cannot trace PID {pid}: {executable} is not Python; try the PID of a Python process")]
     NotPython { pid: Pid, executable: String },
+    #[error(
+        "cannot trace PID {pid}: no interpreter is found in the first 512 MiB of tables of the files that it maps; \
+         try a process that maps fewer"
+    )]
+    TooMuch { pid: Pid },
     #[error("cannot trace PID {pid}: {implementation} is not CPython; try perf for native stacks")]
     OtherPython { pid: Pid, implementation: &'static str },
     #[error(

@@ -1,6 +1,7 @@
 //! Which process, which interpreter, which version: everything that is known of a target before a probe is attached,
 //! and what its sleeping threads do.
 
+pub mod allowance;
 pub mod asleep;
 pub mod asyncio;
 pub mod collector;

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use crate::event::Pid;
+use crate::target::allowance::Allowance;
 use crate::target::elf::Elf;
 use crate::target::error::{Error, printable};
 use crate::target::maps::Mapping;
@@ -14,6 +15,8 @@ use crate::target::process::Process;
 
 /// Most files that are looked into.
 const FILES: usize = 1024;
+/// Most interpreters that are tried: a process may have one in each library that it loads, and run another.
+const RUNTIMES: usize = 16;
 
 /// The file that holds the interpreter.
 #[derive(Debug)]
@@ -95,24 +98,46 @@ impl Runtime {
     }
 }
 
-/// Finds the interpreter.
+/// Finds the interpreter: the first that is accepted, of all that the process has mapped. It may well run another than
+/// that which it maps first.
 ///
 /// # Errors
-/// When there is none, by name of what there is instead.
-pub fn find(process: &Process, maps: &[Mapping]) -> Result<Runtime, Error> {
+/// When there is none, by name of what there is instead; when none is accepted, with the best reason why not.
+pub fn find<T>(
+    process: &Process,
+    maps: &[Mapping],
+    allowance: &Allowance,
+    mut accept: impl FnMut(Runtime) -> Result<T, Error>,
+) -> Result<T, Error> {
     if let Some(implementation) = other_implementation(maps) {
         return Err(Error::OtherPython { pid: process.pid, implementation });
     }
-    let mut why_not = not_python(process);
+    let (mut no_runtime, mut refused) = (not_python(process), Vec::new());
     for mapping in candidates(maps) {
-        match look_into(process, maps, mapping) {
-            Ok(Holds::Runtime(runtime)) => return Ok(*runtime),
-            Ok(Holds::Imports) => why_not = Error::NotInitialised { pid: process.pid },
+        match look_into(process, maps, mapping, allowance) {
+            Ok(Holds::Runtime(runtime)) => match accept(*runtime) {
+                Err(why_not) if !why_not.is_gone() => refused.push(why_not),
+                found_or_gone => return found_or_gone,
+            },
+            Ok(Holds::Imports) => no_runtime = Error::NotInitialised { pid: process.pid },
             Ok(Holds::Nothing) => {}
-            Err(denied) => why_not = denied,
+            Err(denied) => no_runtime = denied,
+        }
+        if allowance.is_spent() {
+            refused.push(Error::TooMuch { pid: process.pid });
+        }
+        if allowance.is_spent() || refused.len() == RUNTIMES {
+            break;
         }
     }
-    Err(why_not)
+    Err(best_reason(refused).unwrap_or(no_runtime))
+}
+
+/// What may pass, or else what was found first.
+fn best_reason(refused: Vec<Error>) -> Option<Error> {
+    let may_pass = |error: &Error| matches!(error, Error::NotInitialised { .. });
+    let best = refused.iter().position(may_pass).unwrap_or_default();
+    refused.into_iter().nth(best)
 }
 
 /// What a file holds of Python.
@@ -123,7 +148,12 @@ enum Holds {
     Nothing,
 }
 
-fn look_into(process: &Process, maps: &[Mapping], mapping: &Mapping) -> Result<Holds, Error> {
+fn look_into(
+    process: &Process,
+    maps: &[Mapping],
+    mapping: &Mapping,
+    allowance: &Allowance,
+) -> Result<Holds, Error> {
     let opened = match open_mapped(process, mapping) {
         Ok(opened) => opened,
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -131,7 +161,7 @@ fn look_into(process: &Process, maps: &[Mapping], mapping: &Mapping) -> Result<H
         }
         Err(_not_a_file_to_read) => return Ok(Holds::Nothing),
     };
-    let Some(elf) = Elf::read(opened.file) else { return Ok(Holds::Nothing) };
+    let Some(elf) = Elf::read(opened.file, allowance) else { return Ok(Holds::Nothing) };
     let same_file = || maps.iter().filter(|other| other.file() == mapping.file());
     let (Some(evidence), Some(bias)) = (Evidence::in_file(&elf), elf.load_bias(same_file())) else {
         return Ok(if elf.imports_python() { Holds::Imports } else { Holds::Nothing });
@@ -192,6 +222,16 @@ mod tests {
         );
         let starts: Vec<_> = candidates(&maps).iter().map(|mapping| mapping.range.start).collect();
         assert_eq!(starts, [0x3000, 0x1000]);
+    }
+
+    #[test]
+    fn what_may_pass_is_the_better_reason() {
+        let unknown = || Error::UnknownVersion { pid: 7, version: "3.16.0".into() };
+        let version = || Error::NoVersion { pid: 7, binary: "libpython.so".into() };
+        let best = |refused| best_reason(refused).map(|error| error.exit_code());
+        assert_eq!(best(vec![unknown(), Error::NotInitialised { pid: 7 }]), Some(1));
+        assert!(matches!(best_reason(vec![unknown(), version()]), Some(Error::UnknownVersion { .. })));
+        assert_eq!(best(Vec::new()), None);
     }
 
     #[test]

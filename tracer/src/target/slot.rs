@@ -5,6 +5,7 @@
 
 use crate::cpython::layout::{Layout, Slot};
 use crate::cpython::memory::Memory;
+use crate::target::allowance::Allowance;
 use crate::target::elf::Elf;
 use crate::target::maps::Mapping;
 use crate::target::open::open_mapped;
@@ -25,6 +26,7 @@ const KEY_VALUE: u64 = 8;
 pub(crate) fn find(
     process: &Process,
     maps: &[Mapping],
+    allowance: &Allowance,
     runtime: &Runtime,
     layout: &Layout,
     states: &[ThreadState],
@@ -39,7 +41,7 @@ pub(crate) fn find(
         }
     };
     let slot = slot.filter(|&key| key < KEYS);
-    let slot = slot.map(|key| specific(process, maps) + u64::from(key) * KEY_BYTES + KEY_VALUE);
+    let slot = slot.map(|key| specific(process, maps, allowance) + u64::from(key) * KEY_BYTES + KEY_VALUE);
     slot.map(u64::cast_signed).filter(|&slot| holds(&memory, slot, states)).unwrap_or(0)
 }
 
@@ -60,10 +62,10 @@ fn key(memory: &dyn Memory, runtime: &Runtime, offset: u32) -> Option<u32> {
 ///
 /// It describes itself to debuggers: `specific` is the array that follows `specific_1stblock`.
 /// <https://sourceware.org/git/?p=glibc.git;a=blob;f=nptl_db/structs.def;hb=refs/tags/glibc-2.36>
-fn specific(process: &Process, maps: &[Mapping]) -> u64 {
+fn specific(process: &Process, maps: &[Mapping], allowance: &Allowance) -> u64 {
     let first_block = u64::from(KEYS) * KEY_BYTES;
     let described = maps.iter().filter(|mapping| is_libc(mapping)).find_map(|mapping| {
-        let elf = Elf::read(open_mapped(process, mapping).ok()?.file)?;
+        let elf = Elf::read(open_mapped(process, mapping).ok()?.file, allowance)?;
         // Three words: bits of an element, elements, offset.
         let bytes: [u8; 12] = elf.bytes(elf.exported("_thread_db_pthread_specific")?.address)?;
         let offset = u32::from_le_bytes(bytes[8..].try_into().expect("four bytes"));

@@ -30,6 +30,7 @@ mod gil;
 mod groups;
 mod handlers;
 mod holders;
+mod hostile;
 mod hot;
 mod kinds;
 mod ledger;

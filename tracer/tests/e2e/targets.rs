@@ -193,7 +193,7 @@ fn shared() -> Option<(Python, PathBuf)> {
 }
 
 /// `libpython3.12.so.1.0`, where an interpreter is but a small program that uses it.
-fn library(python: &Python) -> Option<PathBuf> {
+pub fn library(python: &Python) -> Option<PathBuf> {
     let folder = home(python).join("lib");
     let prefix = format!("libpython{}.{}", python.major, python.minor);
     let is_it = |name: &str| name.starts_with(&prefix) && name.ends_with(".so.1.0");

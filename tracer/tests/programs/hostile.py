@@ -1,0 +1,40 @@
+"""What a target may do to whoever looks at it. It lives in spite of itself, and answers."""
+
+import ctypes
+import mmap
+import struct
+import sys
+import tempfile
+
+import told
+
+kept = []
+
+
+def names():
+    """Maps an ELF file whose 600,000 symbols have one name without end."""
+    symbols, strings = 600_000 * 24, 15 << 20
+    header = 64 + 56
+    sections = header + symbols + strings
+    with tempfile.NamedTemporaryFile(prefix="libpython-") as file:
+        ident = b"\x7fELF\x02\x01\x01" + bytes(9)
+        file.write(ident + struct.pack("<HHIQQQIHHHHHH", 3, 62, 1, 0, 64, sections, 0, 64, 56, 1, 64, 3, 0))
+        file.write(struct.pack("<IIQQQQQQ", 1, 5, 0, 0, 0, sections, sections, 4096))
+        file.write(struct.pack("<IBBHQQ", 1, 2, 0, 1, 0, 0) * (symbols // 24))
+        file.write(b"_" * strings)
+        file.write(bytes(64))
+        file.write(struct.pack("<IIQQQQIIQQ", 0, 11, 0, 0, header, symbols, 2, 0, 8, 24))
+        file.write(struct.pack("<IIQQQQIIQQ", 0, 3, 0, 0, header + symbols, strings, 0, 0, 1, 0))
+        file.flush()
+        kept.append(mmap.mmap(file.fileno(), 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC))
+
+
+def decoy(library):
+    """Loads another interpreter that it does not use."""
+    kept.append(ctypes.CDLL(library))
+
+
+{"names": names, "decoy": decoy}[sys.argv[1]](*sys.argv[2:])
+told.ready()
+told.tell(len(kept))
+told.stay()
