@@ -57,5 +57,93 @@ pub struct Pthread {
     pub pad: u32,
 }
 
+/// What musl's condition variables look like: who waits sleeps on a word of its own stack, which is linked from the
+/// condition variable. <https://git.musl-libc.org/cgit/musl/tree/src/thread/pthread_cond_timedwait.c?h=v1.2.5>
+mod musl {
+    /// `struct waiter`: what is slept on, after the newer waiter, the older one, and a state.
+    pub const BARRIER: u64 = 20;
+    /// `pthread_cond_t`: the newest waiter.
+    pub const NEWEST: u64 = 8;
+    /// How far above the stack pointer it may lie: the functions called from there take less.
+    pub const NEAR: u64 = 4096;
+}
+
+/// Bytes from the start of a `_gil_runtime_state` to its two condition variables, `cond` and `switch_cond`.
+/// <https://github.com/python/cpython/blob/v3.12.0/Include/internal/pycore_gil.h>
+const CONDITIONS: [u64; 2] = [32, 120];
+
+/// Whether a futex is a word of the waiter's own stack that one of the GIL's condition variables leads to. Of the waiters
+/// that came after it, so many are passed on the way to the newest. `word` loads from the waiter's memory.
+#[inline(always)]
+pub fn is_linked(
+    gil: u64,
+    futex: u64,
+    stack_pointer: u64,
+    newer: u32,
+    word: impl Fn(u64) -> Option<u64>,
+) -> bool {
+    let mut waiter = futex.wrapping_sub(musl::BARRIER);
+    if gil == 0 || futex.wrapping_sub(stack_pointer) >= musl::NEAR || waiter & 7 != 0 {
+        return false;
+    }
+    for _ in 0..=newer {
+        match word(waiter) {
+            None => return false,
+            Some(0) => {
+                return CONDITIONS.iter().any(|at| word(gil + at + musl::NEWEST) == Some(waiter));
+            }
+            Some(next) => waiter = next,
+        }
+    }
+    false
+}
+
 sized!(Holder = 24, HoldKey = 40, Queue = 40, Pthread = 16);
 pod!(HoldKey, Pthread);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GIL: u64 = 0x10_0000;
+    const STACK: u64 = 0x7f00_0000_1000;
+
+    /// Waiters, each on its own stack, the newest first; and the condition variable that leads to them.
+    fn word(condition: u64, waiters: &[u64], address: u64) -> Option<u64> {
+        let newer = |index: usize| index.checked_sub(1).map_or(0, |newer| waiters[newer]);
+        match waiters.iter().position(|&waiter| waiter == address) {
+            Some(index) => Some(newer(index)),
+            None if address == condition + 8 => Some(waiters[0]),
+            None => (GIL..GIL + 208).contains(&address).then_some(0x30),
+        }
+    }
+
+    #[test]
+    fn who_sleeps_on_its_own_stack_waits_for_what_leads_there() {
+        let waiters = [STACK + 0x40, STACK + 0x8040, STACK + 0x1_0040];
+        let newest = |condition| is_linked(GIL, STACK + 0x54, STACK, 2, |at| word(condition, &waiters, at));
+        assert!(newest(GIL + 32), "the GIL's own");
+        assert!(newest(GIL + 120), "of those that gave it away");
+        assert!(!newest(GIL + 0x2000), "another lock's");
+        let oldest = |newer| {
+            is_linked(GIL, STACK + 0x1_0054, STACK + 0x1_0000, newer, |at| word(GIL + 32, &waiters, at))
+        };
+        assert!(oldest(2));
+        assert!(!oldest(1), "that is too far");
+    }
+
+    #[test]
+    fn other_futexes_are_not_followed() {
+        let nothing = |_| panic!("nothing is to be read");
+        for (name, gil, futex) in [
+            ("no GIL", 0, STACK + 0x54),
+            ("below the stack", GIL, STACK - 0x2c),
+            ("far above", GIL, STACK + 0x1054),
+            ("no word of a waiter", GIL, STACK + 0x50),
+        ] {
+            assert!(!is_linked(gil, futex, STACK, 8, nothing), "{name}");
+        }
+        assert!(!is_linked(GIL, STACK + 0x54, STACK, 8, |_| None), "nothing is mapped");
+        assert!(!is_linked(GIL, STACK + 0x54, STACK, 8, |_| Some(STACK + 0x40)), "a ring");
+    }
+}

@@ -19,7 +19,7 @@ pub const THREAD_STATES: u32 = 1024;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Python {
-    /// Distance from a thread's FS base to the slot that holds its thread state; 0 where there is no such slot.
+    /// Distance from a thread's FS base to the slot that holds its thread state, see [`Python::has_slot`].
     pub thread_state_slot: i64,
     /// Address of the pointer to the newest interpreter state.
     pub interpreters_head: u64,
@@ -37,8 +37,19 @@ pub struct Python {
     pub signal_handlers: u64,
     /// Offsets inside CPython's objects.
     pub layout: Layout,
+    /// Distance from a thread's FS base to a pointer, from which `thread_state_slot` counts instead; 0 for none.
+    pub thread_state_table: u32,
     /// Its garbage collector.
     pub collector: Collector,
+}
+
+impl Python {
+    /// Whether threads have a slot that holds their thread state.
+    #[inline(always)]
+    #[must_use]
+    pub const fn has_slot(&self) -> bool {
+        self.thread_state_slot != 0 || self.thread_state_table != 0
+    }
 }
 
 /// Offsets inside CPython's objects, for the walk: one row of the layout table as the kernel wants it.
@@ -47,6 +58,8 @@ pub struct Python {
 pub struct Layout {
     /// See [`flag`].
     pub flags: u32,
+    /// `PyInterpreterState`: pointer to the next older one.
+    pub interpreter_next: u32,
     /// `PyInterpreterState`: pointer to the newest thread state.
     pub threads_head: u32,
     /// `PyThreadState`: pointer to the next one.
@@ -204,8 +217,8 @@ impl Code {
 }
 
 sized!(
-    Python = 128,
-    Layout = 48,
+    Python = 136,
+    Layout = 52,
     Frame = 16,
     Name = 264,
     Code = 584 + LINE_TABLE_BYTES,

@@ -7,7 +7,7 @@
 //! ends is the one that gives the GIL away, and not the one that ran. Samples tell which lines ran.
 
 use tracer_common::counters::Probe;
-use tracer_common::gil::{HoldKey, Holder, Pthread, Queue};
+use tracer_common::gil::{HoldKey, Holder, Pthread, Queue, is_linked};
 use tracer_common::python::{Frame, Python};
 use tracer_common::switch::{Thread, flag};
 use tracer_common::target::Target;
@@ -27,6 +27,17 @@ const HANDED: u32 = 2;
 /// No queue yet. In read-only data, since a program has only 512 bytes of stack.
 // SAFETY: a struct of numbers.
 static NOBODY: Queue = unsafe { core::mem::zeroed() };
+
+/// Whether the current thread waits for a GIL, where the C library makes it sleep on its own stack. A global function, see
+/// [`crate::python::walk`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn leads_to(gil: u64, futex: u64, stack_pointer: u64) -> u32 {
+    /// It has come last, unless others came since it let go of the mutex.
+    const NEWER: u32 = 7;
+    let memory = Memory::current();
+    u32::from(is_linked(gil, futex, stack_pointer, NEWER, |address| user::word(memory, address)))
+}
 
 /// What the current thread, which leaves its CPU, sees: that it holds the GIL itself, or who does when it goes to sleep
 /// for it. A global function, see [`crate::python::walk`], by what lies in the scratch buffer.

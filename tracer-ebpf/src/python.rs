@@ -282,10 +282,14 @@ fn top_frame_of(layout: &Layout, memory: Memory, state: u64) -> Result<u64, u32>
 /// Address of the current thread's `PyThreadState`, also while another thread holds the GIL.
 #[inline(always)]
 fn thread_state(python: &Python, memory: Memory, fsbase: u64) -> Result<u64, u32> {
-    if python.thread_state_slot == 0 {
+    if !python.has_slot() {
         return listed_thread_state(python, memory, fsbase);
     }
-    match user::word(memory, fsbase.wrapping_add_signed(python.thread_state_slot)) {
+    let table = match python.thread_state_table {
+        0 => fsbase,
+        table => user::word(memory, fsbase + u64::from(table)).ok_or(status::FAULTED)?,
+    };
+    match user::word(memory, table.wrapping_add_signed(python.thread_state_slot)) {
         Some(0) => Err(status::NO_PYTHON_FRAME),
         Some(state) => Ok(state),
         None => Err(status::FAULTED),

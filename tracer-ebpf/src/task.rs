@@ -365,6 +365,13 @@ impl Registers {
         unsafe { (*self.0).r10 }
     }
 
+    /// Where the thread's stack ends.
+    #[inline(always)]
+    pub fn stack_pointer(self) -> u64 {
+        // SAFETY: typed.
+        unsafe { (*self.0).rsp }
+    }
+
     /// What the system call returns, when it has run.
     #[inline(always)]
     pub fn result(self) -> i64 {

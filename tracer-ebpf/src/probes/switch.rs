@@ -4,7 +4,7 @@ use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use tracer_common::control::{Control, SHED_SWITCH_STACKS};
 use tracer_common::counters::Probe;
-use tracer_common::python::status;
+use tracer_common::python::{Python, status};
 use tracer_common::switch::{SwitchKey, SwitchValue, Thread, flag, futex_flags};
 use tracer_common::syscall::{ReadKey, names_descriptor};
 use tracer_common::target::Target;
@@ -224,7 +224,7 @@ fn explain(switch: &Switch, task: Task, target: &Target, thread: &Thread, scratc
         raise(&mut row.flags, flag::NO_DESCRIPTORS);
     }
     if row.syscall == FUTEX {
-        raise(&mut row.flags, lock(registers, target));
+        raise(&mut row.flags, lock(registers, &target.python));
     }
     if row.flags & flag::VOLUNTARY != 0 && names_descriptor(row.syscall) {
         // The file that the system call's first argument names.
@@ -243,8 +243,10 @@ fn explain(switch: &Switch, task: Task, target: &Target, thread: &Thread, scratc
 
 /// What sort of lock a futex belongs to.
 #[inline(always)]
-fn lock(registers: Registers, target: &Target) -> u32 {
-    if registers.first().wrapping_sub(target.python.gil) < u64::from(target.python.gil_bytes) {
+fn lock(registers: Registers, python: &Python) -> u32 {
+    let futex = registers.first();
+    let in_gil = futex.wrapping_sub(python.gil) < u64::from(python.gil_bytes);
+    if in_gil || gil::leads_to(python.gil, futex, registers.stack_pointer()) != 0 {
         return flag::GIL;
     }
     futex_flags(registers.second())

@@ -228,6 +228,7 @@ impl Layout {
         let (ascii_data, compact_data) = self.names.offsets();
         python::Layout {
             flags: self.flags(),
+            interpreter_next: self.interpreter.next,
             threads_head: self.interpreter.threads,
             thread_next: self.thread.next,
             thread_id: self.thread.id,

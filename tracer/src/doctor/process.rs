@@ -1,6 +1,6 @@
 //! A process that shall be traced.
 
-use tracer_common::python::THREAD_STATES;
+use tracer_common::python::{Python, THREAD_STATES};
 
 use super::check::Check;
 use crate::event::Pid;
@@ -68,16 +68,21 @@ fn thread_states(process: &Process, interpreter: &Interpreter) -> Check {
     let by_list = format!(
         "{states}, by the newest interpreter's list: a thread looks for its own among the first {THREAD_STATES}"
     );
-    match interpreter.python.thread_state_slot {
-        0 if states > THREAD_STATES as usize => Check::lacking(
+    let Python { thread_state_table: table, thread_state_slot: slot, .. } = interpreter.python;
+    match (table, slot) {
+        (0, 0) if states > THREAD_STATES as usize => Check::lacking(
             "thread states",
             format!("{by_list}; the others have no stacks at switches and in samples"),
             "try tracer dump, which sees them all while they sleep",
         ),
-        0 => Check::ok("thread states", by_list),
-        slot => {
+        (0, 0) => Check::ok("thread states", by_list),
+        (0, slot) => {
             Check::ok("thread states", format!("{states}, each in its thread's slot at FS base {slot:+#x}"))
         }
+        (table, slot) => Check::ok(
+            "thread states",
+            format!("{states}, each in its thread's slot at {slot:#x} of the table at FS base {table:+#x}"),
+        ),
     }
 }
 

@@ -8,7 +8,7 @@ use super::context::Context;
 use super::model::{Dump, State, Status, Thread};
 use super::names::Names;
 use super::sampler::Sampler;
-use super::seen::{GilHolders, Seen, is_gil_wait, state_of, status_of};
+use super::seen::{GilHolders, Seen, state_of, status_of};
 use crate::attach;
 use crate::event::{Bytes, Pid, Task, Tid};
 use crate::report::{self, Name, Target};
@@ -48,7 +48,7 @@ impl<'a> Collection<'a> {
             let tids = root.process.threads()?;
             self.awake.extend(tids.into_iter().map(|tid| Task { pid: root.process.pid, tid }));
         }
-        self.look_at_sleepers(|_, _| true);
+        self.look_at_sleepers(|_| true);
         for _ in 1..LOOKS {
             if !self.awake.is_empty() {
                 sleep(BETWEEN_LOOKS);
@@ -59,13 +59,13 @@ impl<'a> Collection<'a> {
     }
 
     /// Keeps those threads that sleep, if they count, and those that have ended.
-    fn look_at_sleepers(&mut self, counts: fn(&Root, &Asleep) -> bool) {
+    fn look_at_sleepers(&mut self, counts: fn(&Asleep) -> bool) {
         for root in self.roots {
             let tids = self.awake_in(root.process.pid);
             let (python, depth) = (root.interpreter.as_deref(), self.depth as usize);
             let found = asleep::of_threads(&root.process, python, &root.process.described(&tids), depth);
             let holders = gil_holders(root);
-            for thread in found.into_iter().filter(|thread| !thread.torn && counts(root, thread)) {
+            for thread in found.into_iter().filter(|thread| !thread.torn && counts(thread)) {
                 let status = status_of(thread.status);
                 self.keep_walk(root, thread, status, &holders);
             }
@@ -80,13 +80,22 @@ impl<'a> Collection<'a> {
     }
 
     fn keep_walk(&mut self, root: &Root, thread: Asleep, status: Status, holders: &GilHolders) {
-        let (task, sleeps_in) = (thread.task, thread.sleeps_in);
+        let (task, sleeps_in, waits_for_gil) = (thread.task, thread.sleeps_in, thread.waits_for_gil);
         let state = state_of(thread.thread.state);
         let (name, namespace_tid) = (Some(thread.thread.name), thread.thread.namespace_tid);
         let stack = self.names.walked(root.space, task, thread.status, thread.frames);
         self.keep(
             task,
-            Seen { name, namespace_tid, state, sleeps_in, stack, status, gil_holders: holders.clone() },
+            Seen {
+                name,
+                namespace_tid,
+                state,
+                sleeps_in,
+                waits_for_gil,
+                stack,
+                status,
+                gil_holders: holders.clone(),
+            },
         );
     }
 
@@ -138,7 +147,7 @@ impl<'a> Collection<'a> {
 
     /// What is left may sleep by now; else it could only be read while it moved.
     pub fn guess(&mut self) {
-        self.look_at_sleepers(|_, _| true);
+        self.look_at_sleepers(|_| true);
         for root in self.roots {
             let Some(interpreter) = &root.interpreter else { continue };
             let (tids, holders) = (self.awake_in(root.process.pid), gil_holders(root));
@@ -163,8 +172,6 @@ impl<'a> Collection<'a> {
 
     fn thread(&self, root: &Root, tid: Tid, seen: &Seen, context: Option<&Context<'_>>) -> Thread {
         let inside = seen.namespace_tid;
-        let python = root.interpreter.as_deref();
-        let waits_for_gil = python.is_some_and(|python| is_gil_wait(seen.sleeps_in, python));
         Thread {
             pid: root.process.pid,
             tid,
@@ -172,7 +179,7 @@ impl<'a> Collection<'a> {
             name: seen.name.map(|name| Name::from(Bytes::from(name))),
             state: seen.state,
             sleeps_in: seen.syscall(),
-            waits_for: waits_for_gil.then_some("gil"),
+            waits_for: seen.waits_for_gil.then_some("gil"),
             holds_gil: context
                 .and_then(|context| Some(context.is_among(inside, seen.gil_holders.as_deref()?))),
             task: context.and_then(|context| context.task(inside)).map(Name::from),
@@ -183,8 +190,8 @@ impl<'a> Collection<'a> {
 }
 
 /// A thread that ran a moment ago and waits for the GIL now still has work to do: it is to be seen at that.
-fn fell_asleep(root: &Root, thread: &Asleep) -> bool {
-    root.interpreter.as_deref().is_none_or(|python| !is_gil_wait(thread.sleeps_in, python))
+fn fell_asleep(thread: &Asleep) -> bool {
+    !thread.waits_for_gil
 }
 
 fn gil_holders(root: &Root) -> GilHolders {

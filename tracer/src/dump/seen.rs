@@ -9,13 +9,9 @@ use super::sampler::Sample;
 use crate::analysis::syscall_name;
 use crate::event::{StackId, Tid};
 use crate::report::Name;
-use crate::target::Interpreter;
 use crate::target::comm::Comm;
 use crate::target::process::Thread;
 use crate::target::sleep::SleepsIn;
-
-/// `futex(2)`
-const FUTEX: u32 = 202;
 
 /// Thread states that hold a GIL, see [`Interpreter::gil_holders`].
 pub type GilHolders = Option<Rc<[u64]>>;
@@ -31,6 +27,8 @@ pub struct Seen {
     pub state: State,
     /// Where it was blocked.
     pub sleeps_in: SleepsIn,
+    /// That was a wait for the GIL.
+    pub waits_for_gil: bool,
     /// Its stack, 0 where there was none.
     pub stack: StackId,
     /// How far that is to be believed.
@@ -45,7 +43,17 @@ impl Seen {
         let (state, status) = (State::Running, status_of(sample.status));
         let (name, sleeps_in) = (thread.map(|thread| thread.name), SleepsIn::Nothing);
         let namespace_tid = thread.map_or(tid, |thread| thread.namespace_tid);
-        Self { name, namespace_tid, state, sleeps_in, stack: sample.stack, status, gil_holders }
+        let waits_for_gil = false;
+        Self {
+            name,
+            namespace_tid,
+            state,
+            sleeps_in,
+            waits_for_gil,
+            stack: sample.stack,
+            status,
+            gil_holders,
+        }
     }
 
     /// Ended, its process not.
@@ -53,7 +61,8 @@ impl Seen {
         let (state, status) = (State::Zombie, Status::NoPythonFrame);
         let (name, namespace_tid) = (Some(thread.name), thread.namespace_tid);
         let sleeps_in = SleepsIn::Nothing;
-        Self { name, namespace_tid, state, sleeps_in, stack: 0, status, gil_holders: None }
+        let waits_for_gil = false;
+        Self { name, namespace_tid, state, sleeps_in, waits_for_gil, stack: 0, status, gil_holders: None }
     }
 
     /// Name of the system call that it was blocked in.
@@ -61,14 +70,6 @@ impl Seen {
         let SleepsIn::Syscall { number, .. } = self.sleeps_in else { return None };
         let name = syscall_name(number.into()).map(Name::from);
         Some(name.unwrap_or_else(|| Name::from(format!("syscall {number}"))))
-    }
-}
-
-/// Whether a sleep is a wait for the GIL.
-pub fn is_gil_wait(sleeps_in: SleepsIn, python: &Interpreter) -> bool {
-    match sleeps_in {
-        SleepsIn::Syscall { number: FUTEX, first_argument, .. } => python.is_in_gil(first_argument),
-        _ => false,
     }
 }
 

@@ -12,7 +12,6 @@ use crate::cpython::walk::stack_id;
 use crate::decode;
 use crate::event::Bytes;
 use crate::symbols::{File, FileKind};
-use crate::target::Interpreter;
 use crate::target::asleep::{self, Asleep};
 use crate::target::sleep::SleepsIn;
 
@@ -33,15 +32,14 @@ pub fn tell(probes: &mut Probes, threads: &[Threads<'_>]) -> Result<Vec<Sleeper>
         let Some(interpreter) = &root.interpreter else { continue };
         let threads = asleep::of_threads(&root.process, Some(interpreter), described, depth);
         let threads = threads.iter().filter(|thread| !thread.torn);
-        let (entries, sleepers): (Vec<_>, Vec<_>) =
-            threads.map(|thread| sleeper(root, interpreter, thread)).unzip();
+        let (entries, sleepers): (Vec<_>, Vec<_>) = threads.map(|thread| sleeper(root, thread)).unzip();
         let news = probes.assume_asleep(&entries)?.into_iter().zip(sleepers);
         told.extend(news.filter_map(|(is_news, sleeper)| is_news.then_some(sleeper)));
     }
     Ok(told)
 }
 
-fn sleeper(root: &Root, interpreter: &Interpreter, thread: &Asleep) -> (Thread, Sleeper) {
+fn sleeper(root: &Root, thread: &Asleep) -> (Thread, Sleeper) {
     let stack = (!thread.frames.is_empty()).then(|| decode::Stack {
         id: stack_id(root.space, &thread.frames),
         space: root.space,
@@ -50,7 +48,7 @@ fn sleeper(root: &Root, interpreter: &Interpreter, thread: &Asleep) -> (Thread, 
         frames: thread.frames.clone(),
     });
     let (syscall, argument, second) = match thread.sleeps_in {
-        SleepsIn::Syscall { number, first_argument, second_argument } => {
+        SleepsIn::Syscall { number, first_argument, second_argument, .. } => {
             (number.cast_signed(), first_argument, second_argument)
         }
         _ => (-1, 1, 0),
@@ -63,7 +61,7 @@ fn sleeper(root: &Root, interpreter: &Interpreter, thread: &Asleep) -> (Thread, 
         tid: thread.task.tid,
         slice: 0,
         syscall,
-        flags: flag::VOLUNTARY | flag::BEGAN_BEFORE | flags(interpreter, syscall, argument, second),
+        flags: flag::VOLUNTARY | flag::BEGAN_BEFORE | flags(thread, syscall, argument, second),
         status: if stack.is_some() { thread.status } else { status::NO_PYTHON_FRAME },
         after_call: -1,
         pad: 0,
@@ -72,9 +70,9 @@ fn sleeper(root: &Root, interpreter: &Interpreter, thread: &Asleep) -> (Thread, 
     (Thread { key, voluntary_seen, ..Thread::default() }, Sleeper { stack, file })
 }
 
-fn flags(interpreter: &Interpreter, syscall: i32, argument: u64, second: u64) -> u32 {
+fn flags(thread: &Asleep, syscall: i32, argument: u64, second: u64) -> u32 {
     let mut flags = match syscall {
-        FUTEX if interpreter.is_in_gil(argument) => flag::GIL,
+        FUTEX if thread.waits_for_gil => flag::GIL,
         FUTEX => futex_flags(second),
         _ => 0,
     };

@@ -30,6 +30,8 @@ pub struct Asleep {
     pub torn: bool,
     /// What it sleeps in.
     pub sleeps_in: SleepsIn,
+    /// That is a wait for the GIL.
+    pub waits_for_gil: bool,
     /// Its state and switch counters before its frames were read.
     pub thread: Thread,
 }
@@ -68,7 +70,15 @@ pub fn moving(process: &Process, interpreter: &Interpreter, tids: &[Tid], depth:
         let walk = stacks.of(thread.namespace_tid).walk;
         let task = Task { pid: process.pid, tid };
         let (frames, status) = (walk.frames, walk.status);
-        Asleep { task, frames, status, torn: true, sleeps_in: SleepsIn::Nothing, thread }
+        Asleep {
+            task,
+            frames,
+            status,
+            torn: true,
+            sleeps_in: SleepsIn::Nothing,
+            waits_for_gil: false,
+            thread,
+        }
     });
     seen.collect()
 }
@@ -94,6 +104,7 @@ fn look(process: &Process, stacks: Option<&Stacks<'_>>, tid: Tid, thread: Thread
     }
     let unresolved = || Seen { walk: Walk { frames: Vec::new(), status: status::UNRESOLVED }, steady: true };
     let seen = stacks.map_or_else(unresolved, |stacks| stacks.of(thread.namespace_tid));
+    let waits_for_gil = stacks.is_some_and(|stacks| stacks.waits_for_gil(sleeps_in));
     // In this order: off its CPU before and after, and never switched since the first look, it slept all the time. The
     // counters alone would not tell, since a thread says that it sleeps before it has switched.
     let slept_on =
@@ -104,6 +115,7 @@ fn look(process: &Process, stacks: Option<&Stacks<'_>>, tid: Tid, thread: Thread
         status: seen.walk.status,
         torn: !(slept_on && seen.steady),
         sleeps_in,
+        waits_for_gil,
         thread,
     })
 }
@@ -144,6 +156,10 @@ impl<'a> Stacks<'a> {
         }
     }
 
+    fn waits_for_gil(&self, sleeps_in: SleepsIn) -> bool {
+        self.interpreter.waits_for_gil(&self.memory, sleeps_in)
+    }
+
     fn walk(&self, thread_state: u64) -> Seen {
         let layout = &self.interpreter.python.layout;
         let top = |memory: &dyn Memory| walk::top_frame(memory, layout, thread_state).ok();
@@ -158,10 +174,8 @@ impl<'a> Stacks<'a> {
         if let [only] = states {
             return only.address;
         }
-        let slot = self.interpreter.python.thread_state_slot;
         let in_slot = |state: &&ThreadState| {
-            let held = self.memory.u64(state.thread_id.wrapping_add_signed(slot));
-            slot != 0 && held.is_ok_and(|held| held == state.address)
+            self.interpreter.thread_state_of(&self.memory, state.thread_id) == Some(state.address)
         };
         let has_frames = |state: &&ThreadState| {
             let top = walk::top_frame(&self.memory, &self.interpreter.python.layout, state.address);

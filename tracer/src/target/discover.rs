@@ -3,7 +3,9 @@
 use std::io;
 use std::ops::Range;
 
+use tracer_common::gil::is_linked;
 use tracer_common::python::Python;
+use tracer_common::wakeup::FUTEX;
 
 use crate::cpython::debug_offsets::DebugOffsets;
 use crate::cpython::layout::{Gil, Head, Layout};
@@ -17,6 +19,7 @@ use crate::target::maps::Mapping;
 use crate::target::process::Process;
 use crate::target::runtime::{self, Runtime};
 use crate::target::signals::Handlers;
+use crate::target::sleep::SleepsIn;
 use crate::target::threads::{self, ThreadState};
 use crate::target::version::{self, Version};
 use crate::target::{gil, slot};
@@ -84,6 +87,7 @@ fn interpreter(
     // Where handlers and the collector lie in builds without GIL is not known.
     let with_gil = (!layout.free_threaded).then_some(layout.release);
     let gil = gil::find(&memory, &runtime, &layout, main).unwrap_or_default();
+    let slot = slot::find(process, maps, allowance, &runtime, &layout, &states);
     let (gil_holder, gil_locked) = gil.holder.unwrap_or_default();
     if !process.is_alive() {
         return Err(Error::NoSuchProcess { pid });
@@ -95,7 +99,7 @@ fn interpreter(
         how_found: runtime.evidence.name(),
         file: runtime.name.clone(),
         python: Python {
-            thread_state_slot: slot::find(process, maps, allowance, &runtime, &layout, &states),
+            thread_state_slot: slot.slot,
             interpreters_head: head,
             gil: gil.futexes.start,
             gil_holder,
@@ -104,6 +108,7 @@ fn interpreter(
             entry_frame_argument: layout.entry_frame_argument,
             signal_handlers: handlers.as_ref().map_or(0, |handlers| handlers.place.handlers),
             layout: layout.wire(),
+            thread_state_table: slot.table,
             collector: with_gil.map_or_else(Default::default, |_| {
                 collector::find(&memory, &runtime, &layout, build.offsets.as_ref(), main)
             }),
@@ -119,10 +124,24 @@ fn interpreter(
 }
 
 impl Interpreter {
-    /// Whether an address lies in the GIL: a futex there is a wait for it.
+    /// Whether a thread that sleeps so waits for the GIL.
     #[must_use]
-    pub fn is_in_gil(&self, address: u64) -> bool {
-        address.wrapping_sub(self.python.gil) < self.python.gil_bytes.into()
+    pub fn waits_for_gil(&self, memory: &dyn Memory, sleeps_in: SleepsIn) -> bool {
+        /// Threads that may have gone to sleep for it since.
+        const NEWER: u32 = 1 << 16;
+        let SleepsIn::Syscall { number, first_argument: futex, stack_pointer, .. } = sleeps_in else {
+            return false;
+        };
+        let gil = self.python.gil;
+        let is_in_gil = || futex.wrapping_sub(gil) < self.python.gil_bytes.into();
+        let leads_to = || is_linked(gil, futex, stack_pointer, NEWER, |address| memory.u64(address).ok());
+        number == FUTEX.cast_unsigned() && (is_in_gil() || leads_to())
+    }
+
+    /// What the slot of a thread says is its thread state, `None` where there is no slot.
+    pub(super) fn thread_state_of(&self, memory: &dyn Memory, fsbase: u64) -> Option<u64> {
+        let Python { thread_state_table: table, thread_state_slot: slot, .. } = self.python;
+        slot::Place { table, slot }.thread_state(memory, fsbase)
     }
 
     /// The thread states that hold a GIL now; subinterpreters may have their own. `None` where that is not known: before

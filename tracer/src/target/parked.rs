@@ -69,7 +69,7 @@ fn check_interpreter(python: &Python, interpreter: &Interpreter) {
     assert_eq!(interpreter.version.release, python.release, "{name}");
     assert!(interpreter.version.micro.is_some(), "{name}: version {}", interpreter.version);
     assert_eq!(Some(&interpreter.layout), Layout::of(python.release, false), "{name}: layout");
-    assert_eq!(wire.thread_state_slot != 0, python.release.0 == 3, "{name}: thread-state slot");
+    assert_eq!(wire.has_slot(), python.release.0 == 3, "{name}: thread-state slot");
     assert_ne!((wire.gil, wire.gil_bytes), (0, 0), "{name}: GIL");
     let eval = interpreter.eval_frame.as_ref().expect("an evaluation function");
     assert!(eval.is_emulated(), "{name}: first instruction");

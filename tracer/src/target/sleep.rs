@@ -20,6 +20,8 @@ pub enum SleepsIn {
         first_argument: u64,
         /// Its second: what is done with a futex.
         second_argument: u64,
+        /// Where its stack ends.
+        stack_pointer: u64,
     },
 }
 
@@ -52,9 +54,11 @@ impl SleepsIn {
         };
         let mut argument =
             || words.next().and_then(|word| u64::from_str_radix(word.trim_start_matches("0x"), 16).ok());
-        match (u32::try_from(number), argument(), argument()) {
-            (Ok(number), Some(first_argument), Some(second_argument)) => {
-                Self::Syscall { number, first_argument, second_argument }
+        let (first, second) = (argument(), argument());
+        let stack_pointer = std::iter::from_fn(argument).nth(4);
+        match (u32::try_from(number), first, second, stack_pointer) {
+            (Ok(number), Some(first_argument), Some(second_argument), Some(stack_pointer)) => {
+                Self::Syscall { number, first_argument, second_argument, stack_pointer }
             }
             _ => Self::NoSyscall,
         }
@@ -67,7 +71,12 @@ mod tests {
 
     #[test]
     fn every_shape_of_a_syscall_line_is_told_apart() {
-        let read = SleepsIn::Syscall { number: 0, first_argument: 3, second_argument: 0x7f00 };
+        let read = SleepsIn::Syscall {
+            number: 0,
+            first_argument: 3,
+            second_argument: 0x7f00,
+            stack_pointer: 0x7ffd,
+        };
         for (line, expected) in [
             (&b"running\n"[..], SleepsIn::Nothing),
             (b"", SleepsIn::Nothing),

@@ -1,4 +1,4 @@
-//! Where a thread keeps the pointer to its own thread state, relative to its FS base.
+//! Where a thread keeps the pointer to its own thread state.
 //!
 //! Every way here is a guess about somebody else's build, so none is believed before a thread state has been found in
 //! the slot of the thread that it belongs to.
@@ -22,7 +22,39 @@ const KEYS: u32 = 32;
 const KEY_BYTES: u64 = 16;
 const KEY_VALUE: u64 = 8;
 
-/// The slot, 0 where there is none or it cannot be found.
+/// `struct pthread.tsd` of musl on x86-64: a pointer to an array of values.
+/// <https://git.musl-libc.org/cgit/musl/tree/src/internal/pthread_impl.h?h=v1.2.5>
+const MUSL_TABLE: u32 = 128;
+/// `PTHREAD_KEYS_MAX` of musl.
+const MUSL_KEYS: u32 = 128;
+
+/// Where the slot lies; all 0 where there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Distance from a thread's FS base to a pointer, from which `slot` counts; 0 if it counts from the FS base.
+    pub table: u32,
+    /// Distance to the slot.
+    pub slot: i64,
+}
+
+impl Place {
+    /// The thread state of a thread, `None` where there is no slot.
+    pub(crate) fn thread_state(self, memory: &dyn Memory, fsbase: u64) -> Option<u64> {
+        let from = match self {
+            Self { table: 0, slot: 0 } => return None,
+            Self { table: 0, .. } => fsbase,
+            Self { table, .. } => memory.u64(fsbase.wrapping_add(table.into())).ok()?,
+        };
+        memory.u64(from.wrapping_add_signed(self.slot)).ok()
+    }
+
+    /// Some thread has its thread state there.
+    fn holds(self, memory: &dyn Memory, states: &[ThreadState]) -> bool {
+        states.iter().any(|state| self.thread_state(memory, state.thread_id) == Some(state.address))
+    }
+}
+
+/// The slot, if it can be found.
 pub(crate) fn find(
     process: &Process,
     maps: &[Mapping],
@@ -30,25 +62,30 @@ pub(crate) fn find(
     runtime: &Runtime,
     layout: &Layout,
     states: &[ThreadState],
-) -> i64 {
+) -> Place {
     let memory = process.memory();
-    let slot = match layout.slot {
+    let key = match layout.slot {
         Slot::None => None,
         Slot::KeyVariable(name) => runtime.symbol(name).and_then(|at| memory.u32(at).ok()),
         Slot::RuntimeKey(offset) => key(&memory, runtime, offset),
         Slot::ThreadLocal(_) => {
-            return thread_local(runtime).filter(|&slot| holds(&memory, slot, states)).unwrap_or(0);
+            let place = thread_local(runtime).map(|slot| Place { table: 0, slot });
+            return place.filter(|place| place.holds(&memory, states)).unwrap_or_default();
         }
     };
-    let slot = slot.filter(|&key| key < KEYS);
-    let slot = slot.map(|key| specific(process, maps, allowance) + u64::from(key) * KEY_BYTES + KEY_VALUE);
-    slot.map(u64::cast_signed).filter(|&slot| holds(&memory, slot, states)).unwrap_or(0)
+    let Some(key) = key else { return Place::default() };
+    let in_glibc = (key < KEYS).then(|| glibc(process, maps, allowance, key));
+    let mut places = in_glibc.into_iter().chain(musl(key));
+    places.find(|place| place.holds(&memory, states)).unwrap_or_default()
 }
 
-/// Some thread has its thread state there.
-fn holds(memory: &dyn Memory, slot: i64, states: &[ThreadState]) -> bool {
-    let value = |state: &ThreadState| memory.u64(state.thread_id.wrapping_add_signed(slot)).ok();
-    states.iter().any(|state| value(state) == Some(state.address))
+fn glibc(process: &Process, maps: &[Mapping], allowance: &Allowance, key: u32) -> Place {
+    let slot = specific(process, maps, allowance) + u64::from(key) * KEY_BYTES + KEY_VALUE;
+    Place { table: 0, slot: slot.cast_signed() }
+}
+
+fn musl(key: u32) -> Option<Place> {
+    (key < MUSL_KEYS).then(|| Place { table: MUSL_TABLE, slot: i64::from(key) * 8 })
 }
 
 /// The key in `_PyRuntime`, once it has been made.

@@ -2,9 +2,15 @@
 
 use serde_json::Value;
 
-use crate::harness::{Program, Python, Report, Tracer, number, on_every_python, rows, site, turn};
+use crate::harness::{
+    Program, Python, Report, Tracer, number, on_every_python, on_other_builds_with_gil, rows, site, turn,
+};
 
-on_every_python!(waits_are_charged_to_the_read_that_gave_the_gil_away);
+on_every_python!(waits_are_charged_to_the_read_that_gave_the_gil_away, who_only_computes_waits_for_the_gil);
+on_other_builds_with_gil!(
+    waits_are_charged_to_the_read_that_gave_the_gil_away as waits_are_charged_elsewhere,
+    who_only_computes_waits_for_the_gil as who_only_computes_waits_for_the_gil_elsewhere,
+);
 
 fn waits_are_charged_to_the_read_that_gave_the_gil_away(python: &Python) {
     let _turn = turn();
@@ -31,6 +37,26 @@ fn waits_are_charged_to_the_read_that_gave_the_gil_away(python: &Python) {
     assert!(switches * 2 >= voluntary, "most of {voluntary}: {contended}");
     assert!(number(&contended["gil_wait_ns"]) > 0, "{contended}");
     assert_eq!(charged(&report, &truth["contended"]), switches, "causes say the same");
+}
+
+fn who_only_computes_waits_for_the_gil(python: &Python) {
+    let _turn = turn();
+    let mut program = Program::start(python, "spinners.py");
+    let tracer = Tracer::attach(program.pid(), &[]);
+    let waits = number(&program.go()["waits"]);
+    let report = tracer.stop().exact();
+    let spins = |row: &&Value| row["stack"][0]["function"] == "spin";
+    let of = |cause: &str| -> u64 {
+        let of_cause = rows(&report["switches"]["causes"]).filter(spins).filter(|row| row["cause"] == cause);
+        of_cause.map(|row| number(&row["count"])).sum()
+    };
+    let (told, others) = (of("gil"), of("lock") + of("other") + of("unknown"));
+    // A few of the waits come while a thread counts them, which is another line.
+    assert!(told * 100 >= waits * 97 && told <= waits + 10, "{told} of {waits}: {:#}", report["switches"]);
+    assert!(others * 100 <= waits * 3, "{others} beside {told}: {:#}", report["switches"]);
+    let findings: Vec<_> = rows(&report["findings"]).map(|finding| &finding["kind"]).collect();
+    assert!(findings.iter().any(|kind| *kind == "gil"), "{findings:?}");
+    assert!(!findings.iter().any(|kind| *kind == "lock"), "{findings:?}");
 }
 
 #[track_caller]

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::harness::{
-    Program, Python, Report, Signal, Tracer, in_window, number, on_every_python, on_every_release, rows,
-    site, system, text, turn,
+    Program, Python, Report, Signal, Tracer, in_window, number, on_every_python, on_every_release,
+    on_other_builds_with_gil, rows, site, system, text, turn,
 };
 
 /// Signals of each kind.
@@ -22,6 +22,7 @@ const WATCHED: usize = 32;
 const DETACHED: Duration = Duration::from_secs(1);
 
 on_every_release!(starts_are_exact);
+on_other_builds_with_gil!(starts_are_exact as starts_are_exact_elsewhere);
 on_every_python!(ends_are_exact);
 on_every_python!(starts_of_many_are_exact);
 

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::harness::{Program, Python, Report, Tracer, number, on_pythons, rows, site, text, turn};
+use crate::harness::{
+    Program, Python, Report, Tracer, number, on_other_builds_with_gil, on_pythons, rows, site, text, turn,
+};
 
 on_pythons! {
     holders_are_named_with_their_line:
@@ -29,6 +31,11 @@ on_pythons! {
     python3_14 Release(14),
     python3_15 Release(15),
 }
+
+on_other_builds_with_gil!(
+    holders_are_named_with_their_line as holders_are_named_elsewhere,
+    the_line_that_ran_kept_the_others_waiting as the_line_that_ran_is_told_elsewhere,
+);
 
 /// Parts in a thousand by which a share may be off: four standard deviations of a share of two thirds in 4,000 samples.
 const OFF: f64 = 30.0;

@@ -77,6 +77,20 @@ macro_rules! on_other_builds {
 }
 pub(crate) use on_other_builds;
 
+/// The same on those of them that have a GIL.
+macro_rules! on_other_builds_with_gil {
+    ($($property:ident as $module:ident),+ $(,)?) => {$(
+        crate::harness::on_pythons! {
+            $property as $module:
+            python3_15_manylinux Foreign("python3.15-manylinux"),
+            python3_12_musl Foreign("python3.12-musl"),
+            python3_13_musl Foreign("python3.13-musl"),
+            python3_14_musl Foreign("python3.14-musl"),
+        }
+    )+};
+}
+pub(crate) use on_other_builds_with_gil;
+
 /// One property on these interpreters.
 macro_rules! on_pythons {
     ($property:ident: $($pythons:tt)+) => {
