@@ -27,6 +27,9 @@ const NAMED: usize = 64;
 const ONE_CALL: Nanos = 10_000_000;
 /// A child that ends so soon after its parent does not live on.
 const AT_ONCE: Nanos = 100_000_000;
+/// Who exits so soon after its handler began does so because of the signal. Who cleans up for longer may have other
+/// reasons by then.
+const BY_HANDLER: Nanos = 1_000_000_000;
 
 /// SIGINT, SIGQUIT and SIGHUP: what a terminal sends to a process group.
 const BY_TERMINAL: [u32; 3] = [2, 3, 1];
@@ -51,16 +54,32 @@ struct Call {
     stack: StackId,
     aim: Aim,
     pgid: Pid,
-    reached: Vec<Pid>,
+    reached: Vec<Reached>,
+}
+
+/// A process that a call reached.
+#[derive(Clone, Copy, Debug)]
+struct Reached {
+    pid: Pid,
+    /// When its handler began or, where that is not seen, the signal was delivered or sent.
+    began: Nanos,
 }
 
 /// A child that has another parent now: its comm and both parents.
 pub type Adopted<'a> = (Pid, &'a Bytes, Pid);
 
 impl Kills {
-    /// Takes a signal that ends processes, if it is one.
+    /// Takes a signal that ends processes, if it is one, and what comes of it.
     pub fn fold(&mut self, event: &Event, traced: &Traced) {
-        let Event::SignalGenerate(signal) = event else { return };
+        match event {
+            Event::SignalGenerate(signal) => self.generate(signal, traced),
+            Event::SignalDeliver(delivery) => self.begin(delivery.task.pid, delivery.signal, delivery.at),
+            Event::HandlerStart(start) => self.begin(start.task.pid, start.signal, start.at),
+            _ => {}
+        }
+    }
+
+    fn generate(&mut self, signal: &SignalGenerate, traced: &Traced) {
         let origin = origin(signal);
         let ends = matches!(default_action(signal.signal), Action::Terminate | Action::Core);
         if !ends || !(is_sent(origin) || origin == Origin::Kernel) || !traced.knows(signal.target.pid) {
@@ -76,6 +95,15 @@ impl Kills {
             Some(known) => self.calls[known].join(&call),
             None if self.calls.len() < KILLS => self.calls.push(call),
             None => self.omitted += 1,
+        }
+    }
+
+    /// A process takes the signal that it was sent last.
+    fn begin(&mut self, pid: Pid, signal: u32, at: Nanos) {
+        let mut calls = self.calls.iter_mut().rev().filter(|call| call.signal == signal);
+        let reached = calls.find_map(|call| call.reached.iter_mut().find(|reached| reached.pid == pid));
+        if let Some(reached) = reached {
+            reached.began = reached.began.max(at);
         }
     }
 
@@ -114,7 +142,7 @@ impl Call {
             stack: signal.stack,
             aim: if is_by_terminal(signal, origin) { Aim::Group } else { signal.aim },
             pgid: signal.target_pgid,
-            reached: vec![signal.target.pid],
+            reached: vec![Reached { pid: signal.target.pid, began: signal.at }],
         }
     }
 
@@ -126,7 +154,11 @@ impl Call {
             && about(self) == about(other)
             && same_group
             && other.at.saturating_sub(self.last) <= ONE_CALL
-            && !self.reached.contains(&other.reached[0])
+            && !self.has_reached(other.reached[0].pid)
+    }
+
+    fn has_reached(&self, pid: Pid) -> bool {
+        self.reached.iter().any(|reached| reached.pid == pid)
     }
 
     fn join(&mut self, other: &Self) {
@@ -161,14 +193,21 @@ impl Call {
             },
             pgid: (self.aim != Aim::All).then_some(self.pgid).filter(|pgid| *pgid != 0),
             reached_count: reached.len() as u64,
+            ended_count: reached.iter().filter(|reached| reached.by_it).count() as u64,
             reached: reached.into_iter().take(NAMED).collect(),
             left_count: left.len() as u64,
             left: left.into_iter().take(NAMED).collect(),
         }
     }
 
+    /// A process, if it reached it.
+    fn reached_as<'s, 'l, 'a>(&'s self, life: &'l Life<'a>) -> Option<(&'s Reached, &'l Life<'a>)> {
+        self.reached.iter().find(|reached| reached.pid == life.pid).map(|reached| (reached, life))
+    }
+
     fn reached(&self, lives: &Lives<'_>) -> Vec<report::KillReached> {
-        let reached = self.reached.iter().map(|&pid| {
+        let reached = self.reached.iter().map(|reached| {
+            let pid = reached.pid;
             let life = lives.at(pid, self.at);
             let ended = life.and_then(|life| life.ended);
             let end = match ended.map(|(_, wait_status)| wait_status & 0x7f) {
@@ -182,10 +221,21 @@ impl Call {
                 pid,
                 comm,
                 end,
+                by_it: self.ends(reached, life).is_some(),
                 ended_after_ns: ended.map(|(at, _)| at.saturating_sub(self.at)),
             }
         });
         reached.collect()
+    }
+
+    /// When it ended this process, if it did.
+    fn ends(&self, reached: &Reached, life: Option<&Life<'_>>) -> Option<Nanos> {
+        let (at, wait_status) = life?.ended?;
+        let by_it = match wait_status & 0x7f {
+            0 => at <= reached.began + BY_HANDLER,
+            signal => signal == self.signal,
+        };
+        by_it.then_some(at)
     }
 
     /// Descendants of what it ended that it did not reach, and that outlived whoever it ended.
@@ -195,18 +245,22 @@ impl Call {
         adopted: impl Iterator<Item = Adopted<'a>>,
     ) -> Vec<report::KillLeft> {
         let mut left: Vec<report::KillLeft> = Vec::new();
-        for life in
-            lives.all.iter().filter(|life| life.is_alive_at(self.at) && !self.reached.contains(&life.pid))
-        {
-            let ancestor = lives.ancestors(life).find(|ancestor| self.reached.contains(&ancestor.pid));
-            let Some((end, _)) = ancestor.and_then(|ancestor| ancestor.ended) else { continue };
+        for life in lives.all.iter().filter(|life| life.is_alive_at(self.at) && !self.has_reached(life.pid)) {
+            let end = lives.ancestors(life).find_map(|ancestor| self.reached_as(ancestor));
+            let Some(end) = end.and_then(|(reached, ancestor)| self.ends(reached, Some(ancestor))) else {
+                continue;
+            };
             if life.is_alive_at(end + AT_ONCE) && life.born.is_none_or(|born| born < end) {
                 let pgid = life.pgid;
                 left.push(report::KillLeft { pid: life.pid, comm: Name::new(life.comm), pgid });
             }
         }
         // Children from before the window that nobody follows are known only because they have another parent now.
-        for (pid, comm, _) in adopted.filter(|(_, _, old_ppid)| self.reached.contains(old_ppid)) {
+        let ended = |pid| {
+            let reached = self.reached.iter().find(|reached| reached.pid == pid)?;
+            self.ends(reached, lives.at(pid, self.at))
+        };
+        for (pid, comm, _) in adopted.filter(|(_, _, old_ppid)| ended(*old_ppid).is_some()) {
             if lives.at(pid, self.at).is_none() {
                 left.push(report::KillLeft { pid, comm: Name::new(comm), pgid: None });
             }
@@ -247,8 +301,11 @@ impl<'a> Lives<'a> {
 
 #[cfg(test)]
 mod tests {
+    use tracer_common::python::Frame;
+
     use super::*;
     use crate::analysis::samples::{bytes, exit, fork, process, signal, symbols_of, task};
+    use crate::event::HandlerStart;
 
     const S: Nanos = 1_000_000_000;
 
@@ -290,6 +347,41 @@ mod tests {
     }
 
     #[test]
+    fn an_end_is_the_signals_if_it_killed_or_the_exit_came_soon_after_its_handler_began() {
+        let begins = |at| {
+            Event::HandlerStart(HandlerStart {
+                at,
+                task: task(8, 8),
+                signal: 15,
+                level: 0,
+                stack: 0,
+                space: 0,
+                code: Frame::default(),
+                waited: None,
+            })
+        };
+        let exits = |at| exit(at, 8, 7, 0x100);
+        for (name, rest, expected) in [
+            ("it kills", vec![exit(9 * S, 8, 7, 15)], true),
+            ("another kills", vec![exit(S + 5, 8, 7, 9)], false),
+            ("exits at once", vec![begins(S + 1), exits(S + 2)], true),
+            ("a handler that comes late", vec![begins(5 * S), exits(5 * S + 9)], true),
+            ("goes on for long", vec![begins(S + 1), exits(60 * S)], false),
+            ("lives", vec![begins(S + 1)], false),
+        ] {
+            let rows = kills(&[(8, Aim::Group)], &rest, &[]);
+            assert_eq!(
+                (rows[0].reached[0].by_it, rows[0].ended_count),
+                (expected, expected.into()),
+                "{name}"
+            );
+        }
+        // Whom it leaves behind it has not left behind, if its end had another reason.
+        let later = [exit(60 * S, 7, 1, 0)];
+        assert!(kills(&[(7, Aim::One)], &later, &[]).is_empty());
+    }
+
+    #[test]
     fn a_child_from_before_the_window_is_left_if_it_has_another_parent() {
         let comm = bytes("old");
         let rows = kills(&[(8, Aim::One)], &[exit(S + 5, 8, 7, 15)], &[(70, &comm, 8), (71, &comm, 9)]);
@@ -302,10 +394,12 @@ mod tests {
         let ends = [exit(S + 5, 7, 1, 15), exit(S + 5, 8, 1, 0), exit(2 * S, 9, 1, 9)];
         let rows = kills(&group, &ends, &[]);
         assert_eq!(rows.len(), 1);
-        assert_eq!(pids(&rows[0]), (vec![7, 8, 9], vec![10]), "10 was not in the group");
+        assert_eq!(pids(&rows[0]), (vec![7, 8, 9], vec![]), "who left 10 was ended by another signal");
         assert_eq!((rows[0].aim, rows[0].pgid), (KillAim::Group, Some(7)));
         let ends: Vec<_> = rows[0].reached.iter().map(|reached| reached.end).collect();
         assert_eq!(ends, [KillEnd::Killed, KillEnd::Exited, KillEnd::KilledOtherwise]);
+        let left = kills(&group, &[exit(S + 5, 9, 1, 15)], &[]);
+        assert_eq!(pids(&left[0]).1, [10], "10 was not in the group");
 
         let again = kills(&[(7, Aim::Group), (7, Aim::Group)], &[], &[]);
         assert_eq!(again.len(), 2, "a process is reached once by a call");

@@ -150,8 +150,9 @@ processes: forked execed exited reaped zombies orphans kills
 processes.zombies: pid ppid comm exit_code signal exited_at_ns zombie_ns end_is_upper_bound reaped parent_ended \
   spawned_at parent_doing sigchld
 processes.orphans: pid comm old_ppid new_ppid old_parent_ended old_parent_signal
-processes.kills: signal number at_ns sender sender_stack origin aim pgid reached reached_count left left_count
-processes.kills.reached: pid comm end ended_after_ns
+processes.kills: signal number at_ns sender sender_stack origin aim pgid reached reached_count ended_count left \
+  left_count
+processes.kills.reached: pid comm end by_it ended_after_ns
 processes.kills.left: pid comm pgid
 signals: signal number at_ns count sender origin sender_stack target disposition delivered_after_ns interrupted \
   handler_state handler outcome

@@ -9,6 +9,7 @@ on_every_python!(
     children_from_before_are_left,
     groups_that_change_are_told_as_they_are,
     ctrl_c_is_from_the_terminal,
+    interrupts_that_are_handled_are_no_finding,
 );
 
 fn kills_reach_whom_they_are_for(python: &Python) {
@@ -77,6 +78,25 @@ fn ctrl_c_is_from_the_terminal(python: &Python) {
     let begin = format!("SIGINT from the terminal to process group {}", truth["leader"]);
     let told = sentence_of(&report, &truth);
     assert!(told.starts_with(&begin), "{told}");
+}
+
+/// Whoever handles a signal and lives on has not been ended by it, whatever ends it later.
+fn interrupts_that_are_handled_are_no_finding(python: &Python) {
+    let mut program = Program::start(python, "interrupted.py");
+    let tracer = Tracer::attach(program.pid(), &[]);
+    let truth = program.go();
+    let report = tracer.stop().exact();
+    program.finish();
+
+    let kills: Vec<_> = rows(&report["processes"]["kills"]).collect();
+    assert_eq!(kills.len() as u64, number(&truth["times"]), "{kills:?}");
+    for kill in kills {
+        let told =
+            (&kill["signal"], &kill["pgid"], number(&kill["reached_count"]), number(&kill["ended_count"]));
+        assert_eq!(told, (&"SIGINT".into(), &truth["leader"], 4, 0), "{kill}");
+    }
+    let told = rows(&report["findings"]).find(|row| text(&row["text"]).contains("SIGINT"));
+    assert_eq!(told, None);
 }
 
 /// Each process may leave its group whenever it likes: what counts is where it was when it was killed, or at the end.

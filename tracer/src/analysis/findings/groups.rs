@@ -1,14 +1,39 @@
 //! Whom a signal reached, and who was left behind.
 
-use super::{Found, at, own, process};
+use super::{Found, at, grouped, own, process};
 use crate::report::{FindingKind, Kill, KillAim, KillEnd, KillLeft, KillReached, Report, Severity};
+use crate::units::duration;
 
 /// Processes that a sentence names; of more it tells the number.
 const NAMED: usize = 5;
 
-/// One sentence for each call that was for a group, or that left children behind.
+/// One sentence for the calls of one line that were for groups, or that left children behind, and came to the same.
 pub fn groups(report: &Report) -> Vec<Found> {
-    report.processes.kills.rows.iter().filter_map(|kill| Some(group(report, kill, leader(kill)?))).collect()
+    let told = report.processes.kills.rows.iter().filter(|kill| kill.ended_count > 0 || kill.left_count > 0);
+    let told = told.filter_map(|kill| Some((kill, leader(kill)?)));
+    let alike = |(kill, first): &(&Kill, &KillReached)| {
+        let sender = kill.sender.as_ref().map(|sender| sender.pid);
+        let line = own(kill.sender_stack.as_ref()).cloned();
+        let all_ended = kill.ended_count == kill.reached_count;
+        (kill.number, kill.aim, sender, line, kill.left_count > 0, all_ended, leads(kill, first))
+    };
+    grouped(told, alike).iter().map(|alike| again(group(report, alike[0].0, alike[0].1), alike)).collect()
+}
+
+/// Tells how often the same was done.
+fn again(mut found: Found, alike: &[(&Kill, &KillReached)]) -> Found {
+    let times = |of: fn(u64, u64) -> u64| alike.iter().map(|(kill, _)| kill.at_ns).reduce(of).unwrap_or(0);
+    let (count, last) = (alike.len() as u64, times(u64::max));
+    if count > 1 {
+        let text = format!(
+            "{} ({count} such calls, from {} to {} after the start)",
+            found.finding.text,
+            duration(times(u64::min)),
+            duration(last)
+        );
+        found.finding.text = text.into();
+    }
+    found.with("count", count).with("last_at_ns", last)
 }
 
 fn group(report: &Report, kill: &Kill, first: &KillReached) -> Found {
@@ -74,17 +99,18 @@ fn reached(kill: &Kill) -> Option<String> {
 
 /// What became of those that it reached.
 fn outcome(kill: &Kill) -> Option<String> {
-    let alive: Vec<_> = kill.reached.iter().filter(|reached| reached.end == KillEnd::Lives).collect();
-    if alive.len() as u64 == kill.reached_count {
-        return Some("none of them ended".into());
-    }
-    if alive.is_empty() {
+    let count = kill.reached_count - kill.ended_count;
+    if count == 0 {
         return Some(if kill.reached_count == 1 { "it ended" } else { "all of them ended" }.into());
     }
-    let count = alive.len() as u64;
-    let names = alive.into_iter().map(|reached| (reached.pid, &reached.comm));
-    let lives = if count == 1 { "lives" } else { "live" };
-    Some(format!("{} {lives} on", named(names, count)))
+    let others: Vec<_> = kill.reached.iter().filter(|reached| !reached.by_it).collect();
+    let live = match count {
+        _ if others.iter().any(|other| other.end != KillEnd::Lives) => "did not end by it",
+        1 => "lives on",
+        _ => "live on",
+    };
+    let names = others.into_iter().map(|reached| (reached.pid, &reached.comm));
+    Some(format!("{} {live}", named(names, count)))
 }
 
 fn not_reached(kill: &Kill) -> Option<String> {
@@ -103,12 +129,16 @@ fn outlived(kill: &Kill, one: &str, many: &str) -> String {
     format!("{} {names} outlived it", if kill.left_count == 1 { one } else { many })
 }
 
+/// Whether it leads the group.
+fn leads(kill: &Kill, first: &KillReached) -> bool {
+    kill.pgid == Some(first.pid)
+}
+
 /// How to reach them all.
 fn advice(kill: &Kill, first: &KillReached) -> String {
-    let leads = kill.pgid == Some(first.pid);
     let is_member = |left: &KillLeft| left.pgid.is_none_or(|pgid| Some(pgid) == kill.pgid);
     match kill.left.iter().all(is_member) {
-        true if leads => format!("os.killpg({}, …) reaches its whole group", first.pid),
+        true if leads(kill, first) => format!("os.killpg({}, …) reaches its whole group", first.pid),
         true => "start it with start_new_session=True, and os.killpg reaches them too".into(),
         false => format!("{} left its process group, so that {} must be ended by name", they(kill), it(kill)),
     }

@@ -2,8 +2,8 @@
 
 use super::tests::{SECOND, frame, report, text, told};
 use crate::report::{
-    FindingKind, Frame, HandlerState, HotStack, Interrupted, Origin, Outcome, Sender, Severity, Signal,
-    SignalTarget,
+    FindingKind, Frame, HandlerState, HotStack, Interrupted, Kill, KillAim, KillEnd, KillReached, Origin,
+    Outcome, Sender, Severity, Signal, SignalTarget,
 };
 
 #[test]
@@ -85,5 +85,45 @@ fn a_loop_that_polls_is_told_where_it_costs() {
         report.quality.samples.python = 100;
         report.frames.stacks = rows.into();
         assert_eq!(text(&report), Vec::from_iter(expected), "{name}");
+    }
+}
+
+#[test]
+fn calls_to_groups_are_told_once_if_they_ended_somebody() {
+    let reached = |pid, by_it| KillReached {
+        pid,
+        comm: "worker".into(),
+        end: if by_it { KillEnd::Exited } else { KillEnd::Lives },
+        by_it,
+        ended_after_ns: by_it.then_some(9),
+    };
+    let kill = |at_s: u64, ends: [bool; 2]| Kill {
+        signal: "SIGINT".into(),
+        number: 2,
+        at_ns: at_s * SECOND,
+        sender: Some(Sender { pid: Some(99), tid: Some(99), comm: "sh".into(), uid: 0 }),
+        aim: KillAim::Group,
+        pgid: Some(7),
+        reached: vec![reached(7, ends[0]), reached(8, ends[1])],
+        reached_count: 2,
+        ended_count: ends.into_iter().filter(|ends| *ends).count() as u64,
+        ..Kill::default()
+    };
+    let both =
+        "SIGINT from pid 99 (sh, uid 0) to process group 7 reached 2 processes: 7 (worker), 8 (worker)";
+    let (handled, ended) = ([false; 2], [true; 2]);
+    for (name, kills, expected) in [
+        ("handled", vec![kill(1, handled), kill(2, handled)], vec![]),
+        ("ended", vec![kill(1, handled), kill(2, ended)], vec![format!("{both}; all of them ended")]),
+        ("one ends", vec![kill(1, [true, false])], vec![format!("{both}; 8 (worker) lives on")]),
+        (
+            "again",
+            vec![kill(1, ended), kill(2, handled), kill(3, ended)],
+            vec![format!("{both}; all of them ended (2 such calls, from 1.00 s to 3.00 s after the start)")],
+        ),
+    ] {
+        let mut report = report();
+        report.processes.kills = kills.into();
+        assert_eq!(text(&report), expected, "{name}");
     }
 }

@@ -30,6 +30,8 @@ pub struct Kill {
     pub reached: Vec<KillReached>,
     /// How many these are.
     pub reached_count: u64,
+    /// How many of these it ended.
+    pub ended_count: u64,
     /// Descendants that it did not reach, and that lived on when the one above them had ended.
     pub left: Vec<KillLeft>,
     /// How many these are.
@@ -45,6 +47,8 @@ pub struct KillReached {
     pub comm: Name,
     /// What became of it.
     pub end: KillEnd,
+    /// Whether this signal ended it: it was killed by it, or exited within a second after its handler began.
+    pub by_it: bool,
     /// How long after the signal it ended, if it did.
     pub ended_after_ns: Option<u64>,
 }

@@ -1,0 +1,51 @@
+"""A process group whose members handle SIGINT; it is interrupted again and again."""
+
+import os
+import signal
+import time
+
+import told
+
+CHILDREN = 3
+TIMES = 5
+
+
+def interrupt(group):
+    os.killpg(group, signal.SIGINT)
+
+
+def wait_until_handled(pipe, times):
+    handled = b""
+    while len(handled) < (1 + CHILDREN) * times:
+        handled += os.read(pipe, 100)
+
+
+def member(pipe):
+    signal.signal(signal.SIGINT, lambda number, frame: os.write(pipe, b"."))
+    os.write(pipe, b".")
+
+
+def lead(pipe):
+    """A group of its own; each member says so when its handler has run, and ends when it is told to by SIGTERM."""
+    os.setpgid(0, 0)
+    for _ in range(CHILDREN):
+        if os.fork() == 0:
+            break
+    member(pipe)
+    while True:
+        time.sleep(600)
+
+
+told.ready()
+handled, pipe = os.pipe()
+leader = os.fork()
+if leader == 0:
+    lead(pipe)
+wait_until_handled(handled, 1)
+for _ in range(TIMES):
+    interrupt(leader)
+    wait_until_handled(handled, 1)
+told.tell({"leader": leader, "times": TIMES})
+told.stay()
+os.killpg(leader, signal.SIGKILL)
+os.waitpid(leader, 0)
