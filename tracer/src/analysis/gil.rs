@@ -69,7 +69,7 @@ impl Gil {
             switches: total(|sum| sum.count),
             held_ns: None,
             holders: self.holders(symbols),
-            blocked_while_held: blocked(symbols, switches),
+            blocked_while_held: self.blocked(symbols, switches),
             holders_unknown: (!self.holders_known).then(|| NOT_SAID.to_owned()),
         })
     }
@@ -107,6 +107,48 @@ impl Gil {
             }
         }
         threads
+    }
+
+    /// Who went to sleep with the GIL in hand. Whoever is stopped by others does not sleep.
+    fn blocked(&self, symbols: &Symbols, switches: &Switches) -> Bounded<BlockedHolder> {
+        let with_gil = |key: &SwitchKey| {
+            let flags = key.flags & (flag::HOLDS_GIL | flag::GIL | flag::STOPPED);
+            flags == flag::HOLDS_GIL && is_voluntary(key)
+        };
+        let mut merged = BTreeMap::<_, (u64, Nanos)>::new();
+        for (key, sum) in switches.rows().filter(|(key, _)| with_gil(key)) {
+            let file = symbols.file(key.object);
+            let cause = cause(key, file.map(|file| file.kind));
+            let path = file.map(|file| file.path.clone());
+            let row = merged.entry((key.pid, cause, key.syscall, path, symbols.leaf(key.stack))).or_default();
+            *row = (row.0 + sum.count, row.1 + sum.off_cpu_ns);
+        }
+        let waited = self.waited_for(symbols);
+        let rows = merged.into_iter().map(|((pid, cause, syscall, path, line), (count, off_cpu_ns))| {
+            BlockedHolder {
+                pid,
+                cause,
+                syscall: syscall_name(syscall.into()).map(Into::into),
+                object: path.as_ref().map(report::Name::new),
+                frame: line.map(|line| lines::frame(symbols, line)),
+                count,
+                off_cpu_ns,
+                others_waited_ns: off_cpu_ns.min(waited.get(&(pid, line)).copied().unwrap_or(0)),
+            }
+        });
+        let mut rows: Vec<_> = rows.collect();
+        rows.sort_by_key(|row| Reverse((row.others_waited_ns, row.off_cpu_ns)));
+        rows.into()
+    }
+
+    /// How long others waited for a thread that was off its CPU at a line.
+    fn waited_for(&self, symbols: &Symbols) -> HashMap<(Pid, Option<FrameId>), Nanos> {
+        let mut waited = HashMap::new();
+        for (key, ns) in self.rows.iter().filter(|(key, _)| key.holder.site.code != 0) {
+            let line = lines::site(symbols, key.space, &key.holder.site);
+            *waited.entry((key.pid, line)).or_default() += ns;
+        }
+        waited
     }
 }
 
@@ -164,33 +206,6 @@ impl Held {
         lines.retain(|_, ns| *ns > 0);
         lines
     }
-}
-
-/// Who went to sleep with the GIL in hand.
-fn blocked(symbols: &Symbols, switches: &Switches) -> Bounded<BlockedHolder> {
-    let mut merged = BTreeMap::<_, (u64, Nanos)>::new();
-    let with_gil =
-        |key: &SwitchKey| key.flags & flag::HOLDS_GIL != 0 && key.flags & flag::GIL == 0 && is_voluntary(key);
-    for (key, sum) in switches.rows().filter(|(key, _)| with_gil(key)) {
-        let file = symbols.file(key.object);
-        let cause = cause(key, file.map(|file| file.kind));
-        let path = file.map(|file| file.path.clone());
-        let row = merged.entry((key.pid, cause, key.syscall, path, symbols.leaf(key.stack))).or_default();
-        *row = (row.0 + sum.count, row.1 + sum.off_cpu_ns);
-    }
-    let rows =
-        merged.into_iter().map(|((pid, cause, syscall, path, line), (count, off_cpu_ns))| BlockedHolder {
-            pid,
-            cause,
-            syscall: syscall_name(syscall.into()).map(Into::into),
-            object: path.as_ref().map(report::Name::new),
-            frame: line.map(|line| lines::frame(symbols, line)),
-            count,
-            off_cpu_ns,
-        });
-    let mut rows: Vec<_> = rows.collect();
-    rows.sort_by_key(|row| Reverse(row.off_cpu_ns));
-    rows.into()
 }
 
 /// First the holder's line is forgotten, then the thread, then the process.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::lines;
 use super::signal_names::signal_name;
-use super::zombies::is_death_notice;
+use super::zombies::death_notice;
 use crate::event::{
     Bytes, Event, Exec, Exit, Fork, Making, Nanos, Pid, Process, SignalGenerate, StackId, Task,
 };
@@ -99,7 +99,7 @@ impl Traced {
             Event::ThreadName { task, comm } if task.tid == task.pid => self.rename(task.pid, comm),
             Event::Exit(exit) if exit.last_thread => self.end(exit),
             Event::Reaped { at, by, child } => self.reap(*at, *by, *child),
-            Event::SignalGenerate(signal) if is_death_notice(signal) => self.notify(signal),
+            Event::SignalGenerate(signal) => self.notify(signal),
             Event::Free { pid, .. } => self.free(*pid),
             _ => {}
         }
@@ -221,8 +221,12 @@ impl Traced {
         }
     }
 
+    /// Where others trace a child they are told before its parent is.
     fn notify(&mut self, signal: &SignalGenerate) {
-        if let Some(child) = self.current.get_mut(&signal.current.pid) {
+        let child = death_notice(signal).and_then(|pid| self.current.get_mut(&pid));
+        if let Some(child) =
+            child.filter(|child| child.process.ppid == signal.target.pid || child.told.is_none())
+        {
             child.told = Some(signal.target.pid);
         }
     }

@@ -142,7 +142,7 @@ switches.causes.after_call: syscall object
 switches.causes.wakers: pid tid comm frame count
 gil: wait_ns waits switches held_ns holders blocked_while_held holders_unknown
 gil.holders: pid tid threads frame held_while_others_waited_ns
-gil.blocked_while_held: pid cause syscall object frame count off_cpu_ns
+gil.blocked_while_held: pid cause syscall object frame count off_cpu_ns others_waited_ns
 reads: pid path kind syscall through stack sampled syscalls opens eof errors bytes requested returned o_direct nonblocking \
   time_ns off_cpu_ns voluntary_switches involuntary_switches gil_waits gil_switches gil_wait_ns avoidable advice
 reads.advice: buffer_size syscalls_then text

@@ -124,6 +124,8 @@ fn holders_are_named_with_their_line(python: &Python) {
         assert_eq!((&row["cause"], &row["count"]), (&Value::from("sleep"), &slept["count"]), "{row}");
         let (told, measured) = (number(&slept["ns"]), number(&row["off_cpu_ns"]));
         assert!(measured <= told && measured * 100 >= told * 95, "{measured} of {told}");
+        let waited = number(&row["others_waited_ns"]);
+        assert!(waited <= measured && waited * 100 >= told * 92, "others waited: {row}");
         assert!(held_at(&report, &truth["slept"]) * 100 >= told * 92, "others waited: {gil:#}");
     }
 }

@@ -46,6 +46,7 @@ mod reads;
 mod refused;
 mod run;
 mod signals;
+mod stops;
 mod switches;
 mod targets;
 mod tree;

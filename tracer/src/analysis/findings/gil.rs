@@ -5,7 +5,7 @@ use super::{Found, at, grouped, own, place, process};
 use crate::report::{BlockedHolder, Cause, FindingKind, Frame, Report, Severity, SwitchCause};
 use crate::units::{self, counted, duration, percent};
 
-/// A sleep with the GIL in hand that is shorter is not worth a sentence.
+/// Less time in which others waited for a thread that sleeps with the GIL in hand is not worth a sentence.
 const WORTH_A_LOOK_NS: u64 = 10_000_000;
 
 /// What each process waited for the GIL, and which line held it meanwhile.
@@ -88,27 +88,29 @@ impl LineHeld<'_> {
     }
 }
 
-/// Lines that slept without giving the GIL away.
+/// Lines that slept without giving the GIL away, while other threads wanted it.
 pub fn sleeps(report: &Report) -> Vec<Found> {
     let rows = report.gil.iter().flat_map(|gil| &gil.blocked_while_held.rows);
     rows.filter(|row| is_long(report, row)).filter_map(|row| sleep_of(report, row)).collect()
 }
 
 fn is_long(report: &Report, row: &BlockedHolder) -> bool {
-    row.off_cpu_ns >= WORTH_A_LOOK_NS && row.off_cpu_ns >= report.window.duration_ns / 100
+    row.others_waited_ns >= WORTH_A_LOOK_NS.max(report.window.duration_ns / 100)
 }
 
 fn sleep_of(report: &Report, row: &BlockedHolder) -> Option<Found> {
     let frame = row.frame.as_ref()?;
     let what = row.syscall.as_deref().unwrap_or(row.cause.as_str());
     let text = format!(
-        "{} keeps the GIL while it sleeps in {what} at {}: {}, {} in all, while no other thread can run Python",
+        "{} keeps the GIL while it sleeps in {what} at {}: {}, {} in all; other threads waited {} of it for the GIL",
         process(report, row.pid),
         place(frame),
         counted(row.count, "time"),
         duration(row.off_cpu_ns),
+        duration(row.others_waited_ns),
     );
     let found = Found::new(FindingKind::Gil, Severity::Warn, row.pid, text);
-    let found = found.costs(row.off_cpu_ns).at(Some(frame));
-    Some(found.with("count", row.count).with("off_cpu_ns", row.off_cpu_ns).with("cause", row.cause.as_str()))
+    let found = found.costs(row.others_waited_ns).at(Some(frame)).with("count", row.count);
+    let found = found.with("off_cpu_ns", row.off_cpu_ns).with("others_waited_ns", row.others_waited_ns);
+    Some(found.with("cause", row.cause.as_str()))
 }

@@ -332,27 +332,28 @@ fn the_holder_of_the_gil_is_named_and_who_sleeps_with_it() {
         frame: Some(frame(line)),
         held_while_others_waited_ns: SECOND / 10 * tenths,
     };
-    let sleep = |off_cpu_ns| BlockedHolder {
+    let sleep = |off_cpu_ns, others_waited_ns| BlockedHolder {
         pid: 7,
         cause: Cause::Sleep,
         syscall: Some("clock_nanosleep".into()),
         frame: Some(frame("c.py:8")),
         count: 4,
         off_cpu_ns,
+        others_waited_ns,
         ..BlockedHolder::default()
     };
     let mut report = report();
     report.switches.causes = vec![wait].into();
     report.gil = Some(Gil {
         holders: vec![holder(8, "a.py:1", 5), holder(9, "b.py:5", 4), holder(10, "b.py:5", 3)].into(),
-        blocked_while_held: vec![sleep(SECOND / 2), sleep(SECOND / 1000)].into(),
+        blocked_while_held: vec![sleep(SECOND / 2, SECOND / 4), sleep(SECOND, SECOND / 1000)].into(),
         ..Gil::default()
     });
     assert_eq!(
         text(&report),
         [
-            "pid 7 (app) keeps the GIL while it sleeps in clock_nanosleep at c.py:8 in f: 4 times, 500 ms in all, \
-             while no other thread can run Python",
+            "pid 7 (app) keeps the GIL while it sleeps in clock_nanosleep at c.py:8 in f: 4 times, 500 ms in all; \
+             other threads waited 250 ms of it for the GIL",
             "threads of pid 7 (app) waited 2.00 s for the GIL in 30 switches, 100.0% of their off-CPU time, \
              most at a.py:3 in f; meanwhile b.py:5 in f held it for 700 ms, 58.3% of that time, in 2 threads",
         ]

@@ -101,7 +101,7 @@ impl Zombies {
                 self.exit(exit, traced);
                 self.abandon(exit.at, exit.task.pid);
             }
-            Event::SignalGenerate(signal) if is_death_notice(signal) => self.notify(signal, traced),
+            Event::SignalGenerate(signal) => self.notify(signal, traced),
             Event::SignalDeliver(delivery) if delivery.signal == SIGCHLD => self.deliver(delivery),
             Event::Reaped { at, child, .. } => self.reap(*at, *child),
             Event::Free { at, pid } => self.free(*at, *pid),
@@ -187,10 +187,14 @@ impl Zombies {
     }
 
     fn notify(&mut self, signal: &SignalGenerate, traced: &Traced) {
-        if !traced.contains(signal.target.pid) {
+        let (pid, parent) = (death_notice(signal), signal.target.pid);
+        let Some(pid) = pid.filter(|_| traced.contains(parent)) else { return };
+        let speaks_for_itself = pid == signal.current.pid;
+        if !speaks_for_itself && self.children.get(&pid).is_none_or(|child| child.ppid != parent) {
             return;
         }
-        let child = self.child(signal.current.pid, signal.target.pid, &signal.comm);
+        let comm = self.children.get(&pid).map_or(&signal.comm, |child| &child.comm).clone();
+        let child = self.child(pid, parent, &comm);
         let first = child.begin().is_none();
         child.notified.get_or_insert(signal.at);
         child.notice.get_or_insert_with(|| notice::sent(signal));
@@ -298,8 +302,14 @@ impl Row {
     }
 }
 
-/// Whether a dying child tells its parent; it may also have stopped, or somebody may have sent a SIGCHLD by hand.
-pub fn is_death_notice(signal: &SignalGenerate) -> bool {
-    let SignalInfo::Code { code, .. } = signal.info else { return false };
-    signal.signal == SIGCHLD && CHILD_ENDED.contains(&code) && signal.current.pid != signal.target.pid
+/// Which child's end this signal tells its parent, if it does. Its own thread sends it; or, where that waited for it
+/// first, the one that traces it (strace, gdb), and the siginfo alone knows the child. Children also stop, and anybody
+/// may send a SIGCHLD by hand.
+/// <https://github.com/torvalds/linux/blob/v6.12/kernel/exit.c#L1110>
+pub fn death_notice(signal: &SignalGenerate) -> Option<Pid> {
+    let SignalInfo::Code { code, pid } = signal.info else { return None };
+    let tells =
+        signal.signal == SIGCHLD && CHILD_ENDED.contains(&code) && signal.current.pid != signal.target.pid;
+    // A child of another pid namespace has no number in ours.
+    tells.then_some(if pid == 0 { signal.current.pid } else { pid })
 }

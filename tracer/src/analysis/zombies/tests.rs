@@ -87,6 +87,25 @@ fn a_zombie_from_before_counts_from_the_start() {
     }
 }
 
+/// strace and gdb wait for a child before its parent may; then the kernel tells the parent, from their thread.
+#[test]
+fn whoever_traces_a_child_is_not_taken_for_it() {
+    let by_strace = |at, pid| {
+        let info = SignalInfo::Code { code: 1, pid };
+        Event::SignalGenerate(SignalGenerate { at, info, ..signal(17, task(99, 99), task(7, 7)) })
+    };
+    let died = exit(100 * MS, 8, 7, 0);
+    for (name, events, expected, exited) in [
+        ("waited for", vec![died.clone(), by_strace(150 * MS, 8), reaped(160 * MS)], vec![], 1),
+        ("waited for late", vec![died, by_strace(200 * MS, 8), reaped(500 * MS)], vec![(8, 300 * MS)], 1),
+        ("of no known child", vec![by_strace(200 * MS, 77), Event::ZombieAtEnd { pid: 99 }], vec![], 0),
+    ] {
+        let (zombies, rows) = zombies(&[vec![fork(1, 7, 8, 1)], events].concat());
+        let rows: Vec<_> = rows.rows.iter().map(|row| (row.pid, row.zombie_ns)).collect();
+        assert_eq!((rows, zombies.exited), (expected, exited), "{name}");
+    }
+}
+
 #[test]
 fn counts_each_end_and_each_wait_once() {
     let born = fork(1, 7, 8, 1);

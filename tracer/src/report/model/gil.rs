@@ -72,6 +72,8 @@ pub struct BlockedHolder {
     pub count: u64,
     /// For how long.
     pub off_cpu_ns: u64,
+    /// In how much of it other threads waited for the GIL, at most: rows of one line may be told the same time.
+    pub others_waited_ns: u64,
 }
 
 /// What `BlockedHolder` rows add up to.
