@@ -35,6 +35,9 @@ impl Stream {
             self.line(&object.to_string());
             self.events += 1;
         }
+        if self.piece.len() >= WAITING {
+            self.flush();
+        }
     }
 
     /// Lines so far are for the reader now.

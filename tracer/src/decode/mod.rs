@@ -43,6 +43,13 @@ impl Message {
     }
 }
 
+/// Whether a message is a record, as [`Message::is_record`] has it, for who does not read it.
+#[must_use]
+pub fn is_record(bytes: &[u8]) -> bool {
+    let kind = wire::header(bytes).map_or(0, |header| header.kind);
+    matches!(kind, kind::STACK | kind::CODE | kind::FILE | kind::GC_SAMPLE | kind::LOOP_PIECE)
+}
+
 /// A stack as it was walked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stack {

@@ -28,6 +28,8 @@ pub struct Ending {
     pub end_ns: Nanos,
     /// What became of each probe's hits.
     pub counters: Vec<(Probe, Counters)>,
+    /// What was sent and not read.
+    pub unread: Unread,
     /// What the probes cost.
     pub cost: Cost,
     /// How long entries of the evaluation function were counted.
@@ -36,6 +38,15 @@ pub struct Ending {
     pub reads_covered: Option<Duration>,
     /// What was shed.
     pub shed: Vec<Shed>,
+}
+
+/// Messages that were left in the ring buffer when the time to read them was over.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unread {
+    /// Each the end of a hit.
+    pub events: u64,
+    /// Names and stacks.
+    pub records: u64,
 }
 
 /// Puts it together.
@@ -53,7 +64,7 @@ pub fn assemble(
         entries_covered_ns: u64::try_from(ending.covered.as_nanos()).unwrap_or(u64::MAX),
     };
     ending.shed.extend(names_left_out(&collector.names.symbols, duration_ns));
-    let records = collector.records();
+    let (records, unread) = (collector.records(), ending.unread);
     let counted = total(&ending.counters);
     let sections = collector.analysis.finish(&collector.names.symbols, &window);
     let mut report = Report {
@@ -76,9 +87,9 @@ pub fn assemble(
                 tried: counted.records_tried,
                 decoded: records.decoded,
                 corrupt: records.corrupt,
-                lost: counted.records_lost,
+                lost: counted.records_lost + unread.records,
             },
-            ..quality(&counted, &ending.cost)
+            ..quality(&counted, unread.events, &ending.cost)
         },
         overhead: overhead(begin.attach_ns, ending),
         switches: sections.switches,
@@ -131,16 +142,17 @@ fn host() -> Host {
     }
 }
 
-fn quality(counters: &Counters, cost: &Cost) -> Quality {
+fn quality(counters: &Counters, unread: u64, cost: &Cost) -> Quality {
     let lost = [
         ("ring_full", counters.lost_ring_full),
         ("map_full", counters.lost_map_full),
         ("map_busy", counters.lost_map_busy),
+        ("unread", unread),
     ];
     Quality {
         hits: counters.hits,
         filtered: counters.filtered,
-        emitted: counters.emitted,
+        emitted: counters.emitted.saturating_sub(unread),
         aggregated: counters.aggregated,
         lost: lost.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect(),
         kernel_missed: cost.missed,

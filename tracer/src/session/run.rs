@@ -36,6 +36,7 @@ use pace::{Beat, Pace};
 
 mod cost;
 mod pace;
+mod reading;
 
 /// Aggregates are drained this often.
 const SECOND: Duration = Duration::from_secs(1);
@@ -45,8 +46,6 @@ const QUARTER: Duration = Duration::from_millis(250);
 const SOON: Duration = Duration::from_millis(50);
 /// Events after which the maps are drained before their second is over: each thread that is born takes rows of its own.
 const CROWD: u64 = 2_000;
-/// A reader that finds so many messages at a time lets others have a turn.
-const BATCH: usize = 65_536;
 
 /// What is needed between begin and end.
 pub struct Run<'a> {
@@ -69,6 +68,8 @@ pub struct Run<'a> {
     collectors: Option<Collectors>,
     /// `None` where the returns of system calls are not seen.
     tasks: Option<Tasks>,
+    /// The ring buffer was not empty when the reader let others have a turn.
+    is_behind: bool,
     /// Events that had been streamed when the maps were drained last.
     drained_at_event: u64,
     /// Since when the current second runs, and what had been spent then.
@@ -128,6 +129,7 @@ impl<'a> Run<'a> {
             senders,
             collectors,
             tasks,
+            is_behind: false,
             drained_at_event: 0,
             second: (began, Spent::default()),
             quarter: (began, Spent::default()),
@@ -229,13 +231,10 @@ impl<'a> Run<'a> {
             let now = Instant::now();
             let own = self.pace.next(now).min(second.next()).min(glance.next());
             let next = self.collector.looks.next().map_or(own, |look| own.min(look));
-            tokio::select! {
-                woken = self.ring.readable_mut() => {
-                    if let Ok(mut woken) = woken {
-                        woken.clear_ready();
-                    }
-                }
-                woken = self.alarm.until(next) => woken.map_err(|error| Error::system("wait", &error))?,
+            if self.is_behind {
+                tokio::task::yield_now().await;
+            } else {
+                self.wait(next).await?;
             }
             let now = Instant::now();
             if second.is_due(now) {
@@ -265,21 +264,6 @@ impl<'a> Run<'a> {
     fn is_watched_closely(&self) -> bool {
         let awaited = |tasks: &Tasks| tasks.are_awaited(&self.collector.spaces);
         !self.budget.given_up().is_empty() || self.tasks.as_ref().is_some_and(awaited)
-    }
-
-    /// Takes in what is in the ring buffer.
-    fn read(&mut self) -> Result<(), Error> {
-        let before = self.collector.listener.events;
-        for _ in 0..BATCH {
-            let Some(message) = self.ring.get_mut().next() else { break };
-            self.collector.message(&self.probes.shown(&message)?);
-        }
-        // Names and stacks, which most messages are, ask for nothing.
-        if self.collector.listener.events > before {
-            self.pace.hasten(Instant::now());
-        }
-        self.collector.listener.watch.caught_up();
-        Ok(())
     }
 
     /// Looks at what only `/proc` can tell.
@@ -408,11 +392,11 @@ impl<'a> Run<'a> {
     pub fn finish(mut self, ended: Ended) -> Result<Finished, Error> {
         let kernel = self.counters.since(self.roots);
         self.probes.stop()?;
-        let cost = Cost::now(); // while all of it is there
-        self.detach();
         let end_ns = monotonic_ns();
         let stopped = Instant::now();
-        self.read_all()?;
+        let cost = Cost::now(); // while all of it is there
+        self.detach();
+        let unread = self.read_rest()?;
         // What meets the rule may end the target, and be noticed after that.
         let ended = if self.collector.listener.is_met() { Ended::Until } else { ended };
         self.collector.listener.watch.ended(ended);
@@ -433,6 +417,7 @@ impl<'a> Run<'a> {
             ended,
             end_ns,
             counters: self.ledger.by_probe()?,
+            unread,
             cost,
             covered: self.calls.watched(stopped),
             reads_covered: self.reads.map(|reads| reads.watched(stopped)),
@@ -452,13 +437,6 @@ impl<'a> Run<'a> {
         self.handlers.iter_mut().for_each(|handlers| handlers.release(&mut self.probes));
         self.collectors.iter_mut().for_each(|collectors| collectors.release(&mut self.probes));
         self.probes.detach();
-    }
-
-    fn read_all(&mut self) -> Result<(), Error> {
-        while let Some(message) = self.ring.get_mut().next() {
-            self.collector.message(&self.probes.shown(&message)?);
-        }
-        Ok(())
     }
 }
 

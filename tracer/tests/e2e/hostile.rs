@@ -2,8 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{Interpreter, Program, Python, Run, on_pythons, run, skip, system, text, turn};
-use crate::targets::library;
+use crate::harness::{
+    Interpreter, Program, Python, Report, Run, Scratch, Tracer, number, on_pythons, rows, run, skip, system,
+    text, turn,
+};
+use crate::targets::{compiled, library};
 
 /// What a command may take beyond what it was asked to: an end within a second, and as much to begin.
 const SOON: Duration = Duration::from_secs(4);
@@ -15,27 +18,65 @@ fn timed(arguments: &[&str]) -> (Duration, Run) {
     (began.elapsed(), run)
 }
 
-/// Looking for the ends of the names took hours, as whoever had mapped the file; it need not even be the target.
+/// Looking for the ends of the names took a quarter of an hour for each name that was asked for, whether the target had
+/// mapped the file or another process of its session.
 #[test]
-fn a_file_of_names_without_end() {
-    let Some(python) = system() else { return };
+fn files_of_names_without_end() {
+    let Some(system) = system() else { return };
     let _turn = turn();
-    let hostile = Program::start_with(&python, "hostile.py", &["names"]);
-    let mut bystander = Program::start(&python, "idle.py");
-    let pids = [hostile.pid(), bystander.pid()].map(|pid| pid.to_string());
+    // Where they come before the file that is looked for: a library, as the interpreter of this release is one.
+    let library = Interpreter::Release(12).find().map(|python| (python, "libpython-"));
+    for (python, file) in [(system, "libc.so.")].into_iter().chain(library) {
+        let hostile = Program::start_with(&python, "hostile.py", &["names", file]);
+        let mut bystander = Program::start(&python, "idle.py");
+        let pids = [hostile.pid(), bystander.pid()].map(|pid| pid.to_string());
 
-    let (took, dump) = timed(&["dump", "--json", &pids[0]]);
-    assert!(took < SOON && dump.code == 0, "{took:?}: {dump:?}");
-    assert!(dump.stdout.contains("hostile.py"), "{}", dump.stdout);
+        let (took, dump) = timed(&["dump", "--json", &pids[0]]);
+        assert!(took < SOON && dump.code == 0, "{file}: {took:?}: {dump:?}");
+        assert!(dump.stdout.contains("hostile.py"), "{}", dump.stdout);
 
-    for pid in &pids {
-        let (took, traced) = timed(&["--json", "-d", "1", "--pid", pid]);
-        assert!(took < SOON, "PID {pid}: {took:?}");
-        let report = traced.exact();
-        let told = text(&report["target"]["processes"][0]["python"]);
-        assert!(told.starts_with(&python.version_prefix()), "{told}");
+        for pid in &pids {
+            let (took, traced) = timed(&["--json", "-d", "1", "--pid", pid]);
+            assert!(took < SOON, "{file}, PID {pid}: {took:?}");
+            let report = traced.exact();
+            let told = text(&report["target"]["processes"][0]["python"]);
+            assert!(told.starts_with(&python.version_prefix()), "{told}");
+        }
+        bystander.go(); // it lives
     }
-    bystander.go(); // it lives
+}
+
+const STORM: &str = "#include <signal.h>\nvoid storm(int pid, int number) { for (;;) kill(pid, number); }\n";
+
+/// More signals than can be read: `-d 1` took ten seconds.
+#[test]
+fn signals_without_pause() {
+    let Some(python) = system() else { return };
+    let (_turn, scratch) = (turn(), Scratch::new());
+    let Some(library) = compiled(&scratch, STORM, &["-shared".to_owned(), "-fPIC".to_owned()]) else {
+        return;
+    };
+    let path = library.to_str().expect("it is UTF-8");
+    let mut program = Program::start_with(&python, "hostile.py", &["storm", path]);
+    let pid = program.pid().to_string();
+
+    for shape in ["--json", "--jsonl"] {
+        let (took, traced) = timed(&[shape, "-d", "1", "--budget", "off", "--pid", &pid]);
+        assert!(took < SOON, "{shape}: {took:?}");
+        let report =
+            Report(serde_json::from_str(traced.stdout.lines().last().expect("a report")).expect("JSON"));
+        report.assert_laws();
+        let lasted_ms = number(&report["window"]["duration_ns"]) / 1_000_000;
+        assert!((1_000..1_500).contains(&lasted_ms), "{shape}: {lasted_ms} ms");
+        let sent = rows(&report["signals"]).find(|row| row["signal"] == "SIGUSR1").expect("they are told");
+        assert_eq!((&sent["outcome"], &sent["origin"]), (&"ignored".into(), &"kill".into()), "{sent}");
+    }
+    let tracer = Tracer::attach(program.pid(), &["-d", "60"]);
+    let began = Instant::now();
+    let report = tracer.stop().report();
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+    assert_eq!(report.ended(), "interrupt");
+    program.go(); // it lives
 }
 
 on_pythons! {

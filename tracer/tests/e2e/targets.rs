@@ -211,7 +211,7 @@ fn home(python: &Python) -> &Path {
     python.path.ancestors().nth(2).expect("PREFIX/bin/python")
 }
 
-fn compiled(scratch: &Scratch, program: &str, flags: &[String]) -> Option<PathBuf> {
+pub fn compiled(scratch: &Scratch, program: &str, flags: &[String]) -> Option<PathBuf> {
     let (from, to) = (scratch.file("host.c"), scratch.file("host"));
     fs::write(&from, program).expect("the folder is ours");
     let compiled = Command::new("cc").arg("-o").arg(&to).arg(&from).args(flags).status();

@@ -2,6 +2,8 @@
 
 import ctypes
 import mmap
+import os
+import signal
 import struct
 import sys
 import tempfile
@@ -11,12 +13,12 @@ import told
 kept = []
 
 
-def names():
-    """Maps an ELF file whose 600,000 symbols have one name without end."""
+def names(prefix):
+    """Maps an ELF file whose 600,000 symbols have one name without end, below all others."""
     symbols, strings = 600_000 * 24, 15 << 20
     header = 64 + 56
     sections = header + symbols + strings
-    with tempfile.NamedTemporaryFile(prefix="libpython-") as file:
+    with tempfile.NamedTemporaryFile(prefix=prefix) as file:
         ident = b"\x7fELF\x02\x01\x01" + bytes(9)
         file.write(ident + struct.pack("<HHIQQQIHHHHHH", 3, 62, 1, 0, 64, sections, 0, 64, 56, 1, 64, 3, 0))
         file.write(struct.pack("<IIQQQQQQ", 1, 5, 0, 0, 0, sections, sections, 4096))
@@ -26,7 +28,7 @@ def names():
         file.write(struct.pack("<IIQQQQIIQQ", 0, 11, 0, 0, header, symbols, 2, 0, 8, 24))
         file.write(struct.pack("<IIQQQQIIQQ", 0, 3, 0, 0, header + symbols, strings, 0, 0, 1, 0))
         file.flush()
-        kept.append(mmap.mmap(file.fileno(), 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC))
+        kept.append(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ | mmap.PROT_EXEC))
 
 
 def decoy(library):
@@ -34,7 +36,19 @@ def decoy(library):
     kept.append(ctypes.CDLL(library))
 
 
-{"names": names, "decoy": decoy}[sys.argv[1]](*sys.argv[2:])
+def storm(library):
+    """Sends itself ignored signals without pause, below many frames."""
+    send = ctypes.CDLL(library).storm
+
+    def deep(frames):
+        return deep(frames - 1) if frames else send(os.getpid(), signal.SIGUSR1)
+
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    told.start(lambda: deep(120))
+    kept.append(send)
+
+
+{"names": names, "decoy": decoy, "storm": storm}[sys.argv[1]](*sys.argv[2:])
 told.ready()
 told.tell(len(kept))
 told.stay()

@@ -17,7 +17,7 @@ pub struct Quality {
     pub emitted: u64,
     /// Added to a row of a map.
     pub aggregated: u64,
-    /// Lost, by reason: `ring_full`, `map_full`, `map_busy`.
+    /// Lost, by reason: `ring_full`, `map_full`, `map_busy`; `unread` was sent, and the end came before it was read.
     pub lost: BTreeMap<String, u64>,
     /// Names and stacks.
     pub records: Records,
