@@ -3,6 +3,7 @@
 //! What is updated under the run-queue lock or in an interrupt is preallocated (no `BPF_F_NO_PREALLOC`, no LRU).
 //! User space may change capacities at load; these are for two CPUs.
 
+use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use tracer_common::collector::Collection;
@@ -33,14 +34,10 @@ pub static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(Probe
 pub static TARGETS: HashMap<u32, Target> = HashMap::with_max_entries(8192, 0);
 
 /// A bit for each number that a process can have (`PID_MAX_LIMIT`), set for those in [`TARGETS`]: most runs are for
-/// processes that are not traced, and a hash map would take them longer than all else.
+/// processes that are not traced, and a hash map would take them longer than all else. User space maps it, to set bits
+/// while the probes do.
 #[map]
-pub static TRACED: Array<u64> = Array::with_max_entries(NUMBERS / u64::BITS, 0);
-
-/// Descendants of targets that lived before the window. They are not traced: what ends them, and how they end, is all
-/// that is told of them. As many as a busy server has, times four.
-#[map]
-pub static ELDERS: HashMap<u32, u32> = HashMap::with_max_entries(4096, 0);
+pub static TRACED: Array<u64> = Array::with_max_entries(NUMBERS / u64::BITS, BPF_F_MMAPABLE);
 
 /// What each traced thread does now.
 #[map]

@@ -11,7 +11,7 @@ use tracer_common::wakeup::EXIT;
 
 use crate::config::{HAS_RDONLY_CAST, TASK_TYPE};
 use crate::kernel::{self, Typed, cast, field, load};
-use crate::maps::{ELDERS, TARGETS, TRACED};
+use crate::maps::{TARGETS, TRACED};
 use crate::number;
 
 /// Places in `signal_struct.pids`: <https://github.com/torvalds/linux/blob/v6.12/include/linux/pid_types.h#L5>
@@ -275,12 +275,6 @@ impl Task {
     #[inline(always)]
     pub fn target(self) -> Option<&'static Target> {
         target(self.pid())
-    }
-
-    /// Its process is not traced, and is told of: see [`ELDERS`].
-    #[inline(always)]
-    pub fn is_elder(self) -> bool {
-        ELDERS.get_ptr(self.pid()).is_some()
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use tracer::event::{Event, Pid};
+use tracer::event::Event;
 use tracer::report::Ended;
-use tracer::session::{Listener, Watch};
+use tracer::session::{Listener, Root, Watch};
 use tracer::timeline::Names;
 
 use crate::cli::{Shape, TraceOptions};
@@ -38,8 +38,8 @@ impl Listener for Console {
 }
 
 impl Watch for Console {
-    fn attached(&mut self, pids: &[Pid], took: Duration) {
-        self.status.attached(pids, took);
+    fn attached(&mut self, roots: &[Root], took: Duration) {
+        self.status.attached(roots, took);
     }
 
     fn progress(&mut self, elapsed: Duration, events: u64, lost: u64) {

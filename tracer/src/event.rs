@@ -149,9 +149,6 @@ pub struct Process {
     pub gil_holder: bool,
     /// It was asked for.
     pub root: bool,
-    /// It descends from one that is traced, lived before the window, and is not traced itself: what ends it, and how,
-    /// is all that is seen of it.
-    pub elder: bool,
     /// Its process group and session.
     pub groups: Option<Groups>,
     /// Its control group, as `/proc/PID/cgroup` has it.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracer::event::Pid;
 use tracer::report::{Ended, Name};
 use tracer::session::Root;
-use tracer::units::duration;
+use tracer::units::{counted, duration};
 
 /// Without a terminal there is a line this often.
 const PERIOD: Duration = Duration::from_secs(10);
@@ -25,11 +25,17 @@ impl Status {
     }
 
     /// Everything is attached.
-    pub fn attached(&self, pids: &[u32], took: Duration) {
-        let pids: Vec<_> = pids.iter().map(u32::to_string).collect();
+    pub fn attached(&self, roots: &[Root], took: Duration) {
+        let (asked, descendants): (Vec<_>, Vec<_>) = roots.iter().partition(|root| root.asked);
+        let pids: Vec<_> = asked.iter().map(|root| root.process.pid.to_string()).collect();
         let pids = pids.join(", ");
+        let descendants = match descendants.len() as u64 {
+            0 => String::new(),
+            others => format!(" and {}", counted(others, "descendant")),
+        };
+        let it = if roots.len() == 1 { "it" } else { "them" };
         self.say(&format!(
-            "attached to PID {pids} in {}, without stopping it; Ctrl-C to finish",
+            "attached to PID {pids}{descendants} in {}, without stopping {it}; Ctrl-C to finish",
             duration(took.as_nanos() as u64)
         ));
     }

@@ -13,7 +13,7 @@ use tracer_common::target::{self, Target};
 use crate::emit::{Outcome, claim, counted, header, now, send, send_urgent};
 use crate::gil;
 use crate::kernel::{self, Typed, copied, field};
-use crate::maps::{ELDERS, SENDERS, TARGETS, THREADS};
+use crate::maps::{SENDERS, TARGETS, THREADS};
 use crate::python::walk;
 use crate::task::{Registers, Task, forget, trace};
 use crate::thread::fresh;
@@ -180,7 +180,7 @@ pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
     counted(Probe::Exit, |control| {
         // SAFETY: the prototype says so.
         let task = unsafe { Task::new(ctx.arg(0)) };
-        if task.target().is_none() && !(task.is_last_thread() && task.is_elder()) {
+        if task.target().is_none() {
             return Outcome::FILTERED;
         }
         turns_end(task.pid(), task.tid());
@@ -230,12 +230,11 @@ pub fn sched_process_free(ctx: BtfTracePointContext) -> i32 {
         // SAFETY: the prototype says so.
         let task = unsafe { Task::new(ctx.arg(0)) };
         let pid = task.pid();
-        if task.tid() != pid || (task.target().is_none() && !task.is_elder()) {
+        if task.tid() != pid || task.target().is_none() {
             return Outcome::FILTERED;
         }
         forget(pid);
         gil::forget_queue(pid);
-        let _ = ELDERS.remove(pid);
         send::<Free>(|event| {
             // SAFETY: the entry has room for one event.
             unsafe { event.write(Free { header: header(kind::FREE, size_of::<Free>(), now(), task) }) };

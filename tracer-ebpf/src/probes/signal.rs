@@ -22,8 +22,6 @@ const SIGKILL: u32 = 9;
 const SIGCHLD: u32 = 17;
 /// <https://github.com/torvalds/linux/blob/v6.12/arch/x86/entry/syscalls/syscall_64.tbl>
 const KILL: i64 = 62;
-/// What the kernel ends a process with: for its faults, from its terminal, and if there is no memory left.
-const MAY_END: [u32; 9] = [1, 2, 3, 4, 7, 8, 9, 11, 31];
 /// `SI_USER`, `SI_QUEUE` and `SI_TKILL`: somebody asked for it.
 /// <https://github.com/torvalds/linux/blob/v6.12/include/uapi/asm-generic/siginfo.h#L175>
 const BY_A_USER: [i32; 3] = [0, -1, -6];
@@ -43,13 +41,10 @@ pub fn signal_generate(ctx: BtfTracePointContext) -> i32 {
         let receiver = unsafe { Task::new(ctx.arg(2)) };
         let current = Task::current();
         if receiver.target().is_none() {
-            let asked_for = info.by_a_user();
-            // What a process from before the window hears from its children and its timers is its own affair.
-            let may_end = (asked_for || MAY_END.contains(&signal)) && receiver.is_elder();
-            if !may_end && !concerns_sender(signal, &info, current) {
+            if !concerns_sender(signal, &info, current) {
                 return Outcome::FILTERED;
             }
-            if may_end || asked_for {
+            if info.by_a_user() {
                 expect_delivery(receiver.pid(), signal);
             }
         }

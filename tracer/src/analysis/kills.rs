@@ -82,7 +82,7 @@ impl Kills {
     fn generate(&mut self, signal: &SignalGenerate, traced: &Traced) {
         let origin = origin(signal);
         let ends = matches!(default_action(signal.signal), Action::Terminate | Action::Core);
-        if !ends || !(is_sent(origin) || origin == Origin::Kernel) || !traced.knows(signal.target.pid) {
+        if !ends || !(is_sent(origin) || origin == Origin::Kernel) || !traced.contains(signal.target.pid) {
             return;
         }
         // A session's leader that ends hangs up its terminal, and with it itself.

@@ -107,11 +107,6 @@ impl Traced {
 
     /// Whether this process is traced.
     pub fn contains(&self, pid: Pid) -> bool {
-        self.current.get(&pid).is_some_and(|known| !known.process.elder)
-    }
-
-    /// Whether it is told of: it is traced, or descends from one that is and lived before the window.
-    pub fn knows(&self, pid: Pid) -> bool {
         self.current.contains_key(&pid)
     }
 
@@ -274,7 +269,6 @@ impl Known {
             python: process.python.clone().map(Name::from),
             free_threaded: process.free_threaded,
             root: process.root,
-            traced: !process.elder,
             started_at: started_by.as_ref().and_then(|stack| lines::own_line(stack)).cloned(),
             started_by,
             at_ns: self.forked.map(|forked| forked.at),

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use aya::Ebpf;
-use aya::maps::{Array, HashMap, MapData, MapError, RingBuf};
+use aya::maps::{Array, HashMap, Map, MapData, MapError, RingBuf};
 use aya::programs::perf_event::PerfEventLink;
 use aya::programs::perf_event::{PerfEventConfig, PerfEventScope, SamplePolicy, SoftwareEvent};
 use aya::programs::tp_btf::BtfTracePointLink;
@@ -13,7 +13,7 @@ use aya::programs::{BtfTracePoint, PerfEvent};
 use tracer_common::control::Control;
 use tracer_common::gil::Pthread;
 use tracer_common::switch::{SwitchKey, Thread};
-use tracer_common::target::{Target, place};
+use tracer_common::target::{NUMBERS, Target, place};
 
 use super::breakpoints::Breakpoint;
 use super::error::Error;
@@ -27,6 +27,7 @@ use crate::decode;
 use crate::event::{Event, Pid, Task};
 use crate::kernel::btf::Btf;
 use crate::kernel::features::Features;
+use crate::sys::words::Words;
 use crate::target::eval::EvalFrame;
 use crate::target::namespace;
 
@@ -45,8 +46,9 @@ pub struct Probes {
     state: Control,
     targets: HashMap<MapData, u32, Target>,
     /// The set of the same processes.
-    traced: Array<MapData, u64>,
-    elders: HashMap<MapData, u32, u32>,
+    traced: Words,
+    /// Programs that are loaded later name it by this descriptor.
+    _traced_map: MapData,
     pub(super) threads: HashMap<MapData, u32, Thread>,
     pthreads: HashMap<MapData, Pthread, u32>,
     entries: Vec<Breakpoint>,
@@ -85,11 +87,12 @@ impl Probes {
             Some(_) => direct_map::find(&mut ebpf, &mut control, &witness)?,
             None => 0,
         };
+        let (traced, traced_map) = words_of(&mut ebpf)?;
         Ok(Self {
             control,
             targets: take(&mut ebpf, "TARGETS", HashMap::try_from)?,
-            traced: take(&mut ebpf, "TRACED", Array::try_from)?,
-            elders: take(&mut ebpf, "ELDERS", HashMap::try_from)?,
+            traced,
+            _traced_map: traced_map,
             threads: take(&mut ebpf, "THREADS", HashMap::try_from)?,
             pthreads: take(&mut ebpf, "PTHREADS", HashMap::try_from)?,
             state: Control { direct_map, ..Control::default() },
@@ -201,7 +204,7 @@ impl Probes {
         self.reads.is_some()
     }
 
-    /// Traces a process, from [`Probes::start`] on: later, the probes themselves change who is traced.
+    /// Traces a process, and those that it forks from now on.
     ///
     /// # Errors
     /// When the table is full.
@@ -209,8 +212,8 @@ impl Probes {
         let Some(id) = self.kernel_id(pid)? else { return Ok(()) };
         self.tell(pid, target)?;
         let (word, bit) = place(id);
-        let known = self.traced.get(&word, 0).map_err(|error| Error::of(TRACE, &error))?;
-        self.traced.set(word, known | bit, 0).map_err(|error| Error::of(TRACE, &error))
+        self.traced.set(word as usize, bit);
+        Ok(())
     }
 
     /// Tells what is known now of a process that is traced. One that has ended is told by its exit.
@@ -220,16 +223,6 @@ impl Probes {
     pub fn tell(&mut self, pid: Pid, target: &Target) -> Result<(), Error> {
         let Some(id) = self.kernel_id(pid)? else { return Ok(()) };
         self.targets.insert(id, target, 0).map_err(|error| Error::of(TRACE, &error))
-    }
-
-    /// Tells how a process ends that is not traced; whether that is so: it may be traced, or have ended.
-    ///
-    /// # Errors
-    /// When the kernel does not list the tasks of our pid namespace.
-    pub fn tell_of(&mut self, pid: Pid) -> Result<bool, Error> {
-        let Some(id) = self.kernel_id(pid)? else { return Ok(false) };
-        // A table without room is told by the row: its end is not known.
-        Ok(self.targets.get(&id, 0).is_err() && self.elders.insert(id, 0, 0).is_ok())
     }
 
     /// What is known of a process that is traced.
@@ -410,6 +403,16 @@ pub(super) fn take<M>(
 ) -> Result<M, Error> {
     let missing = || Error::Kernel { act: "find a map in the object", reason: name.to_owned() };
     make(ebpf.take_map(name).ok_or_else(missing)?).map_err(|error| Error::of("open a map", &error))
+}
+
+/// The set of those that are traced.
+fn words_of(ebpf: &mut Ebpf) -> Result<(Words, MapData), Error> {
+    let Some(Map::Array(map)) = ebpf.take_map("TRACED") else {
+        return Err(Error::Kernel { act: "find a map in the object", reason: "TRACED".to_owned() });
+    };
+    let words = Words::map(map.fd(), (NUMBERS / u64::BITS) as usize);
+    let words = words.map_err(|error| Error::system("map the set of traced processes", &error))?;
+    Ok((words, map))
 }
 
 /// Probes run inside RCU read sections, and this is the kernel's way to wait for all of those. Kernels with full

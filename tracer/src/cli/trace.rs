@@ -27,11 +27,11 @@ pub struct TraceOptions {
     #[arg(hide_short_help = true, long, value_name = "N", default_value_t = 128, value_parser = values::depth())]
     depth: u32,
 
-    /// Trace children that are forked or spawned meanwhile (the default)
+    /// Trace all descendants too, those that are there and those that come (the default)
     #[arg(hide_short_help = true, short = 's', long, overrides_with = "no_follow")]
     follow: bool,
 
-    /// Do not trace children
+    /// Do not trace descendants
     #[arg(long)]
     no_follow: bool,
 

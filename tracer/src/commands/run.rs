@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tracer::analysis::signal_name;
-use tracer::event::{Event, Pid};
+use tracer::event::Event;
 use tracer::launch::{self, User, Waiting};
 use tracer::report::output::Invoker;
 use tracer::report::{Ended, Name, Report};
@@ -127,10 +127,10 @@ impl Listener for Run {
 }
 
 impl Watch for Run {
-    fn attached(&mut self, pids: &[Pid], _took: Duration) {
+    fn attached(&mut self, roots: &[Root], _took: Duration) {
         self.child = self.waiting.take().map(Waiting::release);
         if !self.failed() {
-            pids.iter().for_each(|&pid| self.console.status.runs(&self.command, pid));
+            roots.iter().for_each(|root| self.console.status.runs(&self.command, root.process.pid));
         }
     }
 

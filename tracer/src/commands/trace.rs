@@ -19,7 +19,10 @@ pub fn trace(pids: &[Pid], options: &TraceOptions) -> Result<u8, Failure> {
     }
     let destination = destination(options)?;
     let mut console = Console::new(options);
-    let roots = Root::open_all(pids, &mut say_gone)?;
+    let mut roots = Root::open_all(pids, &mut say_gone)?;
+    if options.options().follow {
+        Root::add_descendants(&mut roots);
+    }
     threads_among(pids).for_each(|line| console.status.say(&line));
     if options.verbose {
         roots.iter().for_each(|root| console.status.found(root));

@@ -29,8 +29,11 @@ pub fn tell(probes: &mut Probes, threads: &[Threads<'_>]) -> Result<Vec<Sleeper>
     let mut told = Vec::new();
     for Threads { root, described } in threads {
         // What a process does before it executes its program is not its own.
-        let Some(interpreter) = &root.interpreter else { continue };
-        let threads = asleep::of_threads(&root.process, Some(interpreter), described, depth);
+        if root.interpreter.is_none() && !root.other {
+            continue;
+        }
+        let interpreter = root.interpreter.as_deref();
+        let threads = asleep::of_threads(&root.process, interpreter, described, depth);
         let threads = threads.iter().filter(|thread| !thread.torn);
         let (entries, sleepers): (Vec<_>, Vec<_>) = threads.map(|thread| sleeper(root, thread)).unzip();
         let news = probes.assume_asleep(&entries)?.into_iter().zip(sleepers);

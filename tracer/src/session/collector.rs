@@ -218,15 +218,15 @@ impl<L: Listener> Collector<L> {
             let now = describe(&process, None);
             let (python, free_threaded) = (known.python.clone(), known.free_threaded);
             let (gil, gil_holder) = (known.gil, known.gil_holder);
-            let (root, elder) = (known.root, known.elder);
-            let now = event::Process { python, free_threaded, gil, gil_holder, root, elder, ..now };
+            let root = known.root;
+            let now = event::Process { python, free_threaded, gil, gil_holder, root, ..now };
             self.event(Event::Process(now));
         }
     }
 
     /// Traced processes that have not been let go.
     pub fn pids(&self) -> impl Iterator<Item = Pid> {
-        self.processes.values().filter(|process| !process.elder).map(|process| process.pid)
+        self.processes.keys().copied()
     }
 
     /// What became of names and stacks.

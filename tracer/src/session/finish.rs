@@ -71,7 +71,7 @@ pub fn assemble(
         tracer: TracerInfo { version: env!("CARGO_PKG_VERSION").to_owned() },
         host: host(),
         target: Target {
-            pids: roots.iter().map(|root| root.process.pid).collect(),
+            pids: roots.iter().filter(|root| root.asked).map(|root| root.process.pid).collect(),
             processes: sections.target,
         },
         window: report::Window {

@@ -26,7 +26,6 @@ pub use roots::Root;
 pub use rules::Rule;
 
 use crate::attach::{self, Plan, Probes};
-use crate::event::Pid;
 use crate::report::{Ended, Report};
 use run::Run;
 use stop::{Alive, Signals};
@@ -49,7 +48,7 @@ pub struct Options {
 /// Whoever watches a run.
 pub trait Watch: Listener {
     /// Everything is attached and counted from now on.
-    fn attached(&mut self, pids: &[Pid], took: Duration);
+    fn attached(&mut self, roots: &[Root], took: Duration);
     /// Some time has passed.
     fn progress(&mut self, elapsed: Duration, events: u64, lost: u64);
     /// All that has happened so far has been told.

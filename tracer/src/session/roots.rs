@@ -1,4 +1,4 @@
-//! The processes that were asked for.
+//! The processes that were asked for, and those that descend from them when the window begins.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,16 +6,21 @@ use std::time::Duration;
 use procfs::process::Stat;
 use tracer_common::target::{Target, flag};
 
+use super::window;
 use crate::clock::monotonic_ns;
 use crate::event::{self, Groups, Pid};
 use crate::target::{self, Interpreter, Process, discover};
 
-/// A process that was asked for, and its interpreter.
+/// A process that is traced from the start of the window on, and its interpreter.
 pub struct Root {
     /// The process.
     pub process: Process,
-    /// What runs in it, `None` before it executes its program.
+    /// Whether it was asked for; else it descends from one that was.
+    pub asked: bool,
+    /// What runs in it, `None` where that is no Python, or not known yet.
     pub interpreter: Option<Arc<Interpreter>>,
+    /// Whether its program is no Python.
+    pub other: bool,
     /// Its address space.
     pub space: u64,
 }
@@ -60,7 +65,26 @@ impl Root {
     #[must_use]
     pub fn before_exec(process: Process) -> Self {
         // As an exec's is: a time at which no other process has got its address space.
-        Self { process, interpreter: None, space: monotonic_ns() }
+        Self { process, asked: true, interpreter: None, other: false, space: monotonic_ns() }
+    }
+
+    /// Adds the processes that descend from these, Python or not; how many.
+    pub fn add_descendants(roots: &mut Vec<Self>) -> usize {
+        let asked = roots.len();
+        let living = window::descendants(roots).into_iter().filter(|stat| stat.state != 'Z');
+        let found: Vec<_> =
+            living.filter_map(|stat| Self::descendant(stat.pid.unsigned_abs()).ok()).collect();
+        roots.extend(found);
+        roots.len() - asked
+    }
+
+    /// One that has ended is no error: it is none of those that were asked for.
+    fn descendant(pid: Pid) -> Result<Self, target::Error> {
+        let process = Process::open(pid)?;
+        let interpreter = discover(&process).ok().map(Arc::new);
+        // A program that has just begun is looked at again, until it is a Python or is none.
+        let other = interpreter.is_none() && !is_young(&process);
+        Ok(Self { asked: false, interpreter, other, ..Self::before_exec(process) })
     }
 
     /// What the kernel must know of it.
@@ -68,14 +92,17 @@ impl Root {
     pub fn target(&self, follow: bool) -> Target {
         match &self.interpreter {
             Some(interpreter) => known(interpreter, self.space, follow),
-            None => Target { space: self.space, flags: follow_flag(follow), ..Target::default() },
+            None => {
+                let other = if self.other { flag::NOT_PYTHON } else { 0 };
+                Target { space: self.space, flags: other | follow_flag(follow), ..Target::default() }
+            }
         }
     }
 
     /// What the report says of it.
     #[must_use]
     pub fn describe(&self) -> event::Process {
-        event::Process { root: true, ..describe(&self.process, self.interpreter.as_deref()) }
+        event::Process { root: self.asked, ..describe(&self.process, self.interpreter.as_deref()) }
     }
 }
 
@@ -135,7 +162,6 @@ pub fn describe(process: &Process, interpreter: Option<&Interpreter>) -> event::
         gil: interpreter.is_some_and(|interpreter| interpreter.python.gil != 0),
         gil_holder: interpreter.is_some_and(|interpreter| interpreter.python.gil_holder != 0),
         root: false,
-        elder: false,
         groups: stat.as_ref().map(groups),
         cgroup: process.cgroup(),
     }

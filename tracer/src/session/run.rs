@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aya::maps::{MapData, RingBuf};
+use procfs::process::Stat;
 use tokio::io::unix::AsyncFd;
 use tracer_common::target::{Target, flag};
 
@@ -24,7 +25,7 @@ use super::window::{self, KernelCounters};
 use super::{Finished, Options, Watch, asleep, pthreads};
 use crate::attach::{Aggregates, Cost, Error, Ledger, Loops, Probes, Told, total, unfinished};
 use crate::clock::{monotonic_ns, utc_now};
-use crate::event::{self, Event, Nanos, Pid};
+use crate::event::{Event, Nanos, Pid};
 use crate::report::Ended;
 use crate::sections::Section;
 use crate::sys::alarm::Alarm;
@@ -152,16 +153,19 @@ impl<'a> Run<'a> {
         run.set_breakpoints();
         run.start()?;
         run.begin.attach_ns = nanos(began.elapsed());
-        let pids: Vec<_> = roots.iter().map(|root| root.process.pid).collect();
-        run.collector.listener.watch.attached(&pids, Duration::from_nanos(run.begin.attach_ns));
+        run.collector.listener.watch.attached(roots, Duration::from_nanos(run.begin.attach_ns));
         Ok(run)
     }
 
     /// Breakpoints in many processes take long: all are set before the window starts.
     fn set_breakpoints(&mut self) {
         for root in self.roots {
-            if let Some(interpreter) = &root.interpreter {
-                self.collector.spaces.insert(root.process.pid, root.space, interpreter.clone());
+            match &root.interpreter {
+                Some(interpreter) => {
+                    self.collector.spaces.insert(root.process.pid, root.space, interpreter.clone());
+                }
+                None if root.asked || root.other => {}
+                None => self.collector.looks.begin(root.process.pid, Instant::now()),
             }
         }
         self.follow_handlers();
@@ -194,7 +198,7 @@ impl<'a> Run<'a> {
     fn describe_roots(&mut self, threads: &[Threads<'_>]) -> Result<(), Error> {
         self.roots.iter().for_each(|root| self.collector.event(Event::Process(root.describe())));
         threads.iter().flat_map(Threads::names).for_each(|event| self.collector.event(event));
-        self.describe_elders()?;
+        self.describe_descendants()?;
         pthreads::tell(&mut self.probes, threads)?;
         for sleeper in asleep::tell(&mut self.probes, threads)? {
             self.collector.sleeper(sleeper);
@@ -202,20 +206,46 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Children that were there before the window. One that is traced was born in it, and its birth will be read.
-    fn describe_elders(&mut self) -> Result<(), Error> {
-        let is_root = |pid| self.roots.iter().any(|root| root.process.pid == pid);
-        for stat in window::descendants(self.roots) {
-            let (pid, of_root) = (stat.pid.unsigned_abs(), is_root(stat.ppid.unsigned_abs()));
-            let is_told = self.options.follow && self.probes.tell_of(pid)?;
-            if is_told && let Ok(process) = Process::open(pid) {
-                self.collector
-                    .event(Event::Process(event::Process { elder: true, ..describe(&process, None) }));
+    /// Whose children they were when the window began, zombies too.
+    fn describe_descendants(&mut self) -> Result<(), Error> {
+        for stat in self.roots.iter().filter(|root| !root.asked).filter_map(|root| root.process.stat().ok()) {
+            self.collector.event(window::before(&stat));
+        }
+        let mut known: HashSet<_> = self.roots.iter().map(|root| root.process.pid).collect();
+        loop {
+            let mut news = window::descendants(self.roots);
+            news.retain(|stat| known.insert(stat.pid.unsigned_abs()));
+            for stat in &news {
+                self.describe_descendant(stat)?;
             }
-            if of_root || is_told && stat.state != 'Z' {
-                self.collector.event(window::before(&stat));
+            if news.is_empty() {
+                return Ok(());
             }
         }
+    }
+
+    /// One that was forked while we attached, by a process that was not traced yet, joins in.
+    fn describe_descendant(&mut self, stat: &Stat) -> Result<(), Error> {
+        let (pid, ppid) = (stat.pid.unsigned_abs(), stat.ppid.unsigned_abs());
+        let follows = self.options.follow && stat.state != 'Z';
+        let is_child = self.roots.iter().any(|root| root.process.pid == ppid);
+        // The birth of one that is traced already is yet to be read.
+        let joins = follows && self.probes.target(pid)?.is_none();
+        if joins && let Ok(process) = Process::open(pid) {
+            self.join(&process)?;
+        }
+        if joins || is_child && !follows {
+            self.collector.event(window::before(stat));
+        }
+        Ok(())
+    }
+
+    /// Traces one more process; what runs in it is found out by and by.
+    fn join(&mut self, process: &Process) -> Result<(), Error> {
+        let flags = if self.options.follow { flag::FOLLOW } else { 0 };
+        self.probes.trace(process.pid, &Target { space: monotonic_ns(), flags, ..Target::default() })?;
+        self.collector.event(Event::Process(describe(process, None)));
+        self.collector.looks.begin(process.pid, Instant::now());
         Ok(())
     }
 

@@ -89,7 +89,7 @@ impl Alive {
     /// # Errors
     /// When descriptors run out.
     pub fn watch(roots: &[Root]) -> io::Result<Self> {
-        let pidfds = roots.iter().map(|root| {
+        let pidfds = roots.iter().filter(|root| root.asked).map(|root| {
             let pidfd = root.process.pidfd().try_clone_to_owned()?;
             readable::pidfd(pidfd)
         });

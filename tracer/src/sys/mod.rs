@@ -9,3 +9,4 @@ pub mod readable;
 pub mod uprobes;
 pub mod user;
 pub mod vmlinux;
+pub mod words;

@@ -1,11 +1,15 @@
-//! Children that lived before the window are not traced, and are told of: who ended them, how, and who is left.
+//! Descendants that lived before the window are traced as those that come: what they do, who ended them, who is left.
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::harness::{Program, Python, Report, Tracer, number, on_every_python, rows, system, text};
 
-on_every_python!(what_becomes_of_older_children_is_told);
+on_every_python!(
+    what_becomes_of_older_children_is_told,
+    workers_from_before_are_traced,
+    workers_that_are_forked_while_we_attach_are_traced,
+);
 
 fn what_becomes_of_older_children_is_told(python: &Python) {
     let mut program = Program::start(python, "before.py");
@@ -26,10 +30,7 @@ fn what_becomes_of_older_children_is_told(python: &Python) {
         ("left", false, json!(null), json!(null), json!(null)),
     ] {
         let row = only_row(&report, &truth[who]);
-        assert_eq!(
-            (&row["traced"], &row["at_ns"], &row["root"]),
-            (&json!(false), &json!(null), &json!(false))
-        );
+        assert_eq!((&row["at_ns"], &row["root"]), (&json!(null), &json!(false)));
         assert_eq!(row["ended_at_ns"].is_u64(), ended, "{who}: {row}");
         assert_eq!(
             (&row["exit_code"], &row["exit_signal"], &row["reaped_by"]),
@@ -54,6 +55,52 @@ fn what_becomes_of_older_children_is_told(python: &Python) {
     );
     assert_eq!(report["processes"]["zombies"], json!([]), "they were waited for");
     assert_eq!(report["processes"]["reaped"], 3);
+}
+
+/// A pre-forking server: all that happens happens in children, and in a grandchild behind a shell.
+fn workers_from_before_are_traced(python: &Python) {
+    let mut program = Program::start(python, "workers_before.py");
+    let tracer = Tracer::attach(program.pid(), &["--budget", "off"]);
+    let truth = program.go();
+    let report = tracer.stop().exact();
+    program.finish();
+
+    assert_eq!(truth["workers"], truth["expected"], "three workers worked");
+    for worker in rows(&truth["workers"]) {
+        let row = only_row(&report, worker);
+        assert_eq!((&row["root"], &row["at_ns"]), (&json!(false), &json!(null)));
+        assert!(text(&row["python"]).starts_with(&python.version_prefix()), "{row}");
+        let reads: Vec<_> = rows(&report["reads"])
+            .filter(|read| &read["pid"] == worker && read["path"] == truth["path"])
+            .collect();
+        let [read] = reads[..] else { panic!("one line reads: {reads:?}") };
+        assert_eq!((&read["syscalls"], &read["stack"][0]["line"]), (&truth["reads"], &truth["at"]));
+        // It slept there since before the window.
+        let slept = rows(&report["switches"]["causes"])
+            .any(|cause| &cause["pid"] == worker && cause["stack"][0]["line"] == truth["slept_at"]);
+        assert!(slept, "{worker}: {}", report["switches"]["causes"]);
+    }
+    assert_eq!(only_row(&report, &truth["shell"])["python"], json!(null));
+    assert_eq!(report["target"]["pids"], json!([program.pid()]), "one was asked for");
+    let readers = rows(&report["reads"]).filter(|read| read["path"] == truth["path"]);
+    assert_eq!(readers.count(), 3, "the others read nothing");
+}
+
+/// Each is traced once, whether it was forked before we looked, after, or in between.
+fn workers_that_are_forked_while_we_attach_are_traced(python: &Python) {
+    let mut program = Program::start(python, "forks_on.py");
+    let tracer = Tracer::attach(program.pid(), &["--budget", "off"]);
+    let truth = program.go();
+    let report = tracer.stop().exact();
+    program.finish();
+    let workers: Vec<_> = rows(&truth["workers"]).collect();
+    assert!(number(&truth["before"]) < workers.len() as u64, "none came after we had attached");
+    for worker in &workers {
+        let row = only_row(&report, worker);
+        assert_eq!(row["ppid"], truth["mother"]);
+        assert!(text(&row["python"]).starts_with(&python.version_prefix()), "{row}");
+    }
+    assert_eq!(rows(&report["target"]["processes"]).count(), workers.len() + 2, "and no others");
 }
 
 #[test]

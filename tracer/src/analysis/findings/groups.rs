@@ -162,8 +162,7 @@ fn named<'a>(names: impl Iterator<Item = (u32, &'a crate::report::Name)>, count:
 
 /// Whoever is left is worth a look; a process that ends its own children means to.
 fn severity(report: &Report, kill: &Kill) -> Severity {
-    let traced =
-        |pid| report.target.processes.rows.iter().any(|process| process.traced && Some(process.pid) == pid);
+    let traced = |pid| report.target.processes.rows.iter().any(|process| Some(process.pid) == pid);
     let own = kill.sender.as_ref().is_some_and(|sender| traced(sender.pid));
     match kill.left_count {
         0 if own => Severity::Info,

@@ -157,8 +157,7 @@ fn line(signal: &Signal) -> Option<&Frame> {
 
 /// A process that ends its own children means to.
 fn severity(report: &Report, signal: &Signal) -> Severity {
-    let traced =
-        |pid| report.target.processes.rows.iter().any(|process| process.traced && Some(process.pid) == pid);
+    let traced = |pid| report.target.processes.rows.iter().any(|process| Some(process.pid) == pid);
     let other = |pid| pid != Some(signal.target.pid);
     match &signal.sender {
         Some(sender) if traced(sender.pid) && other(sender.pid) => match warned(report, signal) {

@@ -20,7 +20,7 @@ pub(super) fn report() -> Report {
     let mut report = Report::default();
     report.window.duration_ns = 10 * SECOND;
     report.target.pids = vec![7];
-    let process = |pid, comm: &str| Process { pid, comm: comm.into(), traced: true, ..Process::default() };
+    let process = |pid, comm: &str| Process { pid, comm: comm.into(), ..Process::default() };
     report.target.processes = vec![process(7, "app"), process(8, "child")].into();
     report
 }

@@ -71,7 +71,8 @@ impl Signals {
 
     fn generate(&mut self, signal: &SignalGenerate, traced: &Traced) {
         let row = Row::new(signal, traced.contains(signal.target.pid));
-        if !(traced.knows(signal.target.pid) || is_sent(row.origin) && traced.contains(signal.current.pid)) {
+        if !(traced.contains(signal.target.pid) || is_sent(row.origin) && traced.contains(signal.current.pid))
+        {
             return;
         }
         if row.is_open() {

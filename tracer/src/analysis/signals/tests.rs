@@ -168,7 +168,7 @@ fn what_a_process_took_by_itself_is_told_when_it_ends() {
 
 #[test]
 fn a_child_from_before_is_told_of_what_ends_it() {
-    let old = Event::Process(crate::event::Process { elder: true, ..process(8, "old") });
+    let old = Event::Process(process(8, "old"));
     let from_a_stranger = Event::SignalGenerate(signal(9, SENDER, task(8, 8)));
     let kill = delivered(15, task(8, 8), 9, Handler::Default);
     let rows = found(&[old, from_a_stranger, kill, exit(16, 8, 7, 9)]);

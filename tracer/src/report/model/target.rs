@@ -55,9 +55,6 @@ pub struct Process {
     pub free_threaded: Option<bool>,
     /// Whether it was asked for, not followed.
     pub root: bool,
-    /// Whether it is traced. A child that lived before the window is not: signals that may end it, and its end, are
-    /// seen.
-    pub traced: bool,
     /// Where its parent was when it forked.
     pub started_by: Option<Stack>,
     /// The line of that stack that a person can change: the innermost one outside the standard library.

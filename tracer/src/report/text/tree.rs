@@ -126,7 +126,7 @@ fn is_alike(one: &Process, other: &Process) -> bool {
             row.exit_code,
             &row.exit_signal,
             row.ended_at_ns.is_some(),
-            row.traced,
+            row.at_ns.is_some(),
             leads(row),
         )
     }
@@ -163,9 +163,9 @@ impl Line<'_> {
     }
 }
 
-/// A child that was there before is not traced.
+/// A descendant may have been there before the window.
 fn born(row: &Process) -> String {
-    let before = || if row.root || row.traced { String::from("-") } else { String::from("before") };
+    let before = || if row.root { String::from("-") } else { String::from("before") };
     row.at_ns.map_or_else(before, duration)
 }
 
