@@ -18,6 +18,8 @@ pub struct Collector {
     pub collecting: u64,
     /// Address of its statistics by generation, or, with [`flag::RINGS`], of a pointer to them; 0 where there are none.
     pub statistics: u64,
+    /// Without GIL: address of the word that names the thread state for which all others stand still; 0 with one.
+    pub requester: u64,
     /// Which argument of the collecting function is the generation, counted from 1; 0 where that is not known.
     pub generation_argument: u32,
     /// See [`flag`].
@@ -32,6 +34,8 @@ pub mod flag {
     pub const CHECKS: u32 = 2;
     /// The GIL's struct says which thread state holds it (3.7 and later).
     pub const HOLDER: u32 = 4;
+    /// Beside [`RINGS`]: each has one entry (3.15 without GIL).
+    pub const SINGLE: u32 = 8;
 }
 
 /// What the collector has counted of one generation.
@@ -94,5 +98,5 @@ pub struct Sampled {
     pub number: u64,
 }
 
-sized!(Collector = 24, Counts = 16, Collection = 80, Pause = 24 + 32, Sampled = 40);
+sized!(Collector = 32, Counts = 16, Collection = 80, Pause = 24 + 32, Sampled = 40);
 pod!(Collector, Collection);

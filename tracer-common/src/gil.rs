@@ -64,9 +64,10 @@ mod musl {
     pub const BARRIER: u64 = 20;
     /// `pthread_cond_t`: the newest waiter.
     pub const NEWEST: u64 = 8;
-    /// How far above the stack pointer it may lie: the functions called from there take less.
-    pub const NEAR: u64 = 4096;
 }
+
+/// How far above the stack pointer a word may lie that a function sleeps on: those that it calls take less.
+pub const NEAR_STACK: u64 = 4096;
 
 /// Bytes from the start of a `_gil_runtime_state` to its two condition variables, `cond` and `switch_cond`.
 /// <https://github.com/python/cpython/blob/v3.12.0/Include/internal/pycore_gil.h>
@@ -83,7 +84,7 @@ pub fn is_linked(
     word: impl Fn(u64) -> Option<u64>,
 ) -> bool {
     let mut waiter = futex.wrapping_sub(musl::BARRIER);
-    if gil == 0 || futex.wrapping_sub(stack_pointer) >= musl::NEAR || waiter & 7 != 0 {
+    if gil == 0 || futex.wrapping_sub(stack_pointer) >= NEAR_STACK || waiter & 7 != 0 {
         return false;
     }
     for _ in 0..=newer {

@@ -30,6 +30,10 @@ pub struct Place {
     pub function_code: u32,
     /// Bound method: pointer to its function.
     pub method_function: u32,
+    /// Any object: pointer to its type.
+    pub object_type: u32,
+    /// Fills the struct up to its alignment.
+    pub pad: u32,
 }
 
 /// How deep a main thread is in the functions that look for signals: a handler that runs makes it look again.
@@ -96,5 +100,5 @@ pub struct Start {
     pub waited: Waited,
 }
 
-sized!(Place = 56, Check = 16, Waited = 32, Start = 24 + 40 + 32, End = 32);
+sized!(Place = 64, Check = 16, Waited = 32, Start = 24 + 40 + 32, End = 32);
 pod!(Place, Check);

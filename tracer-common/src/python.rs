@@ -38,7 +38,9 @@ pub struct Python {
     /// Offsets inside CPython's objects.
     pub layout: Layout,
     /// Distance from a thread's FS base to a pointer, from which `thread_state_slot` counts instead; 0 for none.
-    pub thread_state_table: u32,
+    pub thread_state_table: u16,
+    /// `PyThreadState`: without GIL, the word that says whether it is attached; 0 with one.
+    pub thread_status: u16,
     /// Its garbage collector.
     pub collector: Collector,
 }
@@ -217,7 +219,7 @@ impl Code {
 }
 
 sized!(
-    Python = 136,
+    Python = 144,
     Layout = 52,
     Frame = 16,
     Name = 264,

@@ -58,6 +58,10 @@ pub mod flag {
     pub const SHARED_FUTEX: u32 = 2048;
     /// A futex that is waited for as the C library's mutexes are, and as no lock of Python's is.
     pub const MUTEX: u32 = 4096;
+    /// Without GIL: the lock of an object, which other threads use.
+    pub const OBJECT_LOCK: u32 = 8192;
+    /// Without GIL: all threads stand still, for the garbage collector or a fork.
+    pub const STOPPED_WORLD: u32 = 16384;
 }
 
 /// What the operation of a futex says of its lock: [`flag::SHARED_FUTEX`] and [`flag::MUTEX`]. Python's own locks are

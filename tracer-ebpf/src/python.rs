@@ -27,10 +27,12 @@ mod collector;
 pub mod function;
 mod identity;
 mod memo;
+mod parked;
 pub use code::send_site;
-pub use collector::{counts, holds_gil};
+pub use collector::{counts, has_stopped_others, holds_gil};
 use identity::{first_line, identity, identity_word};
 pub use memo::Memo;
+pub use parked::parked;
 
 /// Tag bits of a frame's code pointer (3.14 and later); objects are 16-byte aligned in every version.
 const TAG_BITS: u64 = 7;

@@ -20,7 +20,7 @@ use tracer_common::target::{self, Target};
 use crate::config::DEPTH;
 use crate::emit::{Outcome, claim, counted_preemptible, header, now, release, send, send_record};
 use crate::maps::{COLLECTIONS, THREADS};
-use crate::python::{counts, holds_gil, walk_to};
+use crate::python::{counts, has_stopped_others, holds_gil, walk_to};
 use crate::scratch;
 use crate::task::Task;
 use crate::user;
@@ -199,6 +199,10 @@ pub fn sampled(task: Task, target: &Target, stack: u64) {
     }
     // Others may run beside it, without the GIL.
     if collector.flags & flag::HOLDER != 0 && !holds_gil(task, target) {
+        return;
+    }
+    // It lets them go now and then, to run finalizers.
+    if collector.requester != 0 && !has_stopped_others(task, target) {
         return;
     }
     let so_far = counts(collector).unwrap_or_default();

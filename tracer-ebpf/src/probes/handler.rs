@@ -33,7 +33,7 @@ pub fn handler(ctx: ProbeContext) -> u32 {
         let is_signal = (1..=SIGNALS).contains(&signal);
         let Some(target) = task.target().filter(|_| is_signal) else { return Outcome::FILTERED };
         let Some(place) = place_of_main(task) else { return Outcome::FILTERED };
-        if frame != place.none && type_of(frame) != Some(place.frame_type) {
+        if frame != place.none && type_of(place, frame) != Some(place.frame_type) {
             return Outcome::FILTERED;
         }
         start(control, &Moment { at, task, target, place }, signal)

@@ -16,7 +16,7 @@ use crate::emit::{Outcome, counted, now, row, slice};
 use crate::file;
 use crate::gil;
 use crate::maps::{SWITCHES, THREADS};
-use crate::python::walk_to;
+use crate::python::{parked, walk_to};
 use crate::scratch::{self, Scratch, copy, raise, zero};
 use crate::task::{Registers, Task};
 use crate::thread::{add_wait, entry};
@@ -236,9 +236,17 @@ fn explain(switch: &Switch, task: Task, target: &Target, thread: &Thread, scratc
     let depth = if is_whole { DEPTH.load() } else { 1 };
     let stack = walk_to(Probe::Switch, target, depth);
     (scratch.switch.stack, scratch.switch.status) = (stack.id, stack.status);
+    if row_is_parked(target, scratch) {
+        raise(&mut scratch.switch.flags, parked(registers.first(), registers.stack_pointer()));
+    }
     if depth == 1 {
         raise(&mut scratch.switch.flags, flag::LEAF_ONLY);
     }
+}
+
+#[inline(always)]
+fn row_is_parked(target: &Target, scratch: &Scratch) -> bool {
+    target.python.thread_status != 0 && scratch.switch.syscall == FUTEX
 }
 
 /// What sort of lock a futex belongs to.

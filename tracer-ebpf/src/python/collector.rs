@@ -15,6 +15,8 @@ type Plain = [u64; 3];
 /// The rings of 3.15: where each begins, and where the index of its last entry is.
 /// <https://github.com/python/cpython/blob/v3.15.0/Include/internal/pycore_interp_structs.h>
 const RINGS: [(u64, u64); GENERATIONS] = [(0, 704), (712, 904), (912, 1104)];
+/// Likewise without GIL.
+const SINGLE: [(u64, u64); GENERATIONS] = [(0, 64), (72, 136), (144, 208)];
 /// Bytes of an entry, and where its counts are.
 const ENTRY: u64 = 64;
 const COUNTS: u64 = 16;
@@ -27,7 +29,8 @@ pub fn counts(collector: &Collector) -> Option<[Counts; GENERATIONS]> {
     }
     if collector.flags & flag::RINGS != 0 {
         let rings = user::read::<u64>(collector.statistics)?;
-        return Some([newest(rings, RINGS[0])?, newest(rings, RINGS[1])?, newest(rings, RINGS[2])?]);
+        let [young, middle, old] = if collector.flags & flag::SINGLE == 0 { RINGS } else { SINGLE };
+        return Some([newest(rings, young)?, newest(rings, middle)?, newest(rings, old)?]);
     }
     let [young, middle, old] = user::read::<[Plain; GENERATIONS]>(collector.statistics)?;
     let of = |[collections, collected, _]: Plain| Counts { collections, collected };
@@ -38,6 +41,14 @@ pub fn counts(collector: &Collector) -> Option<[Counts; GENERATIONS]> {
 fn newest(rings: u64, (start, index): (u64, u64)) -> Option<Counts> {
     let entry = user::read::<u8>(rings + index)?;
     user::read(rings + start + u64::from(entry) * ENTRY + COUNTS)
+}
+
+/// Whether all threads stand still for the current one.
+#[inline(always)]
+pub fn has_stopped_others(task: Task, target: &Target) -> bool {
+    let python = &target.python;
+    let Ok(state) = thread_state(python, Memory::current(), task.fsbase()) else { return false };
+    user::read(python.collector.requester) == Some(state)
 }
 
 /// Whether the current thread has the GIL: `last_holder` and `locked` of a `_gil_runtime_state`.

@@ -9,10 +9,6 @@ use super::identity;
 use crate::scratch;
 use crate::user;
 
-/// `ob_type` of any object.
-/// <https://github.com/python/cpython/blob/v3.12.0/Include/object.h>
-const TYPE: u64 = 8;
-
 /// What a call of this object runs first: a Python function as a whole. `None` where C is called.
 #[inline(always)]
 pub fn called(probe: Probe, target: &Target, place: &Place, object: u64) -> Option<Frame> {
@@ -26,13 +22,13 @@ pub fn called(probe: Probe, target: &Target, place: &Place, object: u64) -> Opti
 
 /// The type of any object.
 #[inline(always)]
-pub fn type_of(object: u64) -> Option<u64> {
-    user::read(object + TYPE)
+pub fn type_of(place: &Place, object: u64) -> Option<u64> {
+    user::read(object + u64::from(place.object_type))
 }
 
 #[inline(always)]
 fn function_of(place: &Place, object: u64) -> Option<u64> {
-    let kind = type_of(object)?;
+    let kind = type_of(place, object)?;
     if kind == place.function_type {
         return Some(object);
     }
@@ -40,5 +36,5 @@ fn function_of(place: &Place, object: u64) -> Option<u64> {
         return None;
     }
     let function = user::read(object + u64::from(place.method_function))?;
-    (type_of(function)? == place.function_type).then_some(function)
+    (type_of(place, function)? == place.function_type).then_some(function)
 }

@@ -69,6 +69,8 @@ pub fn cause(key: &SwitchKey, file: Option<FileKind>) -> Cause {
 pub fn lock(key: &SwitchKey) -> Option<LockKind> {
     let is = |flag: u32| key.flags & flag != 0;
     match key.syscall {
+        FUTEX if is(flag::STOPPED_WORLD) => Some(LockKind::World),
+        FUTEX if is(flag::OBJECT_LOCK) => Some(LockKind::Object),
         FUTEX if is(flag::SHARED_FUTEX) => Some(LockKind::Shared),
         FUTEX if is(flag::MUTEX) || key.status == status::NO_PYTHON_FRAME => Some(LockKind::Native),
         FUTEX => Some(LockKind::Python),

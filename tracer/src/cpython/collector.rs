@@ -92,6 +92,18 @@ const RELEASES: &[(RangeInclusive<(u8, u8)>, Collector)] = &[
         functions: &["gc_collect_main", "_PyGC_Collect"], generation_argument: 2, checks: true }),
 ];
 
+/// `PyInterpreterState.stoptheworld` of builds without GIL.
+/// <https://github.com/python/cpython/blob/v3.13.0/Include/internal/pycore_interp.h>
+#[must_use]
+pub fn stop_the_world(release: (u8, u8)) -> Option<u32> {
+    match release {
+        (3, 13) => Some(10744),
+        (3, 14) => Some(10848),
+        (3, 15) => Some(10800),
+        _ => None,
+    }
+}
+
 impl Collector {
     /// Of a release, if it is known.
     #[must_use]

@@ -66,6 +66,8 @@ pub struct Thread {
     pub id: u16,
     /// Thread id in the target's own pid namespace.
     pub native_id: Option<u16>,
+    /// Whether it is attached, in builds without GIL.
+    pub status: Option<u16>,
     /// Pointer to the innermost frame.
     pub top: Top,
 }
@@ -278,7 +280,9 @@ impl Layout {
         OB_SIZE + self.longer_head()
     }
 
-    fn longer_head(&self) -> u64 {
+    /// By how much an object's fields come later than with a GIL.
+    #[must_use]
+    pub fn longer_head(&self) -> u64 {
         if self.free_threaded { LONGER_HEAD } else { 0 }
     }
 

@@ -10,14 +10,13 @@ use crate::report::{Frame, Name};
 use crate::target::Interpreter;
 use crate::target::signals::Handlers;
 
-/// `ob_type` of any object, and `tp_name` of a type.
-/// <https://github.com/python/cpython/blob/v3.12.0/Include/cpython/object.h>
-const TYPE: u64 = 8;
-const TYPE_NAME: u64 = 24;
-/// What follows the head of an object: `partialobject.fn`, `PyCFunctionObject.m_ml`, whose first member is its name.
-/// <https://github.com/python/cpython/blob/v3.12.0/Modules/_functoolsmodule.c>,
+/// Bytes from `ob_type` of an object to what follows its head: `partialobject.fn`, `PyCFunctionObject.m_ml`, whose first
+/// member is its name. <https://github.com/python/cpython/blob/v3.12.0/Modules/_functoolsmodule.c>,
 /// <https://github.com/python/cpython/blob/v3.12.0/Include/cpython/methodobject.h>
-const FIRST_MEMBER: u64 = 16;
+const FIRST_MEMBER: u64 = 8;
+/// Likewise to `tp_name` of a type, after its size.
+/// <https://github.com/python/cpython/blob/v3.12.0/Include/cpython/object.h>
+const TYPE_NAME: u64 = 16;
 /// Partials of partials that are looked through.
 const WRAPPERS: u32 = 4;
 /// Longest name in C.
@@ -25,15 +24,17 @@ const NAME_BYTES: usize = 128;
 
 /// What CPython calls for an entry of its table of handlers.
 pub fn handler(memory: &dyn Memory, interpreter: &Interpreter, handlers: &Handlers, object: u64) -> Handler {
-    let mut found = Handler { kind: type_name(memory, object).ok().map(Name::from), ..Handler::default() };
+    let head = u64::from(handlers.place.object_type);
+    let type_name = |object| type_name(memory, head, object);
+    let mut found = Handler { kind: type_name(object).ok().map(Name::from), ..Handler::default() };
     let (mut object, mut wrappers) = (object, 0);
-    while wrappers < WRAPPERS && type_name(memory, object).is_ok_and(|name| *name == *b"functools.partial") {
-        let Ok(inner) = memory.u64(object.wrapping_add(FIRST_MEMBER)) else { break };
+    while wrappers < WRAPPERS && type_name(object).is_ok_and(|name| *name == *b"functools.partial") {
+        let Ok(inner) = memory.u64(object.wrapping_add(head + FIRST_MEMBER)) else { break };
         (object, wrappers) = (inner, wrappers + 1);
     }
     found.frame = function(memory, handlers, object).and_then(|code| frame(memory, interpreter, code)).ok();
-    if type_name(memory, object).is_ok_and(|name| *name == *b"builtin_function_or_method") {
-        found.name = builtin_name(memory, object).ok().map(Name::from);
+    if type_name(object).is_ok_and(|name| *name == *b"builtin_function_or_method") {
+        found.name = builtin_name(memory, head, object).ok().map(Name::from);
     }
     found
 }
@@ -41,13 +42,13 @@ pub fn handler(memory: &dyn Memory, interpreter: &Interpreter, handlers: &Handle
 /// The code object of a function or a bound method.
 fn function(memory: &dyn Memory, handlers: &Handlers, object: u64) -> io::Result<u64> {
     let place = &handlers.place;
-    let kind = memory.u64(object.wrapping_add(TYPE))?;
+    let kind = memory.u64(object.wrapping_add(place.object_type.into()))?;
     let function = if kind == place.method_type {
         memory.u64(object.wrapping_add(place.method_function.into()))?
     } else {
         object
     };
-    if memory.u64(function.wrapping_add(TYPE))? != place.function_type {
+    if memory.u64(function.wrapping_add(place.object_type.into()))? != place.function_type {
         return Err(io::ErrorKind::InvalidData.into());
     }
     memory.u64(function.wrapping_add(place.function_code.into()))
@@ -65,14 +66,14 @@ fn frame(memory: &dyn Memory, interpreter: &Interpreter, code: u64) -> io::Resul
     })
 }
 
-fn builtin_name(memory: &dyn Memory, object: u64) -> io::Result<Bytes> {
-    let method = memory.u64(object.wrapping_add(FIRST_MEMBER))?;
+fn builtin_name(memory: &dyn Memory, head: u64, object: u64) -> io::Result<Bytes> {
+    let method = memory.u64(object.wrapping_add(head + FIRST_MEMBER))?;
     string(memory, memory.u64(method)?)
 }
 
-fn type_name(memory: &dyn Memory, object: u64) -> io::Result<Bytes> {
-    let kind = memory.u64(object.wrapping_add(TYPE))?;
-    string(memory, memory.u64(kind.wrapping_add(TYPE_NAME))?)
+fn type_name(memory: &dyn Memory, head: u64, object: u64) -> io::Result<Bytes> {
+    let kind = memory.u64(object.wrapping_add(head))?;
+    string(memory, memory.u64(kind.wrapping_add(head + TYPE_NAME))?)
 }
 
 /// A string of C, up to its NUL. It may lie at the end of what is mapped, so that it is read in small pieces.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tracer_common::collector::{self, flag};
 
-use crate::cpython::collector::{Collector as Known, Place, Statistics};
+use crate::cpython::collector::{Collector as Known, Place, Statistics, stop_the_world};
 use crate::cpython::debug_offsets::DebugOffsets;
 use crate::cpython::layout::{Gil, Layout};
 use crate::cpython::memory::Memory;
@@ -15,7 +15,7 @@ use crate::target::runtime::Runtime;
 
 /// The largest function that is believed to collect: it has some 5,000 bytes.
 const FUNCTION_LIMIT: u64 = 65_536;
-/// `ob_type` of any object.
+/// `ob_type` of any object, where there is a GIL.
 const TYPE: u64 = 8;
 
 /// Where the collecting function begins and returns: file offsets, for probes there.
@@ -49,16 +49,31 @@ pub(super) fn find(
     };
     let is_variable = matches!(known.collecting, Place::Variable(_));
     // Patch releases may move it.
-    let collecting =
-        collecting.filter(|&at| is_variable || is_list(memory, runtime, at.wrapping_add(known.garbage)));
+    let kind = TYPE + layout.longer_head();
+    let collecting = collecting
+        .filter(|&at| is_variable || is_list(memory, runtime, at.wrapping_add(known.garbage), kind));
+    let requester = layout.free_threaded.then(|| requester(memory, layout, interpreter)).flatten();
+    // Who collects could not be told from who runs beside it.
+    let collecting = collecting.filter(|_| !layout.free_threaded || requester.is_some());
     let is_one_function = functions(runtime, known).len() == 1;
     collector::Collector {
         collecting: collecting.unwrap_or(0),
+        requester: requester.unwrap_or(0),
         statistics: statistics(runtime, known, collecting).unwrap_or(0),
         // The arguments of clones may be others.
         generation_argument: if is_one_function { known.generation_argument } else { 0 },
         flags: flags(known, layout),
     }
+}
+
+/// Where the thread state is named for which all others stand still, if what lies there looks like it.
+fn requester(memory: &dyn Memory, layout: &Layout, interpreter: u64) -> Option<u64> {
+    let at = interpreter.wrapping_add(stop_the_world(layout.release)?.into());
+    // A lock, and flags: requested, stopped, of all interpreters, that all have stopped.
+    let flags = memory.u64(at).ok()?.to_le_bytes();
+    let waits_for = memory.u64(at.wrapping_add(8)).ok()?;
+    let is_plausible = flags[1] <= 1 && flags[2] <= 1 && flags[3] == 0 && waits_for < 1 << 22;
+    is_plausible.then_some(at.wrapping_add(16))
 }
 
 fn statistics(runtime: &Runtime, known: &Known, collecting: Option<u64>) -> Option<u64> {
@@ -72,6 +87,7 @@ fn flags(known: &Known, layout: &Layout) -> u32 {
     let is_holder_told = matches!(layout.gil, Gil::Runtime(_) | Gil::Interpreter(_));
     let all = [
         (known.statistics == Statistics::Rings, flag::RINGS),
+        (known.statistics == Statistics::Rings && layout.free_threaded, flag::SINGLE),
         (known.checks, flag::CHECKS),
         (is_holder_told, flag::HOLDER),
     ];
@@ -79,9 +95,9 @@ fn flags(known: &Known, layout: &Layout) -> u32 {
 }
 
 /// Whether a variable points at a list.
-fn is_list(memory: &dyn Memory, runtime: &Runtime, variable: u64) -> bool {
+fn is_list(memory: &dyn Memory, runtime: &Runtime, variable: u64, kind: u64) -> bool {
     let pointer = |at: u64| memory.u64(at).ok();
-    let kind = pointer(variable).and_then(|object| pointer(object.wrapping_add(TYPE)));
+    let kind = pointer(variable).and_then(|object| pointer(object.wrapping_add(kind)));
     kind.is_some() && kind == runtime.symbol("PyList_Type")
 }
 

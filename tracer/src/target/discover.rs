@@ -84,15 +84,13 @@ fn interpreter(
     let (Some(&main), false) = (interpreters.last(), states.is_empty()) else {
         return Err(Error::NotInitialised { pid });
     };
-    // Where handlers and the collector lie in builds without GIL is not known.
-    let with_gil = (!layout.free_threaded).then_some(layout.release);
     let gil = gil::find(&memory, &runtime, &layout, main).unwrap_or_default();
     let slot = slot::find(process, maps, allowance, &runtime, &layout, &states);
     let (gil_holder, gil_locked) = gil.holder.unwrap_or_default();
     if !process.is_alive() {
         return Err(Error::NoSuchProcess { pid });
     }
-    let handlers = with_gil.and_then(|release| Handlers::find(&memory, &runtime, release));
+    let handlers = Handlers::find(&memory, &runtime, &layout);
     Ok(Interpreter {
         version: build.version,
         free_threaded: build.free_threaded,
@@ -109,13 +107,11 @@ fn interpreter(
             signal_handlers: handlers.as_ref().map_or(0, |handlers| handlers.place.handlers),
             layout: layout.wire(),
             thread_state_table: slot.table,
-            collector: with_gil.map_or_else(Default::default, |_| {
-                collector::find(&memory, &runtime, &layout, build.offsets.as_ref(), main)
-            }),
+            thread_status: layout.thread.status.unwrap_or(0),
+            collector: collector::find(&memory, &runtime, &layout, build.offsets.as_ref(), main),
         },
-        collecting: with_gil.and_then(|release| Collecting::find(&runtime, release)),
-        handlers_to_come: handlers.is_none()
-            && with_gil.is_some_and(|release| Handlers::will_be_found(&runtime, release)),
+        collecting: Collecting::find(&runtime, layout.release),
+        handlers_to_come: handlers.is_none() && Handlers::will_be_found(&runtime, layout.release),
         handlers,
         layout,
         eval_frame: EvalFrame::find(&runtime),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use tracer_common::handler::{ENTRY_BYTES, Place, SIGNALS};
 
+use crate::cpython::layout::Layout;
 use crate::cpython::memory::Memory;
 use crate::cpython::signals::{self, METHOD_FUNCTION, Signals, TABLE_BYTES, functions};
 use crate::target::eval::ENDBR64;
@@ -24,8 +25,9 @@ const WAKEUP_BYTES: u64 = 8;
 const NEAR: u64 = 4096;
 /// Bytes of a function in which its first load must lie.
 const CODE: usize = 96;
-/// `ob_type` of any object.
-const TYPE: u64 = 8;
+/// `ob_type` of any object, where there is a GIL.
+/// <https://github.com/python/cpython/blob/v3.12.0/Include/object.h>
+const TYPE: u32 = 8;
 
 /// The handlers of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,8 +50,9 @@ pub struct Handlers {
 
 impl Handlers {
     /// Finds them, `None` where they are not to be found.
-    pub(super) fn find(memory: &dyn Memory, runtime: &Runtime, release: (u8, u8)) -> Option<Self> {
-        let known = Signals::of(release)?;
+    pub(super) fn find(memory: &dyn Memory, runtime: &Runtime, layout: &Layout) -> Option<Self> {
+        let known = Signals::of(layout.release)?;
+        let later = layout.longer_head() as u32;
         let none = runtime.symbol("_Py_NoneStruct")?;
         let (is_tripped, handlers) = match known.place {
             signals::Place::Runtime { is_tripped, handlers } => {
@@ -68,8 +71,10 @@ impl Handlers {
             frame_type: runtime.symbol("PyFrame_Type")?,
             function_type: runtime.symbol("PyFunction_Type")?,
             method_type: runtime.symbol("PyMethod_Type")?,
-            function_code: known.function_code,
-            method_function: METHOD_FUNCTION,
+            function_code: known.function_code + later,
+            method_function: METHOD_FUNCTION + later,
+            object_type: TYPE + later,
+            pad: 0,
         };
         // 2.7 has two types of integers.
         let integers = ["PyLong_Type", "PyInt_Type"].into_iter().filter_map(|name| runtime.symbol(name));
@@ -141,7 +146,7 @@ impl Handlers {
 
     /// Neither `None` nor one of the two numbers that stand for dispositions.
     fn is_callable(&self, memory: &dyn Memory, function: u64) -> bool {
-        let kind = || memory.u64(function.wrapping_add(TYPE));
+        let kind = || memory.u64(function.wrapping_add(self.place.object_type.into()));
         function != 0
             && function != self.place.none
             && kind().is_ok_and(|kind| !self.integers.contains(&kind))
@@ -214,7 +219,7 @@ mod tests {
         memory.map(0x1000, words.iter().flat_map(|word: &u64| word.to_le_bytes()).collect());
         memory.map(0x2000, [[0; 8], 0x7000_u64.to_le_bytes()].concat()); // an int
         memory.map(0x3000, [[0; 8], 0x8000_u64.to_le_bytes()].concat()); // something else
-        let place = Place { handlers: 0x1000, none: NONE, ..Place::default() };
+        let place = Place { handlers: 0x1000, none: NONE, object_type: TYPE, ..Place::default() };
         let handlers = Handlers {
             place,
             call: None,

@@ -24,7 +24,7 @@ const KEY_VALUE: u64 = 8;
 
 /// `struct pthread.tsd` of musl on x86-64: a pointer to an array of values.
 /// <https://git.musl-libc.org/cgit/musl/tree/src/internal/pthread_impl.h?h=v1.2.5>
-const MUSL_TABLE: u32 = 128;
+const MUSL_TABLE: u16 = 128;
 /// `PTHREAD_KEYS_MAX` of musl.
 const MUSL_KEYS: u32 = 128;
 
@@ -32,7 +32,7 @@ const MUSL_KEYS: u32 = 128;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Place {
     /// Distance from a thread's FS base to a pointer, from which `slot` counts; 0 if it counts from the FS base.
-    pub table: u32,
+    pub table: u16,
     /// Distance to the slot.
     pub slot: i64,
 }

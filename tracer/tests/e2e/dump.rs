@@ -7,15 +7,14 @@ use serde_json::Value;
 
 use crate::harness::{
     Program, Python, Status, number, on_every_python, on_every_release, on_other_builds,
-    on_other_builds_with_gil, rows, run, stack, system, text, turn,
+    on_other_builds_with_gil, on_other_builds_without_gil, rows, run, stack, system, text, turn,
 };
 
 on_every_release!(stacks_equal_current_frames, sleeps_have_their_names, who_holds_the_gil);
 on_other_builds!(stacks_equal_current_frames as stacks_equal_current_frames_elsewhere);
-on_other_builds_with_gil!(
-    sleeps_have_their_names as sleeps_have_their_names_elsewhere,
-    who_holds_the_gil as who_holds_the_gil_elsewhere,
-);
+on_other_builds!(sleeps_have_their_names as sleeps_have_their_names_elsewhere);
+on_other_builds_with_gil!(who_holds_the_gil as who_holds_the_gil_elsewhere);
+on_other_builds_without_gil!(nobody_holds_a_gil as nobody_holds_a_gil);
 on_every_python!(a_thousand_threads_take_no_second);
 
 /// A dump of a process, whose exit code was 0.
@@ -88,7 +87,28 @@ fn sleeps_have_their_names(python: &Python) {
 }
 
 fn knows_holder(python: &Python) -> bool {
-    (python.major, python.minor) >= (3, 7)
+    python.has_gil && (python.major, python.minor) >= (3, 7)
+}
+
+fn nobody_holds_a_gil(python: &Python) {
+    let _turn = turn();
+    let mut program = Program::start(python, "dump.py");
+    program.go();
+    program.say("hog");
+    let both_run = || {
+        let dump = Dump::of(program.pid(), &[]);
+        let runs = |name: &str| {
+            let mut all = rows(&dump.0["threads"]);
+            all.any(|thread| {
+                thread["state"] == "running"
+                    && stack(&thread["stack"]).iter().any(|site| site.starts_with(name))
+            })
+        };
+        (runs("hog ") && runs("contender ")).then_some(dump)
+    };
+    let dump = crate::harness::until("two threads that run at once", both_run);
+    let none = |thread: &Value| thread["holds_gil"].is_null() && thread["waits_for"].is_null();
+    assert!(rows(&dump.0["threads"]).all(none), "{:#}", dump.0);
 }
 
 fn who_holds_the_gil(python: &Python) {

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::harness::{
-    Interpreter, Program, Python, Report, Run, Tracer, number, on_every_release, rows, text, turn,
+    Interpreter, Program, Python, Report, Run, Tracer, number, on_every_release, on_other_builds, rows, text,
+    turn,
 };
 
 /// What a pause may be off by.
@@ -18,6 +19,7 @@ const PROBED: usize = 16;
 const DETACHED: Duration = Duration::from_secs(1);
 
 on_every_release!(pauses_agree_with_the_callbacks);
+on_other_builds!(pauses_agree_with_the_callbacks as pauses_agree_elsewhere);
 
 fn pauses_agree_with_the_callbacks(python: &Python) {
     let (run, truth) = traced(python, "alone", &[]);

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::harness::{
     Program, Python, Report, Signal, Tracer, in_window, number, on_every_python, on_every_release,
-    on_other_builds_with_gil, rows, site, system, text, turn,
+    on_other_builds, rows, site, system, text, turn,
 };
 
 /// Signals of each kind.
@@ -22,7 +22,7 @@ const WATCHED: usize = 32;
 const DETACHED: Duration = Duration::from_secs(1);
 
 on_every_release!(starts_are_exact);
-on_other_builds_with_gil!(starts_are_exact as starts_are_exact_elsewhere);
+on_other_builds!(starts_are_exact as starts_are_exact_elsewhere);
 on_every_python!(ends_are_exact);
 on_every_python!(starts_of_many_are_exact);
 
@@ -206,6 +206,7 @@ fn is_exact(start: &Start<'_>) -> bool {
 fn has_reason(python: &Python, mode: &str, starts: &[&Start<'_>]) {
     let expected = match mode {
         "pure" | "asleep" => "nothing",
+        "wants_gil" if !python.has_gil => "nothing",
         "wants_gil" => "gil",
         reason => reason,
     };

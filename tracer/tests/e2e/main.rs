@@ -25,6 +25,7 @@ mod dispositions;
 mod doctor;
 mod dump;
 mod fates;
+mod free_threads;
 mod gc_pauses;
 mod gil;
 mod groups;

@@ -32,7 +32,8 @@ fn pauses_of(report: &Report, rows: &[&GcPauses]) -> Option<Found> {
         Severity::Info
     };
     let frame = own(worst.stack.as_ref()).or(worst.started_by.as_ref());
-    let text = [sentence(report, rows, worst, frame), waited(rows), remedy(report, worst)].concat();
+    let parts = [sentence(report, rows, worst, frame), stopped(report, worst.pid), waited(rows)];
+    let text = parts.concat() + &remedy(report, worst);
     let found = Found::new(FindingKind::GcPause, severity, worst.pid, text).costs(total).at(frame);
     let evidence = found.with("count", worst.count).with("total_ns", total).with("max_ns", worst.max_ns);
     let generation = worst.generation.map(u64::from);
@@ -56,6 +57,15 @@ fn sentence(report: &Report, rows: &[&GcPauses], worst: &GcPauses, frame: Option
         _ => format!(" (in all {at_least}{} in {})", duration(total), counted(all, "collection")),
     };
     format!("a {of}collection paused {who} for {at_least}{}{whole}{set_off}", duration(worst.max_ns))
+}
+
+/// With a GIL, threads that need none go on.
+fn stopped(report: &Report, pid: u32) -> String {
+    let process = report.target.processes.rows.iter().find(|process| process.pid == pid);
+    match process.and_then(|process| process.free_threaded) {
+        Some(true) => "; without a GIL, all its threads stand still meanwhile".to_owned(),
+        _ => String::new(),
+    }
 }
 
 fn waited(rows: &[&GcPauses]) -> String {
@@ -139,6 +149,17 @@ mod tests {
         ] {
             assert_eq!(found(python, vec![row]), [(Severity::Warn, format!("{paused}{remedy}"))], "{name}");
         }
+    }
+
+    #[test]
+    fn without_a_gil_all_threads_stand_still() {
+        let mut report = Report::default();
+        report.window.duration_ns = 10 * SECOND;
+        let process = Process { pid: 7, free_threaded: Some(true), ..Process::default() };
+        report.target.processes = vec![process].into();
+        report.gc = Some(Gc { method: GcMethod::Sampled, pauses: vec![full()].into() });
+        let text = gc_pauses(&report).remove(0).finding.text.to_string();
+        assert!(text.contains("; without a GIL, all its threads stand still meanwhile"), "{text}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{Found, at, grouped, own, place, process};
 use crate::analysis::lines::is_standard_library;
-use crate::report::{Cause, FindingKind, Frame, Report, Severity, SwitchCause};
+use crate::report::{Cause, FindingKind, Frame, LockKind, Report, Severity, SwitchCause};
 use crate::units::{counted, duration};
 
 /// A window that is shorter proves nothing.
@@ -86,8 +86,10 @@ fn blocked_in(row: &SwitchCause) -> String {
 
 /// Lines that waited for locks, again and again.
 pub fn locks(report: &Report) -> Vec<Found> {
-    let rows = contended(report, Cause::Lock).filter(|row| own_code(row).is_some());
-    let lines = grouped(rows, |row| (row.pid, own_code(row)));
+    // That all threads stand still is the collector's doing.
+    let rows = contended(report, Cause::Lock).filter(|row| row.lock != Some(LockKind::World));
+    let rows = rows.filter(|row| own_code(row).is_some());
+    let lines = grouped(rows, |row| (row.pid, own_code(row), row.lock == Some(LockKind::Object)));
     lines.iter().filter_map(|waits| lock_of(report, waits)).collect()
 }
 
@@ -98,8 +100,10 @@ fn lock_of(report: &Report, waits: &[&SwitchCause]) -> Option<Found> {
     }
     let (pid, frame) = (waits[0].pid, own_code(waits[0])?);
     let (who, times) = (process(report, pid), counted(count, "time"));
+    let is_object = waits[0].lock == Some(LockKind::Object);
+    let what = if is_object { "an object that others use" } else { "a lock" };
     let text =
-        format!("threads of {who} waited {} for a lock at {}, {times}", duration(waited), place(frame));
+        format!("threads of {who} waited {} for {what} at {}, {times}", duration(waited), place(frame));
     let found = Found::new(FindingKind::Lock, Severity::Info, pid, text).costs(waited).at(Some(frame));
     Some(found.with("switches", count).with("off_cpu_ns", waited))
 }

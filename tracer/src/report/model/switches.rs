@@ -139,6 +139,10 @@ vocabulary! {
         Native = "native",
         /// One that processes share, as those of `multiprocessing`; also the end of a thread of the C library.
         Shared = "shared",
+        /// The lock of an object in a build without GIL: other threads use the same list, dict or the like.
+        Object = "object",
+        /// None: in a build without GIL all threads stand still, for the garbage collector or a fork.
+        World = "world",
     }
 }
 

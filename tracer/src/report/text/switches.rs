@@ -92,6 +92,8 @@ fn what(cause: &SwitchCause) -> Cell {
     let lock = match cause.lock {
         Some(LockKind::Shared) => ", between processes",
         Some(LockKind::Native) => " of the C library",
+        Some(LockKind::Object) => " of an object",
+        Some(LockKind::World) => ", all threads stand still",
         Some(LockKind::Python) | None => "",
     };
     match (&cause.syscall, &cause.object) {

@@ -7,7 +7,7 @@ use std::process::Command;
 use super::skip;
 
 /// Prints what an interpreter is, because a path may be a wrapper (pyenv's shims).
-const WHO: &str = "import os, sys; print('%d %d ' % sys.version_info[:2] + os.path.realpath(sys.executable))";
+const WHO: &str = "import os, sys; print('%d %d ' % sys.version_info[:2] + str(getattr(sys, '_is_gil_enabled', lambda: True)()) + ' ' + os.path.realpath(sys.executable))";
 
 /// Releases that `cargo xtask pythons` gets.
 const PROVIDED: [u8; 2] = [14, 15];
@@ -33,18 +33,21 @@ pub struct Python {
     pub major: u8,
     /// N of 3.N.
     pub minor: u8,
+    /// It has a GIL.
+    pub has_gil: bool,
 }
 
 impl Python {
     fn ask(path: &Path) -> Option<Self> {
         let output = Command::new(path).args(["-c", WHO]).output().ok()?;
         let text = String::from_utf8(output.stdout).ok()?;
-        let mut words = text.trim_end().splitn(3, ' ');
+        let mut words = text.trim_end().splitn(4, ' ');
         let (major, minor) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        let has_gil = words.next()? == "True";
         let executable = Path::new(words.next()?);
         // Its name in a launcher's mount view means another file here.
         let path = if path.starts_with(provided_folder()) { path } else { executable };
-        Some(Self { path: path.into(), major, minor })
+        Some(Self { path: path.into(), major, minor, has_gil })
     }
 
     /// As the report has it: `3.12.`, and a micro version after it.

@@ -91,6 +91,19 @@ macro_rules! on_other_builds_with_gil {
 }
 pub(crate) use on_other_builds_with_gil;
 
+/// The same on those that have none.
+macro_rules! on_other_builds_without_gil {
+    ($($property:ident as $module:ident),+ $(,)?) => {$(
+        crate::harness::on_pythons! {
+            $property as $module:
+            python3_13t Foreign("python3.13t"),
+            python3_14t Foreign("python3.14t"),
+            python3_15t Foreign("python3.15t"),
+        }
+    )+};
+}
+pub(crate) use on_other_builds_without_gil;
+
 /// One property on these interpreters.
 macro_rules! on_pythons {
     ($property:ident: $($pythons:tt)+) => {
