@@ -62,7 +62,7 @@ impl<'a> Collection<'a> {
     fn look_at_sleepers(&mut self, counts: fn(&Asleep) -> bool) {
         for root in self.roots {
             let tids = self.awake_in(root.process.pid);
-            let (python, depth) = (root.interpreter.as_deref(), self.depth as usize);
+            let (python, depth) = (root.interpreter.as_ref(), self.depth as usize);
             let found = asleep::of_threads(&root.process, python, &root.process.described(&tids), depth);
             let holders = gil_holders(root);
             for thread in found.into_iter().filter(|thread| !thread.torn && counts(thread)) {

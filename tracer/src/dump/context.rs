@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::event::{Bytes, Tid};
 use crate::session::Root;
+use crate::sys::aside::PATIENTLY;
 use crate::sys::memory::ProcessMemory;
 use crate::target::Interpreter;
 use crate::target::asyncio::{Asyncio, RELEASE};
@@ -20,13 +21,17 @@ pub struct Context<'a> {
 impl<'a> Context<'a> {
     /// As it is now; `tids` are those of the process's own pid namespace.
     pub fn of(root: &'a Root, tids: &[Tid]) -> Option<Self> {
-        let interpreter = root.interpreter.as_deref()?;
-        let memory = root.process.memory();
-        let states = interpreter.thread_states(&memory).unwrap_or_default();
-        let states = threads::by_tid(&memory, &states, tids);
-        let has_asyncio = interpreter.version.release >= RELEASE;
-        let asyncio = has_asyncio.then(|| Asyncio::find(&root.process)).flatten();
-        Some(Self { memory, interpreter, states, asyncio })
+        let interpreter = root.interpreter.as_ref()?;
+        let (of_root, tids) = (interpreter.clone(), tids.to_vec());
+        let read = root.process.aside(PATIENTLY, move |process| {
+            let memory = process.memory();
+            let states = of_root.thread_states(&memory).unwrap_or_default();
+            let has_asyncio = of_root.version.release >= RELEASE;
+            let asyncio = has_asyncio.then(|| Asyncio::find(process)).flatten();
+            (threads::by_tid(&memory, &states, &tids), asyncio)
+        });
+        let (states, asyncio) = read.unwrap_or_default();
+        Some(Self { memory: root.process.memory(), interpreter, states, asyncio })
     }
 
     /// Whether a thread is one of those whose thread states these are.

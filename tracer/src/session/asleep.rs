@@ -32,8 +32,7 @@ pub fn tell(probes: &mut Probes, threads: &[Threads<'_>]) -> Result<Vec<Sleeper>
         if root.interpreter.is_none() && !root.other {
             continue;
         }
-        let interpreter = root.interpreter.as_deref();
-        let threads = asleep::of_threads(&root.process, interpreter, described, depth);
+        let threads = asleep::of_threads(&root.process, root.interpreter.as_ref(), described, depth);
         let threads = threads.iter().filter(|thread| !thread.torn);
         let (entries, sleepers): (Vec<_>, Vec<_>) = threads.map(|thread| sleeper(root, thread)).unzip();
         let news = probes.assume_asleep(&entries)?.into_iter().zip(sleepers);

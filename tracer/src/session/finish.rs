@@ -13,12 +13,13 @@ use super::run::Begin;
 use crate::analysis::{Window, findings};
 use crate::attach::{Cost, total};
 use crate::clock::own_usage;
-use crate::event::Nanos;
+use crate::event::{Nanos, Pid};
 use crate::report::{
     self, Bounded, Ended, Host, Overhead, ProgramTime, Quality, Records, Report, Shed, Target, TracerInfo,
 };
 use crate::sections::{Section, Sections};
 use crate::symbols::{LINES, Symbols};
+use crate::sys::aside;
 
 /// What is known at the end.
 pub struct Ending {
@@ -64,6 +65,7 @@ pub fn assemble(
         entries_covered_ns: u64::try_from(ending.covered.as_nanos()).unwrap_or(u64::MAX),
     };
     ending.shed.extend(names_left_out(&collector.names.symbols, duration_ns));
+    ending.shed.extend(aside::silent().into_iter().map(|tid| not_answered(tid, duration_ns)));
     let (records, unread) = (collector.records(), ending.unread);
     let counted = total(&ending.counters);
     let sections = collector.analysis.finish(&collector.names.symbols, &window);
@@ -111,6 +113,12 @@ pub fn assemble(
 fn names_left_out(symbols: &Symbols, at_ns: Nanos) -> Option<Shed> {
     let why = format!("{LINES} different lines have been seen");
     (!symbols.has_all_lines()).then(|| Shed { at_ns, what: "names of further lines".to_owned(), why })
+}
+
+/// What is read of memory from outside: names that the probes could not copy, stacks of those who sleep.
+fn not_answered(tid: Pid, at_ns: Nanos) -> Shed {
+    let why = "it did not answer when it was read".to_owned();
+    Shed { at_ns, what: format!("what only the memory of process {tid} tells"), why }
 }
 
 /// What was seen only because something else needed it is not told.

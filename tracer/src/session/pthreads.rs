@@ -2,10 +2,12 @@
 //! that is when the thread leaves its CPU for the first time. One that never does is told to them here.
 
 use std::collections::HashMap;
+use std::io;
 
 use super::threads::Threads;
 use crate::attach::{Error, Probes};
 use crate::event::Task;
+use crate::sys::aside::PATIENTLY;
 use crate::target::threads;
 
 /// Tells the kernel the threads of all roots, where it will be asked for them.
@@ -21,12 +23,15 @@ pub fn tell(probes: &mut Probes, threads: &[Threads<'_>]) -> Result<(), Error> {
 fn known(threads: &Threads<'_>) -> Option<Vec<(Task, u64)>> {
     let root = threads.root;
     let interpreter = root.interpreter.as_ref().filter(|interpreter| interpreter.python.gil_holder != 0)?;
-    let memory = root.process.memory();
-    let states = interpreter.thread_states(&memory).ok()?;
     let tids: HashMap<_, _> =
         threads.described.iter().map(|(tid, thread)| (thread.namespace_tid, *tid)).collect();
-    let names: Vec<_> = tids.keys().copied().collect();
-    let by_tid = threads::by_tid(&memory, &states, &names);
+    let (interpreter, names) = (interpreter.clone(), tids.keys().copied().collect::<Vec<_>>());
+    let read = root.process.aside(PATIENTLY, move |process| {
+        let memory = process.memory();
+        let states = interpreter.thread_states(&memory)?;
+        io::Result::Ok(threads::by_tid(&memory, &states, &names))
+    });
+    let by_tid = read.flatten().ok()?;
     let known = by_tid
         .into_iter()
         .filter_map(|(tid, states)| Some((threads.task(*tids.get(&tid)?), states.first()?.thread_id)));

@@ -10,7 +10,7 @@ use super::roots::{Root, known};
 use crate::attach::{Error, Probes, Senders as Map};
 use crate::clock::monotonic_ns;
 use crate::event::Pid;
-use crate::target::{Process, discover};
+use crate::target::{Process, discover_briefly};
 use crate::timeline::Spaces;
 
 /// Those that are known, and those that are still to be looked at.
@@ -85,7 +85,7 @@ impl Senders {
             return Ok(());
         }
         let Ok(process) = Process::open(pid) else { return Ok(()) };
-        let Ok(interpreter) = discover(&process) else { return Ok(()) };
+        let Ok(interpreter) = discover_briefly(&process) else { return Ok(()) };
         let space = monotonic_ns(); // as an exec's is: no other has it
         self.map.know(probes, pid, &known(&interpreter, space, false))?;
         spaces.know(space, Arc::new(interpreter));

@@ -1,8 +1,10 @@
-//! Memory of another process, by `process_vm_readv`: no ptrace, the process does not notice.
+//! Memory of another process, by `process_vm_readv`: no ptrace, the process does not notice. It need not answer, see
+//! [`aside`].
 
 use std::io;
 
 use crate::cpython::memory::Memory;
+use crate::sys::aside::{self, BRIEFLY, aside};
 
 /// Pieces that one call reads at most: `IOV_MAX`.
 const PIECES: usize = 1024;
@@ -23,10 +25,38 @@ impl ProcessMemory {
 
 impl Memory for ProcessMemory {
     fn read(&self, address: u64, into: &mut [u8]) -> io::Result<()> {
+        if aside::is_aside() {
+            return self.read_here(address, into);
+        }
+        let (memory, mut bytes) = (*self, vec![0; into.len()]);
+        let read = move || memory.read_here(address, &mut bytes).map(|()| bytes);
+        into.copy_from_slice(&aside(self.thread(), BRIEFLY, read)??);
+        Ok(())
+    }
+
+    fn u32s(&self, addresses: &[u64]) -> Vec<Option<u32>> {
+        if aside::is_aside() {
+            return self.u32s_here(addresses);
+        }
+        let (memory, addresses) = (*self, addresses.to_vec());
+        let words = addresses.len();
+        let read = aside(self.thread(), BRIEFLY, move || memory.u32s_here(&addresses));
+        read.unwrap_or_else(|_| vec![None; words])
+    }
+}
+
+impl ProcessMemory {
+    /// The thread whose process's memory this is.
+    fn thread(&self) -> u32 {
+        self.tid.cast_unsigned()
+    }
+
+    fn read_here(&self, address: u64, into: &mut [u8]) -> io::Result<()> {
         let local = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: into.len() };
         let remote = libc::iovec { iov_base: address as *mut libc::c_void, iov_len: into.len() };
         // SAFETY: `local` is `into`, which we borrow mutably; `remote` is only ever an address for the kernel.
         let read = unsafe { libc::process_vm_readv(self.tid, &raw const local, 1, &raw const remote, 1, 0) };
+        aside::beat();
         match usize::try_from(read) {
             Ok(length) if length == into.len() => Ok(()),
             Ok(_) => Err(io::Error::from_raw_os_error(libc::EFAULT)),
@@ -34,7 +64,7 @@ impl Memory for ProcessMemory {
         }
     }
 
-    fn u32s(&self, addresses: &[u64]) -> Vec<Option<u32>> {
+    fn u32s_here(&self, addresses: &[u64]) -> Vec<Option<u32>> {
         let mut words = Vec::with_capacity(addresses.len());
         while let Some(rest) = addresses.get(words.len()..).filter(|rest| !rest.is_empty()) {
             let read = self.words(&rest[..rest.len().min(PIECES)]);
@@ -46,9 +76,7 @@ impl Memory for ProcessMemory {
         }
         words
     }
-}
 
-impl ProcessMemory {
     /// As many of these words as come before the first that cannot be read.
     fn words(&self, addresses: &[u64]) -> Vec<u32> {
         let mut words = vec![0_u32; addresses.len()];
@@ -59,6 +87,7 @@ impl ProcessMemory {
         // SAFETY: `local` is `words`, which nobody else has; `remote` is only ever addresses for the kernel.
         let read =
             unsafe { libc::process_vm_readv(self.tid, &raw const local, 1, remote.as_ptr(), pieces, 0) };
+        aside::beat();
         words.truncate(usize::try_from(read).unwrap_or(0) / 4);
         words
     }

@@ -1,6 +1,7 @@
 //! The unsafe calls into the kernel that no crate covers.
 
 pub mod alarm;
+pub mod aside;
 pub mod batch;
 pub mod closed;
 pub mod membarrier;

@@ -6,6 +6,8 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use crate::sys::aside;
+
 /// Bytes: the files of the largest processes take a tenth of it, and no more than half a second goes into all of it.
 pub(crate) const LIMIT: u64 = 512 << 20;
 
@@ -28,6 +30,7 @@ impl Allowance {
 
     /// Takes so many bytes; once there were too few, there are none for anybody.
     pub fn take(&self, bytes: u64) -> Option<()> {
+        aside::beat();
         let left = self.0.get().checked_sub(bytes);
         self.0.set(left.unwrap_or_default());
         left.map(drop)

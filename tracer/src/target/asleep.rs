@@ -1,6 +1,8 @@
 //! What the sleeping threads of some processes do, read from outside while they sleep.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use tracer_common::python::{Frame, status};
 
@@ -8,6 +10,7 @@ use crate::cpython::memory::Memory;
 use crate::cpython::pages::Pages;
 use crate::cpython::walk::{self, Walk};
 use crate::event::{Task, Tid};
+use crate::sys::aside::PATIENTLY;
 use crate::sys::memory::ProcessMemory;
 use crate::target::discover::Interpreter;
 use crate::target::process::{Process, Thread};
@@ -16,6 +19,8 @@ use crate::target::threads::{self, ThreadState};
 
 /// Times that a thread which moves is looked at.
 const TRIES: u32 = 3;
+/// What each of many threads may take: a tenth is usual.
+const A_THREAD: Duration = Duration::from_millis(1);
 
 /// A thread that is blocked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,19 +45,41 @@ pub struct Asleep {
 ///
 /// Threads that run, and processes that end meanwhile, are left out.
 pub fn asleep<'a>(
-    targets: impl IntoIterator<Item = (&'a Process, Option<&'a Interpreter>)>,
+    targets: impl IntoIterator<Item = (&'a Process, Option<&'a Arc<Interpreter>>)>,
     depth: usize,
 ) -> Vec<Asleep> {
     targets.into_iter().flat_map(|(process, interpreter)| in_process(process, interpreter, depth)).collect()
 }
 
-fn in_process(process: &Process, interpreter: Option<&Interpreter>, depth: usize) -> Vec<Asleep> {
+fn in_process(process: &Process, interpreter: Option<&Arc<Interpreter>>, depth: usize) -> Vec<Asleep> {
     let threads = process.described(&process.threads().unwrap_or_default());
     of_threads(process, interpreter, &threads, depth)
 }
 
 /// Those of some threads of a process, as described before, that have been blocked since, as [`asleep`] has them.
 pub fn of_threads(
+    process: &Process,
+    interpreter: Option<&Arc<Interpreter>>,
+    threads: &[(Tid, Thread)],
+    depth: usize,
+) -> Vec<Asleep> {
+    let (interpreter, threads) = (interpreter.cloned(), threads.to_vec());
+    aside(process, threads.len(), move |process| look_at(process, interpreter.as_deref(), &threads, depth))
+}
+
+/// Reads the memory of many threads aside. If it does not answer, all is done again without it: what there is to be said
+/// of a thread besides its stack comes from elsewhere.
+fn aside<T: Send + 'static>(
+    process: &Process,
+    threads: usize,
+    read: impl Fn(&Process) -> T + Clone + Send + 'static,
+) -> T {
+    let limit = PATIENTLY + A_THREAD * threads as u32;
+    let again = read.clone();
+    process.aside(limit, move |process| read(process)).unwrap_or_else(|_silent| again(process))
+}
+
+fn look_at(
     process: &Process,
     interpreter: Option<&Interpreter>,
     threads: &[(Tid, Thread)],
@@ -63,7 +90,12 @@ pub fn of_threads(
 }
 
 /// What threads that run seem to do: they are read while they move, so that all are torn.
-pub fn moving(process: &Process, interpreter: &Interpreter, tids: &[Tid], depth: usize) -> Vec<Asleep> {
+pub fn moving(process: &Process, interpreter: &Arc<Interpreter>, tids: &[Tid], depth: usize) -> Vec<Asleep> {
+    let (interpreter, tids) = (interpreter.clone(), tids.to_vec());
+    aside(process, tids.len(), move |process| glance_at(process, &interpreter, &tids, depth))
+}
+
+fn glance_at(process: &Process, interpreter: &Interpreter, tids: &[Tid], depth: usize) -> Vec<Asleep> {
     let threads = process.described(tids);
     let stacks = Stacks::new(process, interpreter, &threads, depth);
     let seen = threads.iter().map(|&(tid, thread)| {

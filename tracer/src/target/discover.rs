@@ -2,6 +2,7 @@
 
 use std::io;
 use std::ops::Range;
+use std::time::Duration;
 
 use tracer_common::gil::is_linked;
 use tracer_common::python::Python;
@@ -11,6 +12,7 @@ use crate::cpython::debug_offsets::DebugOffsets;
 use crate::cpython::layout::{Gil, Head, Layout};
 use crate::cpython::memory::Memory;
 use crate::event::Pid;
+use crate::sys::aside::{BRIEFLY, PATIENTLY};
 use crate::target::allowance::Allowance;
 use crate::target::collector::{self, Collecting};
 use crate::target::error::{Error, printable};
@@ -60,6 +62,23 @@ pub struct Interpreter {
 /// # Errors
 /// When there is none that can be walked, by name of what there is; [`Error::NotInitialised`] may pass.
 pub fn discover(process: &Process) -> Result<Interpreter, Error> {
+    discover_within(process, PATIENTLY)
+}
+
+/// The same for who has not as much time.
+///
+/// # Errors
+/// As [`discover`].
+pub fn discover_briefly(process: &Process) -> Result<Interpreter, Error> {
+    discover_within(process, BRIEFLY)
+}
+
+fn discover_within(process: &Process, limit: Duration) -> Result<Interpreter, Error> {
+    let found = process.aside(limit, look);
+    found.unwrap_or_else(|cause| Err(Error::reading(process.pid, "memory", cause)))
+}
+
+fn look(process: &Process) -> Result<Interpreter, Error> {
     let maps = process.maps()?;
     let allowance = Allowance::default();
     runtime::find(process, &maps, &allowance, |runtime| interpreter(process, &maps, runtime, &allowance))

@@ -13,6 +13,7 @@ use object::LittleEndian as LE;
 use object::elf::{self, FileHeader64, ProgramHeader64, SectionHeader64, Sym64};
 use object::pod::{self, Pod};
 
+use crate::sys::aside;
 use crate::target::allowance::Allowance;
 use crate::target::maps::Mapping;
 
@@ -261,6 +262,7 @@ impl Source {
         let (&empty, _) = pod::from_bytes::<T>(pod::bytes_of(&zeros)).ok()?;
         let mut table = vec![empty; count as usize];
         self.file.read_exact_at(pod::bytes_of_slice_mut(&mut table), offset).ok()?;
+        aside::beat();
         Some(table)
     }
 }

@@ -30,7 +30,7 @@ pub mod version;
 mod parked;
 
 pub use asleep::{Asleep, asleep};
-pub use discover::{Interpreter, discover};
+pub use discover::{Interpreter, discover, discover_briefly};
 pub use error::Error;
 pub use masks::Masks;
 pub use process::Process;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use tracer_common::python::{Frame, status};
 
@@ -38,9 +39,9 @@ impl Parked {
         Self { child, truth }
     }
 
-    fn open(&self) -> (Process, Interpreter) {
+    fn open(&self) -> (Process, Arc<Interpreter>) {
         let process = Process::open(self.child.id()).expect("the process");
-        let interpreter = discover(&process).unwrap_or_else(|error| panic!("{error}"));
+        let interpreter = Arc::new(discover(&process).unwrap_or_else(|error| panic!("{error}")));
         (process, interpreter)
     }
 }
@@ -88,7 +89,7 @@ fn first_bytes(path: &Path, offset: u64) -> [u8; 16] {
     bytes
 }
 
-fn check_stacks(truth: &BTreeMap<Tid, Vec<Place>>, process: &Process, interpreter: &Interpreter) {
+fn check_stacks(truth: &BTreeMap<Tid, Vec<Place>>, process: &Process, interpreter: &Arc<Interpreter>) {
     let (memory, layout) = (process.memory(), &interpreter.layout);
     let mut ids = HashSet::new();
     let mut seen = 0;
@@ -139,7 +140,7 @@ fn check_child(parked: &Parked) {
     let children = format!("/proc/{0}/task/{0}/children", parked.child.id());
     let child = std::fs::read_to_string(children).expect("children");
     let process = Process::open(child.trim().parse().expect("one child")).expect("the interpreter");
-    let interpreter = discover(&process).unwrap_or_else(|error| panic!("{error}"));
+    let interpreter = Arc::new(discover(&process).unwrap_or_else(|error| panic!("{error}")));
     check_stacks(&parked.truth, &process, &interpreter);
 }
 

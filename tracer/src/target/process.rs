@@ -7,6 +7,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use procfs::ProcError;
 use procfs::process::Stat;
@@ -15,6 +17,7 @@ use rustix::fs::{Dir, DirEntry};
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::event::{Bytes, Pid, Tid};
+use crate::sys::aside::{self, BRIEFLY, PATIENTLY, aside};
 use crate::sys::memory::ProcessMemory;
 use crate::target::comm::Comm;
 use crate::target::error::{Error, printable};
@@ -28,16 +31,18 @@ use crate::target::sleep::Sleep;
 const PF_KTHREAD: u32 = 0x0020_0000;
 /// Most bytes that are read of a file below `/proc/PID`; the longest is `maps`.
 const FILE_LIMIT: u64 = 64 << 20;
+/// Of a command line: more than a report shows.
+const TITLE_LIMIT: u64 = 20 << 10;
 
 /// A process that exists.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Process {
     /// Its id, as our pid namespace numbers it.
     pub pid: Pid,
     /// A thread whose memory is the process's: its main thread, unless that has ended already.
     memory_tid: Tid,
-    directory: procfs::process::Process,
-    pidfd: OwnedFd,
+    directory: Arc<procfs::process::Process>,
+    pidfd: Arc<OwnedFd>,
 }
 
 /// What `/proc/PID/task/TID/status` says of a thread.
@@ -71,6 +76,7 @@ impl Process {
         let directory =
             procfs::process::Process::new(pid.cast_signed()).map_err(|error| reading(plain(error)))?;
         let pidfd = pidfd(pid).map_err(reading)?;
+        let (directory, pidfd) = (Arc::new(directory), Arc::new(pidfd));
         let mut process = Self { pid, memory_tid: pid, directory, pidfd };
         // Read after the pidfd was opened: if the directory is still that of a process, both mean the same one.
         let stat = process.stat().map_err(|cause| Error::reading(pid, "stat", cause))?;
@@ -110,7 +116,7 @@ impl Process {
     /// Whether it has not ended.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        let mut fds = [PollFd::new(&self.pidfd, PollFlags::IN)];
+        let mut fds = [PollFd::new(&*self.pidfd, PollFlags::IN)];
         poll(&mut fds, Some(&Timespec::default())) == Ok(0)
     }
 
@@ -118,6 +124,19 @@ impl Process {
     #[must_use]
     pub fn memory(&self) -> ProcessMemory {
         ProcessMemory::new(self.memory_tid)
+    }
+
+    /// Does what reads its memory or the files that it has mapped, where that need not answer: see [`aside`].
+    ///
+    /// # Errors
+    /// `TimedOut` where it has not answered, now or before.
+    pub(crate) fn aside<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> io::Result<T> {
+        let process = self.clone();
+        aside(self.memory_tid, limit, move || work(&process))
     }
 
     /// A path below `/proc` for what only a thread that has not ended can show: its root, its mapped files.
@@ -156,7 +175,7 @@ impl Process {
     /// # Errors
     /// When the process is gone.
     pub fn title(&self) -> io::Result<Bytes> {
-        let line = self.read("cmdline")?;
+        let line = self.aside(BRIEFLY, |process| process.read("cmdline", TITLE_LIMIT))??;
         let end = line.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
         Ok(line[..end].iter().map(|&byte| if byte == 0 { b' ' } else { byte }).collect())
     }
@@ -164,7 +183,7 @@ impl Process {
     /// Its control group: that of the memory controller, where controllers have hierarchies of their own.
     #[must_use]
     pub fn cgroup(&self) -> Option<Bytes> {
-        control_group(&self.read("cgroup").ok()?)
+        control_group(&self.read("cgroup", FILE_LIMIT).ok()?)
     }
 
     /// What it executes, `None` where we may not know.
@@ -211,7 +230,7 @@ impl Process {
     /// A number of `/proc/PID/status` by its name, `None` where there is no such line.
     #[must_use]
     pub fn status_number(&self, name: &str) -> Option<u64> {
-        let status = self.read("status").ok()?;
+        let status = self.read("status", FILE_LIMIT).ok()?;
         let lines = status.split(|&byte| byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
         let mut values = lines.filter_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         values.next()?.trim().parse().ok()
@@ -230,7 +249,8 @@ impl Process {
     /// # Errors
     /// When the process is gone, or we may not know.
     pub fn maps(&self) -> Result<Vec<Mapping>, Error> {
-        let text = self.read(&format!("task/{}/maps", self.memory_tid));
+        let path = format!("task/{}/maps", self.memory_tid);
+        let text = self.aside(PATIENTLY, move |process| process.read(&path, FILE_LIMIT)).flatten();
         text.map(|text| maps::parse(&text)).map_err(|cause| Error::reading(self.pid, "maps", cause))
     }
 
@@ -238,9 +258,10 @@ impl Process {
         self.directory.open_relative(format!("task/{tid}/{file}")).map_err(plain)
     }
 
-    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+    fn read(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        self.directory.open_relative(path).map_err(plain)?.take(FILE_LIMIT).read_to_end(&mut bytes)?;
+        self.directory.open_relative(path).map_err(plain)?.take(limit).read_to_end(&mut bytes)?;
+        aside::beat();
         Ok(bytes)
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::event::Pid;
-use crate::target::{self, Interpreter, Process, discover};
+use crate::target::{self, Interpreter, Process, discover_briefly};
 
 /// First pause between two looks; each is twice as long as the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(4);
@@ -14,6 +14,9 @@ const STARTING_PAUSE: Duration = Duration::from_millis(2);
 const STARTING: Duration = Duration::from_millis(500);
 /// A program that has not become a Python by then is none: the dynamic linker has long mapped all it needs.
 const GIVE_UP: Duration = Duration::from_secs(2);
+
+/// Others want their turn after so long.
+const PASS: Duration = Duration::from_millis(20);
 
 /// A process that is being looked at.
 struct Look {
@@ -57,11 +60,11 @@ impl Looks {
         self.pending.iter().map(|look| look.next).min()
     }
 
-    /// Looks at those whose time has come.
+    /// Looks at those whose time has come, as many as one pass has time for.
     pub fn look(&mut self, now: Instant) -> Vec<(Pid, Found)> {
-        let mut found = Vec::new();
+        let (mut found, began) = (Vec::new(), Instant::now());
         self.pending.retain_mut(|look| {
-            if look.next > now {
+            if look.next > now || began.elapsed() > PASS {
                 return true;
             }
             match look.at(now) {
@@ -98,7 +101,7 @@ enum Seen {
 impl Look {
     fn at(&self, now: Instant) -> Seen {
         let looked = Process::open(self.pid).and_then(|process| {
-            let interpreter = discover(&process)?;
+            let interpreter = discover_briefly(&process)?;
             Ok((process, interpreter))
         });
         match looked {

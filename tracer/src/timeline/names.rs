@@ -1,5 +1,6 @@
 //! Raw frames get their file, function and line.
 
+use std::io;
 use std::sync::Arc;
 
 use tracer_common::python::{Code, Frame};
@@ -8,9 +9,11 @@ use tracer_common::wakeup::WakeKey;
 use super::recent::Recent;
 use super::spaces::Spaces;
 use crate::cpython::code::CodeObject;
+use crate::cpython::layout::Layout;
 use crate::decode;
 use crate::event::{Event, Pid, StackStatus};
 use crate::symbols::{self, FrameId, Stack, Symbols};
+use crate::sys::aside::{BRIEFLY, aside};
 use crate::sys::memory::ProcessMemory;
 
 /// A code object: its address space, its address, and what tells it from others that were there.
@@ -116,9 +119,14 @@ impl Names {
         let object = processes
             .into_iter()
             .flatten()
-            .find_map(|pid| CodeObject::read(address, identity, layout, &ProcessMemory::new(pid)).ok())?;
+            .find_map(|pid| read_aside(pid, address, identity, *layout).ok())?;
         let object = Arc::new(object);
         self.codes.insert(key, object.clone());
         Some(object)
     }
+}
+
+fn read_aside(pid: Pid, address: u64, identity: u32, layout: Layout) -> io::Result<CodeObject> {
+    let memory = ProcessMemory::new(pid);
+    aside(pid, BRIEFLY, move || CodeObject::read(address, identity, &layout, &memory))?
 }

@@ -111,3 +111,35 @@ fn an_interpreter_that_is_not_used(python: &Python) {
         skip("no other release has a libpython");
     }
 }
+
+/// Whoever read it waited for ever, deaf to Ctrl-C.
+#[test]
+fn memory_that_never_answers() {
+    let Some(python) = system() else { return };
+    let _turn = turn();
+    let mut program = Program::start_with(&python, "hostile.py", &["silent"]);
+    let pid = program.pid().to_string();
+
+    let (took, dump) = timed(&["dump", "--json", &pid]);
+    assert!(took < SOON && dump.code == 0, "{took:?}: {dump:?}");
+    let dumped: serde_json::Value = serde_json::from_str(&dump.stdout).expect("JSON");
+    let threads = dumped["threads"].as_array().expect("threads");
+    assert_eq!(threads.len(), 2, "{threads:?}");
+
+    let (took, signals) = timed(&["signals", &pid]);
+    assert!(took < SOON && signals.code == 0, "{took:?}: {signals:?}");
+
+    let (took, traced) = timed(&["--json", "-d", "1", "--pid", &pid]);
+    assert!(took < SOON, "{took:?}");
+    let report = traced.exact();
+    let lasted_ms = number(&report["window"]["duration_ns"]) / 1_000_000;
+    assert!((1_000..1_500).contains(&lasted_ms), "{lasted_ms} ms");
+    let shed = rows(&report["overhead"]["shed"]).any(|row| text(&row["what"]).contains(&pid));
+    assert!(shed, "{}", report["overhead"]["shed"]);
+
+    let tracer = Tracer::attach(program.pid(), &["-d", "60"]);
+    let began = Instant::now();
+    assert_eq!(tracer.stop().report().ended(), "interrupt");
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+    program.go(); // it lives
+}

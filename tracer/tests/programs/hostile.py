@@ -36,6 +36,26 @@ def decoy(library):
     kept.append(ctypes.CDLL(library))
 
 
+def silent():
+    """Has a page that nobody gets, neither we nor who looks at us: userfaultfd(2) waits for us to fill it."""
+    body = "    x = 0\n" * 60_000  # a code object with pages of its own, which only who reads its frame looks at
+    scope = {"read": os.read}
+    exec(compile("def sleeper(fd):\n    read(fd, 1)\n" + body, "<silent>", "exec"), scope)
+    fd, pipe = os.pipe()
+    tid, _ = told.start(lambda: scope["sleeper"](fd))
+    told.until_parked([tid])
+    libc = ctypes.CDLL(None, use_errno=True)
+    page = id(scope["sleeper"].__code__) & ~4095
+    fault = libc.syscall(323, os.O_CLOEXEC)  # userfaultfd
+    assert fault >= 0, os.strerror(ctypes.get_errno())
+    api = ctypes.create_string_buffer(struct.pack("=QQQ", 0xAA, 0, 0))
+    assert libc.ioctl(fault, ctypes.c_ulong(0xC018AA3F), api) == 0, os.strerror(ctypes.get_errno())  # UFFDIO_API
+    register = ctypes.create_string_buffer(struct.pack("=QQQQ", page, 4096, 1, 0))
+    assert libc.ioctl(fault, ctypes.c_ulong(0xC020AA00), register) == 0, os.strerror(ctypes.get_errno())  # _REGISTER
+    assert libc.madvise(ctypes.c_void_p(page), 4096, 4) == 0, os.strerror(ctypes.get_errno())  # MADV_DONTNEED
+    kept.append((fault, pipe, scope))
+
+
 def storm(library):
     """Sends itself ignored signals without pause, below many frames."""
     send = ctypes.CDLL(library).storm
@@ -48,7 +68,8 @@ def storm(library):
     kept.append(send)
 
 
-{"names": names, "decoy": decoy, "storm": storm}[sys.argv[1]](*sys.argv[2:])
+{"names": names, "decoy": decoy, "silent": silent, "storm": storm}[sys.argv[1]](*sys.argv[2:])
 told.ready()
 told.tell(len(kept))
 told.stay()
+os._exit(0)  # without a look at what we must not look at
