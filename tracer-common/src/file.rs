@@ -34,12 +34,12 @@ pub struct File {
     pub flags: u32,
     /// Address family of a socket, else 0.
     pub family: u32,
-    /// The peer's port of an inet socket, in host order.
-    pub peer_port: u32,
+    /// Port of an inet socket at the end that is told, in host order; 0 where no port is told.
+    pub port: u32,
     /// Bytes of `path` that are valid.
     pub path_bytes: u32,
-    /// The peer's address: IPv4 in the first 4 bytes, or IPv6.
-    pub peer: [u8; 16],
+    /// The address there: IPv4 in the first 4 bytes, or IPv6.
+    pub address: [u8; 16],
     /// Components from the leaf upwards, each with its NUL.
     pub path: [u8; PATH_BYTES],
 }
@@ -52,6 +52,10 @@ pub mod flag {
     pub const TRUNCATED: u32 = 2;
     /// Unlinked, where `ROOTED` is set too (pseudo files are always unhashed).
     pub const UNHASHED: u32 = 4;
+    /// Not the first object that this id stands for: see [`crate::hash::fleeting_id`].
+    pub const SEVERAL: u32 = 8;
+    /// The path is the name of a Unix socket, which begins with a NUL if it is abstract: unix(7).
+    pub const NAMED: u32 = 16;
 }
 
 impl File {

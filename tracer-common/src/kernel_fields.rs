@@ -57,6 +57,7 @@ macro_rules! kernel_fields {
             INODE_INO = inode."i_ino";
             INODE_RDEV = inode."i_rdev";
             INODE_GENERATION = inode."i_generation";
+            INODE_LINKS = inode."i_nlink";
             SB_DEV = super_block."s_dev";
             SB_MAGIC = super_block."s_magic";
             DENTRY_NAME = dentry."d_name.name";
@@ -71,6 +72,10 @@ macro_rules! kernel_fields {
             SOCK_DADDR = sock."__sk_common.skc_daddr";
             SOCK_DPORT = sock."__sk_common.skc_dport";
             SOCK_V6_DADDR = sock."__sk_common.skc_v6_daddr";
+            SOCK_NUM = sock."__sk_common.skc_num";
+            SOCK_RCV_SADDR = sock."__sk_common.skc_rcv_saddr";
+            SOCK_V6_RCV_SADDR = sock."__sk_common.skc_v6_rcv_saddr";
+            SOCK_BACKLOG = sock."sk_max_ack_backlog";
             BPRM_FILENAME = linux_binprm."filename";
             SIGACTION_HANDLER = k_sigaction."sa.sa_handler";
         }

@@ -40,3 +40,18 @@ pub static RQ_PREEMPT_COUNT: Global<u32> = Global::new(0);
 /// Which argument of `sched_switch` is `prev_state`; 0 where it has none (before 5.18).
 #[unsafe(no_mangle)]
 pub static PREV_STATE_ARGUMENT: Global<u32> = Global::new(3);
+/// Offset of the byte that begins with, or holds, `sock.sk_userlocks`, and the bit of that where it begins.
+#[unsafe(no_mangle)]
+pub static SOCK_USERLOCKS: Global<u32> = Global::new(0);
+/// See there.
+#[unsafe(no_mangle)]
+pub static SOCK_USERLOCKS_BIT: Global<u32> = Global::new(0);
+/// Offset of `unix_sock.addr`; 0 where Unix sockets are a module, whose types are not known.
+#[unsafe(no_mangle)]
+pub static UNIX_ADDRESS: Global<u32> = Global::new(0);
+/// Offset of `unix_sock.peer`.
+#[unsafe(no_mangle)]
+pub static UNIX_PEER: Global<u32> = Global::new(0);
+/// Offset of `unix_address.name`.
+#[unsafe(no_mangle)]
+pub static UNIX_NAME: Global<u32> = Global::new(0);

@@ -1,10 +1,12 @@
 //! The only reader of `struct file`: what a descriptor means, and its path at first sight.
 
+mod identity;
 pub mod pipe;
 
 use core::ffi::c_void;
+use core::hint::black_box;
 
-use aya_ebpf::helpers::generated::{bpf_loop, bpf_probe_read_kernel_str};
+use aya_ebpf::helpers::generated::{bpf_loop, bpf_probe_read_kernel, bpf_probe_read_kernel_str};
 use tracer_common::event::kind;
 use tracer_common::file::{COMPONENT_BYTES, COMPONENTS, File, PATH_BYTES, flag};
 use tracer_common::hash::file_id;
@@ -13,8 +15,10 @@ use crate::config::{HAS_RDONLY_CAST, KIOCB_TYPE};
 use crate::emit::{header, now, send_record};
 use crate::kernel::{self, Typed, cast, copied, field, load, word};
 use crate::maps::{SEEN, SEEN_FILES};
-use crate::scratch::{self, Scratch};
+use crate::scratch::{self, Scratch, raise};
 use crate::task::Task;
+
+use self::identity::identify;
 
 /// What a descriptor means.
 #[repr(C)]
@@ -34,8 +38,15 @@ pub struct Opened {
     pub mode: u32,
     /// `f_flags`
     pub flags: u32,
-    /// See [`file_id`].
+    /// `i_nlink`
+    links: u32,
+    /// Fills the struct up to its alignment.
+    pad: u32,
+    /// See [`file_id`]; what comes and goes shares it with others.
     pub id: u64,
+    /// What tells this object from others that have its id; the lower half is that of the id, or all of it where there
+    /// are none.
+    own: u64,
     /// `f_pos`
     pub position: u64,
 }
@@ -59,8 +70,10 @@ pub extern "C" fn opened(probe: u32, descriptor: u32) -> u64 {
     let Some(scratch) = scratch::of(probe) else { return 0 };
     let Some(opened) = look_up(task, descriptor) else { return 0 };
     scratch.opened = opened;
+    identify(&mut scratch.opened, task, descriptor);
     send_once(probe, task, scratch);
-    opened.id
+    // Looked up anew: to send wrote to it behind the compiler's back.
+    scratch::of(probe).map_or(0, |scratch| scratch.opened.id)
 }
 
 /// The `struct file` that a descriptor means, and no more.
@@ -101,6 +114,7 @@ fn typed(slot: u64) -> Option<Opened> {
         let (number, device): (u64, u32) =
             (field(inode, &kernel::INODE_INO), field(super_block, &kernel::SB_DEV));
         let generation: u32 = field(inode, &kernel::INODE_GENERATION);
+        let id = file_id(number, device, generation);
         Some(Opened {
             file: file as u64,
             inode: inode as u64,
@@ -109,7 +123,10 @@ fn typed(slot: u64) -> Option<Opened> {
             device,
             mode: u32::from(field::<u16>(inode, &kernel::INODE_MODE)),
             flags: field(file, &kernel::FILE_FLAGS),
-            id: file_id(number, device, generation),
+            links: field(inode, &kernel::INODE_LINKS),
+            pad: 0,
+            id,
+            own: id,
             position: field(file, &kernel::FILE_POSITION),
         })
     }
@@ -123,6 +140,7 @@ fn untyped(slot: u64) -> Option<Opened> {
     let super_block = word(inode, &kernel::INODE_SB);
     let (number, device) = (word(inode, &kernel::INODE_INO), word(super_block, &kernel::SB_DEV) as u32);
     let generation = word(inode, &kernel::INODE_GENERATION) as u32;
+    let id = file_id(number, device, generation);
     Some(Opened {
         file,
         inode,
@@ -131,7 +149,10 @@ fn untyped(slot: u64) -> Option<Opened> {
         device,
         mode: u32::from(word(inode, &kernel::INODE_MODE) as u16),
         flags: word(file, &kernel::FILE_FLAGS) as u32,
-        id: file_id(number, device, generation),
+        links: word(inode, &kernel::INODE_LINKS) as u32,
+        pad: 0,
+        id,
+        own: id,
         position: word(file, &kernel::FILE_POSITION),
     })
 }
@@ -139,31 +160,39 @@ fn untyped(slot: u64) -> Option<Opened> {
 /// Sends what a file is, if that has not been sent.
 #[inline(always)]
 fn send_once(probe: u32, task: Task, scratch: &mut Scratch) {
-    let id = scratch.opened.id;
+    let Opened { id, own, .. } = scratch.opened;
     let slot = id as u32 & (SEEN - 1);
-    if SEEN_FILES.get(slot).is_some_and(|&seen| seen == id) {
+    let Some(&seen) = SEEN_FILES.get(slot) else { return };
+    if seen == id || seen == own {
         return;
     }
-    if send(probe, task, scratch)
+    let is_another = identity::is_another(&scratch.opened, seen);
+    let (flags, remembered) = if is_another { (flag::SEVERAL, id) } else { (0, own) };
+    if send(probe, task, flags, scratch)
         && let Some(seen) = SEEN_FILES.get_ptr_mut(slot)
     {
         // SAFETY: one word; whoever writes last only makes the other's file be sent again.
-        unsafe { *seen = id };
+        unsafe { *seen = remembered };
     }
 }
 
 #[inline(always)]
-fn send(probe: u32, task: Task, scratch: &mut Scratch) -> bool {
+fn send(probe: u32, task: Task, flags: u32, scratch: &mut Scratch) -> bool {
     let (opened, file) = (scratch.opened, &mut scratch.file);
     (file.id, file.inode, file.device) = (opened.id, opened.number, opened.device);
     (file.mode, file.open_flags) = (opened.mode, opened.flags);
     file.magic = word(opened.super_block, &kernel::SB_MAGIC);
     file.rdev = word(opened.inode, &kernel::INODE_RDEV) as u32;
-    read_peer(&opened, file);
-    start_climb(task, &opened, scratch);
+    let is_named = read_socket(&opened, file);
+    start_climb(task, &opened, flags, scratch);
+    let steps = if is_named == 0 { COMPONENTS } else { 0 };
+    if is_named != 0 {
+        (scratch.climb.bytes, scratch.climb.done) = (u64::from(is_named), 1);
+        raise(&mut scratch.climb.flags, flag::NAMED);
+    }
     let mut number = probe;
     // SAFETY: `climb_step` has the signature that the helper wants, and `number` outlives the loop.
-    unsafe { bpf_loop(COMPONENTS, climb_step as *mut c_void, (&raw mut number).cast(), 0) };
+    unsafe { bpf_loop(steps, climb_step as *mut c_void, (&raw mut number).cast(), 0) };
     finish(probe, task)
 }
 
@@ -182,24 +211,35 @@ fn finish(probe: u32, task: Task) -> bool {
     unsafe { send_record(probe, (&raw const scratch.file).cast(), bytes) }
 }
 
-/// Address family and peer of a socket.
+/// Address family of a socket, and the end of it that is told; bytes of a Unix socket's name, which becomes the path.
 #[inline(always)]
-fn read_peer(opened: &Opened, file: &mut File) {
-    const S_IFMT: u32 = 0o170_000;
-    const S_IFSOCK: u32 = 0o140_000;
-    (file.family, file.peer_port, file.peer) = (0, 0, [0; 16]);
-    if opened.mode & S_IFMT != S_IFSOCK {
-        return;
+fn read_socket(opened: &Opened, file: &mut File) -> u32 {
+    (file.family, file.port, file.address) = (0, 0, [0; 16]);
+    if !identity::is_socket(opened) {
+        return 0;
     }
-    let socket = word(opened.file, &kernel::FILE_PRIVATE);
-    let sock = word(socket, &kernel::SOCKET_SK);
-    file.family = u32::from(word(sock, &kernel::SOCK_FAMILY) as u16);
-    file.peer_port = u32::from(u16::from_be(word(sock, &kernel::SOCK_DPORT) as u16));
-    const AF_INET6: u32 = 10;
-    let address = if file.family == AF_INET6 { &kernel::SOCK_V6_DADDR } else { &kernel::SOCK_DADDR };
-    if let Some(peer) = copied(sock + u64::from(address.load())) {
-        file.peer = peer;
+    let sock = identity::sock(opened);
+    let family = identity::family(sock);
+    file.family = u32::from(family);
+    if family == identity::AF_UNIX {
+        return identity::unix_name(sock).map_or(0, |name| copy_name(name, file));
     }
+    if let Some(end) = identity::inet_end(sock, family)
+        && let Some(address) = copied(end.address)
+    {
+        (file.port, file.address) = (u32::from(end.port), address);
+    }
+    0
+}
+
+#[inline(always)]
+fn copy_name(name: identity::Name, file: &mut File) -> u32 {
+    // Hidden from the compiler, which would leave out the mask; the verifier needs it.
+    let bytes = black_box(name.bytes) & 127;
+    // SAFETY: there is room for more than 127 bytes.
+    let failed =
+        unsafe { bpf_probe_read_kernel(file.path.as_mut_ptr().cast(), bytes, name.address as *const _) };
+    if failed == 0 { bytes } else { 0 }
 }
 
 /// The walk from a dentry up to the process's root. Kept in the scratch buffer: what the verifier reads back from
@@ -216,7 +256,7 @@ pub struct Climb {
 }
 
 #[inline(always)]
-fn start_climb(task: Task, opened: &Opened, scratch: &mut Scratch) {
+fn start_climb(task: Task, opened: &Opened, flags: u32, scratch: &mut Scratch) {
     let dentry = word(opened.file, &kernel::FILE_DENTRY);
     let (root_dentry, root_mount) = task.root();
     let hashed = word(dentry, &kernel::DENTRY_PPREV) != 0;
@@ -226,7 +266,7 @@ fn start_climb(task: Task, opened: &Opened, scratch: &mut Scratch) {
         root_dentry,
         root_mount,
         bytes: 0,
-        flags: if hashed { 0 } else { flag::UNHASHED },
+        flags: flags | if hashed { 0 } else { flag::UNHASHED },
         done: 0,
     };
 }

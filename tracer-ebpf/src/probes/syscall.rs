@@ -32,16 +32,23 @@ mod nr {
     pub const OPEN: i64 = 2;
     pub const PREAD64: i64 = 17;
     pub const READV: i64 = 19;
+    pub const PIPE: i64 = 22;
+    pub const SOCKET: i64 = 41;
+    pub const ACCEPT: i64 = 43;
     pub const RECVFROM: i64 = 45;
     pub const RECVMSG: i64 = 47;
+    pub const SOCKETPAIR: i64 = 53;
     pub const WAIT4: i64 = 61;
     pub const CREAT: i64 = 85;
     pub const EPOLL_WAIT: i64 = 232;
     pub const WAITID: i64 = 247;
     pub const OPENAT: i64 = 257;
     pub const EPOLL_PWAIT: i64 = 281;
+    pub const ACCEPT4: i64 = 288;
+    pub const PIPE2: i64 = 293;
     pub const PREADV: i64 = 295;
     pub const RECVMMSG: i64 = 299;
+    pub const MEMFD_CREATE: i64 = 319;
     pub const PREADV2: i64 = 327;
     pub const OPENAT2: i64 = 437;
     pub const EPOLL_PWAIT2: i64 = 441;
@@ -76,7 +83,16 @@ pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
             | nr::PREADV
             | nr::RECVMMSG
             | nr::PREADV2 => returned(control, registers, result),
-            nr::OPEN | nr::CREAT | nr::OPENAT | nr::OPENAT2 => opened(result),
+            nr::OPEN
+            | nr::CREAT
+            | nr::OPENAT
+            | nr::OPENAT2
+            | nr::SOCKET
+            | nr::ACCEPT
+            | nr::ACCEPT4
+            | nr::MEMFD_CREATE => opened(result),
+            nr::PIPE | nr::PIPE2 if result == 0 => opened_pair(registers.first()),
+            nr::SOCKETPAIR if result == 0 => opened_pair(registers.fourth()),
             nr::EPOLL_WAIT | nr::EPOLL_PWAIT | nr::EPOLL_PWAIT2 => polled(),
             nr::WAIT4 if result > 0 => reaped(result as u32),
             nr::WAITID if result == 0 && registers.fourth() & WNOWAIT == 0 => waited_id(registers),
@@ -89,13 +105,30 @@ pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
 #[inline(always)]
 fn opened(result: i64) -> Outcome {
     let task = Task::current();
-    if result >= 0
-        && task.target().is_some()
-        && let Some(file) = file::address(task, result as u32)
-    {
-        opens::opened(file);
+    if result >= 0 && task.target().is_some() {
+        forget(task, result as u32);
     }
     Outcome::FILTERED
+}
+
+/// Two at once, whose descriptors lie there.
+#[inline(always)]
+fn opened_pair(descriptors: u64) -> Outcome {
+    let task = Task::current();
+    if task.target().is_some()
+        && let Some([one, other]) = user::read::<[u32; 2]>(descriptors)
+    {
+        forget(task, one);
+        forget(task, other);
+    }
+    Outcome::FILTERED
+}
+
+#[inline(always)]
+fn forget(task: Task, descriptor: u32) {
+    if let Some(file) = file::address(task, descriptor) {
+        opens::opened(file);
+    }
 }
 
 /// A wait for any of many descriptors returns.

@@ -1,10 +1,11 @@
-//! Paths that differ only by a pid, or by a peer's port: a program that looks at every process reads one file, not
-//! thousands, and a server has clients, not ports.
+//! Paths that differ only by a pid, by a peer's port, or by the number of what has no name: a program that looks at every
+//! process reads one file, not thousands.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use crate::event::Bytes;
+use crate::symbols::{DELETED, any_deleted};
 
 /// Files of one pattern from which on they are shown as one.
 const FILES: usize = 16;
@@ -30,13 +31,21 @@ impl<R: Copy + Eq + Hash> Patterns<R> {
     pub fn path(&self, reader: R, path: Bytes) -> Bytes {
         let Some(pattern) = pattern(&path) else { return path };
         let key = (reader, pattern);
-        if self.files.get(&key).is_some_and(|files| files.len() > FILES) { key.1 } else { path }
+        // The probes tell only some apart of what comes and goes.
+        let is_one = |files: &HashSet<Bytes>| files.len() > FILES || files.contains(&key.1);
+        if self.files.get(&key).is_some_and(is_one) { key.1 } else { path }
     }
 }
 
 /// `None` for what has none.
 fn pattern(path: &[u8]) -> Option<Bytes> {
-    if path.starts_with(b"/") { per_pid(path) } else { per_peer(path) }
+    match path {
+        [b'/', ..] if path.ends_with(DELETED) => Some(any_deleted(path)),
+        [b'/', ..] => per_pid(path),
+        path if path.starts_with(b"pipe:[") => Some(Bytes::from_static(b"pipe:[*]")),
+        path if path.starts_with(b"memfd:") => Some(Bytes::from_static(b"memfd:*")),
+        path => per_peer(path),
+    }
 }
 
 /// `10.0.0.5:*` for `10.0.0.5:43210`.
@@ -82,7 +91,10 @@ mod tests {
             ("/srv/proc/1/stat", None),
             ("10.0.0.5:43210", Some("10.0.0.5:*")),
             ("[::1]:80", Some("[::1]:*")),
-            ("pipe:[4711]", None),
+            ("pipe:[4711]", Some("pipe:[*]")),
+            ("memfd:x", Some("memfd:*")),
+            ("/tmp/#4711 (deleted)", Some("/tmp/* (deleted)")),
+            ("/proc/4242/stat (deleted)", Some("/proc/4242/* (deleted)")),
         ] {
             assert_eq!(pattern(path.as_bytes()).as_deref(), expected.map(str::as_bytes), "{path}");
         }
@@ -96,5 +108,8 @@ mod tests {
             assert_eq!(*paths.path("a.py:1", stat(1)) == *b"/proc/[pid]/stat", folded, "{files}");
             assert_eq!(paths.path("b.py:1", stat(1)), stat(1), "another reader, {files}");
         }
+        let few = ["pipe:[7]", "pipe:[*]"].map(|path| ("a.py:1", Bytes::from_static(path.as_bytes())));
+        let paths = Patterns::of(few.iter().cloned());
+        assert_eq!(*paths.path("a.py:1", few[0].1.clone()), *b"pipe:[*]", "more than are told apart");
     }
 }

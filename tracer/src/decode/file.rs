@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use tracer_common::file::{self as wire, flag};
 
 use crate::event::Bytes;
-use crate::symbols::{File, FileKind};
+use crate::symbols::{DELETED, File, FileKind, any_deleted};
 
 /// Types of files: inode(7).
 mod mode {
@@ -57,26 +57,40 @@ fn is_tty(rdev: u32) -> bool {
 }
 
 fn shown(file: &wire::File, kind: FileKind, path: Vec<u8>) -> Bytes {
+    let several = file.flags & flag::SEVERAL != 0;
     match kind {
+        FileKind::Pipe if several => Bytes::from_static(b"pipe:[*]"),
         FileKind::Pipe => format!("pipe:[{}]", file.inode).into_bytes().into(),
-        FileKind::Unix => format!("socket:[{}]", file.inode).into_bytes().into(),
-        FileKind::Inet => peer(file).into_bytes().into(),
+        FileKind::Unix => unix(file).into(),
+        FileKind::Inet => inet(file).into_bytes().into(),
         _ if path.starts_with(b"[") => [b"anon_inode:", &path[..]].concat().into(),
-        FileKind::Other if file.mode & mode::MASK == mode::SOCKET => {
-            format!("socket:[{}]", file.inode).into_bytes().into()
-        }
+        FileKind::Other if file.mode & mode::MASK == mode::SOCKET => Bytes::from_static(b"socket"),
+        FileKind::Memfd if several => Bytes::from_static(b"memfd:*"),
+        FileKind::Regular if several => any_deleted(&path),
         _ => path.into(),
     }
 }
 
-/// A connected socket by its peer, any other by its inode.
-fn peer(file: &wire::File) -> String {
-    let port = file.peer_port as u16;
+/// By the end that its next connection will have too; without a number of its own, as it may be one of thousands.
+fn inet(file: &wire::File) -> String {
+    let port = file.port as u16;
     let address = match file.family {
-        AF_INET => Ipv4Addr::from([file.peer[0], file.peer[1], file.peer[2], file.peer[3]]).into(),
-        _ => Ipv6Addr::from(file.peer).to_canonical(),
+        AF_INET => {
+            Ipv4Addr::from([file.address[0], file.address[1], file.address[2], file.address[3]]).into()
+        }
+        _ => Ipv6Addr::from(file.address).to_canonical(),
     };
-    if port == 0 { format!("socket:[{}]", file.inode) } else { SocketAddr::new(address, port).to_string() }
+    if port == 0 { "inet socket".to_owned() } else { SocketAddr::new(address, port).to_string() }
+}
+
+/// By its path or, after `@` as ss(8) has it, its abstract name; most pairs have none.
+fn unix(file: &wire::File) -> Vec<u8> {
+    let name = file.path.get(..file.path_bytes as usize).unwrap_or_default();
+    match name {
+        _ if file.flags & flag::NAMED == 0 => b"unix socket".to_vec(),
+        [0, name @ ..] => [b"@", name].concat(),
+        name => name.split(|&byte| byte == 0).next().unwrap_or_default().to_vec(),
+    }
 }
 
 /// The components, which came leaf first.
@@ -96,7 +110,7 @@ fn path(file: &wire::File) -> Vec<u8> {
         path.insert(0, b'/');
     }
     if rooted && file.flags & flag::UNHASHED != 0 {
-        path.extend_from_slice(b" (deleted)");
+        path.extend_from_slice(DELETED);
     }
     path
 }
@@ -118,9 +132,9 @@ mod tests {
             open_flags: 0,
             flags,
             family: 0,
-            peer_port: 0,
+            port: 0,
             path_bytes: components.len() as u32,
-            peer: [0; 16],
+            address: [0; 16],
             path: [0; wire::PATH_BYTES],
         };
         file.path[..components.len()].copy_from_slice(components);
@@ -167,13 +181,39 @@ mod tests {
     }
 
     #[test]
-    fn a_connected_socket_is_its_peer() {
+    fn a_socket_is_its_address() {
         let mut record = record(0o140_777, 0, 0, b"");
+        assert_eq!((&*file(&record).path, file(&record).kind), (&b"socket"[..], FileKind::Other));
         record.family = AF_INET;
-        assert_eq!(&*file(&record).path, b"socket:[77]");
-        record.peer[..4].copy_from_slice(&[10, 0, 0, 5]);
-        record.peer_port = 5432;
+        assert_eq!(&*file(&record).path, b"inet socket");
+        record.address[..4].copy_from_slice(&[10, 0, 0, 5]);
+        record.port = 5432;
         assert_eq!((&*file(&record).path, file(&record).kind), (&b"10.0.0.5:5432"[..], FileKind::Inet));
+        record.family = AF_INET6;
+        assert_eq!(&*file(&record).path, b"[a00:5::]:5432");
+    }
+
+    #[test]
+    fn a_unix_socket_is_its_name() {
+        for (name, flags, expected) in [
+            (&b""[..], 0, &b"unix socket"[..]),
+            (b"UNIX-STREAM\0", flag::UNHASHED, b"unix socket"),
+            (b"/run/app.sock\0", flag::NAMED, b"/run/app.sock"),
+            (b"\0bus", flag::NAMED, b"@bus"),
+        ] {
+            let record = wire::File { family: AF_UNIX, ..record(0o140_777, 0, flags, name) };
+            assert_eq!((&*file(&record).path, file(&record).kind), (expected, FileKind::Unix));
+        }
+    }
+
+    #[test]
+    fn several_that_came_and_went_are_no_one_of_them() {
+        let several = |mode, magic, components: &[u8]| {
+            let flags = flag::ROOTED | flag::UNHASHED | flag::SEVERAL;
+            String::from_utf8(file(&record(mode, magic, flags, components)).path.to_vec()).unwrap()
+        };
+        assert_eq!(several(0o010_600, magic::PIPEFS, b""), "pipe:[*]");
+        assert_eq!(several(0o100_600, 0xef53, b"#12\0tmp\0"), "/tmp/* (deleted)");
     }
 
     #[test]

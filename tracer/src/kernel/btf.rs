@@ -134,6 +134,14 @@ impl Btf {
     /// # Errors
     /// When this kernel has no such field.
     pub fn offset(&self, container: &'static str, path: &'static str) -> Result<u32, Error> {
+        Ok(self.bit_offset(container, path)? / 8)
+    }
+
+    /// The same in bits, for bit fields.
+    ///
+    /// # Errors
+    /// When this kernel has no such field.
+    pub fn bit_offset(&self, container: &'static str, path: &'static str) -> Result<u32, Error> {
         let named = self.composites.iter().filter(|&&id| self.is_named(id, container));
         named.copied().find_map(|id| self.walk(id, path)).ok_or(Error::NoField { container, path })
     }
@@ -142,7 +150,7 @@ impl Btf {
         let mut total = 0;
         for name in path.split('.') {
             let (bits, member) = self.member(id, name.as_bytes(), 0)?;
-            total += bits / 8;
+            total += bits;
             id = member;
         }
         Some(total)

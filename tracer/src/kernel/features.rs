@@ -25,6 +25,8 @@ impl Features {
         globals.push(("TASK_TYPE", btf.struct_id("task_struct").unwrap_or(0)));
         globals.push(("PREV_STATE_ARGUMENT", prev_state_argument(btf)));
         globals.extend(preempt_count(btf).into_iter().flatten());
+        globals.extend(userlocks(btf)?);
+        globals.extend(unix_names(btf).into_iter().flatten());
         Ok(Self { globals, rdonly_cast })
     }
 }
@@ -58,6 +60,21 @@ fn preempt_count(btf: &Btf) -> Option<[(&'static str, u32); 3]> {
         ("TASK_CFS_RQ", btf.offset("task_struct", "se.cfs_rq").ok()?),
         ("CFS_RQ_RQ", btf.offset("cfs_rq", "rq").ok()?),
         ("RQ_PREEMPT_COUNT", at.wrapping_sub(btf.per_cpu_offset("runqueues")?)),
+    ])
+}
+
+/// A bit field, or a byte of its own.
+fn userlocks(btf: &Btf) -> Result<[(&'static str, u32); 2], btf::Error> {
+    let bits = btf.bit_offset("sock", "sk_userlocks")?;
+    Ok([("SOCK_USERLOCKS", bits / 8), ("SOCK_USERLOCKS_BIT", bits % 8)])
+}
+
+/// Where Unix sockets have their names, unless they are a module.
+fn unix_names(btf: &Btf) -> Option<[(&'static str, u32); 3]> {
+    Some([
+        ("UNIX_ADDRESS", btf.offset("unix_sock", "addr").ok()?),
+        ("UNIX_PEER", btf.offset("unix_sock", "peer").ok()?),
+        ("UNIX_NAME", btf.offset("unix_address", "name").ok()?),
     ])
 }
 

@@ -36,7 +36,7 @@ impl Frame {
 /// What a descriptor meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// As `/proc/PID/fd` would show it: a path, `pipe:[4711]`, `memfd:name`, a socket's peer.
+    /// As `/proc/PID/fd` would show it: a path, `pipe:[4711]`, `memfd:name`; a socket by its address.
     pub path: Bytes,
     /// What sort of file.
     pub kind: FileKind,
@@ -57,6 +57,16 @@ pub enum FileKind {
     Device,
     Memfd,
     Other,
+}
+
+/// What `/proc/PID/fd` adds to the path of a file without a link.
+pub const DELETED: &[u8] = b" (deleted)";
+
+/// `/tmp/* (deleted)` for `/tmp/#4711 (deleted)`, where there were many.
+#[must_use]
+pub fn any_deleted(path: &[u8]) -> Bytes {
+    let slash = path.iter().rposition(|&byte| byte == b'/');
+    [&path[..slash.map_or(0, |at| at + 1)], b"*", DELETED].concat().into()
 }
 
 /// Files that are told apart, ever new sockets for one: more than the rows of a report are keyed by.
@@ -114,7 +124,7 @@ impl Symbols {
 
     /// Remembers what a file is, unless there are too many.
     pub fn insert_file(&mut self, id: u64, file: File) {
-        if self.files.len() < FILES {
+        if self.files.len() < FILES || self.files.contains_key(&id) {
             self.files.insert(id, file);
         }
     }

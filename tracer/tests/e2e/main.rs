@@ -17,6 +17,7 @@ mod cli_end;
 mod cli_errors;
 mod cli_hints;
 mod cli_output;
+mod connections;
 mod cpu;
 mod cpython_tests;
 mod dead_target;

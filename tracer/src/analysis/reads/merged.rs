@@ -81,9 +81,7 @@ struct Merged {
 impl Merged {
     fn of(reads: &Reads, symbols: &Symbols) -> Self {
         let folded = Patterns::of(reads.rows.iter().filter_map(|(key, sum)| {
-            let file = symbols
-                .file(key.file)
-                .filter(|file| matches!(file.kind, FileKind::Procfs | FileKind::Inet))?;
+            let file = symbols.file(key.file)?;
             Some(((key.pid, key.syscall, line(key, sum, symbols)), file.path.clone()))
         }));
         let mut merged = Self::default();
@@ -182,7 +180,7 @@ impl Joined {
             syscall: syscall_name(site.syscall.into()).unwrap_or("unknown").into(),
             through: self.through(),
             syscalls: self.sum.calls,
-            opens: self.opens.finish(self.kind),
+            opens: self.opens.finish(),
             eof: self.sum.eof,
             errors: self.errors(),
             bytes: self.sum.bytes,

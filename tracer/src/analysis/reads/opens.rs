@@ -1,11 +1,10 @@
 //! How many different opens of a file were read at a line.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use tracer_common::syscall::ReadKey;
 
 use super::Sum;
-use crate::report::FileKind;
 
 /// A call is at either of two instructions, which lie that close, before and after CPython has specialised it.
 const SAME_CALL: i32 = 4;
@@ -13,7 +12,6 @@ const SAME_CALL: i32 = 4;
 /// The opens of the rows that make one row of the report.
 #[derive(Debug, Default)]
 pub struct Opens {
-    files: BTreeSet<u64>,
     /// By file, address space and code: the opens that each instruction met first.
     calls: BTreeMap<(u64, u64, u64), BTreeMap<i32, u64>>,
     unknown: bool,
@@ -23,18 +21,13 @@ impl Opens {
     /// Adds a row of the same line and path.
     pub fn add(&mut self, key: &ReadKey, sum: &Sum) {
         self.unknown |= key.file == 0 || sum.opens_unknown > 0;
-        self.files.insert(key.file);
         let calls = self.calls.entry((key.file, key.space, key.site.code)).or_default();
         *calls.entry(key.site.instruction).or_default() += sum.opens;
     }
 
-    /// `None` where it is not known. What has no name cannot be opened again: each is one.
-    pub fn finish(&self, kind: FileKind) -> Option<u64> {
-        let known = match kind {
-            FileKind::Pipe | FileKind::Unix | FileKind::Inet | FileKind::Memfd => self.files.len() as u64,
-            _ => self.calls.values().map(opens_of_a_line).sum(),
-        };
-        (!self.unknown).then_some(known)
+    /// `None` where it is not known.
+    pub fn finish(&self) -> Option<u64> {
+        (!self.unknown).then(|| self.calls.values().map(opens_of_a_line).sum())
     }
 }
 

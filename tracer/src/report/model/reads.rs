@@ -17,7 +17,7 @@ type Histogram = BTreeMap<u64, u64>;
 pub struct Read {
     /// Process.
     pub pid: u32,
-    /// The file as the process sees it; `pipe:[123]`, a socket's peer or the like where it has no path.
+    /// The file as the process sees it; `pipe:[123]`, a socket's address or the like where it has no path.
     pub path: Name,
     /// What kind of file.
     pub kind: FileKind,
