@@ -117,7 +117,7 @@ fn write_report(bencher: Bencher<'_, '_>) {
     let sections = Collector::after(&everything()).finish(&symbols());
     let Sections { switches, reads, signals, frames, .. } = sections;
     let report = Report { switches, reads, signals, frames, ..Report::default() };
-    let style = report::text::Style { color: false, width: 100 };
+    let style = report::text::Style { color: false, width: 100, full: false };
     bencher.bench_local(|| {
         (
             report::text::render(&report, style),

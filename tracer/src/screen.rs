@@ -22,7 +22,8 @@ pub fn style(color: Color, on_terminal: bool) -> Style {
         Color::Auto => wants_color(on_terminal),
     };
     let columns = rustix::termios::tcgetwinsize(stdout()).map_or(0, |size| size.ws_col);
-    Style { color, width: if on_terminal && columns > 0 { columns.min(WIDTH) } else { WIDTH } }
+    let width = if on_terminal && columns > 0 { columns.min(WIDTH) } else { WIDTH };
+    Style { color, width, full: false }
 }
 
 /// <https://no-color.org> and <https://bixense.com/clicolors>.

@@ -67,6 +67,10 @@ pub struct TraceOptions {
     #[arg(long, value_name = "RULE", value_parser = values::rule)]
     fail_on: Vec<Rule>,
 
+    /// Every row of the text report; without it those that matter most
+    #[arg(long)]
+    pub full: bool,
+
     /// The report as one JSON object
     #[arg(long, conflicts_with = "jsonl")]
     json: bool,

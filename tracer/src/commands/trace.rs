@@ -67,7 +67,10 @@ pub fn show(
     let bytes = match destination.format {
         Format::Json if on_terminal => json::to_string(report, json::Layout::Pretty),
         Format::Json => json::to_string(report, json::Layout::Compact),
-        Format::Text => text::render(report, screen::style(options.color, on_terminal)),
+        Format::Text => {
+            let style = screen::style(options.color, on_terminal);
+            text::render(report, text::Style { full: options.full, ..style })
+        }
     };
     Ok(destination.finish(bytes.as_bytes())?)
 }

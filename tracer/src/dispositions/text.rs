@@ -166,7 +166,7 @@ mod tests {
         };
         let signals = Signals { schema: Signals::SCHEMA, processes: vec![process] };
         assert_eq!(
-            render(&signals, Style { color: false, width: 100 }),
+            render(&signals, Style { color: false, width: 100, full: true }),
             "\
 pid 7  python app.py  CPython 3.12.1
 

@@ -59,7 +59,7 @@ mod tests {
             ],
         };
         assert_eq!(
-            render(&checkup, Style { color: false, width: 80 }),
+            render(&checkup, Style { color: false, width: 80, full: true }),
             "\
 ok    kernel                Linux 6.12 x86_64
 warn  bpf jit               off

@@ -128,7 +128,7 @@ mod tests {
         let holds = Thread { holds_gil: Some(true), ..thread(8, State::Running, Status::Truncated) };
         let dump = Dump { schema: Dump::SCHEMA, target, threads: vec![waits, holds] };
         assert_eq!(
-            render(&dump, Style { color: false, width: 60 }),
+            render(&dump, Style { color: false, width: 60, full: true }),
             r"pid 7  python3 app.py  CPython 3.12.1, 2 threads
 
 thread 7 worker\u{202e}  sleeping in futex, waits for the GIL

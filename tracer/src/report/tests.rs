@@ -29,7 +29,7 @@ fn one_process() -> Report {
 }
 
 fn text(report: &Report, width: u16) -> String {
-    render(report, Style { color: false, width })
+    render(report, Style { color: false, width, full: false })
 }
 
 fn compare_with_golden(file: &str, text: &str) {
@@ -68,6 +68,23 @@ fn text_reads_as_before() {
 }
 
 #[test]
+fn every_row_is_shown_to_whoever_asks() {
+    let mut report = sample();
+    report.signals = Bounded::default();
+    let signal = |pid| Signal {
+        target: SignalTarget { pid, ..SignalTarget::default() },
+        count: 1,
+        ..Signal::default()
+    };
+    report.signals.rows = (9_000..9_040).map(signal).collect();
+    let shown = |full| {
+        let text = render(&report, Style { color: false, width: 100, full });
+        (9_000..9_040).filter(|pid| text.contains(&format!(" {pid} "))).count()
+    };
+    assert_eq!((shown(false), shown(true)), (12, 40));
+}
+
+#[test]
 fn no_line_is_wider_than_the_terminal() {
     for width in [60, 72, 80, 100, 400] {
         for line in text(&sample(), width).lines() {
@@ -80,7 +97,7 @@ fn no_line_is_wider_than_the_terminal() {
 
 #[test]
 fn colour_changes_nothing_but_colour() {
-    let mut colored = render(&sample(), Style { color: true, width: 100 });
+    let mut colored = render(&sample(), Style { color: true, width: 100, full: false });
     for code in ["1", "2", "33", "31", "0"] {
         colored = colored.replace(&format!("\x1b[{code}m"), "");
     }

@@ -14,7 +14,7 @@ pub fn write(page: &mut Page, findings: &Bounded<Finding>, names_pids: bool) {
         return page.section("FINDINGS", Ink::Plain, "none that stand out");
     }
     page.blank();
-    let (shown, rest) = findings.top(SHOWN);
+    let (shown, rest) = findings.top(page.most(SHOWN));
     for (number, finding) in (1..).zip(shown) {
         write_finding(page, number, finding, names_pids);
     }

@@ -3,12 +3,13 @@
 use super::and_more;
 use super::page::{Ink, Page};
 use super::place::chain;
+use super::pool::{Pool, Processes, pooled};
 use super::table::{Cell, Column, Setting, Table};
 use crate::report::{Bounded, Entries, EntryMetric, Frames, HotLine, HotStack, Report};
 use crate::units::{count, counted, duration, percent};
 
-const LINES_SHOWN: usize = 12;
-const STACKS_SHOWN: usize = 5;
+const LINES_SHOWN: usize = 8;
+const STACKS_SHOWN: usize = 3;
 const ENTRIES_SHOWN: usize = 8;
 const COLUMNS: [Column; 4] = [
     ("on-CPU", Setting::Figure),
@@ -17,18 +18,18 @@ const COLUMNS: [Column; 4] = [
     ("line", Setting::Flexible),
 ];
 
-pub fn write(page: &mut Page, report: &Report, names_pids: bool) {
+pub fn write(page: &mut Page, report: &Report, processes: &Processes<'_>) {
     let frames = &report.frames;
     let taken = report.quality.samples.taken;
     if frames.hot.is_empty() && frames.stacks.is_empty() {
         page.section("FRAMES", Ink::Plain, &format!("none: {}", counted(taken, "sample")));
     } else {
         page.section("FRAMES", Ink::Plain, &summary(frames, taken));
-        write_lines(page, &frames.hot, taken, names_pids);
-        write_stacks(page, &frames.stacks, taken);
+        write_lines(page, &pooled(&frames.hot, processes), taken, processes.several);
+        write_stacks(page, &pooled(&frames.stacks, processes), taken);
     }
     if let Some(entries) = &frames.entries {
-        write_entries(page, entries, names_pids);
+        write_entries(page, entries, processes.several);
     }
 }
 
@@ -36,17 +37,18 @@ fn summary(frames: &Frames, taken: u64) -> String {
     format!("{} at {} Hz; off-CPU time from switches", counted(taken, "sample"), count(frames.rate_hz))
 }
 
-fn write_lines(page: &mut Page, hot: &Bounded<HotLine>, taken: u64, names_pids: bool) {
+fn write_lines(page: &mut Page, hot: &Bounded<Pool<HotLine>>, taken: u64, names_pids: bool) {
     if hot.is_empty() {
         return;
     }
-    let (shown, rest) = hot.top(LINES_SHOWN);
+    let (shown, rest) =
+        hot.dearest(page.most(LINES_SHOWN), |pool| (pool.row.self_samples, pool.row.off_cpu_ns));
     let mut table = Table::by_process(names_pids, COLUMNS);
-    for line in shown {
+    for Pool { row: line, pids } in shown {
         let own = percent(line.self_samples, taken);
         let total = percent(line.total_samples, taken);
         let figures = [own, total, duration(line.off_cpu_ns)].map(Cell::from);
-        table.row_of(line.pid, Ink::Plain, figures.into_iter().chain([Cell::Place(line.frame.clone())]));
+        table.row_of_all(pids, Ink::Plain, figures.into_iter().chain([Cell::Place(line.frame.clone())]));
     }
     table.write(page);
     if let Some(rest) = rest {
@@ -59,14 +61,16 @@ fn write_lines(page: &mut Page, hot: &Bounded<HotLine>, taken: u64, names_pids: 
     }
 }
 
-fn write_stacks(page: &mut Page, stacks: &Bounded<HotStack>, taken: u64) {
-    let (shown, _) = stacks.top(STACKS_SHOWN);
+fn write_stacks(page: &mut Page, stacks: &Bounded<Pool<HotStack>>, taken: u64) {
+    // Where threads slept is among the switches, with what they slept for.
+    let (shown, _) = stacks.dearest(page.most(STACKS_SHOWN), |pool| (pool.row.samples, pool.row.off_cpu_ns));
     if !shown.is_empty() {
         page.line(Ink::Faint, 2, "stacks");
     }
-    for stack in shown {
+    for Pool { row: stack, pids } in shown {
         let on_cpu = percent(stack.samples, taken);
-        let lead = format!("{on_cpu} on-CPU, {} off-CPU, {}", duration(stack.off_cpu_ns), thread(stack));
+        let whose = thread(stack, pids.len());
+        let lead = format!("{on_cpu} on-CPU, {} off-CPU, {whose}", duration(stack.off_cpu_ns));
         page.line(Ink::Plain, 2, &lead);
         for line in chain(&stack.stack, page.width() - 4, 2) {
             page.line(Ink::Plain, 4, &line);
@@ -74,10 +78,14 @@ fn write_stacks(page: &mut Page, stacks: &Bounded<HotStack>, taken: u64) {
     }
 }
 
-fn thread(stack: &HotStack) -> String {
+/// A thread, or one in each of several processes.
+fn thread(stack: &HotStack, processes: usize) -> String {
     let name = stack.thread_name.as_ref().map_or_else(String::new, |name| format!(" {name}"));
     let task = stack.task.as_ref().map_or_else(String::new, |task| format!(", task {task}"));
-    format!("thread {}{name}{task}", stack.tid)
+    match processes {
+        1 => format!("thread {}{name}{task}", stack.tid),
+        many => format!("threads{name} of {many} pids{task}"),
+    }
 }
 
 fn write_entries(page: &mut Page, entries: &Entries, names_pids: bool) {
@@ -91,7 +99,7 @@ fn write_entries(page: &mut Page, entries: &Entries, names_pids: bool) {
         Ink::Plain,
         &format!("{total} {metric} in the {} that were counted", duration(entries.covered_ns)),
     );
-    let (shown, rest) = entries.rows.top(ENTRIES_SHOWN);
+    let (shown, rest) = entries.rows.top(page.most(ENTRIES_SHOWN));
     let mut table =
         Table::by_process(names_pids, [("count", Setting::Figure), ("function", Setting::Flexible)]);
     for row in shown {

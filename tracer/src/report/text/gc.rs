@@ -12,7 +12,7 @@ const SHOWN: usize = 8;
 pub fn write(page: &mut Page, gc: Option<&Gc>, names_pids: bool) {
     let Some(gc) = gc else { return };
     if gc.pauses.is_empty() {
-        return page.section("GC", Ink::Plain, &format!("no pauses{}", caveat(gc.method)));
+        return page.quiet_section("GC", none(gc.method));
     }
     let totals = gc.pauses.sum().totals;
     let summary = format!(
@@ -23,17 +23,24 @@ pub fn write(page: &mut Page, gc: Option<&Gc>, names_pids: bool) {
         caveat(gc.method)
     );
     page.section("GC", Ink::Plain, &summary);
-    let (shown, rest) = gc.pauses.top(SHOWN);
+    let (shown, rest) = gc.pauses.top(page.most(SHOWN));
     table(shown, names_pids).write(page);
     if let Some(rest) = rest {
         and_more(page, rest.omitted, &duration(rest.totals.total_ns));
     }
 }
 
+fn none(method: GcMethod) -> &'static str {
+    match method {
+        GcMethod::Probe => "no pauses",
+        GcMethod::Sampled => "no sample fell into a pause (short ones may have been missed)",
+    }
+}
+
 fn caveat(method: GcMethod) -> &'static str {
     match method {
         GcMethod::Probe => "",
-        GcMethod::Sampled => ": lower bounds, from samples",
+        GcMethod::Sampled => "; sampled: there were more, and longer ones",
     }
 }
 

@@ -14,7 +14,7 @@ const SHOWN: usize = 5;
 pub fn write(page: &mut Page, gil: Option<&Gil>, names_pids: bool) {
     let Some(gil) = gil else { return };
     if gil.waits == 0 && gil.holders.is_empty() {
-        return page.section("GIL", Ink::Plain, "nobody waited for it");
+        return page.quiet_section("GIL", "nobody waited for it");
     }
     page.section("GIL", Ink::Plain, &summary(gil));
     if let Some(why) = &gil.holders_unknown {
@@ -26,7 +26,7 @@ pub fn write(page: &mut Page, gil: Option<&Gil>, names_pids: bool) {
 
 /// Lines that slept with the GIL in hand: while they do, nobody else runs Python.
 fn write_blocked(page: &mut Page, blocked: &Bounded<BlockedHolder>, names_pids: bool) {
-    let (shown, rest) = blocked.top(SHOWN);
+    let (shown, rest) = blocked.top(page.most(SHOWN));
     if shown.is_empty() {
         return;
     }
@@ -88,7 +88,7 @@ fn write_holders(page: &mut Page, holders: &Bounded<GilHolder>, names_pids: bool
     }
     let all = holders.sum().totals.held_while_others_waited_ns;
     let lines = by_line(&holders.rows);
-    let shown = &lines[..lines.len().min(SHOWN)];
+    let shown = &lines[..lines.len().min(page.most(SHOWN))];
     let mut table = Table::by_process(
         names_pids,
         [

@@ -24,7 +24,7 @@ pub fn write(page: &mut Page, loops: Option<&Bounded<Loop>>, names_pids: bool) {
     if blocks.is_empty() {
         return;
     }
-    let (shown, others) = blocks.split_at(blocks.len().min(SHOWN));
+    let (shown, others) = blocks.split_at(blocks.len().min(page.most(SHOWN)));
     table(shown, names_pids).write(page);
     if !others.is_empty() {
         let time = others.iter().map(|(_, by)| by.total_ns).sum();

@@ -9,6 +9,7 @@ mod loops;
 mod overhead;
 pub(crate) mod page;
 pub(crate) mod place;
+mod pool;
 mod processes;
 mod quality;
 mod reads;
@@ -17,9 +18,10 @@ mod switches;
 pub(crate) mod table;
 mod tree;
 
-use super::Report;
+use super::{Outcome, Report};
 use crate::sections::Section;
 use page::Page;
+use pool::Processes;
 
 /// How text is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,33 +30,48 @@ pub struct Style {
     pub color: bool,
     /// Columns of the terminal; at most 100 of them are used.
     pub width: u16,
+    /// Whether to show every row; else those that matter most.
+    pub full: bool,
 }
 
 /// The whole report.
 pub fn render(report: &Report, style: Style) -> String {
-    let names_pids = report.target.processes.sum().omitted > 1;
+    let processes = Processes::of(report);
     let mut page = Page::new(style);
     header::write(&mut page, report);
-    findings::write(&mut page, &report.findings, names_pids);
-    report.window.sections.iter().for_each(|section| write(&mut page, report, *section, names_pids));
+    findings::write(&mut page, &report.findings, processes.several);
+    ordered(report).into_iter().for_each(|section| write(&mut page, report, section, &processes));
+    page.write_quiet_sections();
     quality::write(&mut page, &report.quality);
     overhead::write(&mut page, report);
     page.into_string()
 }
 
-fn write(page: &mut Page, report: &Report, section: Section, names_pids: bool) {
+/// What somebody did comes first, if anybody did anything.
+fn ordered(report: &Report) -> Vec<Section> {
+    let mut sections = report.window.sections.clone();
+    sections.sort_by_key(|section| match section {
+        Section::Processes => report.processes.exited == 0 && report.processes.zombies.is_empty(),
+        Section::Signals => report.signals.rows.iter().all(|signal| signal.outcome == Outcome::Ignored),
+        _ => true,
+    });
+    sections
+}
+
+fn write(page: &mut Page, report: &Report, section: Section, processes: &Processes<'_>) {
+    let names_pids = processes.several;
     match section {
         Section::Switches => {
-            switches::write(page, report, names_pids);
+            switches::write(page, report, processes);
             gil::write(page, report.gil.as_ref(), names_pids);
         }
         Section::Reads => {
-            reads::write(page, &report.reads, names_pids);
+            reads::write(page, &report.reads, processes);
             loops::write(page, report.loops.as_ref(), names_pids);
         }
         Section::Processes => processes::write(page, report),
         Section::Signals => signals::write(page, &report.signals),
-        Section::Frames => frames::write(page, report, names_pids),
+        Section::Frames => frames::write(page, report, processes),
         Section::Gc => gc::write(page, report.gc.as_ref(), names_pids),
     }
 }

@@ -37,6 +37,8 @@ impl Ink {
 pub struct Page {
     out: String,
     style: Style,
+    /// Sections in which nothing happened, with what each says of it.
+    quiet: Vec<String>,
 }
 
 /// Narrower than this nothing is legible, so the terminal may wrap what we do not.
@@ -45,11 +47,20 @@ const WIDEST: u16 = 100;
 
 impl Page {
     pub fn new(style: Style) -> Self {
-        Self { out: String::new(), style: Style { width: style.width.clamp(NARROWEST, WIDEST), ..style } }
+        Self {
+            quiet: Vec::new(),
+            out: String::new(),
+            style: Style { width: style.width.clamp(NARROWEST, WIDEST), ..style },
+        }
     }
 
     pub fn width(&self) -> usize {
         self.style.width.into()
+    }
+
+    /// How many rows of a list to show: all of them if every row was asked for.
+    pub fn most(&self, usually: usize) -> usize {
+        if self.style.full { usize::MAX } else { usually }
     }
 
     pub fn into_string(self) -> String {
@@ -87,6 +98,29 @@ impl Page {
         self.blank();
         let lead = self.paint(Ink::Title, title) + "  ";
         self.led(&lead, columns(title) + 2, ink, summary);
+    }
+
+    /// A section in which nothing happened: those share one at the end, unless every row was asked for.
+    pub fn quiet_section(&mut self, title: &str, summary: &str) {
+        if self.style.full {
+            self.section(title, Ink::Plain, summary);
+        } else {
+            self.quiet.push(format!("{title}: {summary}"));
+        }
+    }
+
+    /// The [quiet sections](Self::quiet_section) so far.
+    pub fn write_quiet_sections(&mut self) {
+        let quiet = std::mem::take(&mut self.quiet);
+        if !quiet.is_empty() {
+            self.blank();
+            self.prose(Ink::Plain, 0, &quiet.join("; "));
+        }
+    }
+
+    /// Whether every row was asked for.
+    pub fn is_full(&self) -> bool {
+        self.style.full
     }
 
     /// Words that flow over as many lines as they need, all indented.
@@ -141,7 +175,7 @@ mod tests {
     #[test]
     fn colour_is_only_where_it_was_asked_for() {
         let page = |color| {
-            let mut page = Page::new(Style { color, width: 80 });
+            let mut page = Page::new(Style { color, width: 80, full: false });
             page.section("READS", Ink::Warn, "none seen");
             page.into_string()
         };

@@ -14,7 +14,7 @@ pub fn write(page: &mut Page, report: &Report) {
     let counts = [processes.forked, processes.execed, processes.exited, processes.reaped];
     let left_behind = !processes.zombies.is_empty() || !processes.orphans.is_empty();
     if counts == [0; 4] && !left_behind {
-        return page.section("PROCESSES", Ink::Plain, "none came or went");
+        return page.quiet_section("PROCESSES", "none came or went");
     }
     let [forked, execed, exited, reaped] = counts.map(count);
     let summary = format!("{forked} forked, {execed} execed, {exited} exited, {reaped} reaped");
@@ -28,7 +28,7 @@ fn write_zombies(page: &mut Page, zombies: &Bounded<Zombie>) {
     if zombies.is_empty() {
         return;
     }
-    let (shown, rest) = zombies.top(ZOMBIES_SHOWN);
+    let (shown, rest) = zombies.top(page.most(ZOMBIES_SHOWN));
     let mut table = Table::new([
         ("zombie", Setting::Figure),
         ("name", Setting::Flexible),
@@ -75,7 +75,7 @@ fn end(zombie: &Zombie) -> String {
 }
 
 fn write_orphans(page: &mut Page, orphans: &Bounded<Orphan>) {
-    let (shown, rest) = orphans.top(ORPHANS_SHOWN);
+    let (shown, rest) = orphans.top(page.most(ORPHANS_SHOWN));
     for orphan in shown {
         page.prose(Ink::Warn, 2, &orphan_sentence(orphan));
     }

@@ -8,7 +8,9 @@ pub fn write(page: &mut Page, quality: &Quality) {
     let lost: u64 = quality.lost.values().sum();
     let ink = if lost == 0 { Ink::Plain } else { Ink::Warn };
     page.section("QUALITY", ink, &losses(quality, lost));
-    write_ledger(page, quality, lost);
+    if page.is_full() || lost > 0 || !is_balanced(quality, lost) {
+        write_ledger(page, quality, lost);
+    }
     page.prose(Ink::Plain, 2, &samples(&quality.samples));
     write_records(page, quality.records);
     if quality.kernel_missed > 0 {
@@ -31,10 +33,14 @@ fn losses(quality: &Quality, lost: u64) -> String {
     format!("{} of {} hits lost ({share}): {}", count(lost), count(quality.hits), reasons.join(", "))
 }
 
+fn is_balanced(quality: &Quality, lost: u64) -> bool {
+    quality.hits == quality.filtered + quality.emitted + quality.aggregated + lost
+}
+
 fn write_ledger(page: &mut Page, quality: &Quality, lost: u64) {
     let Quality { hits, filtered, emitted, aggregated, .. } = quality;
-    let balanced = *hits == filtered + emitted + aggregated + lost;
-    let (ink, equals) = if balanced { (Ink::Faint, "=") } else { (Ink::Critical, "is not") };
+    let (ink, equals) =
+        if is_balanced(quality, lost) { (Ink::Faint, "=") } else { (Ink::Critical, "is not") };
     let [hits, filtered, emitted, aggregated] =
         [hits, filtered, emitted, aggregated].map(|part| count(*part));
     let parts =
@@ -59,7 +65,10 @@ fn samples(samples: &Samples) -> String {
 fn write_records(page: &mut Page, records: Records) {
     let Records { tried, decoded, corrupt, lost } = records;
     if corrupt == 0 && lost == 0 && tried == decoded {
-        return page.prose(Ink::Plain, 2, &format!("names and stacks: all {} read", count(tried)));
+        if page.is_full() {
+            page.prose(Ink::Plain, 2, &format!("names and stacks: all {} read", count(tried)));
+        }
+        return;
     }
     let [tried, decoded, corrupt, lost] = [tried, decoded, corrupt, lost].map(count);
     let sentence = format!("names and stacks: {decoded} of {tried} read, {corrupt} corrupt, {lost} lost");

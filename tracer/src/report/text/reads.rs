@@ -4,25 +4,27 @@ use std::collections::BTreeMap;
 
 use super::and_more;
 use super::page::{Ink, Page};
+use super::pool::{Pool, Processes, pooled};
 use super::table::{Cell, Setting, Table};
 use crate::report::{Bounded, Read};
 use crate::units::{bytes, count, counted, duration, known};
 
-const SHOWN: usize = 10;
+const SHOWN: usize = 6;
 /// Fewer calls are not worth a note that nothing can be done about them.
 const MANY: u64 = 100;
 const UNSEEN: &str = "mmap, sendfile, splice and io_uring are not seen";
 
-pub fn write(page: &mut Page, reads: &Bounded<Read>, names_pids: bool) {
+pub fn write(page: &mut Page, reads: &Bounded<Read>, processes: &Processes<'_>) {
     if reads.is_empty() {
-        return page.section("READS", Ink::Plain, &format!("none seen; {UNSEEN}"));
+        return page.quiet_section("READS", &format!("none seen ({UNSEEN})"));
     }
     let totals = reads.sum().totals;
     let summary = format!("{} returned {}", counted(totals.syscalls, "call"), bytes(totals.bytes));
     page.section("READS", Ink::Plain, &summary);
     page.prose(Ink::Faint, 2, UNSEEN);
-    let (shown, rest) = reads.dearest(SHOWN, Read::cost_ns);
-    table(page, &shown, names_pids).write(page);
+    let reads = pooled(reads, processes);
+    let (shown, rest) = reads.dearest(page.most(SHOWN), |pool| pool.row.cost_ns());
+    table(page, &shown, processes.several).write(page);
     if let Some(rest) = rest {
         let totals = rest.totals;
         and_more(
@@ -33,7 +35,7 @@ pub fn write(page: &mut Page, reads: &Bounded<Read>, names_pids: bool) {
     }
 }
 
-fn table(page: &Page, reads: &[&Read], names_pids: bool) -> Table {
+fn table(page: &Page, reads: &[&Pool<Read>], names_pids: bool) -> Table {
     let mut table = Table::by_process(
         names_pids,
         [
@@ -46,8 +48,8 @@ fn table(page: &Page, reads: &[&Read], names_pids: bool) -> Table {
             ("GIL switches", Setting::Figure),
         ],
     );
-    for read in reads {
-        table.row_of(read.pid, Ink::Plain, cells(read));
+    for Pool { row: read, pids } in reads {
+        table.row_of_all(pids, Ink::Plain, cells(read));
         table.stack(page, if read.sampled { "often at" } else { "at" }, read.stack.as_ref());
         notes(read).into_iter().flatten().for_each(|note| table.note(Ink::Faint, note));
     }

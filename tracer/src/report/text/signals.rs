@@ -16,11 +16,11 @@ const NOTABLE_NS: u64 = 1_000_000;
 
 pub fn write(page: &mut Page, signals: &Bounded<Signal>) {
     if signals.is_empty() {
-        return page.section("SIGNALS", Ink::Plain, "none seen");
+        return page.quiet_section("SIGNALS", "none seen");
     }
     page.section("SIGNALS", Ink::Plain, &format!("{} generated", count(signals.sum().totals.count)));
     let alike = Bounded { rows: folded(&signals.rows), rest: signals.rest };
-    let (shown, rest) = alike.top(SHOWN);
+    let (shown, rest) = alike.top(page.most(SHOWN));
     table(page, shown).write(page);
     if let Some(rest) = rest {
         and_more(page, rest.omitted, &counted(rest.totals.count, "signal"));

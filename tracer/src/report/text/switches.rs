@@ -3,26 +3,66 @@
 use super::and_more;
 use super::page::{Ink, Page};
 use super::place::{columns, fit_place};
+use super::pool::{Pool, Processes, pooled};
 use super::table::{Cell, Setting, Table};
 use crate::report::{Bounded, Cause, LockKind, Report, SwitchCause, Switches, Waker};
 use crate::units::{count, counted, duration, percent};
 
-const SHOWN: usize = 10;
+const SHOWN: usize = 6;
+/// Of those that slept throughout.
+const IDLE_SHOWN: usize = 3;
 
-pub fn write(page: &mut Page, report: &Report, names_pids: bool) {
+pub fn write(page: &mut Page, report: &Report, processes: &Processes<'_>) {
     let switches = &report.switches;
     let all = switches.voluntary + switches.involuntary;
     if all == 0 && switches.causes.is_empty() {
-        return page.section("CONTEXT SWITCHES", Ink::Plain, "none seen");
+        return page.quiet_section("CONTEXT SWITCHES", "none seen");
     }
     page.section("CONTEXT SWITCHES", Ink::Plain, &summary(switches, report.window.duration_ns));
     write_check(page, switches);
-    let (shown, rest) = switches.causes.top(SHOWN);
-    table(page, shown, all, names_pids).write(page);
+    let causes = pooled(&switches.causes, processes);
+    let (idle, switched): (Vec<_>, Vec<_>) = causes.rows.into_iter().partition(is_idle);
+    write_switched(page, &Bounded { rows: switched, rest: causes.rest }, all, processes.several);
+    write_idle(page, &Bounded { rows: idle, rest: None }, processes.several);
+}
+
+/// Asleep from the begin of the window to its end.
+fn is_idle(pool: &Pool<SwitchCause>) -> bool {
+    pool.row.count == 0 && pool.row.began_before > 0 && pool.row.began_before == pool.row.still_blocked
+}
+
+fn write_switched(page: &mut Page, causes: &Bounded<Pool<SwitchCause>>, all: u64, names_pids: bool) {
+    if causes.is_empty() {
+        return;
+    }
+    let (shown, rest) = causes.dearest(page.most(SHOWN), |pool| pool.row.off_cpu_ns);
+    table(page, &shown, all, names_pids).write(page);
     if let Some(rest) = rest {
         let totals = rest.totals;
         let what = format!("{}, {} off-CPU", counted_switches(totals.count), duration(totals.off_cpu_ns));
         and_more(page, rest.omitted, &what);
+    }
+}
+
+/// What did nothing in the window, and where it waits for something to do, or hangs.
+fn write_idle(page: &mut Page, causes: &Bounded<Pool<SwitchCause>>, names_pids: bool) {
+    if causes.is_empty() {
+        return;
+    }
+    let threads = causes.sum().totals.began_before;
+    let slept = format!("{} slept throughout the window:", counted(threads, "thread"));
+    page.prose(Ink::Plain, 2, &slept);
+    let (shown, rest) = causes.top(page.most(IDLE_SHOWN));
+    let columns = [("threads", Setting::Figure), ("cause", Setting::Word), ("in", Setting::Flexible)];
+    let mut table = Table::by_process(names_pids, columns);
+    for Pool { row, pids } in shown {
+        let cells = [count(row.began_before), row.cause.as_str().replace('_', " ")].map(Cell::from);
+        table.row_of_all(pids, Ink::Plain, cells.into_iter().chain([what(row)]));
+        table.stack(page, "at", row.stack.as_ref());
+    }
+    table.write(page);
+    if let Some(rest) = rest {
+        and_more(page, rest.omitted, &counted(rest.totals.began_before, "thread"));
     }
 }
 
@@ -55,7 +95,7 @@ fn write_check(page: &mut Page, switches: &Switches) {
     }
 }
 
-fn table(page: &Page, causes: &[SwitchCause], all: u64, names_pids: bool) -> Table {
+fn table(page: &Page, causes: &[&Pool<SwitchCause>], all: u64, names_pids: bool) -> Table {
     let mut table = Table::by_process(
         names_pids,
         [
@@ -67,7 +107,7 @@ fn table(page: &Page, causes: &[SwitchCause], all: u64, names_pids: bool) -> Tab
             ("in", Setting::Flexible),
         ],
     );
-    for cause in causes {
+    for Pool { row: cause, pids } in causes {
         let figures = [
             cause.cause.as_str().replace('_', " "),
             count(cause.count),
@@ -75,7 +115,7 @@ fn table(page: &Page, causes: &[SwitchCause], all: u64, names_pids: bool) -> Tab
             duration(cause.off_cpu_ns),
             duration(cause.run_queue_ns),
         ];
-        table.row_of(cause.pid, Ink::Plain, figures.map(Cell::from).into_iter().chain([what(cause)]));
+        table.row_of_all(pids, Ink::Plain, figures.map(Cell::from).into_iter().chain([what(cause)]));
         table.stack(page, "at", cause.stack.as_ref());
         let notes = [clipped(cause), woken(cause.wakers.as_ref(), Table::note_width(page))];
         notes.into_iter().flatten().for_each(|note| table.note(Ink::Faint, note));

@@ -108,6 +108,16 @@ impl Table {
         self.row(ink, pid.into_iter().chain(cells));
     }
 
+    /// Likewise, a row that several processes may have in common.
+    pub fn row_of_all(&mut self, pids: &[u32], ink: Ink, cells: impl IntoIterator<Item = Cell>) {
+        let whose = match pids {
+            [pid] => pid.to_string(),
+            pids => format!("{} pids", pids.len()),
+        };
+        let whose = self.names_pids.then(|| Cell::from(whose));
+        self.row(ink, whose.into_iter().chain(cells));
+    }
+
     /// Adds a row, with a cell for each column.
     pub fn row(&mut self, ink: Ink, cells: impl IntoIterator<Item = Cell>) {
         self.lines.push(Line { ink, cells: cells.into_iter().collect(), notes: Vec::new() });
@@ -231,7 +241,7 @@ mod tests {
 ",
             ),
         ] {
-            let mut page = Page::new(Style { color: false, width });
+            let mut page = Page::new(Style { color: false, width, full: false });
             table().write(&mut page);
             assert_eq!(page.into_string(), expected, "{width}");
         }

@@ -6,7 +6,7 @@ use super::table::{Cell, Setting, Table};
 use crate::report::{Bounded, Process};
 use crate::units::{count, duration, known};
 
-const LINES_SHOWN: usize = 24;
+const LINES_SHOWN: usize = 16;
 /// From so many alike siblings on, one line stands for all.
 const MANY: usize = 3;
 
@@ -15,7 +15,7 @@ pub fn write(page: &mut Page, processes: &Bounded<Process>) {
     if processes.rows.len() < 2 {
         return;
     }
-    let tree = Tree::of(&processes.rows);
+    let tree = Tree::of(&processes.rows, page.most(LINES_SHOWN));
     let mut lines = Vec::new();
     for &root in &tree.roots {
         tree.add(root, "", "", &mut lines);
@@ -50,13 +50,15 @@ struct Line<'a> {
 /// Processes by their place in the list.
 struct Tree<'a> {
     rows: &'a [Process],
+    /// Lines that are shown.
+    most: usize,
     roots: Vec<usize>,
     children: Vec<Vec<usize>>,
 }
 
 impl<'a> Tree<'a> {
-    fn of(rows: &'a [Process]) -> Self {
-        let mut tree = Self { rows, roots: Vec::new(), children: vec![Vec::new(); rows.len()] };
+    fn of(rows: &'a [Process], most: usize) -> Self {
+        let mut tree = Self { rows, most, roots: Vec::new(), children: vec![Vec::new(); rows.len()] };
         for index in 0..rows.len() {
             match tree.parent(index) {
                 Some(parent) => tree.children[parent].push(index),
@@ -75,7 +77,7 @@ impl<'a> Tree<'a> {
     }
 
     fn add(&self, index: usize, branch: &str, margin: &str, lines: &mut Vec<Line<'a>>) {
-        if lines.len() >= LINES_SHOWN {
+        if lines.len() >= self.most {
             return;
         }
         lines.push(Line { branch: branch.to_string(), rows: vec![&self.rows[index]] });
@@ -86,7 +88,7 @@ impl<'a> Tree<'a> {
             let branch = format!("{margin}{branch}");
             match group[..] {
                 [child] => self.add(child, &branch, &format!("{margin}{below}"), lines),
-                _ if lines.len() < LINES_SHOWN => {
+                _ if lines.len() < self.most => {
                     let rows = group.iter().map(|&index| &self.rows[index]).collect();
                     lines.push(Line { branch, rows });
                 }
@@ -214,7 +216,7 @@ mod tests {
     }
 
     fn tree(rows: Vec<Process>) -> Vec<String> {
-        let mut page = Page::new(Style { color: false, width: 100 });
+        let mut page = Page::new(Style { color: false, width: 100, full: false });
         write(&mut page, &rows.into());
         let line = |line: &str| line.chars().take(23).collect::<String>().trim_end().to_string();
         page.into_string().lines().skip(1).map(line).collect()
@@ -258,7 +260,7 @@ mod tests {
         for rows in [deep.collect::<Vec<_>>(), wide.collect()] {
             let lines = tree([vec![root.clone()], rows].concat());
             assert_eq!(lines.len(), LINES_SHOWN + 1);
-            assert_eq!(lines[LINES_SHOWN], "  and 875 more: process");
+            assert_eq!(lines[LINES_SHOWN], "  and 883 more: process");
         }
     }
 }
