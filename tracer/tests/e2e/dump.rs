@@ -6,13 +6,21 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::harness::{
-    Program, Python, Status, number, on_every_python, on_every_release, on_other_builds,
+    Program, Python, Status, Tracer, number, on_every_python, on_every_release, on_other_builds,
     on_other_builds_with_gil, on_other_builds_without_gil, rows, run, stack, system, text, turn,
 };
 
-on_every_release!(stacks_equal_current_frames, sleeps_have_their_names, who_holds_the_gil);
+on_every_release!(
+    stacks_equal_current_frames,
+    sleeps_have_their_names,
+    traces_name_the_same_lines,
+    who_holds_the_gil,
+);
 on_other_builds!(stacks_equal_current_frames as stacks_equal_current_frames_elsewhere);
-on_other_builds!(sleeps_have_their_names as sleeps_have_their_names_elsewhere);
+on_other_builds!(
+    sleeps_have_their_names as sleeps_have_their_names_elsewhere,
+    traces_name_the_same_lines as traces_name_the_same_lines_elsewhere,
+);
 on_other_builds_with_gil!(who_holds_the_gil as who_holds_the_gil_elsewhere);
 on_other_builds_without_gil!(nobody_holds_a_gil as nobody_holds_a_gil);
 on_every_python!(a_thousand_threads_take_no_second);
@@ -84,6 +92,20 @@ fn sleeps_have_their_names(python: &Python) {
     assert_eq!(dump.thread(&program.pid().into())["sleeps_in"], "read", "the main thread reads its stdin");
     let process = &dump.0["target"]["processes"][0];
     assert!(text(&process["python"]).starts_with(&python.version_prefix()), "{process}");
+}
+
+/// A trace of threads that sleep throughout names the same lines as the program, and no others.
+fn traces_name_the_same_lines(python: &Python) {
+    let mut program = Program::start(python, "dump.py");
+    let truth = program.go();
+    let tracer = Tracer::attach(program.pid(), &["--depth", "1024"]);
+    let report = tracer.stop().exact();
+    for name in ["reader", "sleeper", "locker", "selector"] {
+        let (tid, expected) = (&truth[name]["tid"], stack(&truth[name]["stack"]));
+        let of_thread = rows(&report["frames"]["stacks"]).filter(|row| row["tid"] == *tid);
+        let seen: Vec<_> = of_thread.map(|row| stack(&row["stack"])).collect();
+        assert_eq!(seen, [expected], "{name}");
+    }
 }
 
 fn knows_holder(python: &Python) -> bool {

@@ -21,14 +21,22 @@ def reader():
 
 
 def sleeper():
+    for _ in naps():
+        pass
+
+
+def naps():
     time.sleep(3600)
+    yield
 
 
 def locker():
     never.acquire()
 
 
-def selector():
+def selector(deeper=199):
+    if deeper:
+        return selector(deeper - 1)
     select.select([pipe[0]], [], [])
 
 
