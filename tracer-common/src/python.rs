@@ -12,8 +12,8 @@ pub const NAME_BYTES: usize = 256;
 /// Bytes of a line table that are copied in the kernel; longer ones are read again from user space.
 pub const LINE_TABLE_BYTES: usize = 2048;
 
-/// Thread states that are looked at where a thread's own slot is not known.
-pub const THREAD_STATES: u32 = 1024;
+/// Thread states and interpreters that are looked at where a thread's own slot is not known.
+pub const THREAD_STATES: u32 = 1 << 14;
 
 /// Where the interpreter's state lies in one process, and how its objects are laid out.
 #[repr(C)]
@@ -33,6 +33,10 @@ pub struct Python {
     pub gil_bytes: u32,
     /// Which argument of the evaluation function is the frame.
     pub entry_frame_argument: u32,
+    /// `PyInterpreterState`: pointer to its GIL, where each may have one of its own; else 0.
+    pub interpreter_gil: u32,
+    /// `PyThreadState`: pointer to its interpreter, valid with `interpreter_gil`.
+    pub thread_interpreter: u32,
     /// Address of the table of signal handlers; 0 where it is not known.
     pub signal_handlers: u64,
     /// Offsets inside CPython's objects.
@@ -219,7 +223,7 @@ impl Code {
 }
 
 sized!(
-    Python = 144,
+    Python = 152,
     Layout = 52,
     Frame = 16,
     Name = 264,

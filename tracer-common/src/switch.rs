@@ -62,6 +62,8 @@ pub mod flag {
     pub const OBJECT_LOCK: u32 = 8192;
     /// Without GIL: all threads stand still, for the garbage collector or a fork.
     pub const STOPPED_WORLD: u32 = 16384;
+    /// Beside [`GIL`]: that of a subinterpreter, whose holders are not followed.
+    pub const OWN_GIL: u32 = 32768;
 }
 
 /// What the operation of a futex says of its lock: [`flag::SHARED_FUTEX`] and [`flag::MUTEX`]. Python's own locks are

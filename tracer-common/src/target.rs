@@ -40,5 +40,5 @@ pub const fn place(pid: u32) -> (u32, u64) {
     (pid / u64::BITS, 1 << (pid % u64::BITS))
 }
 
-sized!(Target = 168);
+sized!(Target = 176);
 pod!(Target);

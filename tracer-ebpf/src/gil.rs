@@ -60,7 +60,7 @@ pub extern "C" fn gil_at_leave(now: u64, slice: u32) -> u32 {
         raise(&mut scratch.switch.flags, flag::HOLDS_GIL);
     }
     const ASLEEP_FOR_IT: u32 = flag::GIL | flag::VOLUNTARY;
-    let waits = scratch.switch.flags & ASLEEP_FOR_IT == ASLEEP_FOR_IT;
+    let waits = scratch.switch.flags & (ASLEEP_FOR_IT | flag::OWN_GIL) == ASLEEP_FOR_IT;
     if !waits && !is_own && !is_last_holder(task) {
         return Outcome::AGGREGATED.0;
     }

@@ -10,7 +10,7 @@ use tracer_common::control::{MAX_DEPTH, STEPS_PER_FRAME};
 use tracer_common::counters::Probe;
 use tracer_common::event::kind;
 use tracer_common::hash::{SEED, mix};
-use tracer_common::python::{FRAME_BYTES, Frame, Layout, Python, Stack, THREAD_STATES, flag, status};
+use tracer_common::python::{FRAME_BYTES, Frame, Layout, Stack, flag, status};
 use tracer_common::target::{self, Target};
 
 use crate::config::DEPTH;
@@ -28,11 +28,14 @@ pub mod function;
 mod identity;
 mod memo;
 mod parked;
+mod state;
 pub use code::send_site;
 pub use collector::{counts, has_stopped_others, holds_gil};
 use identity::{first_line, identity, identity_word};
 pub use memo::Memo;
 pub use parked::parked;
+pub use state::own_gil;
+use state::thread_state;
 
 /// Tag bits of a frame's code pointer (3.14 and later); objects are 16-byte aligned in every version.
 const TAG_BITS: u64 = 7;
@@ -279,84 +282,6 @@ fn top_frame_of(layout: &Layout, memory: Memory, state: u64) -> Result<u64, u32>
         return Ok(top);
     }
     user::word(memory, top + u64::from(layout.cframe_frame)).ok_or(status::FAULTED)
-}
-
-/// Address of the current thread's `PyThreadState`, also while another thread holds the GIL.
-#[inline(always)]
-fn thread_state(python: &Python, memory: Memory, fsbase: u64) -> Result<u64, u32> {
-    if !python.has_slot() {
-        return listed_thread_state(python, memory, fsbase);
-    }
-    let table = match python.thread_state_table {
-        0 => fsbase,
-        table => user::word(memory, fsbase + u64::from(table)).ok_or(status::FAULTED)?,
-    };
-    match user::word(memory, table.wrapping_add_signed(python.thread_state_slot)) {
-        Some(0) => Err(status::NO_PYTHON_FRAME),
-        Some(state) => Ok(state),
-        None => Err(status::FAULTED),
-    }
-}
-
-/// The search for a thread state whose thread is the current one.
-#[repr(C)]
-struct Search {
-    state: u64,
-    wanted: u64,
-    thread_id: u64,
-    next: u64,
-    memory: Memory,
-    found: u32,
-    faulted: u32,
-}
-
-#[inline(always)]
-fn listed_thread_state(python: &Python, memory: Memory, fsbase: u64) -> Result<u64, u32> {
-    let layout = &python.layout;
-    let interpreter = user::word(memory, python.interpreters_head).ok_or(status::FAULTED)?;
-    if interpreter == 0 {
-        return Err(status::NO_PYTHON_FRAME);
-    }
-    let state = user::word(memory, interpreter + u64::from(layout.threads_head)).ok_or(status::FAULTED)?;
-    let mut search = Search {
-        state,
-        wanted: fsbase,
-        thread_id: u64::from(layout.thread_id),
-        next: u64::from(layout.thread_next),
-        memory,
-        found: 0,
-        faulted: 0,
-    };
-    // SAFETY: as in `walk_to`.
-    unsafe { bpf_loop(THREAD_STATES, search_step as *mut c_void, (&raw mut search).cast(), 0) };
-    match (search.found, search.faulted) {
-        (1, _) => Ok(search.state),
-        (_, 1) => Err(status::FAULTED),
-        _ => Err(status::NO_PYTHON_FRAME),
-    }
-}
-
-#[inline(never)]
-unsafe extern "C" fn search_step(_index: u64, context: *mut c_void) -> i64 {
-    // SAFETY: `bpf_loop` hands on what it was given.
-    let search = unsafe { &mut *context.cast::<Search>() };
-    if search.state == 0 {
-        return 1;
-    }
-    let (thread, next) = (
-        user::word(search.memory, search.state + search.thread_id),
-        user::word(search.memory, search.state + search.next),
-    );
-    let (Some(thread), Some(next)) = (thread, next) else {
-        search.faulted = 1;
-        return 1;
-    };
-    if thread == search.wanted {
-        search.found = 1;
-        return 1;
-    }
-    search.state = next;
-    0
 }
 
 /// A frame and the address of its caller's; `None` where its memory is not resident.

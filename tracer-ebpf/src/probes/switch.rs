@@ -16,7 +16,7 @@ use crate::emit::{Outcome, counted, now, row, slice};
 use crate::file;
 use crate::gil;
 use crate::maps::{SWITCHES, THREADS};
-use crate::python::{parked, walk_to};
+use crate::python::{own_gil, parked, walk_to};
 use crate::scratch::{self, Scratch, copy, raise, zero};
 use crate::task::{Registers, Task};
 use crate::thread::{add_wait, entry};
@@ -236,17 +236,24 @@ fn explain(switch: &Switch, task: Task, target: &Target, thread: &Thread, scratc
     let depth = if is_whole { DEPTH.load() } else { 1 };
     let stack = walk_to(Probe::Switch, target, depth);
     (scratch.switch.stack, scratch.switch.status) = (stack.id, stack.status);
-    if row_is_parked(target, scratch) {
-        raise(&mut scratch.switch.flags, parked(registers.first(), registers.stack_pointer()));
+    if scratch.switch.syscall == FUTEX && scratch.switch.flags & flag::GIL == 0 {
+        raise(&mut scratch.switch.flags, lock_by_thread(registers, target));
     }
     if depth == 1 {
         raise(&mut scratch.switch.flags, flag::LEAF_ONLY);
     }
 }
 
+/// What only its thread state tells of a futex, once that may be looked for.
 #[inline(always)]
-fn row_is_parked(target: &Target, scratch: &Scratch) -> bool {
-    target.python.thread_status != 0 && scratch.switch.syscall == FUTEX
+fn lock_by_thread(registers: Registers, target: &Target) -> u32 {
+    let (futex, stack_pointer) = (registers.first(), registers.stack_pointer());
+    if target.python.thread_status != 0 {
+        return parked(futex, stack_pointer);
+    }
+    let gil = own_gil(Probe::Switch as u32);
+    let in_gil = futex.wrapping_sub(gil) < u64::from(target.python.gil_bytes);
+    if in_gil || gil::leads_to(gil, futex, stack_pointer) != 0 { flag::GIL | flag::OWN_GIL } else { 0 }
 }
 
 /// What sort of lock a futex belongs to.

@@ -3,7 +3,7 @@
 use tracer_common::collector::{Collector, Counts, GENERATIONS, flag};
 use tracer_common::target::Target;
 
-use super::thread_state;
+use super::state::thread_state;
 use crate::direct::Memory;
 use crate::task::Task;
 use crate::user;

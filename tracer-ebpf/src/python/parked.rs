@@ -4,7 +4,7 @@ use tracer_common::counters::Probe;
 use tracer_common::gil::NEAR_STACK;
 use tracer_common::switch::flag;
 
-use super::thread_state;
+use super::state::thread_state;
 use crate::scratch;
 use crate::task::Task;
 use crate::user;

@@ -115,7 +115,7 @@ impl DebugOffsets {
             head: Head::Runtime(self.state("interpreters_head", positions.interpreters_head)?),
             interpreter: self.interpreter(positions.interpreter)?,
             gil: self.gil(positions.interpreter[2], table.gil)?,
-            thread: self.thread(positions.thread, table.thread.status)?,
+            thread: self.thread(positions.thread, table.thread)?,
             frame: self.frame(positions.frame, self.copies(positions, table, 0)?)?,
             code: self.code(positions.code, table.code.flags, self.copies(positions, table, 1)?)?,
             names: self.names(positions, table.names)?,
@@ -159,13 +159,13 @@ impl DebugOffsets {
         Ok(Interpreter { next: self.state("next", at[0])?, threads: self.state("threads_head", at[1])? })
     }
 
-    fn thread(&self, at: [usize; 4], status: Option<u16>) -> Result<Thread, Implausible> {
+    fn thread(&self, at: [usize; 4], table: Thread) -> Result<Thread, Implausible> {
         Ok(Thread {
             next: self.field("thread_state.next", at[0])?,
             top: Top::Direct(self.field("current_frame", at[1])?),
             id: self.field("thread_id", at[2])?,
             native_id: Some(self.field("native_thread_id", at[3])?),
-            status,
+            ..table
         })
     }
 

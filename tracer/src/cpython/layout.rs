@@ -62,6 +62,8 @@ pub struct Interpreter {
 pub struct Thread {
     /// Pointer to the next older thread state.
     pub next: u16,
+    /// Pointer to its interpreter state.
+    pub interpreter: u16,
     /// `pthread_self()` of its thread.
     pub id: u16,
     /// Thread id in the target's own pid namespace.
@@ -252,6 +254,15 @@ impl Layout {
             ascii_data,
             compact_data,
             bytes_data: self.bytes,
+        }
+    }
+
+    /// Where an interpreter state points at its own GIL; 0 where there is one for all.
+    #[must_use]
+    pub fn interpreter_gil(&self) -> u32 {
+        match self.gil {
+            Gil::Interpreter(offset) => offset,
+            Gil::Lock { .. } | Gil::Variables(_) | Gil::Runtime(_) | Gil::None => 0,
         }
     }
 

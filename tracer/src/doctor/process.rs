@@ -66,7 +66,7 @@ fn of_interpreter(process: &Process, interpreter: &Interpreter, works_here: bool
 fn thread_states(process: &Process, interpreter: &Interpreter) -> Check {
     let states = interpreter.thread_states(&process.memory()).unwrap_or_default().len();
     let by_list = format!(
-        "{states}, by the newest interpreter's list: a thread looks for its own among the first {THREAD_STATES}"
+        "{states}, by the interpreters' lists: a thread looks for its own among the first {THREAD_STATES}"
     );
     let Python { thread_state_table: table, thread_state_slot: slot, .. } = interpreter.python;
     match (table, slot) {

@@ -123,6 +123,8 @@ fn interpreter(
             gil_locked,
             gil_bytes: (gil.futexes.end - gil.futexes.start) as u32,
             entry_frame_argument: layout.entry_frame_argument,
+            interpreter_gil: layout.interpreter_gil(),
+            thread_interpreter: layout.thread.interpreter.into(),
             signal_handlers: handlers.as_ref().map_or(0, |handlers| handlers.place.handlers),
             layout: layout.wire(),
             thread_state_table: slot.table,
@@ -147,10 +149,11 @@ impl Interpreter {
         let SleepsIn::Syscall { number, first_argument: futex, stack_pointer, .. } = sleeps_in else {
             return false;
         };
-        let gil = self.python.gil;
-        let is_in_gil = || futex.wrapping_sub(gil) < self.python.gil_bytes.into();
-        let leads_to = || is_linked(gil, futex, stack_pointer, NEWER, |address| memory.u64(address).ok());
-        number == FUTEX.cast_unsigned() && (is_in_gil() || leads_to())
+        let is_in = |gil: u64| futex.wrapping_sub(gil) < self.python.gil_bytes.into();
+        let leads_to = |gil| is_linked(gil, futex, stack_pointer, NEWER, |address| memory.u64(address).ok());
+        let is_of = |gil| is_in(gil) || leads_to(gil);
+        number == FUTEX.cast_unsigned()
+            && (is_of(self.python.gil) || self.gils(memory).into_iter().any(is_of))
     }
 
     /// What the slot of a thread says is its thread state, `None` where there is no slot.
@@ -163,17 +166,21 @@ impl Interpreter {
     /// 3.7, and where the GIL was not found.
     #[must_use]
     pub fn gil_holders(&self, memory: &dyn Memory) -> Option<Vec<u64>> {
-        let gils = match self.layout.gil {
-            _ if self.python.gil == 0 => return None,
+        match self.layout.gil {
             Gil::Lock { .. } | Gil::Variables(_) | Gil::None => return None,
-            Gil::Runtime(_) => vec![self.python.gil],
-            Gil::Interpreter(offset) => {
-                let states =
-                    threads::interpreters(memory, &self.layout, self.python.interpreters_head).ok()?;
-                states.iter().filter_map(|state| memory.u64(state.wrapping_add(offset.into())).ok()).collect()
-            }
-        };
-        Some(gils.into_iter().filter_map(|gil| gil::holder(memory, gil).ok().flatten()).collect())
+            Gil::Runtime(_) | Gil::Interpreter(_) if self.python.gil == 0 => return None,
+            Gil::Runtime(_) | Gil::Interpreter(_) => {}
+        }
+        let gils = self.gils(memory).into_iter();
+        Some(gils.filter_map(|gil| gil::holder(memory, gil).ok().flatten()).collect())
+    }
+
+    /// The main interpreter's GIL, and those that others have of their own.
+    fn gils(&self, memory: &dyn Memory) -> Vec<u64> {
+        let Gil::Interpreter(offset) = self.layout.gil else { return vec![self.python.gil] };
+        let states = threads::interpreters(memory, &self.layout, self.python.interpreters_head);
+        let gil = |state: &u64| memory.u64(state.wrapping_add(offset.into())).ok();
+        states.unwrap_or_default().iter().filter_map(gil).filter(|&gil| gil != 0).collect()
     }
 
     /// The thread states of the process, now.

@@ -34,6 +34,7 @@ mod handlers;
 mod holders;
 mod hostile;
 mod hot;
+mod interpreters;
 mod kinds;
 mod ledger;
 mod loops;

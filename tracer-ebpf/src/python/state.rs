@@ -1,0 +1,125 @@
+//! Which thread state is the current thread's, and whose GIL that one waits for.
+
+use core::ffi::c_void;
+
+use aya_ebpf::helpers::generated::bpf_loop;
+use tracer_common::python::{Python, THREAD_STATES, status};
+
+use crate::direct::Memory;
+use crate::scratch;
+use crate::task::Task;
+use crate::user;
+
+/// Address of the current thread's `PyThreadState`, also while another thread holds the GIL.
+#[inline(always)]
+pub fn thread_state(python: &Python, memory: Memory, fsbase: u64) -> Result<u64, u32> {
+    if !python.has_slot() {
+        return listed_thread_state(python, memory, fsbase);
+    }
+    let table = match python.thread_state_table {
+        0 => fsbase,
+        table => user::word(memory, fsbase + u64::from(table)).ok_or(status::FAULTED)?,
+    };
+    match user::word(memory, table.wrapping_add_signed(python.thread_state_slot)) {
+        Some(0) => Err(status::NO_PYTHON_FRAME),
+        Some(state) => Ok(state),
+        None => Err(status::FAULTED),
+    }
+}
+
+/// The search for a thread state whose thread is the current one, through all interpreters.
+#[repr(C)]
+struct Search {
+    interpreter: u64,
+    state: u64,
+    wanted: u64,
+    memory: Memory,
+    threads: u32,
+    next_interpreter: u32,
+    thread_id: u16,
+    next: u16,
+    found: u16,
+    faulted: u16,
+}
+
+#[inline(always)]
+fn listed_thread_state(python: &Python, memory: Memory, fsbase: u64) -> Result<u64, u32> {
+    let layout = &python.layout;
+    let interpreter = user::word(memory, python.interpreters_head).ok_or(status::FAULTED)?;
+    let mut search = Search {
+        interpreter,
+        state: 0,
+        wanted: fsbase,
+        memory,
+        threads: layout.threads_head,
+        next_interpreter: layout.interpreter_next,
+        thread_id: layout.thread_id,
+        next: layout.thread_next,
+        found: 0,
+        faulted: 0,
+    };
+    // SAFETY: `search_step` has the signature that the helper wants, and `search` outlives the loop.
+    unsafe { bpf_loop(THREAD_STATES, search_step as *mut c_void, (&raw mut search).cast(), 0) };
+    match (search.found, search.faulted) {
+        (1, _) => Ok(search.state),
+        (_, 1) => Err(status::FAULTED),
+        _ => Err(status::NO_PYTHON_FRAME),
+    }
+}
+
+#[inline(never)]
+unsafe extern "C" fn search_step(_index: u64, context: *mut c_void) -> i64 {
+    // SAFETY: `bpf_loop` hands on what it was given.
+    let search = unsafe { &mut *context.cast::<Search>() };
+    if search.state == 0 {
+        return search_interpreter(search);
+    }
+    let (thread, next) = (
+        user::word(search.memory, search.state + u64::from(search.thread_id)),
+        user::word(search.memory, search.state + u64::from(search.next)),
+    );
+    let (Some(thread), Some(next)) = (thread, next) else {
+        search.faulted = 1;
+        return 1;
+    };
+    if thread == search.wanted {
+        search.found = 1;
+        return 1;
+    }
+    search.state = next;
+    0
+}
+
+/// Goes on to the threads of the next older interpreter.
+#[inline(always)]
+fn search_interpreter(search: &mut Search) -> i64 {
+    if search.interpreter == 0 {
+        return 1;
+    }
+    let (state, next) = (
+        user::word(search.memory, search.interpreter + u64::from(search.threads)),
+        user::word(search.memory, search.interpreter + u64::from(search.next_interpreter)),
+    );
+    let (Some(state), Some(next)) = (state, next) else {
+        search.faulted = 1;
+        return 1;
+    };
+    (search.state, search.interpreter) = (state, next);
+    0
+}
+
+/// Address of the GIL of the current thread's own interpreter; 0 where there is only one, or it is not known. A global
+/// function, see [`super::walk`], by what lies in the scratch buffer.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn own_gil(probe: u32) -> u64 {
+    let Some(scratch) = scratch::of(probe) else { return 0 };
+    let (python, memory) = (&scratch.target.python, scratch.memory);
+    if python.interpreter_gil == 0 {
+        return 0;
+    }
+    let Ok(state) = thread_state(python, memory, Task::current().fsbase()) else { return 0 };
+    let interpreter = user::word(memory, state + u64::from(python.thread_interpreter));
+    let gil = interpreter.and_then(|at| user::word(memory, at + u64::from(python.interpreter_gil)));
+    gil.unwrap_or(0)
+}

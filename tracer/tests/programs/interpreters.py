@@ -1,0 +1,84 @@
+"""Another interpreter beside the main one. From 3.12 on two of its threads compute, with a GIL of their own; 2.7's sleeps,
+while one of the oldest of many threads of the main one reads. Runs on 2.7 too."""
+
+import os
+import sys
+import threading
+import time
+
+import told
+
+READS = 20
+CROWD = 1100
+
+COMPUTES = """
+import os, threading, time
+
+def spin(until):
+    while time.monotonic() < until:
+        pass
+
+def voluntary():
+    with open("/proc/thread-self/status") as status:
+        return int(status.read().split("\\nvoluntary_ctxt_switches:")[1].split()[0])
+
+def work():
+    before = voluntary()
+    spin(time.monotonic() + 3)
+    truth.append(voluntary() - before)
+
+truth = []
+threads = [threading.Thread(target=work) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+os.write(%d, str(sum(truth)).encode())
+"""
+
+
+def computes():
+    try:
+        import _interpreters as interpreters
+    except ImportError:
+        import _xxsubinterpreters as interpreters
+    read, write = os.pipe()
+    interpreters.run_string(interpreters.create(), COMPUTES % write)
+    return {"waits": int(os.read(read, 64))}
+
+
+def reads(fd):
+    while os.read(fd, 1): pass  # one line, for a thread may lose its CPU anywhere in the loop
+
+
+def sleeps():
+    import ctypes
+
+    python = ctypes.PyDLL(None)
+    # No other thread may take the GIL before the new interpreter's code runs: this one would not know its own state.
+    sys.setcheckinterval(1 << 30)
+    python.Py_NewInterpreter() and python.PyRun_SimpleString(b"import time\ntime.sleep(3600)")
+
+
+def crowd():
+    fd, pipe = os.pipe()
+    threading.stack_size(256 << 10)
+    tid, _ = told.start(lambda: reads(fd))
+    never = os.pipe()[0]
+    for _ in range(CROWD):
+        told.start_new_thread(os.read, (never, 1))
+    told.start(sleeps)
+    time.sleep(1)  # until the other interpreter is the newest
+    told.ready()
+    for _ in range(READS):
+        os.write(pipe, b"x")
+        told.until_parked([tid])
+    return {"tid": tid, "reads": READS}
+
+
+if sys.version_info[0] == 2:
+    told.tell(crowd())
+else:
+    told.ready()
+    told.tell(computes())
+told.stay()
