@@ -12,7 +12,7 @@ use crate::cpython::text;
 use crate::event::Bytes;
 
 /// Largest line table that is read: that of a function of some hundred thousand lines.
-const LINE_TABLE_LIMIT: u64 = 4 << 20;
+const LINE_TABLE_LIMIT: u64 = 1 << 20;
 
 /// A code object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,10 +73,22 @@ impl CodeObject {
     #[must_use]
     pub fn decode(record: &python::Code, layout: &Layout, memory: &dyn Memory) -> Self {
         let copied = || Self::copied(record, layout);
-        if is_whole(&record.file) && is_whole(&record.function) && has_table(record) {
+        if Self::is_whole(record) {
             return copied();
         }
         Self::read(record.code, record.identity, layout, memory).unwrap_or_else(|_| copied())
+    }
+
+    /// Whether nothing is missing from a record.
+    #[must_use]
+    pub fn is_whole(record: &python::Code) -> bool {
+        is_whole(&record.file) && is_whole(&record.function) && has_table(record)
+    }
+
+    /// What a record says, and no more: a name that was cut stays cut.
+    #[must_use]
+    pub fn as_copied(record: &python::Code, layout: &Layout) -> Self {
+        Self::copied(record, layout)
     }
 
     /// Reads a code object from memory, if it still is the one that has this identity.
@@ -99,6 +111,12 @@ impl CodeObject {
     #[must_use]
     pub fn line(&self, layout: &Layout, instruction: i32) -> Option<u32> {
         self.lines.as_ref()?.line(layout.address(instruction))
+    }
+
+    /// Bytes that its names and its lines take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.file.len() + self.function.len() + self.lines.as_ref().map_or(0, LineTable::bytes)
     }
 
     fn copied(record: &python::Code, layout: &Layout) -> Self {

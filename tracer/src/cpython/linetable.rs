@@ -29,7 +29,14 @@ impl LineTable {
             LineFormat::Ranges => ranges.linetable(table),
             LineFormat::Locations => ranges.locations(table),
         };
+        ranges.ranges.shrink_to_fit();
         Self { first_line, ranges: ranges.ranges }
+    }
+
+    /// Bytes that it takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.ranges.capacity() * size_of::<Range>()
     }
 
     /// The line of the instruction at this byte of the bytecode, `None` for an instruction without one.

@@ -6,19 +6,39 @@
 //! escapes: then the backslash itself becomes `\x5c`. So an escape in a report is never the target's own text,
 //! and [`unescape`] gives back the bytes that were captured.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 /// What JSON keeps of a name, in bytes of its escaped form.
 pub const JSON_BYTES: usize = 16 * 1024;
+
+/// Bytes of names longer than [`JSON_SHORT`] that are shown whole: a stack that recurses in a function with a long name has
+/// it a hundred times, and there are a thousand stacks.
+const JSON_LONG_BYTES: usize = 16 << 20;
+
+/// What JSON keeps of a name once that has been shown.
+const JSON_SHORT: usize = 256;
 
 /// What text keeps of a name, in characters of its escaped form.
 pub const TEXT_CHARS: usize = 256;
 
-/// The name for JSON: its first 16 KiB. An escape is kept whole or not at all.
+/// The name for JSON: its first 16 KiB, or 256 bytes once very much has been shown. An escape is kept whole or not at all.
 pub fn for_json(name: &[u8]) -> String {
-    let mut out = String::with_capacity(name.len().min(JSON_BYTES));
+    if name.len() <= JSON_SHORT {
+        return first_bytes(name, JSON_BYTES);
+    }
+    let long = LONG.fetch_add(name.len().min(JSON_BYTES), Ordering::Relaxed);
+    first_bytes(name, if long < JSON_LONG_BYTES { JSON_BYTES } else { JSON_SHORT })
+}
+
+/// Bytes of long names that have been shown.
+static LONG: AtomicUsize = AtomicUsize::new(0);
+
+fn first_bytes(name: &[u8], limit: usize) -> String {
+    let mut out = String::with_capacity(name.len().min(limit));
     for piece in pieces(name) {
         let kept = out.len();
         piece.push_to(&mut out);
-        if out.len() > JSON_BYTES {
+        if out.len() > limit {
             out.truncate(kept);
             break;
         }

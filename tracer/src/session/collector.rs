@@ -7,6 +7,7 @@ use std::time::Instant;
 use crate::analysis::Analysis;
 use crate::decode::{self, Message};
 use crate::event::{self, Event, Exec, Fork, Nanos, Pid};
+use crate::report::Shed;
 use crate::target::process::cgroup_of_zombie;
 use crate::target::{Interpreter, Process};
 use crate::timeline::children::Stat;
@@ -14,6 +15,7 @@ use crate::timeline::{Children, Looks, Names, Spaces};
 
 use super::asleep::Sleeper;
 use super::roots::describe;
+use super::titles::Titles;
 use super::window;
 
 /// Where events go besides the analysis: a stream for others to read, a rule that ends the run.
@@ -39,6 +41,7 @@ pub struct Collector<L> {
     /// Those that were born in the window and have not been looked at since, with their time of birth.
     newborn: VecDeque<(Nanos, Pid)>,
     records: Records,
+    titles: Titles,
     /// Whoever else wants events.
     pub listener: L,
 }
@@ -65,6 +68,7 @@ impl<L: Listener> Collector<L> {
             processes: HashMap::new(),
             newborn: VecDeque::new(),
             records: Records::default(),
+            titles: Titles::default(),
             listener,
         }
     }
@@ -105,8 +109,11 @@ impl<L: Listener> Collector<L> {
                 self.spaces.leave(exit.task.pid);
             }
             Event::Free { pid, .. } => _ = self.processes.remove(pid),
-            Event::Process(process) => _ = self.processes.insert(process.pid, process.clone()),
             _ => {}
+        }
+        if let Event::Process(process) = &mut event {
+            self.titles.admit(process, self.processes.get(&process.pid));
+            self.processes.insert(process.pid, process.clone());
         }
         self.names.sites(&event, &self.spaces);
         if let Event::Switches { key, still_blocked: 1, .. } = &event
@@ -227,6 +234,11 @@ impl<L: Listener> Collector<L> {
     /// Traced processes that have not been let go.
     pub fn pids(&self) -> impl Iterator<Item = Pid> {
         self.processes.keys().copied()
+    }
+
+    /// That command lines were cut.
+    pub fn titles_cut(&self, at_ns: Nanos) -> Option<Shed> {
+        self.titles.cut(at_ns)
     }
 
     /// What became of names and stacks.

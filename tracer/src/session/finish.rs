@@ -20,6 +20,7 @@ use crate::report::{
 use crate::sections::{Section, Sections};
 use crate::symbols::{LINES, Symbols};
 use crate::sys::aside;
+use crate::timeline::Names;
 
 /// What is known at the end.
 pub struct Ending {
@@ -65,6 +66,8 @@ pub fn assemble(
         entries_covered_ns: u64::try_from(ending.covered.as_nanos()).unwrap_or(u64::MAX),
     };
     ending.shed.extend(names_left_out(&collector.names.symbols, duration_ns));
+    ending.shed.extend(names_not_read(&collector.names, duration_ns));
+    ending.shed.extend(collector.titles_cut(duration_ns));
     ending.shed.extend(aside::silent().into_iter().map(|tid| not_answered(tid, duration_ns)));
     let (records, unread) = (collector.records(), ending.unread);
     let counted = total(&ending.counters);
@@ -111,8 +114,14 @@ pub fn assemble(
 
 /// A program that makes code without end has more lines than have names here.
 fn names_left_out(symbols: &Symbols, at_ns: Nanos) -> Option<Shed> {
-    let why = format!("{LINES} different lines have been seen");
+    let why = format!("{LINES} different lines, or 16 MiB of their names, have been seen");
     (!symbols.has_all_lines()).then(|| Shed { at_ns, what: "names of further lines".to_owned(), why })
+}
+
+/// Large code objects take milliseconds each.
+fn names_not_read(names: &Names, at_ns: Nanos) -> Option<Shed> {
+    let why = "to read them from memory takes more than a fifth of the time".to_owned();
+    names.is_hurried().then(|| Shed { at_ns, what: "names of some lines".to_owned(), why })
 }
 
 /// What is read of memory from outside: names that the probes could not copy, stacks of those who sleep.

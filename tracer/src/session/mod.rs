@@ -16,6 +16,7 @@ mod senders;
 mod stop;
 mod tasks;
 mod threads;
+mod titles;
 mod traps;
 mod window;
 

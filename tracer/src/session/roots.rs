@@ -9,7 +9,7 @@ use tracer_common::target::{Target, flag};
 use super::window;
 use crate::clock::monotonic_ns;
 use crate::event::{self, Groups, Pid};
-use crate::target::{self, Interpreter, Process, discover};
+use crate::target::{self, Interpreter, Process, discover, discover_briefly};
 
 /// A process that is traced from the start of the window on, and its interpreter.
 pub struct Root {
@@ -81,7 +81,7 @@ impl Root {
     /// One that has ended is no error: it is none of those that were asked for.
     fn descendant(pid: Pid) -> Result<Self, target::Error> {
         let process = Process::open(pid)?;
-        let interpreter = discover(&process).ok().map(Arc::new);
+        let interpreter = discover_briefly(&process).ok().map(Arc::new);
         // A program that has just begun is looked at again, until it is a Python or is none.
         let other = interpreter.is_none() && !is_young(&process);
         Ok(Self { asked: false, interpreter, other, ..Self::before_exec(process) })

@@ -392,6 +392,7 @@ impl<'a> Run<'a> {
         if self.budget.second(&second) {
             self.probes.shed(self.budget.given_up().flags())?;
         }
+        self.collector.names.renew();
         self.collector.refresh_grown_up(second.at_ns, nanos(SECOND));
         self.weigh_traps(traps, &second, 1.0);
         let events = self.collector.listener.events;
@@ -426,6 +427,7 @@ impl<'a> Run<'a> {
         let stopped = Instant::now();
         let cost = Cost::now(); // while all of it is there
         self.detach();
+        self.collector.names.renew();
         let unread = self.read_rest()?;
         // What meets the rule may end the target, and be noticed after that.
         let ended = if self.collector.listener.is_met() { Ended::Until } else { ended };

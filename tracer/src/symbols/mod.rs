@@ -71,9 +71,13 @@ pub fn any_deleted(path: &[u8]) -> Bytes {
 
 /// Files that are told apart, ever new sockets for one: more than the rows of a report are keyed by.
 const FILES: usize = 65_536;
+/// Bytes of their paths.
+const PATH_BYTES: usize = 8 << 20;
 
 /// Lines that are told apart: more than a large program has, but one that makes code without end has as many soon.
 pub const LINES: usize = 65_536;
+/// Bytes of their names, each function and each file counted for each of its lines: a tenth is usual.
+const NAME_BYTES: usize = 16 << 20;
 /// Call sites that have names, likewise.
 const SITES: usize = 65_536;
 
@@ -82,9 +86,11 @@ const SITES: usize = 65_536;
 pub struct Symbols {
     frames: Vec<Frame>,
     frame_ids: HashMap<Frame, FrameId>,
+    name_bytes: usize,
     /// Stacks.
     pub stacks: Stacks,
     files: HashMap<u64, File>,
+    path_bytes: usize,
     sites: HashMap<(u64, python::Frame), FrameId>,
 }
 
@@ -94,11 +100,13 @@ impl Symbols {
         if let Some(&id) = self.frame_ids.get(&frame) {
             return id;
         }
-        let frame = if self.has_all_lines() { frame } else { Frame::unknown() };
+        let bytes = self.name_bytes + frame.function.len() + frame.file.len();
+        let frame = if self.has_all_lines() && bytes <= NAME_BYTES { frame } else { self.left_out() };
         if let Some(&id) = self.frame_ids.get(&frame) {
             return id;
         }
         let id = FrameId(u32::try_from(self.frames.len()).expect("fewer than 2^32 different frames"));
+        self.name_bytes += frame.function.len() + frame.file.len();
         self.frames.push(frame.clone());
         self.frame_ids.insert(frame, id);
         id
@@ -107,7 +115,13 @@ impl Symbols {
     /// Whether no line has been left out so far.
     #[must_use]
     pub fn has_all_lines(&self) -> bool {
-        self.frames.len() < LINES
+        self.frames.len() < LINES && self.name_bytes <= NAME_BYTES
+    }
+
+    /// Once there is no room for one, there is none for others: which are known would depend on their lengths.
+    fn left_out(&mut self) -> Frame {
+        self.name_bytes = NAME_BYTES + 1;
+        Frame::unknown()
     }
 
     /// What an id stands for.
@@ -124,7 +138,10 @@ impl Symbols {
 
     /// Remembers what a file is, unless there are too many.
     pub fn insert_file(&mut self, id: u64, file: File) {
-        if self.files.len() < FILES || self.files.contains_key(&id) {
+        let known = self.files.get(&id).map(|file| file.path.len());
+        let bytes = self.path_bytes - known.unwrap_or_default() + file.path.len();
+        if (self.files.len() < FILES || known.is_some()) && bytes <= PATH_BYTES {
+            self.path_bytes = bytes;
             self.files.insert(id, file);
         }
     }
@@ -164,6 +181,20 @@ mod tests {
         assert_eq!(symbols.frame(further), &Frame::unknown());
         assert_eq!(symbols.intern(line(7)), ids[7]);
         assert_eq!(symbols.frames.len(), LINES + 1);
+    }
+
+    #[test]
+    fn long_names_take_no_more_room_than_short_ones() {
+        let mut symbols = Symbols::default();
+        let long = Bytes::from(vec![b'n'; 16 << 10]);
+        let line = |line| Frame { function: long.clone(), file: long.clone(), line: Some(line) };
+        (0..1_000).for_each(|n| _ = symbols.intern(line(n)));
+        assert!(!symbols.has_all_lines());
+        assert_eq!(symbols.frames.len(), NAME_BYTES / (32 << 10) + 1, "and one that stands for the others");
+        for id in 0..10_000 {
+            symbols.insert_file(id, File { path: Bytes::from(vec![b'p'; 4096]), kind: FileKind::Regular });
+        }
+        assert_eq!(symbols.files.len(), PATH_BYTES / 4096);
     }
 
     #[test]

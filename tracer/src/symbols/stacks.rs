@@ -11,6 +11,8 @@ use crate::event::{StackId, StackStatus};
 
 /// Stacks of lines that are told apart; of further ones only the innermost frame.
 const STACKS: usize = 65_536;
+/// Frames of all of them: 8 MiB.
+const FRAMES: usize = 2 << 20;
 /// Other ids, after which those that are no longer used are forgotten.
 const OTHERS: usize = 32_768;
 
@@ -29,6 +31,7 @@ pub struct Stack {
 #[derive(Debug, Default)]
 pub struct Stacks {
     by_id: HashMap<StackId, Stack>,
+    frames: usize,
     ids: HashMap<Stack, StackId>,
     /// Other ids: those that were told since the last [`Stacks::forget`], and those of the time before.
     others: HashMap<StackId, StackId>,
@@ -41,8 +44,10 @@ impl Stacks {
         if self.by_id.contains_key(&id) {
             return;
         }
-        let stack = if self.by_id.len() < STACKS { stack } else { stack.innermost() };
+        let has_room = self.by_id.len() < STACKS && self.frames + stack.frames.len() <= FRAMES;
+        let stack = if has_room { stack } else { stack.innermost() };
         let first = *self.ids.entry(stack).or_insert_with_key(|stack| {
+            self.frames += stack.frames.len();
             self.by_id.insert(id, stack.clone());
             id
         });
@@ -121,6 +126,16 @@ mod tests {
         stacks.forget(&kept);
         assert_eq!([1, 2, 3, 4].map(|id| stacks.first(id)), [1, 1, 3, 1]);
         assert!(stacks.get(1).is_some(), "rows are keyed by it");
+    }
+
+    #[test]
+    fn deep_stacks_take_no_more_room_than_others() {
+        let mut stacks = Stacks::default();
+        let deep = |n: u32| stack(&(0..1024).map(|frame| frame * n).collect::<Vec<_>>());
+        let many = FRAMES as u32 / 1024 + 10;
+        (1..=many).for_each(|n| stacks.insert(n.into(), deep(n)));
+        let depth = |id: u32| stacks.get(id.into()).expect("it is told less exactly").frames.len();
+        assert_eq!((depth(1), depth(many)), (1024, 1));
     }
 
     #[test]

@@ -44,6 +44,7 @@ impl Alarm {
             self.due = Some(due);
         }
         self.timer.readable_mut().await?.clear_ready();
+        self.due = None; // whoever waits for the same time again is to be woken again
         Ok(())
     }
 }
@@ -64,6 +65,15 @@ mod tests {
             }
         }
         assert!(begin.elapsed() >= Duration::from_millis(70));
+    }
+
+    #[tokio::test]
+    async fn wakes_again_for_what_was_due_before() {
+        let mut alarm = Alarm::new().unwrap();
+        let due = Instant::now();
+        for _ in 0..3 {
+            alarm.until(due).await.unwrap();
+        }
     }
 
     #[tokio::test]

@@ -20,6 +20,8 @@ const SECTION: &str = ".AsyncioDebug";
 const TASK_NAME: usize = 1;
 const RUNNING_TASK: usize = 11;
 const WORDS: usize = 13;
+/// Most bytes that are kept of a name: there may be as many as there are tasks.
+const NAME_LIMIT: usize = 1024;
 /// The structs are smaller.
 const STRUCT_LIMIT: u64 = 8192;
 /// `PyObject.ob_type` is the head's last word, and `PyTypeObject.tp_name` follows its `ob_size`.
@@ -70,7 +72,10 @@ impl Asyncio {
         let name = pointer(task.wrapping_add(self.task_name))?;
         let type_name = pointer(pointer(name.wrapping_add(head - WORD))?.wrapping_add(head + WORD))?;
         match memory.u32(type_name).ok()?.to_le_bytes() {
-            [b's', b't', b'r', 0] => text::read(memory, layout, name).ok(),
+            [b's', b't', b'r', 0] => {
+                let name = text::read(memory, layout, name).ok()?;
+                Some(Bytes::copy_from_slice(&name[..name.len().min(NAME_LIMIT)]))
+            }
             // A task that nobody has named has a number until somebody asks for its name.
             [b'i', b'n', b't', 0] => {
                 Some(format!("Task-{}", number(memory, name.wrapping_add(head))?).into_bytes().into())

@@ -2,11 +2,12 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tracer_common::python::{Code, Frame};
 use tracer_common::wakeup::WakeKey;
 
-use super::recent::Recent;
+use super::recent::{Recent, Weight};
 use super::spaces::Spaces;
 use crate::cpython::code::CodeObject;
 use crate::cpython::layout::Layout;
@@ -21,6 +22,11 @@ type CodeKey = (u64, u64, u32);
 
 /// Code objects that are kept: those of a large program. One that is used again later is read from memory.
 const CODES: usize = 8_192;
+/// Bytes of their names and lines, of those used lately and once more of those used before.
+const CODE_BYTES: usize = 8 << 20;
+/// Time that may go into reading code objects from memory until somebody [renews](Names::renew) it: large ones take
+/// milliseconds, and others wait meanwhile.
+const READING: Duration = Duration::from_millis(200);
 /// Instructions whose lines are.
 const INSTRUCTIONS: usize = 65_536;
 
@@ -30,21 +36,67 @@ pub struct Names {
     pub symbols: Symbols,
     codes: Recent<CodeKey, Arc<CodeObject>>,
     frames: Recent<(CodeKey, i32), FrameId>,
+    /// Time that is left for reading.
+    left: Duration,
+    /// Some were not read for want of time.
+    hurried: bool,
+}
+
+impl Weight for Arc<CodeObject> {
+    fn bytes(&self) -> usize {
+        CodeObject::bytes(self)
+    }
+}
+
+impl Weight for FrameId {
+    fn bytes(&self) -> usize {
+        0
+    }
 }
 
 impl Default for Names {
     fn default() -> Self {
         let symbols = Symbols::default();
-        Self { symbols, codes: Recent::new(CODES), frames: Recent::new(INSTRUCTIONS) }
+        let (codes, frames) = (Recent::new(CODES, CODE_BYTES), Recent::new(INSTRUCTIONS, 0));
+        Self { symbols, codes, frames, left: READING, hurried: false }
     }
 }
 
 impl Names {
+    /// There is time again.
+    pub fn renew(&mut self) {
+        self.left = READING;
+    }
+
+    /// Whether names are missing because there was no time to read them.
+    #[must_use]
+    pub fn is_hurried(&self) -> bool {
+        self.hurried
+    }
+
+    /// Does what reads, if there is time left.
+    fn in_time<T>(&mut self, read: impl FnOnce() -> T) -> Option<T> {
+        if self.left.is_zero() {
+            self.hurried = true;
+            return None;
+        }
+        let began = Instant::now();
+        let done = read();
+        self.left = self.left.saturating_sub(began.elapsed());
+        Some(done)
+    }
+
     /// A code object was sent.
     pub fn code(&mut self, record: &Code, spaces: &Spaces) {
         let Some(interpreter) = spaces.interpreter(record.space) else { return };
-        let memory = ProcessMemory::new(record.header.pid);
-        let object = CodeObject::decode(record, &interpreter.layout, &memory);
+        let (pid, layout) = (record.header.pid, interpreter.layout);
+        let copied = || CodeObject::as_copied(record, &layout);
+        let object = if CodeObject::is_whole(record) {
+            copied()
+        } else {
+            let read = self.in_time(|| read_aside(pid, record.code, record.identity, layout));
+            read.and_then(Result::ok).unwrap_or_else(copied)
+        };
         self.codes.insert((record.space, record.code, record.identity), Arc::new(object));
     }
 
@@ -114,12 +166,13 @@ impl Names {
     /// The record was lost: the memory may still hold the code object, in the process or in one with a copy.
     fn read(&mut self, key: CodeKey, pid: Pid, spaces: &Spaces) -> Option<Arc<CodeObject>> {
         let (space, address, identity) = key;
-        let layout = &spaces.interpreter(space)?.layout;
+        let layout = spaces.interpreter(space)?.layout;
         let processes = [Some(pid), spaces.process_in(space)];
-        let object = processes
-            .into_iter()
-            .flatten()
-            .find_map(|pid| read_aside(pid, address, identity, *layout).ok())?;
+        let read = || {
+            let mut pids = processes.into_iter().flatten();
+            pids.find_map(|pid| read_aside(pid, address, identity, layout).ok())
+        };
+        let object = self.in_time(read)??;
         let object = Arc::new(object);
         self.codes.insert(key, object.clone());
         Some(object)

@@ -3,17 +3,26 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// What was used lately: so many entries, and up to as many that were used before.
+/// What was used lately: so many entries of so many bytes, and up to as many that were used before.
 pub struct Recent<K, V> {
     room: usize,
+    room_bytes: usize,
+    /// Bytes of the new ones.
+    bytes: usize,
     new: HashMap<K, V>,
     old: HashMap<K, V>,
 }
 
-impl<K: Eq + Hash, V: Clone> Recent<K, V> {
-    /// Empty.
-    pub fn new(room: usize) -> Self {
-        Self { room, new: HashMap::new(), old: HashMap::new() }
+/// What an entry takes besides its own size.
+pub trait Weight {
+    /// Bytes that it points to.
+    fn bytes(&self) -> usize;
+}
+
+impl<K: Eq + Hash, V: Clone + Weight> Recent<K, V> {
+    /// Empty, with room for so many entries, and bytes that they point to.
+    pub fn new(room: usize, room_bytes: usize) -> Self {
+        Self { room, room_bytes, bytes: 0, new: HashMap::new(), old: HashMap::new() }
     }
 
     /// One of them, which is used by that.
@@ -28,10 +37,16 @@ impl<K: Eq + Hash, V: Clone> Recent<K, V> {
 
     /// Adds one, in whose favour others may be forgotten.
     pub fn insert(&mut self, key: K, value: V) {
-        if self.new.len() >= self.room && !self.new.contains_key(&key) {
+        let bytes = value.bytes();
+        let is_full = self.new.len() >= self.room || self.bytes.saturating_add(bytes) > self.room_bytes;
+        if is_full && !self.new.contains_key(&key) {
             self.old = std::mem::take(&mut self.new);
+            self.bytes = 0;
         }
-        self.new.insert(key, value);
+        self.bytes += bytes;
+        if let Some(before) = self.new.insert(key, value) {
+            self.bytes -= before.bytes();
+        }
     }
 }
 
@@ -39,9 +54,33 @@ impl<K: Eq + Hash, V: Clone> Recent<K, V> {
 mod tests {
     use super::*;
 
+    impl Weight for i32 {
+        fn bytes(&self) -> usize {
+            0
+        }
+    }
+
+    impl Weight for &str {
+        fn bytes(&self) -> usize {
+            self.len()
+        }
+    }
+
+    #[test]
+    fn what_is_heavy_has_no_more_room_than_others() {
+        let mut recent = Recent::new(10, 4);
+        for n in 0..100 {
+            recent.insert(n, "ab");
+            recent.insert(n, "abc"); // in its place
+            assert!(recent.new.len() == 1 && recent.old.len() <= 1, "{n}");
+        }
+        recent.insert(200, "longer than there is room for");
+        assert_eq!(recent.get(&99), Some("abc"), "used lately");
+    }
+
     #[test]
     fn what_is_used_stays() {
-        let mut recent = Recent::new(10);
+        let mut recent = Recent::new(10, 0);
         for n in 0..1_000 {
             recent.insert(n, n);
             assert_eq!(recent.get(&0), Some(0));
@@ -52,11 +91,10 @@ mod tests {
 
     #[test]
     fn the_newest_value_counts() {
-        let mut recent = Recent::new(1);
-        recent.insert(1, "a");
-        recent.insert(1, "b");
-        recent.insert(2, "c");
-        recent.insert(1, "d");
-        assert_eq!([1, 2].map(|key| recent.get(&key)), [Some("d"), Some("c")]);
+        let mut recent = Recent::new(1, 0);
+        for (key, value) in [(1, 1), (1, 2), (2, 3), (1, 4)] {
+            recent.insert(key, value);
+        }
+        assert_eq!([1, 2].map(|key| recent.get(&key)), [Some(4), Some(3)]);
     }
 }

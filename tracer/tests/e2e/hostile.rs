@@ -143,3 +143,27 @@ fn memory_that_never_answers() {
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
     program.go(); // it lives
 }
+
+/// What a command may hold.
+const MEMORY: u64 = 128 << 20;
+
+/// It held a gigabyte of line tables, five of names, and command lines of all children.
+#[test]
+fn more_than_there_is_room_for() {
+    let Some(python) = system() else { return };
+    let _turn = turn();
+    let mut program = Program::start_with(&python, "hostile.py", &["hoard"]);
+    let tracer = Tracer::attach(program.pid(), &["--skip", "signals,gc"]);
+    program.go();
+    let began = Instant::now();
+    let run = tracer.stop();
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+    let report = run.report();
+    let peak = number(&report["overhead"]["tracer_peak_rss_bytes"]);
+    assert!(peak < MEMORY, "{} MiB", peak >> 20);
+    assert!(run.stdout.len() < MEMORY as usize, "{} MiB of JSON", run.stdout.len() >> 20);
+    let shed: Vec<_> = rows(&report["overhead"]["shed"]).map(|row| text(&row["what"])).collect();
+    for what in ["names of", "long command lines"] {
+        assert!(shed.iter().any(|told| told.contains(what)), "{what}: {shed:?}");
+    }
+}

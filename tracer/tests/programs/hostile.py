@@ -5,8 +5,10 @@ import mmap
 import os
 import signal
 import struct
+import subprocess
 import sys
 import tempfile
+import time
 
 import told
 
@@ -34,6 +36,34 @@ def names(prefix):
 def decoy(library):
     """Loads another interpreter that it does not use."""
     kept.append(ctypes.CDLL(library))
+
+
+def hoard():
+    """Executes thousands of functions with long names and lines without number, and children with long command lines."""
+    pad = "n" * 16_000
+    table = bytes([0x80 | 11 << 3, 0, 0]) * 300_000  # a line each
+    null = os.open("/dev/null", os.O_RDONLY)
+    scope = {"read": os.read, "sleep": time.sleep, "null": null}
+    exec("def template():\n    read(null, 1)\n    sleep(0)\n", scope)
+    code = scope["template"].__code__
+    function = type(scope["template"])
+    for number in range(4_000):
+        name = "%s%d" % (pad, number)
+        kept.append(function(code.replace(co_name=name, co_qualname=name, co_filename=name, co_linetable=table), scope))
+    arguments = [pad] * 2
+    children = []
+
+    def work():
+        for _ in range(250):
+            children.append(subprocess.Popen(["/bin/sh", "-c", "sleep 60; :"] + arguments))
+        for one in kept:
+            one()
+        time.sleep(4)  # children are looked at when they are a second old
+        for child in children:
+            child.kill()
+        return len(kept)
+
+    return work
 
 
 def silent():
@@ -68,8 +98,8 @@ def storm(library):
     kept.append(send)
 
 
-{"names": names, "decoy": decoy, "silent": silent, "storm": storm}[sys.argv[1]](*sys.argv[2:])
+work = {"names": names, "decoy": decoy, "hoard": hoard, "silent": silent, "storm": storm}[sys.argv[1]](*sys.argv[2:])
 told.ready()
-told.tell(len(kept))
+told.tell(work() if work else len(kept))
 told.stay()
 os._exit(0)  # without a look at what we must not look at
