@@ -30,14 +30,14 @@ pub enum Probe {
     GcEnd,
     /// Entries and returns of the functions that look for signals
     Check,
+    /// `sched_process_exit`
+    Exit,
     /// `sched_waking`
     Waking,
     /// `sched_wakeup` and `sched_wakeup_new`
     Wakeup,
     /// `sched_process_exec`
     Exec,
-    /// `sched_process_exit`
-    Exit,
     /// `sched_process_free`
     Free,
     /// `task_rename`
@@ -59,10 +59,10 @@ impl Probe {
         Self::Handler,
         Self::GcEnd,
         Self::Check,
+        Self::Exit,
         Self::Waking,
         Self::Wakeup,
         Self::Exec,
-        Self::Exit,
         Self::Free,
         Self::Rename,
         Self::GcBegin,

@@ -93,6 +93,15 @@ pub struct Exit {
     pub pending: u64,
     /// Those that wait for any thread of the process.
     pub pending_shared: u64,
+    /// Where the thread was, if it is the main thread or called `exit_group`; 0 where that is not known, as before Linux
+    /// 6.16, where its memory is gone by now.
+    pub stack: u64,
+    /// The file that `syscall` is about, 0 for none.
+    pub object: u64,
+    /// The system call that it was asleep in, or `exit_group`; -1 for none, and where `stack` is not known.
+    pub syscall: i32,
+    /// Fills the struct up to its alignment.
+    pub pad: u32,
 }
 
 /// The kernel let go of a traced process: it has been reaped, up to 25 ms ago. The header names the process.
@@ -128,7 +137,7 @@ pub struct Reaped {
 sized!(
     Fork = 96,
     Exec = 72 + EXEC_PATH_BYTES + EXEC_ARGUMENT_BYTES,
-    Exit = 80,
+    Exit = 104,
     Free = 24,
     Rename = 40,
     Reaped = 32

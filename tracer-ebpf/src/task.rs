@@ -17,6 +17,8 @@ use crate::number;
 /// Places in `signal_struct.pids`: <https://github.com/torvalds/linux/blob/v6.12/include/linux/pid_types.h#L5>
 const PIDTYPE_PGID: u64 = 2;
 const PIDTYPE_SID: u64 = 3;
+/// Errors that a system call returns inside the kernel when a signal interrupts it: `-EINTR` and `-ERESTART*`.
+const INTERRUPTED: [i64; 5] = [-4, -512, -513, -514, -516];
 
 /// A thread, as the kernel sees it.
 #[derive(Clone, Copy)]
@@ -364,6 +366,12 @@ impl Registers {
     pub fn stack_pointer(self) -> u64 {
         // SAFETY: typed.
         unsafe { (*self.0).rsp }
+    }
+
+    /// The system call that a signal interrupts, -1 for none.
+    #[inline(always)]
+    pub fn interrupted(self) -> i64 {
+        if self.syscall() >= 0 && INTERRUPTED.contains(&self.result()) { self.syscall() } else { -1 }
     }
 
     /// What the system call returns, when it has run.

@@ -258,6 +258,12 @@ pub struct Exit {
     pub pending: u64,
     /// Those that wait for any thread of the process.
     pub pending_shared: u64,
+    /// Where it was, if it is the main thread or called `exit_group`; 0 where that is not known.
+    pub stack: StackId,
+    /// The file that `syscall` is about, 0 for none.
+    pub object: u64,
+    /// The system call that it was asleep in, or `exit_group`.
+    pub syscall: Option<u32>,
 }
 
 /// A signal was generated.

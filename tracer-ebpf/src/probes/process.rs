@@ -8,9 +8,12 @@ use tracer_common::counters::Probe;
 use tracer_common::event::{Header, kind};
 use tracer_common::process::{EXEC_ARGUMENT_BYTES, EXEC_PATH_BYTES, Exec, Exit, Fork, Free, Rename};
 use tracer_common::switch::flag;
+use tracer_common::syscall::names_descriptor;
 use tracer_common::target::{self, Target};
+use tracer_common::wakeup::EXIT;
 
 use crate::emit::{Outcome, claim, counted, header, now, send, send_urgent};
+use crate::file;
 use crate::gil;
 use crate::kernel::{self, Typed, copied, field};
 use crate::maps::{SENDERS, TARGETS, THREADS};
@@ -184,8 +187,9 @@ pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
             return Outcome::FILTERED;
         }
         turns_end(task.pid(), task.tid());
-        let last_thread = task.is_last_thread() && tells_end(task.pid());
         let at = now();
+        let last = last_moment(task);
+        let last_thread = task.is_last_thread() && tells_end(task.pid());
         let (pending, pending_shared) = task.pending();
         let parent = task.parent().shown(control).pid;
         let fill = |event: *mut Exit| {
@@ -200,6 +204,10 @@ pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
                 comm: task.comm(),
                 pending,
                 pending_shared,
+                stack: last.stack,
+                object: last.object,
+                syscall: last.syscall,
+                pad: 0,
             };
             // SAFETY: the entry has room for one event.
             unsafe { event.write(exit) };
@@ -207,6 +215,33 @@ pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
         // Its control group is to be looked up before it is reaped.
         if task.is_out_of_memory() { send_urgent(fill) } else { send(fill) }
     })
+}
+
+/// Where a thread was when it ended.
+struct Moment {
+    stack: u64,
+    object: u64,
+    syscall: i32,
+}
+
+/// Where the main thread was, or the one that called `exit_group`: what others did explains no end. Before 6.16 this
+/// comes after the thread has let go of its memory.
+/// <https://github.com/torvalds/linux/blob/v6.16/kernel/exit.c#L933>
+#[inline(always)]
+fn last_moment(task: Task) -> Moment {
+    let mut last = Moment { stack: 0, object: 0, syscall: -1 };
+    let registers = task.registers();
+    let calls_exit = registers.syscall() as i32 == EXIT;
+    let Some(target) = task.target() else { return last };
+    if task.is_leaving() || !(calls_exit || task.tid() == task.pid()) {
+        return last;
+    }
+    last.stack = walk(Probe::Exit, target).id;
+    last.syscall = if calls_exit { EXIT } else { registers.interrupted() as i32 };
+    if names_descriptor(last.syscall) {
+        last.object = file::opened(Probe::Exit as u32, registers.first() as u32);
+    }
+    last
 }
 
 /// Whether the end of this process has still to be told. Each thread that leaves takes one from `signal->live` before it

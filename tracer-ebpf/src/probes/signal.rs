@@ -25,8 +25,6 @@ const KILL: i64 = 62;
 /// `SI_USER`, `SI_QUEUE` and `SI_TKILL`: somebody asked for it.
 /// <https://github.com/torvalds/linux/blob/v6.12/include/uapi/asm-generic/siginfo.h#L175>
 const BY_A_USER: [i32; 3] = [0, -1, -6];
-/// Errors that a system call returns inside the kernel when a signal interrupts it: `-EINTR` and `-ERESTART*`.
-const INTERRUPTED: [i64; 5] = [-4, -512, -513, -514, -516];
 
 /// Somebody, or the kernel, generates a signal.
 ///
@@ -103,7 +101,7 @@ pub fn signal_deliver(ctx: BtfTracePointContext) -> i32 {
                 stack,
                 handler,
                 function: target.map_or(0, |target| function(target, signal)),
-                syscall: interrupted(task),
+                syscall: task.registers().interrupted(),
                 signal,
                 code: info.code,
                 main: waited(control, task.pid(), at),
@@ -206,15 +204,4 @@ fn function(target: &Target, signal: u32) -> u64 {
         return 0;
     }
     user::read(table + u64::from(signal & 127) * ENTRY_BYTES + FUNCTION).unwrap_or(0)
-}
-
-/// The system call that the signal interrupts.
-#[inline(always)]
-fn interrupted(task: Task) -> i64 {
-    let registers = task.registers();
-    if registers.syscall() >= 0 && INTERRUPTED.contains(&registers.result()) {
-        registers.syscall()
-    } else {
-        -1
-    }
 }

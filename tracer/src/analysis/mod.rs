@@ -12,6 +12,7 @@ mod frames;
 mod gc;
 mod gil;
 mod kills;
+mod leaving;
 mod lines;
 mod loops;
 mod patterns;

@@ -71,6 +71,9 @@ pub fn exit(at: Nanos, pid: Pid, parent: Pid, wait_status: u32) -> Event {
         groups: Groups::default(),
         pending: 0,
         pending_shared: 0,
+        stack: 0,
+        object: 0,
+        syscall: None,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::leaving::Leaving;
 use super::lines;
 use super::signal_names::signal_name;
 use super::zombies::death_notice;
@@ -38,6 +39,7 @@ struct Known {
     /// Its last command line, if it executed a program while tracing.
     executed: Option<Executed>,
     ended: Option<Ended>,
+    leaving: Leaving,
     /// Whom a SIGCHLD told of its end.
     told: Option<Pid>,
     reaped: Option<(Nanos, Task)>,
@@ -97,7 +99,7 @@ impl Traced {
             Event::Fork(fork) if fork.followed && fork.is_process() => self.fork(fork),
             Event::Exec(exec) => self.exec(exec),
             Event::ThreadName { task, comm } if task.tid == task.pid => self.rename(task.pid, comm),
-            Event::Exit(exit) if exit.last_thread => self.end(exit),
+            Event::Exit(exit) => self.end(exit),
             Event::Reaped { at, by, child } => self.reap(*at, *by, *child),
             Event::SignalGenerate(signal) => self.notify(signal),
             Event::Free { pid, .. } => self.free(*pid),
@@ -199,7 +201,9 @@ impl Traced {
     }
 
     fn end(&mut self, exit: &Exit) {
-        if let Some(known) = self.current.get_mut(&exit.task.pid) {
+        let Some(known) = self.current.get_mut(&exit.task.pid) else { return };
+        known.leaving.fold(exit);
+        if exit.last_thread {
             let Exit { at, wait_status, out_of_memory, .. } = *exit;
             known.ended = Some(Ended { at, wait_status, out_of_memory });
             known.process.groups = Some(exit.groups);
@@ -281,6 +285,7 @@ impl Known {
             cgroup: process.cgroup.as_ref().map(Name::new),
             exit_code: self.ended.and_then(Ended::code),
             exit_signal: self.ended.and_then(Ended::signal).map(signal_name),
+            ended_in: self.ended.and_then(|ended| self.leaving.row(ended.signal().is_some(), symbols)),
             out_of_memory: self.ended.is_some_and(|ended| ended.out_of_memory),
             reaped_by: self.reaped.map(|(_, by)| by.pid).or(self.reaper),
             reaped_at_ns: self.reaped.map(|(at, _)| at),

@@ -198,6 +198,9 @@ fn decode_exit(exit: &process::Exit, start_ns: Nanos) -> Exit {
         groups: Groups { pgid: exit.group, sid: exit.session },
         pending: exit.pending,
         pending_shared: exit.pending_shared,
+        stack: exit.stack,
+        object: exit.object,
+        syscall: u32::try_from(exit.syscall).ok(),
     }
 }
 

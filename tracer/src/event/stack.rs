@@ -4,13 +4,16 @@ use tracer_common::sample::SampleKey;
 use tracer_common::switch::SwitchKey;
 use tracer_common::wakeup::WakeKey;
 
-use super::{Event, Fork, GcPause, HandlerStart, LoopPiece, Reads, SignalDeliver, SignalGenerate, StackId};
+use super::{
+    Event, Exit, Fork, GcPause, HandlerStart, LoopPiece, Reads, SignalDeliver, SignalGenerate, StackId,
+};
 
 impl Event {
     /// The stack that it tells of.
     pub fn stack_mut(&mut self) -> Option<&mut StackId> {
         match self {
             Self::Fork(Fork { stack, .. })
+            | Self::Exit(Exit { stack, .. })
             | Self::Doing { stack, .. }
             | Self::SignalGenerate(SignalGenerate { stack, .. })
             | Self::SignalDeliver(SignalDeliver { stack, .. })
@@ -26,7 +29,6 @@ impl Event {
             Self::Process(_)
             | Self::ThreadName { .. }
             | Self::Exec(_)
-            | Self::Exit(_)
             | Self::Reaped { .. }
             | Self::Free { .. }
             | Self::ZombieAtStart { .. }

@@ -142,7 +142,9 @@ tracer: version
 host: kernel arch cpus
 target: pids processes
 target.processes: pid namespace_pid ppid comm title exe python free_threaded root started_by started_at \
-  at_ns ended_at_ns how argv argv_cut pgid sid cgroup exit_code exit_signal out_of_memory reaped_by reaped_at_ns
+  at_ns ended_at_ns how argv argv_cut pgid sid cgroup exit_code exit_signal ended_in out_of_memory reaped_by \
+  reaped_at_ns
+target.processes.ended_in: stack syscall object
 target.processes.started_by: function file line
 window: start start_monotonic_ns duration_ns ended sections
 quality: hits filtered emitted aggregated lost records kernel_missed samples

@@ -25,6 +25,7 @@ mod deadlock;
 mod dispositions;
 mod doctor;
 mod dump;
+mod ends;
 mod fates;
 mod free_threads;
 mod gc_pauses;

@@ -1,8 +1,7 @@
 //! Whom a signal reached, and who was left behind.
 
-use super::{Found, at, grouped, own, process};
+use super::{Found, at, grouped, own, process, when};
 use crate::report::{FindingKind, Kill, KillAim, KillEnd, KillLeft, KillReached, Report, Severity};
-use crate::units::duration;
 
 /// Processes that a sentence names; of more it tells the number.
 const NAMED: usize = 5;
@@ -23,15 +22,10 @@ pub fn groups(report: &Report) -> Vec<Found> {
 /// Tells how often the same was done.
 fn again(mut found: Found, alike: &[(&Kill, &KillReached)]) -> Found {
     let times = |of: fn(u64, u64) -> u64| alike.iter().map(|(kill, _)| kill.at_ns).reduce(of).unwrap_or(0);
-    let (count, last) = (alike.len() as u64, times(u64::max));
+    let (count, first, last) = (alike.len() as u64, times(u64::min), times(u64::max));
     if count > 1 {
-        let text = format!(
-            "{} ({count} such calls, from {} to {} after the start)",
-            found.finding.text,
-            duration(times(u64::min)),
-            duration(last)
-        );
-        found.finding.text = text.into();
+        found.finding.text =
+            format!("{} ({count} such calls, {})", found.finding.text, when([first, last])).into();
     }
     found.with("count", count).with("last_at_ns", last)
 }
@@ -56,8 +50,9 @@ fn group(report: &Report, kill: &Kill, first: &KillReached) -> Found {
             )
         }
     };
-    Found::new(FindingKind::SignalKill, severity(report, kill), first.pid, text)
-        .costs(kill.reached_count + kill.left_count)
+    let severity = severity(report, kill);
+    Found::new(FindingKind::SignalKill, severity, first.pid, text)
+        .leads_by(kill.at_ns, severity)
         .at(own(kill.sender_stack.as_ref()))
         .with("signal", kill.signal.as_str())
         .with("aim", kill.aim.as_str())

@@ -1,22 +1,31 @@
 //! Who killed whom.
 
-use super::{Found, at, grouped, own, place, process};
+use super::{Found, at_called, ends, grouped, own, place, process, when};
 use crate::report::{FindingKind, Frame, HandlerState, Origin, Outcome, Report, Severity, Signal};
 use crate::units::duration;
 
+const SIGABRT: u32 = 6;
 const SIGKILL: u32 = 9;
+/// Signals that ask a process to end: it may handle them.
+pub const POLITE: [u32; 5] = [1, 2, 3, SIGABRT, 15];
 /// Victims that a sentence names.
 const NAMED: usize = 3;
+/// Who was asked to end so long ago, and goes on, is ended by what comes next.
+const PATIENCE: u64 = 90_000_000_000;
 
 /// One sentence for the signals of one line that killed processes.
 pub fn kills(report: &Report) -> Vec<Found> {
     let killed = report.signals.rows.iter().filter(|signal| signal.outcome == Outcome::Killed);
-    let killed = killed.filter(|signal| !is_told_by_group(report, signal));
+    let services = ends::services(report);
+    let is_told = |signal: &Signal| services.iter().any(|service| service.tells(signal.target.pid));
+    let killed = killed.filter(|signal| !is_told_by_group(report, signal) && !is_told(signal));
     // A loop that kills its children is one line, and one sentence.
     let by = |signal: &&Signal| {
         let sender = signal.sender.as_ref().map(|sender| sender.pid);
-        let line = own(signal.sender_stack.as_ref()).cloned();
-        (signal.number, signal.origin, sender, line, alone(signal), warned(report, signal).map(Warned::how))
+        let line = own(leads(report, signal).sender_stack.as_ref()).cloned();
+        let fault = is_crash(report, signal).then(|| line_of(signal).cloned()).flatten();
+        let alone = alone(report, signal);
+        (signal.number, signal.origin, sender, line, alone, fault, warned(report, signal).map(Warned::how))
     };
     grouped(killed, by).iter().map(|group| kill(report, group)).collect()
 }
@@ -27,18 +36,29 @@ struct Warned<'a> {
     before_ns: u64,
 }
 
-/// What the SIGKILL followed, if it did.
+/// What the SIGKILL followed, if it did, whoever sent it: a manager of services leaves the kill to another thread.
 fn warned<'a>(report: &'a Report, kill: &Signal) -> Option<Warned<'a>> {
-    const POLITE: [u32; 5] = [1, 2, 3, 6, 15];
-    let sender = |signal: &Signal| signal.sender.as_ref().map(|sender| sender.pid);
-    let is_it = |signal: &&Signal| {
-        signal.target.pid == kill.target.pid
-            && POLITE.contains(&signal.number)
-            && signal.at_ns < kill.at_ns
-            && sender(signal) == sender(kill)
-    };
-    let first = report.signals.rows.iter().filter(|_| kill.number == SIGKILL).rfind(is_it)?;
+    let first = asked_before(report, kill).rfind(|_| kill.number == SIGKILL)?;
     Some(Warned { first, before_ns: kill.at_ns - first.at_ns })
+}
+
+/// Signals by which its victim was asked to end before that.
+fn asked_before<'a>(report: &'a Report, kill: &Signal) -> impl DoubleEndedIterator<Item = &'a Signal> {
+    let (pid, at_ns) = (kill.target.pid, kill.at_ns);
+    report.signals.rows.iter().filter(move |signal| {
+        signal.target.pid == pid
+            && POLITE.contains(&signal.number)
+            && signal.at_ns < at_ns
+            && signal.at_ns + PATIENCE > at_ns
+    })
+}
+
+/// The signal that began it: a second one, of the same sender, only ends what goes to its end already.
+fn leads<'a>(report: &'a Report, kill: &'a Signal) -> &'a Signal {
+    let sender = |signal: &Signal| signal.sender.as_ref().map(|sender| sender.pid);
+    let is_it = |first: &&Signal| first.outcome == Outcome::Handled && sender(first) == sender(kill);
+    let first = asked_before(report, kill).find(is_it).filter(|_| kill.number != SIGKILL);
+    first.unwrap_or(kill)
 }
 
 impl<'a> Warned<'a> {
@@ -69,30 +89,73 @@ impl<'a> Warned<'a> {
     }
 }
 
-/// What a process did to itself is told by itself.
-fn alone(signal: &Signal) -> Option<u32> {
-    let itself = signal.sender.as_ref().is_none_or(|sender| sender.pid == Some(signal.target.pid));
-    itself.then_some(signal.target.pid)
+/// What a process did to itself is told by itself, or with what others of the same parent did.
+fn alone(report: &Report, signal: &Signal) -> Option<u32> {
+    let itself = is_alone(signal).then_some(signal.target.pid)?;
+    let parent = ends::row(report, itself).map(|process| process.ppid);
+    Some(parent.filter(|_| is_crash(report, signal)).unwrap_or(itself))
+}
+
+fn is_alone(signal: &Signal) -> bool {
+    signal.sender.as_ref().is_none_or(|sender| sender.pid == Some(signal.target.pid))
 }
 
 fn kill(report: &Report, group: &[&Signal]) -> Found {
-    let signal = group[0];
-    let victims: Vec<_> = group.iter().take(NAMED).map(|signal| process(report, signal.target.pid)).collect();
-    let victims = match group.len() {
-        1 => victims[0].clone(),
-        many if many > NAMED => format!("{many} processes: {} and others", victims.join(", ")),
-        many => format!("{many} processes: {}", victims.join(", ")),
+    let kill = group[0];
+    let first = leads(report, kill);
+    let rest = match warned(report, kill) {
+        Some(warned) => warned.told(group.len()),
+        None if !std::ptr::eq(first, kill) => again(first, kill, group.len()),
+        None => String::new(),
     };
-    let rest =
-        warned(report, signal).map_or_else(|| doing(report, signal), |warned| warned.told(group.len()));
-    let text = format!("{} {} {victims}{rest}", signal.signal, from(report, signal));
-    Found::new(FindingKind::SignalKill, severity(report, signal), signal.target.pid, text)
-        .at(line(signal))
-        .with("signal", signal.signal.as_str())
-        .with("origin", signal.origin.as_str())
-        .with("at_ns", signal.at_ns)
+    let named = if rest.is_empty() { named_where(report, group) } else { named(report, group) };
+    let lead = if group.len() >= ends::LOOP && is_crash(report, kill) { "crash loop: " } else { "" };
+    let last = if group.len() == 1 { first } else { group[group.len() - 1] };
+    let at_ns = [first.at_ns, last.at_ns];
+    let text = format!("{lead}{} {} {named}{rest} ({})", first.signal, from(report, first), when(at_ns));
+    let severity = severity(report, kill);
+    Found::new(FindingKind::SignalKill, severity, kill.target.pid, text)
+        .leads_by(first.at_ns, severity)
+        .at(line(report, first))
+        .with("signal", first.signal.as_str())
+        .with("origin", first.origin.as_str())
+        .with("at_ns", first.at_ns)
+        .with("last_at_ns", at_ns[1])
         .with("killed", group.len() as u64)
-        .with("sender_pid", signal.sender.as_ref().and_then(|sender| sender.pid).map(u64::from))
+        .with("sender_pid", first.sender.as_ref().and_then(|sender| sender.pid).map(u64::from))
+}
+
+/// `2 processes: pid 8 (worker), pid 9 (worker)`
+fn named(report: &Report, group: &[&Signal]) -> String {
+    listed(group, |signal| process(report, signal.target.pid))
+}
+
+/// The same, each with where it was.
+fn named_where(report: &Report, group: &[&Signal]) -> String {
+    listed(group, |signal| {
+        let which = if group.len() == 1 && !is_crash(report, signal) { ", which was" } else { "" };
+        let place = doing(report, signal).map_or_else(String::new, |place| format!("{which} at {place}"));
+        format!("{}{place}", process(report, signal.target.pid))
+    })
+}
+
+fn listed(group: &[&Signal], name: impl Fn(&Signal) -> String) -> String {
+    let names: Vec<_> = group.iter().take(NAMED).map(|signal| name(signal)).collect();
+    match group.len() {
+        1 => names[0].clone(),
+        many if many > NAMED => format!("{many} processes: {} and others", names.join(", ")),
+        many => format!("{many} processes: {}", names.join(", ")),
+    }
+}
+
+/// `; it came at app.py:3 in f, and a second SIGTERM, 3.00 ms later at pool.py:914 in on_death, killed it`
+fn again(first: &Signal, kill: &Signal, victims: usize) -> String {
+    let came = first.interrupted.as_ref().and_then(|interrupted| interrupted.frame.as_ref());
+    let came = came.map_or_else(String::new, |frame| format!("; it came at {}", place(frame)));
+    let later = duration(kill.at_ns.saturating_sub(first.at_ns));
+    let (line, it) = (at_called(kill.sender_stack.as_ref()), if victims == 1 { "it" } else { "them" });
+    let second = if kill.number == first.number { "second" } else { "following" };
+    format!("{came}, and a {second} {}, {later} later{line}, killed {it}", kill.signal)
 }
 
 /// Whether the sentence about a whole call tells of this signal, too.
@@ -106,16 +169,24 @@ fn is_told_by_group(report: &Report, signal: &Signal) -> bool {
     })
 }
 
+/// `from pid 1 (systemd, uid 0)`, and its line.
+pub fn sent_by(signal: &Signal) -> String {
+    match &signal.sender {
+        Some(sender) => {
+            let line = at_called(signal.sender_stack.as_ref());
+            format!("from {} ({}, uid {}){line}", sender.process(), sender.comm, sender.uid)
+        }
+        None => "from the kernel".into(),
+    }
+}
+
 /// `from pid 1 (systemd) killed`
 fn from(report: &Report, signal: &Signal) -> String {
     match (&signal.sender, signal.origin) {
         (_, Origin::Fault) => "after a fault of its own killed".into(),
         _ if is_crash(report, signal) => "after a fault of its own killed".into(),
         (Some(sender), _) if sender.pid == Some(signal.target.pid) => "that it sent to itself killed".into(),
-        (Some(sender), _) => {
-            let line = at(signal.sender_stack.as_ref());
-            format!("from {} ({}, uid {}){line} killed", sender.process(), sender.comm, sender.uid)
-        }
+        (Some(_), _) => format!("{} killed", sent_by(signal)),
         (None, Origin::Timer) => "of a timer killed".into(),
         (None, Origin::Oom) => {
             let group = cgroup(report, signal.target.pid);
@@ -140,30 +211,54 @@ fn is_crash(report: &Report, signal: &Signal) -> bool {
             && (before.number, before.target.pid) == (signal.number, signal.target.pid)
             && before.at_ns <= signal.at_ns
     };
-    alone(signal).is_some() && report.signals.rows.iter().any(is_fault)
+    is_alone(signal) && report.signals.rows.iter().any(is_fault)
 }
 
-/// Where a fault was; what a process that is killed by others was doing explains nothing.
-fn doing(report: &Report, signal: &Signal) -> String {
-    let frame = signal.interrupted.as_ref().and_then(|interrupted| interrupted.frame.as_ref());
-    let fault = frame.filter(|_| is_crash(report, signal));
-    fault.map_or_else(String::new, |frame| format!(" at {}", place(frame)))
+/// Where its victim was: a fault's innermost line, and otherwise the line that a person can change, with the call that it
+/// was in.
+fn doing(report: &Report, signal: &Signal) -> Option<String> {
+    let interrupted = signal.interrupted.as_ref();
+    let frame = interrupted.and_then(|interrupted| interrupted.frame.as_ref());
+    let ended_in = ends::row(report, signal.target.pid).and_then(|process| process.ended_in.as_ref());
+    let main = ended_in.and_then(|ended| own(ended.stack.as_ref()));
+    if is_crash(report, signal) {
+        let caller = caller_of_fault(report, signal).filter(|caller| Some(*caller) != frame);
+        let caller = caller.map_or_else(String::new, |caller| format!(", called from {}", place(caller)));
+        return frame.map(|frame| format!("{}{caller}", place(frame)));
+    }
+    let call = ended_in.filter(|_| main.is_some()).and_then(ends::call);
+    Some(format!("{}{}", place(main.or(frame)?), call.unwrap_or_default()))
 }
 
-fn line(signal: &Signal) -> Option<&Frame> {
-    let interrupted = || signal.interrupted.as_ref()?.frame.as_ref();
-    own(signal.sender_stack.as_ref()).or_else(interrupted)
+/// The line that a person can change, where the main thread did what it should not.
+fn caller_of_fault<'a>(report: &'a Report, signal: &Signal) -> Option<&'a Frame> {
+    let stack = ends::row(report, signal.target.pid)?.ended_in.as_ref()?.stack.as_ref();
+    own(stack.filter(|stack| stack.first() == line_of(signal)))
 }
 
-/// A process that ends its own children means to.
+fn line<'a>(report: &'a Report, signal: &'a Signal) -> Option<&'a Frame> {
+    let fault = || caller_of_fault(report, signal);
+    own(signal.sender_stack.as_ref()).or_else(fault).or_else(|| line_of(signal))
+}
+
+/// Where the receiver was.
+fn line_of(signal: &Signal) -> Option<&Frame> {
+    signal.interrupted.as_ref()?.frame.as_ref()
+}
+
+/// A process that ends its own children means to, unless it had asked them to end before; one that aborts them has given
+/// them up.
 fn severity(report: &Report, signal: &Signal) -> Severity {
-    let traced = |pid| report.target.processes.rows.iter().any(|process| Some(process.pid) == pid);
     let other = |pid| pid != Some(signal.target.pid);
     match &signal.sender {
-        Some(sender) if traced(sender.pid) && other(sender.pid) => match warned(report, signal) {
-            Some(_) => Severity::Warn, // it was to end by itself, and did not
-            None => Severity::Info,
-        },
+        Some(sender) if ends::is_traced(report, sender.pid) && other(sender.pid) => {
+            match warned(report, signal) {
+                _ if leads(report, signal).number == SIGABRT => Severity::Critical,
+                Some(warned) if warned.first.number == SIGABRT => Severity::Critical,
+                Some(_) => Severity::Warn, // it was to end by itself, and did not
+                None => Severity::Info,
+            }
+        }
         _ => Severity::Critical,
     }
 }

@@ -1,6 +1,9 @@
 //! What a person should change, in sentences. They are made from the finished rows, and claim what these prove.
 
 mod children;
+#[cfg(test)]
+mod end_tests;
+mod ends;
 mod gc;
 mod gil;
 mod groups;
@@ -21,8 +24,9 @@ mod waits;
 
 use std::cmp::Reverse;
 
-use super::lines::own_line;
+use super::lines::{is_standard_library, own_line};
 use crate::report::{Bounded, Evidence, Fact, Finding, FindingKind, Frame, Report, Severity, Stack};
+use crate::units::duration;
 
 /// More than that nobody reads.
 const MOST: usize = 10;
@@ -35,6 +39,7 @@ pub fn findings(report: &Report) -> Bounded<Finding> {
         children::orphans(report),
         groups::groups(report),
         kills::kills(report),
+        ends::ends(report),
         signal_delays::signal_delays(report),
         waits::stuck(report),
         gil::waits(report),
@@ -69,6 +74,11 @@ impl Found {
         Self { cost_ns, ..self }
     }
 
+    /// What ended a process comes before all else that is as grave, the first end first; what was meant comes last.
+    fn leads_by(self, at_ns: u64, severity: Severity) -> Self {
+        if severity == Severity::Info { self } else { self.costs(u64::MAX - at_ns) }
+    }
+
     fn at(mut self, frame: Option<&Frame>) -> Self {
         self.finding.frame = frame.cloned();
         self
@@ -89,6 +99,24 @@ pub(super) fn place(frame: &Frame) -> String {
 /// Where a stack is, told after the fact: ` at metrics.py:41 in small_reads`; nothing where it is not known.
 fn at(stack: Option<&Stack>) -> String {
     own(stack).map_or_else(String::new, |frame| format!(" at {}", place(frame)))
+}
+
+/// The same, and who called it: ` at pool.py:5 in kill, called from pool.py:9 in murder_workers`.
+fn at_called(stack: Option<&Stack>) -> String {
+    let Some(frame) = own(stack) else { return String::new() };
+    let callers = stack.into_iter().flatten().skip_while(|caller| *caller != frame).skip(1);
+    let mut callers = callers.filter(|caller| !is_standard_library(caller.file.as_bytes()));
+    let caller = callers.next().filter(|caller| caller.function.as_bytes() != b"<module>");
+    let called = caller.map_or_else(String::new, |caller| format!(", called from {}", place(caller)));
+    format!(" at {}{called}", place(frame))
+}
+
+/// `1.00 s after the start`, or of several `from 1.00 s to 3.00 s after the start`.
+fn when([first, last]: [u64; 2]) -> String {
+    match [first, last].map(duration) {
+        [first, last] if first == last => format!("{first} after the start"),
+        [first, last] => format!("from {first} to {last} after the start"),
+    }
 }
 
 /// The line of a stack that a person can change.

@@ -32,24 +32,35 @@ fn a_sigkill_is_told_with_the_signal_that_went_before() {
     let pending = Signal { handler_state: HandlerState::Pending, ..first.clone() };
     let handled = Signal { handler_state: HandlerState::Started, ..first.clone() };
     let ignored = Signal { handler_state: HandlerState::None, outcome: Outcome::Ignored, ..first.clone() };
-    let (warn, info) = (Severity::Warn, Severity::Info);
+    let term = Signal { signal: "SIGTERM".into(), number: 15, ..handled.clone() };
+    let (critical, warn, info) = (Severity::Critical, Severity::Warn, Severity::Info);
     let kill = "SIGKILL from pid 7 (app, uid 0) killed pid 8 (child)";
     for (name, before, severity, rest) in [
         ("nothing", vec![], info, ""),
-        ("of another", vec![Signal { sender: by(99), ..ignored.clone() }], info, ""),
+        (
+            "by another",
+            vec![Signal { sender: by(99), ..term.clone() }],
+            warn,
+            ", 2.00 s after a SIGTERM whose handler had begun",
+        ),
+        ("asked", vec![term], warn, ", 2.00 s after a SIGTERM whose handler had begun"),
         (
             "in C",
             vec![pending],
-            warn,
+            critical,
             ", 2.00 s after a SIGABRT whose handler had not begun: it came at c.py:1 in f",
         ),
-        ("slow", vec![handled], warn, ", 2.00 s after a SIGABRT whose handler had begun"),
-        ("ignored", vec![ignored], warn, ", 2.00 s after a SIGABRT that was ignored"),
+        ("slow", vec![handled], critical, ", 2.00 s after a SIGABRT whose handler had begun"),
+        ("ignored", vec![ignored], critical, ", 2.00 s after a SIGABRT that was ignored"),
     ] {
         let mut report = report();
         report.signals = [before, vec![killed.clone()]].concat().into();
         let found = told(&report).into_iter().find(|(.., text)| text.starts_with("SIGKILL")).expect("a kill");
-        assert_eq!(found, (FindingKind::SignalKill, severity, format!("{kill}{rest}")), "{name}");
+        assert_eq!(
+            found,
+            (FindingKind::SignalKill, severity, format!("{kill}{rest} (3.00 s after the start)")),
+            "{name}"
+        );
     }
 }
 

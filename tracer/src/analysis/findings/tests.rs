@@ -238,7 +238,8 @@ fn kills_are_told_with_their_sender() {
         let (fault, target) = (signal.number == 11, signal.target);
         let before = fault.then(|| Signal { number: 11, target, origin: Origin::Fault, ..Signal::default() });
         report.signals = before.into_iter().chain([signal]).collect();
-        assert_eq!(told(&report), [(FindingKind::SignalKill, severity, expected.to_string())], "{name}");
+        let expected = format!("{expected} (0 after the start)");
+        assert_eq!(told(&report), [(FindingKind::SignalKill, severity, expected)], "{name}");
     }
 }
 

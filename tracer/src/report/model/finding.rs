@@ -101,6 +101,8 @@ vocabulary! {
         SignalDelay = "signal_delay",
         /// A signal killed a process.
         SignalKill = "signal_kill",
+        /// A process exited, and not with 0, or since it was told to from outside.
+        ProcessEnd = "process_end",
         /// Threads wait for the GIL.
         Gil = "gil",
         /// Threads wait for a lock.

@@ -37,7 +37,7 @@ pub use signals::{
     SignalTarget, SignalTotals,
 };
 pub use switches::{AfterCall, Cause, CauseTotals, LockKind, SwitchCause, Switches, Waker, WakerTotals};
-pub use target::{Ended, Host, Process, StartedHow, Target, TracerInfo, Window};
+pub use target::{Ended, EndedIn, Host, Process, StartedHow, Target, TracerInfo, Window};
 
 use serde::{Deserialize, Serialize};
 

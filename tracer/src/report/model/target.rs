@@ -79,6 +79,8 @@ pub struct Process {
     pub exit_code: Option<u32>,
     /// The signal that killed it, if one did: `SIGKILL`.
     pub exit_signal: Option<String>,
+    /// Where it was when it ended, from Linux 6.16 on.
+    pub ended_in: Option<EndedIn>,
     /// The kernel killed it because memory ran out.
     pub out_of_memory: bool,
     /// Which traced process waited for it.
@@ -91,6 +93,17 @@ impl Row for Process {
     type Totals = NoTotals;
 
     fn add_to(&self, _: &mut NoTotals) {}
+}
+
+/// Where a process was when it ended: the thread that called `exit_group`, or the main thread of one that was killed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedIn {
+    /// Innermost first; unknown where no Python ran any more, as after `sys.exit`.
+    pub stack: Option<Stack>,
+    /// The system call that it was asleep in, or `exit_group`.
+    pub syscall: Option<String>,
+    /// The path or socket peer that this call was about.
+    pub object: Option<Name>,
 }
 
 vocabulary! {

@@ -1,0 +1,211 @@
+//! Sentences about processes that ended.
+
+use super::tests::{SECOND, frame, report, stack, told};
+use crate::report::{
+    EndedIn, FindingKind, Handler, HandlerState, Interrupted, Name, Origin, Outcome, Process, Report, Sender,
+    Severity, Signal, SignalTarget,
+};
+
+const CRITICAL: Severity = Severity::Critical;
+
+/// A child of 7 that lived for a second.
+fn child(pid: u32, born_s: u64) -> Process {
+    Process {
+        pid,
+        ppid: 7,
+        comm: "worker".into(),
+        python: Some("3.12.1".into()),
+        at_ns: Some(born_s * SECOND),
+        ended_at_ns: Some((born_s + 1) * SECOND),
+        exit_code: Some(0),
+        ended_in: Some(EndedIn { syscall: Some("exit_group".into()), ..EndedIn::default() }),
+        ..Process::default()
+    }
+}
+
+fn at(stack: Option<Vec<crate::report::Frame>>) -> Option<EndedIn> {
+    Some(EndedIn { stack, syscall: Some("exit_group".into()), object: None })
+}
+
+/// Handled 10 ms before the end of a child that was born then.
+fn signal(number: u32, name: &str, from: u32, to: u32, born_s: u64) -> Signal {
+    Signal {
+        signal: name.into(),
+        number,
+        count: 1,
+        at_ns: (born_s + 1) * SECOND - SECOND / 100,
+        sender: Some(Sender { pid: Some(from), tid: Some(from), comm: "sender".into(), uid: 0 }),
+        sender_stack: (from == 7).then(|| vec![frame("boss.py:5"), frame("boss.py:9")]),
+        origin: Origin::Kill,
+        target: SignalTarget { pid: to, tid: Some(to), group: true },
+        interrupted: Some(Interrupted { syscall: None, frame: Some(frame("work.py:3")) }),
+        handler_state: HandlerState::Started,
+        handler: Some(Handler { started_after_ns: Some(1_000), ..Handler::default() }),
+        outcome: Outcome::Handled,
+        ..Signal::default()
+    }
+}
+
+fn report_of(children: Vec<Process>, signals: Vec<Signal>) -> Report {
+    let mut report = report();
+    report.target.processes = [vec![report.target.processes.rows[0].clone()], children].concat().into();
+    report.signals = signals.into();
+    report
+}
+
+#[test]
+fn exits_are_told_by_the_line_and_what_came_before() {
+    let exits = |code, ended_in| Process { exit_code: Some(code), ended_in, ..child(8, 1) };
+    let line = at(stack(&["/usr/lib/python3.12/os.py:1", "a.py:10"]));
+    let pool = at(stack(&["/usr/lib/python3.12/multiprocessing/popen_fork.py:71", "a.py:10"]));
+    let not_python = Process { python: None, argv: Some(vec!["grep".into()]), ..exits(1, None) };
+    let program = Process { argv: Some(vec!["/usr/bin/python3".into()]), python: None, ..exits(1, at(None)) };
+    let abort = || signal(6, "SIGABRT", 7, 8, 1);
+    let who = "pid 8 (worker) of pid 7 (app), exited with";
+    for (name, process, signals, expected) in [
+        ("well", exits(0, at(None)), vec![], None),
+        ("os._exit", exits(9, line.clone()), vec![], Some((CRITICAL, "9 at a.py:10 in f (2.00 s"))),
+        (
+            "sys.exit",
+            exits(3, at(None)),
+            vec![],
+            Some((CRITICAL, "3: its Python code had ended, as after sys.exit (2.00 s")),
+        ),
+        (
+            "the target of a process raises",
+            exits(1, pool),
+            vec![],
+            Some((CRITICAL, "1: by an exception that nobody caught, or by sys.exit (2.00 s")),
+        ),
+        ("an older kernel", exits(9, None), vec![], Some((CRITICAL, "9 (2.00 s"))),
+        ("no Python", not_python, vec![], None),
+        (
+            "a program",
+            program,
+            vec![],
+            Some((Severity::Warn, "1: by an exception that nobody caught, or by sys.exit (2.00 s")),
+        ),
+        (
+            "given up",
+            exits(0, at(None)),
+            vec![abort()],
+            Some((
+                CRITICAL,
+                "0, 10.0 ms after SIGABRT from pid 7 (sender, uid 0) at boss.py:5 in f, called from boss.py:9 in f; \
+                 it came at work.py:3 in f (2.00 s",
+            )),
+        ),
+        ("its parent ends it", exits(0, at(None)), vec![signal(15, "SIGTERM", 7, 8, 1)], None),
+        (
+            "told by its parent, not well",
+            exits(4, at(None)),
+            vec![signal(15, "SIGTERM", 7, 8, 1)],
+            Some((Severity::Info, "4, 10.0 ms after SIGTERM from pid 7")),
+        ),
+        (
+            "a signal long before",
+            exits(9, line),
+            vec![signal(2, "SIGINT", 99, 8, 0)],
+            Some((CRITICAL, "9 at a.py:10 in f")),
+        ),
+    ] {
+        let found = told(&report_of(vec![process], signals));
+        let Some((severity, text)) = expected else {
+            assert_eq!(found, [], "{name}");
+            continue;
+        };
+        let [(kind, found, sentence)] = &found[..] else { panic!("{name}: {found:?}") };
+        assert_eq!((*kind, *found), (FindingKind::ProcessEnd, severity), "{name}");
+        assert!(sentence.starts_with(&format!("{who} {text}")), "{name}: {sentence}");
+    }
+}
+
+#[test]
+fn a_service_that_is_ended_from_outside_is_one_sentence() {
+    let root = Process { pid: 8, ppid: 1, at_ns: None, ..child(8, 1) };
+    let workers = [9, 10].map(|pid| Process { ppid: 8, ..child(pid, 1) });
+    let term = |from, to| signal(15, "SIGTERM", from, to, 1);
+    let killed = Process { exit_code: None, exit_signal: Some("SIGTERM".into()), ..root.clone() };
+    let kills = Signal { outcome: Outcome::Killed, ..term(99, 8) };
+    let from = "SIGTERM from pid 99 (sender, uid 0)";
+    let end = "after 10.0 ms; it came at work.py:3 in f (1.99 s after the start)";
+    for (name, head, signals, severity, expected) in [
+        (
+            "its head tells its workers",
+            root.clone(),
+            vec![term(99, 8), term(8, 9), term(8, 10)],
+            Severity::Warn,
+            format!("{from} ended pid 8 (worker) and 2 processes below it: it exited with 0 {end}"),
+        ),
+        (
+            "all are told",
+            root,
+            vec![term(99, 9), term(99, 8), term(99, 10)],
+            Severity::Warn,
+            format!("{from} ended pid 8 (worker) and 2 processes below it: it exited with 0 {end}"),
+        ),
+        (
+            "it kills",
+            killed,
+            vec![kills],
+            CRITICAL,
+            format!("{from} ended pid 8 (worker) and 2 processes below it: it was killed by it {end}"),
+        ),
+    ] {
+        let report = report_of([vec![head], workers.to_vec()].concat(), signals);
+        assert_eq!(told(&report), [(FindingKind::ProcessEnd, severity, expected)], "{name}");
+    }
+}
+
+#[test]
+fn ends_that_are_alike_are_a_loop_if_one_follows_another() {
+    let argv = |pid| Some(vec![Name::from("python3"), Name::from(if pid == 11 { "b.py" } else { "a.py" })]);
+    let crash = |pid, born_s| Process { exit_code: Some(3), argv: argv(pid), ..child(pid, born_s) };
+    let tail = "exited with 3: its Python code had ended, as after sys.exit";
+    let three = "pid 8 (worker), pid 9 (worker), pid 10 (worker)";
+    for (name, children, expected) in [
+        (
+            "one after another",
+            vec![crash(8, 1), crash(9, 3), crash(10, 5)],
+            vec![format!(
+                "crash loop: 3 processes ({three}) of pid 7 (app), {tail} (from 2.00 s to 6.00 s after the start)"
+            )],
+        ),
+        (
+            "at a time",
+            vec![crash(8, 1), crash(9, 1), crash(10, 1)],
+            vec![format!("3 processes ({three}) of pid 7 (app), {tail} (2.00 s after the start)")],
+        ),
+        (
+            "another program",
+            vec![crash(8, 1), crash(11, 3)],
+            vec![
+                format!("pid 8 (worker) of pid 7 (app), {tail} (2.00 s after the start)"),
+                format!("pid 11 (worker) of pid 7 (app), {tail} (4.00 s after the start)"),
+            ],
+        ),
+    ] {
+        let found = told(&report_of(children, vec![]));
+        let texts: Vec<_> = found.into_iter().map(|(.., text)| text).collect();
+        assert_eq!(texts, expected, "{name}");
+    }
+}
+
+#[test]
+fn the_signal_that_began_an_end_leads() {
+    let killed = Process { exit_code: None, exit_signal: Some("SIGTERM".into()), ..child(8, 1) };
+    let first = signal(15, "SIGTERM", 7, 8, 1);
+    let second = Signal {
+        at_ns: first.at_ns + 3_000_000,
+        sender_stack: stack(&["pool.py:914"]),
+        outcome: Outcome::Killed,
+        handler: None,
+        handler_state: HandlerState::None,
+        ..first.clone()
+    };
+    let expected = "SIGTERM from pid 7 (sender, uid 0) at boss.py:5 in f, called from boss.py:9 in f killed pid 8 (worker); \
+                    it came at work.py:3 in f, and a second SIGTERM, 3.00 ms later at pool.py:914 in f, killed it \
+                    (1.99 s after the start)";
+    let report = report_of(vec![killed], vec![first, second]);
+    assert_eq!(told(&report), [(FindingKind::SignalKill, Severity::Info, expected.to_owned())]);
+}

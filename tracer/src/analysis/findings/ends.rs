@@ -1,0 +1,279 @@
+//! Processes that exited: not with 0, after they were given up, or since they were told to from outside.
+
+use super::kills::{POLITE, sent_by};
+use super::{Found, grouped, own, place, process, when};
+use crate::report::{
+    EndedIn, FindingKind, Frame, HandlerState, Origin, Outcome, Process, Report, Severity, Signal,
+};
+use crate::units::duration;
+
+/// So many ends that are alike are a loop.
+pub const LOOP: usize = 3;
+/// Processes that a sentence names.
+const NAMED: usize = 3;
+/// Who exits so soon after its handler began does so because of the signal.
+const BY_HANDLER: u64 = 1_000_000_000;
+/// A service may take its time to end after these, and has no reason to end by itself.
+const TO_END: [u32; 2] = [3, 15];
+const GRACE: u64 = 90_000_000_000;
+const SIGABRT: u32 = 6;
+
+/// The row of a process.
+pub fn row(report: &Report, pid: u32) -> Option<&Process> {
+    report.target.processes.rows.iter().rfind(|process| process.pid == pid)
+}
+
+/// Whether a process is traced.
+pub fn is_traced(report: &Report, pid: Option<u32>) -> bool {
+    report.target.processes.rows.iter().any(|process| Some(process.pid) == pid)
+}
+
+/// `, in recvfrom of 10.0.0.9:5432`
+pub fn call(ended: &EndedIn) -> Option<String> {
+    let object = ended.object.as_ref().map_or_else(String::new, |object| format!(" of {object}"));
+    ended.syscall.as_ref().map(|call| format!(", in {call}{object}"))
+}
+
+/// A process that somebody from outside told to end, and all those below it that ended with it.
+pub struct Service<'a> {
+    signal: &'a Signal,
+    head: &'a Process,
+    members: Vec<&'a Process>,
+}
+
+impl Service<'_> {
+    /// Whether its sentence tells of the end of this process.
+    pub fn tells(&self, pid: u32) -> bool {
+        self.head.pid == pid || self.members.iter().any(|member| member.pid == pid)
+    }
+}
+
+/// Services that ended since they were told to. A process without children that a signal killed is told as killed.
+pub fn services(report: &Report) -> Vec<Service<'_>> {
+    let ended = report.target.processes.rows.iter().filter(|process| process.ended_at_ns.is_some());
+    let heads = ended.filter_map(|head| Some((head, told_to_end(report, head)?)));
+    let heads = heads.filter(|(head, signal)| {
+        let sender = signal.sender.as_ref().and_then(|sender| sender.pid);
+        !is_traced(report, sender)
+            && told_to_end_above(report, head, signal).is_none()
+            && !is_in_group(report, head)
+    });
+    let services =
+        heads.map(|(head, signal)| Service { signal, head, members: members(report, head, signal) });
+    services.filter(|service| service.head.exit_code.is_some() || !service.members.is_empty()).collect()
+}
+
+/// The same was told to a process above it: systemd tells all of a control group.
+fn told_to_end_above<'a>(report: &'a Report, process: &'a Process, signal: &Signal) -> Option<&'a Process> {
+    let told = |above: &Process| told_to_end(report, above).is_some_and(|told| told.number == signal.number);
+    ancestors(report, process).find(|above| told(above))
+}
+
+/// Parent, grandparent and so on.
+fn ancestors<'a>(report: &'a Report, process: &'a Process) -> impl Iterator<Item = &'a Process> {
+    /// Numbers are used again, so that a chain may seem to have no end.
+    const DEEPEST: usize = 32;
+    std::iter::successors(Some(process), |process| row(report, process.ppid)).skip(1).take(DEEPEST)
+}
+
+/// The signal that made a process exit, or killed it, after it was asked to end.
+fn told_to_end<'a>(report: &'a Report, process: &Process) -> Option<&'a Signal> {
+    let end = process.ended_at_ns?;
+    let told = |signal: &&Signal| {
+        let began = signal.handler.as_ref().and_then(|handler| handler.started_after_ns);
+        let began = signal.at_ns + began.or(signal.delivered_after_ns).unwrap_or(0);
+        let until = began + if TO_END.contains(&signal.number) { GRACE } else { BY_HANDLER };
+        let acts = match process.exit_code {
+            Some(_) => signal.outcome == Outcome::Handled && signal.handler_state != HandlerState::Pending,
+            None => signal.outcome == Outcome::Killed,
+        };
+        signal.target.pid == process.pid
+            && POLITE.contains(&signal.number)
+            && acts
+            && signal.at_ns <= end
+            && end <= until
+    };
+    report.signals.rows.iter().find(told).filter(|signal| signal.origin != Origin::Fault)
+}
+
+/// Those below that ended with it: by themselves, or since a process of the same tree told them to.
+fn members<'a>(report: &'a Report, head: &Process, signal: &Signal) -> Vec<&'a Process> {
+    let with_it = |member: &&Process| {
+        let in_time = member.ended_at_ns.is_some_and(|end| end >= signal.at_ns && end < signal.at_ns + GRACE);
+        let well = member.exit_code == Some(0) || told_to_end(report, member).is_some();
+        in_time && well && ancestors(report, member).any(|above| above.pid == head.pid)
+    };
+    report.target.processes.rows.iter().filter(with_it).collect()
+}
+
+/// Whether the sentence about a whole call tells of its end.
+fn is_in_group(report: &Report, process: &Process) -> bool {
+    let kills = report.processes.kills.rows.iter();
+    kills.flat_map(|kill| &kill.reached).any(|reached| reached.pid == process.pid && reached.by_it)
+}
+
+/// One sentence for each service that was ended, and for the exits that are alike.
+pub fn ends(report: &Report) -> Vec<Found> {
+    let services = services(report);
+    let told = services.iter().map(|service| service_of(report, service));
+    let exits = report.target.processes.rows.iter().filter_map(|process| Exit::of(report, process));
+    let exits = exits.filter(|exit| {
+        is_python(exit.process)
+            && !is_in_group(report, exit.process)
+            && !services.iter().any(|service| service.tells(exit.process.pid))
+    });
+    told.chain(grouped(exits, Exit::alike).iter().map(|exits| exit_of(report, exits))).collect()
+}
+
+/// `SIGTERM from pid 1 (systemd, uid 0) ended pid 7 (gunicorn) and 4 processes below it: it exited with 0 after 320 ms`
+fn service_of(report: &Report, service: &Service) -> Found {
+    let Service { signal, head, members } = service;
+    let after = duration(head.ended_at_ns.unwrap_or(signal.at_ns).saturating_sub(signal.at_ns));
+    let below = match members.len() as u64 {
+        0 => String::new(),
+        1 => " and a process below it".to_owned(),
+        count => format!(" and {count} processes below it"),
+    };
+    let (end, severity) = match head.exit_code {
+        Some(0) => ("exited with 0".to_owned(), Severity::Warn),
+        Some(code) => (format!("exited with {code}"), Severity::Critical),
+        None => ("was killed by it".to_owned(), Severity::Critical),
+    };
+    let came = interrupted(signal).map_or_else(String::new, |frame| format!("; it came at {}", place(frame)));
+    let text = format!(
+        "{} {} ended {}{below}: it {end} after {after}{came} ({})",
+        signal.signal,
+        sent_by(signal),
+        process(report, head.pid),
+        when([signal.at_ns; 2]),
+    );
+    Found::new(FindingKind::ProcessEnd, severity, head.pid, text)
+        .leads_by(signal.at_ns, severity)
+        .at(own(signal.sender_stack.as_ref()).or(interrupted(signal)))
+        .with("signal", signal.signal.as_str())
+        .with("at_ns", signal.at_ns)
+        .with("exit_code", head.exit_code.map(u64::from))
+        .with("ended", 1 + members.len() as u64)
+        .with("sender_pid", signal.sender.as_ref().and_then(|sender| sender.pid).map(u64::from))
+}
+
+fn interrupted(signal: &Signal) -> Option<&Frame> {
+    signal.interrupted.as_ref()?.frame.as_ref()
+}
+
+/// A process that exited, and why that is worth a sentence.
+struct Exit<'a> {
+    process: &'a Process,
+    code: u32,
+    at_ns: u64,
+    /// What it was told before.
+    signal: Option<&'a Signal>,
+}
+
+impl<'a> Exit<'a> {
+    fn of(report: &'a Report, process: &'a Process) -> Option<Self> {
+        let (code, at_ns) = process.exit_code.zip(process.ended_at_ns)?;
+        let signal = told_to_end(report, process);
+        // Whom its parent gives up may still end well.
+        let given_up = signal.is_some_and(|signal| signal.number == SIGABRT);
+        (code != 0 || given_up).then_some(Self { process, code, at_ns, signal })
+    }
+
+    /// What exits have in common that are told together.
+    fn alike(&self) -> impl PartialEq + use<'a> {
+        let line = self.frame();
+        let sender = self.signal.map(|signal| (signal.number, own(signal.sender_stack.as_ref())));
+        let Process { ppid, argv, comm, root, .. } = self.process;
+        (*ppid, *root, comm, argv, self.code, line, sender)
+    }
+
+    /// The line that exited, if Python still ran, and it is not the library's for whatever a child does.
+    fn frame(&self) -> Option<&'a Frame> {
+        let stack = self.process.ended_in.as_ref()?.stack.as_ref()?;
+        let is_of_pool =
+            stack.first().is_some_and(|frame| frame.file.as_bytes().ends_with(b"/popen_fork.py"));
+        own(Some(stack)).filter(|_| !is_of_pool)
+    }
+
+    fn severity(&self, report: &Report) -> Severity {
+        let by_own = |signal: &Signal| {
+            let sender = signal.sender.as_ref().and_then(|sender| sender.pid);
+            signal.number != SIGABRT && sender == Some(self.process.ppid) && is_traced(report, sender)
+        };
+        // A program that was started may say something by its exit code; a worker does not.
+        let is_program = self.process.argv.is_some() && self.code < 3;
+        match self.signal {
+            Some(signal) if by_own(signal) => Severity::Info,
+            _ if is_program => Severity::Warn,
+            _ => Severity::Critical,
+        }
+    }
+
+    /// How it came to that.
+    fn why(&self) -> String {
+        if let Some(signal) = self.signal {
+            let after = duration(self.at_ns.saturating_sub(signal.at_ns));
+            let came = interrupted(signal)
+                .map_or_else(String::new, |frame| format!("; it came at {}", place(frame)));
+            return format!(", {after} after {} {}{came}", signal.signal, sent_by(signal));
+        }
+        match (self.frame(), &self.process.ended_in) {
+            (Some(frame), _) => format!(" at {}", place(frame)),
+            (None, Some(_)) if self.code == 1 => {
+                ": by an exception that nobody caught, or by sys.exit".to_owned()
+            }
+            (None, Some(_)) => ": its Python code had ended, as after sys.exit".to_owned(),
+            (None, None) => String::new(),
+        }
+    }
+}
+
+fn exit_of(report: &Report, exits: &[Exit]) -> Found {
+    let (first, last) = (&exits[0], &exits[exits.len() - 1]);
+    let names: Vec<_> = exits.iter().take(NAMED).map(|exit| process(report, exit.process.pid)).collect();
+    let who = match exits.len() {
+        1 => names[0].clone(),
+        many if many > NAMED => format!("{many} processes ({} and others)", names.join(", ")),
+        many => format!("{many} processes ({})", names.join(", ")),
+    };
+    let (lead, severity) =
+        if is_loop(exits) { ("crash loop: ", Severity::Critical) } else { ("", first.severity(report)) };
+    let parent = row(report, first.process.ppid).filter(|parent| parent.pid != first.process.pid);
+    let parent = parent.map_or_else(String::new, |parent| format!(" of {}", process(report, parent.pid)));
+    let started = first.process.started_at.as_ref();
+    let started = started.map_or_else(String::new, |frame| format!(", started at {}", place(frame)));
+    let text = format!(
+        "{lead}{who}{parent}{started}{} exited with {}{} ({})",
+        if parent.is_empty() && started.is_empty() { "" } else { "," },
+        first.code,
+        first.why(),
+        when([first.at_ns, last.at_ns]),
+    );
+    Found::new(FindingKind::ProcessEnd, severity, first.process.pid, text)
+        .leads_by(first.signal.map_or(first.at_ns, |signal| signal.at_ns), severity)
+        .at(first
+            .frame()
+            .or_else(|| first.signal.and_then(interrupted))
+            .or(first.process.started_at.as_ref()))
+        .with("exit_code", u64::from(first.code))
+        .with("at_ns", first.at_ns)
+        .with("last_at_ns", last.at_ns)
+        .with("count", exits.len() as u64)
+        .with("signal", first.signal.map(|signal| crate::report::Name::from(signal.signal.as_str())))
+}
+
+/// Several, one begun after the end of another.
+fn is_loop(exits: &[Exit]) -> bool {
+    let again =
+        |exit: &Exit| exits.iter().any(|before| exit.process.at_ns.is_some_and(|born| born >= before.at_ns));
+    exits.len() >= LOOP && exits.iter().filter(|exit| again(exit)).count() + 1 >= LOOP
+}
+
+/// Whether it is, or was, a Python: a short life may end before it is looked at.
+fn is_python(process: &Process) -> bool {
+    let is_name = |name: &[u8]| {
+        name.rsplit(|&byte| byte == b'/').next().is_some_and(|name| name.starts_with(b"python"))
+    };
+    let command = process.argv.as_ref().and_then(|arguments| arguments.first());
+    process.python.is_some() || command.is_some_and(|command| is_name(command.as_bytes()))
+}
