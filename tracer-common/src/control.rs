@@ -53,3 +53,29 @@ pub const SHED_SWITCH_STACKS: u32 = 1;
 pub const SHED_READ_SITES: u32 = 2;
 sized!(Control = 48);
 pod!(Control);
+
+/// Rows that the maps of aggregates have room for, two epochs of them; for two CPUs. `--room` multiplies them.
+pub mod rows {
+    /// Wide values, but a thread has few reasons to leave its CPU.
+    pub const SWITCHES: u32 = 32768;
+    /// As many as there are rows of switches, nearly, since most sleeps have one waker.
+    pub const WAKEUPS: u32 = 16384;
+    /// Who held the GIL while others waited.
+    pub const HOLDS: u32 = 4096;
+    /// The widest value by far, hence fewer.
+    pub const READS: u32 = 8192;
+    /// Sizes that found no slot in their row: few, since a row has room for 16.
+    pub const READ_SIZES: u32 = 2048;
+    /// Functions that the evaluation function was entered for.
+    pub const ENTRIES: u32 = 4096;
+
+    /// By the names of the maps.
+    pub const ALL: [(&str, u32); 6] = [
+        ("SWITCHES", SWITCHES),
+        ("WAKEUPS", WAKEUPS),
+        ("HOLDS", HOLDS),
+        ("READS", READS),
+        ("READ_SIZES", READ_SIZES),
+        ("ENTRIES", ENTRIES),
+    ];
+}

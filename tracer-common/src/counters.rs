@@ -118,8 +118,26 @@ pub struct Counters {
     pub records_tried: u64,
     /// Of these, what the ring buffer had no room for.
     pub records_lost: u64,
+    /// Of the hits of `sys_exit` those that are turns of event loops.
+    pub turns: Part,
+    /// Likewise reads, but for `hits`, which is not counted: rows know how many there were.
+    pub reads: Part,
     /// What its runs take.
     pub time: RunTime,
+}
+
+/// What was lost of some of a probe's hits.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    /// All of them.
+    pub hits: u64,
+    /// As in [`Counters`].
+    pub lost_ring_full: u64,
+    /// As in [`Counters`].
+    pub lost_map_full: u64,
+    /// As in [`Counters`].
+    pub lost_map_busy: u64,
 }
 
 /// Run time of a probe, estimated from a few of its runs, each of which stands for those since the last.
@@ -181,7 +199,7 @@ impl Counters {
     }
 }
 
-sized!(Counters = 112);
+sized!(Counters = 176, Part = 32);
 pod!(Counters);
 
 #[cfg(test)]

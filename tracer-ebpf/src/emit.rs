@@ -7,7 +7,7 @@ use aya_ebpf::helpers::generated::{
 };
 use aya_ebpf::maps::HashMap;
 use tracer_common::control::{self, Control};
-use tracer_common::counters::{Counters, End, Probe};
+use tracer_common::counters::{Counters, End, Part, Probe};
 use tracer_common::event::Header;
 
 use crate::config::RING_WATERMARK;
@@ -82,6 +82,23 @@ pub fn counted(probe: Probe, body: impl FnOnce(&'static Control) -> Outcome) -> 
     unsafe { *outcome.counter(counters) += 1 };
     stop_timing(counters, outcome);
     0
+}
+
+/// Counts a hit that was lost in a part of its probe's, too.
+///
+/// # Safety
+/// `part` must be a part of this CPU's entry of a probe that does not interrupt itself.
+#[inline(always)]
+pub unsafe fn count_loss(part: *mut Part, outcome: Outcome) {
+    // SAFETY: the caller's.
+    unsafe {
+        match outcome {
+            Outcome::RING_FULL => (*part).lost_ring_full += 1,
+            Outcome::MAP_FULL => (*part).lost_map_full += 1,
+            Outcome::MAP_BUSY => (*part).lost_map_busy += 1,
+            _ => {}
+        }
+    }
 }
 
 /// Notes when this run began, if it is one of those that are timed. The kernel's own count of run times would cost every

@@ -7,7 +7,7 @@ use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use tracer_common::collector::Collection;
-use tracer_common::control::Control;
+use tracer_common::control::{Control, rows};
 use tracer_common::counters::{Counters, Probe};
 use tracer_common::gil::{HoldKey, Pthread, Queue};
 use tracer_common::handler::{Check, Place};
@@ -46,15 +46,15 @@ pub static THREADS: HashMap<u32, Thread> = HashMap::with_max_entries(16384, 0);
 /// Switches: rows of two epochs. As all aggregates a plain map with the CPU in its keys: a per-CPU map would have room
 /// for every row on every CPU, and takes long to make.
 #[map]
-pub static SWITCHES: HashMap<SwitchKey, SwitchValue> = HashMap::with_max_entries(32768, 0);
+pub static SWITCHES: HashMap<SwitchKey, SwitchValue> = HashMap::with_max_entries(rows::SWITCHES, 0);
 
 /// Wakeups: rows of two epochs; as many as there are rows of switches, since most sleeps have one waker.
 #[map]
-pub static WAKEUPS: HashMap<WakeKey, u64> = HashMap::with_max_entries(16384, 0);
+pub static WAKEUPS: HashMap<WakeKey, u64> = HashMap::with_max_entries(rows::WAKEUPS, 0);
 
 /// Who held the GIL while others waited: rows of two epochs.
 #[map]
-pub static HOLDS: HashMap<HoldKey, u64> = HashMap::with_max_entries(4096, 0);
+pub static HOLDS: HashMap<HoldKey, u64> = HashMap::with_max_entries(rows::HOLDS, 0);
 
 /// Who waits for the GIL of each process.
 #[map]
@@ -66,11 +66,11 @@ pub static PTHREADS: HashMap<Pthread, u32> = HashMap::with_max_entries(16384, 0)
 
 /// Reads: rows of two epochs. The widest value by far, hence fewer.
 #[map]
-pub static READS: HashMap<ReadKey, ReadValue> = HashMap::with_max_entries(8192, 0);
+pub static READS: HashMap<ReadKey, ReadValue> = HashMap::with_max_entries(rows::READS, 0);
 
 /// Sizes that found no slot in their row: few, since a row has room for 16.
 #[map]
-pub static READ_SIZES: HashMap<SizeKey, u64> = HashMap::with_max_entries(2048, 0);
+pub static READ_SIZES: HashMap<SizeKey, u64> = HashMap::with_max_entries(rows::READ_SIZES, 0);
 
 /// Samples: rows of two epochs; user space makes room for the rate and the CPUs.
 #[map]
@@ -78,7 +78,7 @@ pub static SAMPLES: HashMap<SampleKey, u64> = HashMap::with_max_entries(1024, 0)
 
 /// Functions that the evaluation function was entered for.
 #[map]
-pub static ENTRIES: HashMap<EntryKey, u64> = HashMap::with_max_entries(4096, 0);
+pub static ENTRIES: HashMap<EntryKey, u64> = HashMap::with_max_entries(rows::ENTRIES, 0);
 
 /// Processes whose signal handlers are watched: more than there are breakpoints for.
 #[map]

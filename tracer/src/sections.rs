@@ -35,6 +35,14 @@ impl Section {
     ];
 }
 
+impl Section {
+    /// As the command line and the report name it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(section, _)| *section == self).map_or("", |(_, name)| name)
+    }
+}
+
 impl FromStr for Section {
     type Err = String;
 

@@ -15,9 +15,9 @@ use tracer_common::python::{Frame, status};
 use tracer_common::syscall::{ReadKey, ReadValue, SizeKey, Tally, flag, into};
 use tracer_common::target::{self, Target};
 
-use crate::emit::{Outcome, counted, header, now, row, send, slice};
+use crate::emit::{Outcome, count_loss, counted, header, now, row, send, slice};
 use crate::file;
-use crate::maps::{READ_SIZES, READS};
+use crate::maps::{COUNTERS, READ_SIZES, READS};
 use crate::opens::{self, met};
 use crate::python::{leaf, walk};
 use crate::scratch::{self, raise, zero};
@@ -82,7 +82,7 @@ pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
             | nr::RECVMSG
             | nr::PREADV
             | nr::RECVMMSG
-            | nr::PREADV2 => returned(control, registers, result),
+            | nr::PREADV2 => read(control, registers, result),
             nr::OPEN
             | nr::CREAT
             | nr::OPENAT
@@ -138,10 +138,34 @@ fn polled() -> Outcome {
     match task.target() {
         Some(target) if target.flags & target::flag::PYTHON != 0 => {
             // The compiler knows what a function of ours returns, and the verifier does not.
-            Outcome(black_box(turn_begins(task.pid(), task.tid())))
+            let outcome = Outcome(black_box(turn_begins(task.pid(), task.tid())));
+            if outcome != Outcome::FILTERED
+                && let Some(counters) = COUNTERS.get_ptr_mut(Probe::Syscall as u32)
+            {
+                // SAFETY: this CPU's entry; the program does not interrupt itself.
+                unsafe {
+                    (*counters).turns.hits += 1;
+                    count_loss(&raw mut (*counters).turns, outcome);
+                }
+            }
+            outcome
         }
         _ => Outcome::FILTERED,
     }
+}
+
+/// A read returns. Those that are counted are not counted once more.
+#[inline(always)]
+fn read(control: &Control, registers: Registers, result: i64) -> Outcome {
+    let outcome = returned(control, registers, result);
+    if outcome != Outcome::AGGREGATED
+        && outcome != Outcome::FILTERED
+        && let Some(counters) = COUNTERS.get_ptr_mut(Probe::Syscall as u32)
+    {
+        // SAFETY: this CPU's entry; the program does not interrupt itself.
+        unsafe { count_loss(&raw mut (*counters).reads, outcome) };
+    }
+    outcome
 }
 
 /// A read of a traced thread returns.

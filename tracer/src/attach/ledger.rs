@@ -58,6 +58,12 @@ fn add(mut sum: Counters, counters: &Counters) -> Counters {
     sum.lost_map_busy += counters.lost_map_busy;
     sum.records_tried += counters.records_tried;
     sum.records_lost += counters.records_lost;
+    for (sum, part) in [(&mut sum.turns, &counters.turns), (&mut sum.reads, &counters.reads)] {
+        sum.hits += part.hits;
+        sum.lost_ring_full += part.lost_ring_full;
+        sum.lost_map_full += part.lost_map_full;
+        sum.lost_map_busy += part.lost_map_busy;
+    }
     sum.time.filtered_ns += counters.time.filtered_ns;
     sum.time.own_ns += counters.time.own_ns;
     sum

@@ -7,6 +7,7 @@ use aya::programs::Program;
 use aya::{Ebpf, EbpfLoader};
 use rustix::process::chroot;
 use rustix::thread::{UnshareFlags, unshare_unsafe};
+use tracer_common::control::rows;
 
 use super::error::Error;
 use super::multi::Multi;
@@ -52,6 +53,9 @@ pub fn object<'a>(
     }
     loader.map_max_entries("EVENTS", plan.ring_bytes);
     loader.map_max_entries("SAMPLES", sample_rows(plan.rate_hz, online_cpus()));
+    for (name, rows) in rows::ALL {
+        loader.map_max_entries(name, rows * plan.room);
+    }
     loader.load(object).map_err(|error| Error::of("create the probes' maps", &error))
 }
 

@@ -17,6 +17,8 @@ pub struct Plan {
     pub rate_hz: u32,
     /// Bytes of the ring buffer: a power of two, at least a page.
     pub ring_bytes: u32,
+    /// How many times as much room there is for rows as there would be.
+    pub room: u32,
     /// Count entries of the evaluation function.
     pub calls: bool,
     /// See signal handlers end, too.

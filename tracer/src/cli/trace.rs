@@ -55,7 +55,7 @@ pub struct TraceOptions {
     #[arg(hide_short_help = true, long, value_name = "PCT|off", default_value = "15%", value_parser = values::budget)]
     budget: Budget,
 
-    /// Lost hits, as a share of all, above which the exit code is 8
+    /// What a section may lose, as a share of its own; above it the exit code is 8
     #[arg(hide_short_help = true, long, value_name = "PCT", default_value = "0%", value_parser = values::percentage)]
     max_loss: f64,
 
@@ -91,6 +91,11 @@ pub struct TraceOptions {
     /// 128 8MiB]
     #[arg(hide_short_help = true, long, value_name = "SIZE", value_parser = values::ring_size)]
     ring_size: Option<u32>,
+
+    /// Room for so many times as many different lines, files and threads at a time: 1 to 16
+    #[arg(hide_short_help = true, long, value_name = "TIMES", default_value_t = 1,
+          value_parser = clap::value_parser!(u32).range(1..=16))]
+    room: u32,
 
     /// Say nothing on stderr but errors
     #[arg(short, long)]
@@ -131,6 +136,7 @@ impl TraceOptions {
                 depth: self.depth,
                 rate_hz: self.rate,
                 ring_bytes: self.ring_size.unwrap_or_else(|| ring_bytes(self.depth)),
+                room: self.room,
                 calls: self.calls,
                 handler_ends: self.handler_ends,
                 only_samples: false,
@@ -164,7 +170,7 @@ impl TraceOptions {
         &self.fail_on
     }
 
-    /// Greatest share of hits that may be lost.
+    /// Greatest share of its own hits that a section may lose.
     pub fn max_loss(&self) -> f64 {
         self.max_loss
     }

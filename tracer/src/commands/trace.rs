@@ -77,8 +77,7 @@ pub fn show(
 
 /// What the rules on the command line say of the report.
 pub fn exit_code(options: &TraceOptions, report: &Report) -> u8 {
-    let lost: u64 = report.quality.lost.values().sum();
-    if lost as f64 > options.max_loss() * report.quality.hits as f64 {
+    if report.quality.worst_loss() > options.max_loss() {
         return 8;
     }
     let holds = |rule: &Rule| rule.is_met_in(report);

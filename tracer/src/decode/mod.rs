@@ -46,8 +46,13 @@ impl Message {
 /// Whether a message is a record, as [`Message::is_record`] has it, for who does not read it.
 #[must_use]
 pub fn is_record(bytes: &[u8]) -> bool {
-    let kind = wire::header(bytes).map_or(0, |header| header.kind);
-    matches!(kind, kind::STACK | kind::CODE | kind::FILE | kind::GC_SAMPLE | kind::LOOP_PIECE)
+    matches!(kind(bytes), kind::STACK | kind::CODE | kind::FILE | kind::GC_SAMPLE | kind::LOOP_PIECE)
+}
+
+/// What kind of message it is, one of [`kind`]; 0 for what is none.
+#[must_use]
+pub fn kind(bytes: &[u8]) -> u32 {
+    wire::header(bytes).map_or(0, |header| header.kind)
 }
 
 /// A stack as it was walked.

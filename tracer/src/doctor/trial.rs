@@ -12,6 +12,7 @@ fn plan(sections: Sections, calls: bool) -> Plan {
         depth: 128,
         rate_hz: 99,
         ring_bytes: 1 << 20,
+        room: 1,
         calls,
         handler_ends: false,
         only_samples: false,

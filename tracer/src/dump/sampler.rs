@@ -41,7 +41,7 @@ impl Sampler {
         let sections = Sections::only(&[Section::Frames]);
         let (rate_hz, ring_bytes) = (RATE_HZ, RING_BYTES);
         let (calls, handler_ends, only_samples) = (false, false, true);
-        let plan = Plan { sections, depth, rate_hz, ring_bytes, calls, handler_ends, only_samples };
+        let plan = Plan { sections, depth, rate_hz, ring_bytes, room: 1, calls, handler_ends, only_samples };
         let mut probes = Probes::load(plan)?;
         let (aggregates, ring) = (Aggregates::of(&mut probes)?, probes.events()?);
         probes.attach()?;

@@ -147,7 +147,8 @@ target.processes: pid namespace_pid ppid comm title exe python free_threaded roo
 target.processes.ended_in: stack syscall object
 target.processes.started_by: function file line
 window: start start_monotonic_ns duration_ns ended sections
-quality: hits filtered emitted aggregated lost records kernel_missed samples
+quality: hits filtered emitted aggregated lost sections records kernel_missed samples
+quality.sections.signals: hits lost text
 quality.records: tried decoded corrupt lost
 quality.samples: expected taken python no_python_frame faulted unresolved truncated
 overhead: bpf_ns programs tracer_cpu_ns tracer_peak_rss_bytes map_bytes attach_ns shed reads_covered_ns

@@ -1,12 +1,14 @@
 //! The report of a finished run, put together from its sections.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tracer_common::counters::{Counters, Probe};
 
 use super::Options;
 use super::collector::Collector;
+use super::losses::{self, Seen};
 use super::relay::Relay;
 use super::roots::Root;
 use super::run::Begin;
@@ -43,10 +45,10 @@ pub struct Ending {
 }
 
 /// Messages that were left in the ring buffer when the time to read them was over.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Unread {
-    /// Each the end of a hit.
-    pub events: u64,
+    /// Each the end of a hit, by their kinds.
+    pub events: BTreeMap<u32, u64>,
     /// Names and stacks.
     pub records: u64,
 }
@@ -69,9 +71,16 @@ pub fn assemble(
     ending.shed.extend(names_not_read(&collector.names, duration_ns));
     ending.shed.extend(collector.titles_cut(duration_ns));
     ending.shed.extend(aside::silent().into_iter().map(|tid| not_answered(tid, duration_ns)));
-    let (records, unread) = (collector.records(), ending.unread);
+    let (records, unread) = (collector.records(), std::mem::take(&mut ending.unread));
     let counted = total(&ending.counters);
     let sections = collector.analysis.finish(&collector.names.symbols, &window);
+    let losses = losses::by_section(&Seen {
+        probes: &ending.counters,
+        unread: &unread.events,
+        reads: sections.reads.sum().totals.syscalls,
+        pids: &sections.target.rows.iter().map(|process| process.pid).collect::<Vec<_>>(),
+        plan: &options.plan,
+    });
     let mut report = Report {
         tracer: TracerInfo { version: env!("CARGO_PKG_VERSION").to_owned() },
         host: host(),
@@ -94,7 +103,8 @@ pub fn assemble(
                 corrupt: records.corrupt,
                 lost: counted.records_lost + unread.records,
             },
-            ..quality(&counted, unread.events, &ending.cost)
+            sections: losses,
+            ..quality(&counted, unread.events.values().sum(), &ending.cost)
         },
         overhead: overhead(begin.attach_ns, ending),
         switches: sections.switches,

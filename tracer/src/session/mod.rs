@@ -6,6 +6,7 @@ mod collections;
 mod collector;
 mod finish;
 mod handlers;
+mod losses;
 mod part_time;
 mod pthreads;
 mod relay;

@@ -26,7 +26,7 @@ pub enum Figure {
     Orphans,
     /// Signals.
     Signals,
-    /// Hits lost, of all hits: a share.
+    /// What the worst section lost of its own hits: a share.
     Loss,
     /// The longest pause for garbage collection, in nanoseconds.
     GcMax,
@@ -120,7 +120,7 @@ impl Figure {
             Self::Zombies => Some(count(&report.processes.zombies)),
             Self::Orphans => Some(count(&report.processes.orphans)),
             Self::Signals => Some(report.signals.rows.iter().map(|row| row.count as f64).sum()),
-            Self::Loss => Some(quality.lost.values().sum::<u64>() as f64 / quality.hits.max(1) as f64),
+            Self::Loss => Some(quality.worst_loss()),
             Self::GcMax => {
                 let gc = report.gc.as_ref()?;
                 gc.pauses.rows.iter().map(|pause| pause.max_ns as f64).reduce(f64::max)

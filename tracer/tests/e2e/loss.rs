@@ -1,10 +1,18 @@
 //! What does not fit is counted to the unit, and the exit code says that something was lost.
 
+use serde_json::Value;
+
 use crate::harness::{
-    Program, Python, Run, Signal, Status, Tracer, number, on_every_python, rows, turn, until,
+    Program, Python, Run, Signal, Status, Tracer, number, on_every_python, on_pythons, rows, text, turn,
+    until,
 };
 
 on_every_python!(lost_signals_are_counted, lost_forks_are_counted, loss_may_be_allowed);
+on_pythons! {
+    a_section_says_what_it_lost:
+    system System,
+    python3_13 Release(13),
+}
 
 fn lost_signals_are_counted(python: &Python) {
     let (run, sent) = overflow(python, "burst.py", &[]);
@@ -28,6 +36,30 @@ fn loss_may_be_allowed(python: &Python) {
     let (run, _) = overflow(python, "burst.py", &["--max-loss", "100%"]);
     assert!(run.report().lost() > 0);
     assert_eq!(run.code, 0, "{}", run.stderr);
+}
+
+/// Reads of more files than there is room for: what is lost is a share of the reads, whatever else was hit, and the
+/// remedy that is named helps.
+fn a_section_says_what_it_lost(python: &Python) {
+    let (run, read) = overflow(python, "many_files.py", &["--only", "reads", "--max-loss", "20%"]);
+    let report = run.report();
+    let sections = &report["quality"]["sections"];
+    let of_reads = &sections["reads"];
+    // With the last row, which stands for those that are left out.
+    let all = report["reads"].as_array().expect("reads is a list");
+    let counted: u64 = all.iter().map(|row| number(&row["syscalls"])).sum();
+    let lost = number(&of_reads["lost"]["map_full"]);
+    assert_eq!(number(&of_reads["hits"]), counted + lost, "{of_reads}");
+    assert!(lost * 5 > read && counted + lost >= read, "{counted} counted and {lost} lost of {read}");
+    assert_eq!(lost, report.lost(), "no other section lost: {sections}");
+    let share = format!("{:.1}% of the reads", lost as f64 / (counted + lost) as f64 * 100.0);
+    let said = text(&of_reads["text"]);
+    assert!(said.starts_with(&share) && said.ends_with("; try --room 4"), "{share}: {said}");
+    assert_eq!(run.code, 8, "{}", run.stderr);
+
+    let (run, _) = overflow(python, "many_files.py", &["--only", "reads", "--room", "4"]);
+    assert_eq!((run.report().lost(), run.code), (0, 0), "{}", run.stderr);
+    assert_eq!(run.report()["quality"]["sections"]["reads"]["text"], Value::Null);
 }
 
 /// Stops the tracer while a program does more than the ring buffer holds.

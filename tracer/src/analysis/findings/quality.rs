@@ -9,7 +9,8 @@ const ENOUGH: u64 = 10;
 
 /// One sentence for each way in which figures are too low.
 pub fn quality(report: &Report) -> Vec<Found> {
-    [lost(report), skipped(report), unresolved(report), disagreement(report)].into_iter().flatten().collect()
+    let others = [skipped(report), unresolved(report), disagreement(report)];
+    lost(report).chain(others.into_iter().flatten()).collect()
 }
 
 fn found(report: &Report, severity: Severity, text: String) -> Found {
@@ -17,18 +18,13 @@ fn found(report: &Report, severity: Severity, text: String) -> Found {
     Found::new(FindingKind::Quality, severity, pid, text)
 }
 
-fn lost(report: &Report) -> Option<Found> {
-    let (lost, hits) = (report.quality.lost.values().sum::<u64>(), report.quality.hits);
-    let reasons: Vec<_> = report.quality.lost.iter().filter(|(_, lost)| **lost > 0).collect();
-    let reasons: Vec<_> =
-        reasons.iter().map(|(reason, lost)| format!("{reason} {}", count(**lost))).collect();
-    let text = format!(
-        "{} of {} events were lost ({}): counts are lower bounds",
-        count(lost),
-        count(hits),
-        reasons.join(", ")
-    );
-    (lost > 0).then(|| found(report, Severity::Warn, text).with("lost", lost).with("hits", hits))
+/// One sentence a section: each has its own figures.
+fn lost(report: &Report) -> impl Iterator<Item = Found> {
+    report.quality.sections.iter().filter_map(|(name, section)| {
+        let text = section.text.as_ref()?.to_string();
+        let found = found(report, Severity::Warn, text).with("section", name.as_str());
+        Some(found.with("lost", section.lost()).with("hits", section.hits))
+    })
 }
 
 fn skipped(report: &Report) -> Option<Found> {

@@ -1,8 +1,8 @@
 use super::*;
 use crate::report::{
     BlockedHolder, Cause, Gil, GilHolder, Handler, HandlerState, HandlerWait, HotLine, HotStack, Interrupted,
-    Name, Notice, Origin, Orphan, Outcome, ParentEnd, Process, Sender, Signal, SignalTarget, SwitchCause,
-    Zombie,
+    Name, Notice, Origin, Orphan, Outcome, ParentEnd, Process, SectionLoss, Sender, Signal, SignalTarget,
+    SwitchCause, Zombie,
 };
 
 pub(super) const SECOND: u64 = 1_000_000_000;
@@ -387,8 +387,11 @@ fn a_hot_line_is_told_with_the_line_that_called_it() {
 #[test]
 fn what_the_trace_lacks_is_told() {
     let mut incomplete = report();
-    incomplete.quality.hits = 5_000;
-    incomplete.quality.lost = [("ring_full".to_string(), 12), ("map_full".to_string(), 0)].into();
+    let of_reads = "35.0% of the reads were not counted";
+    let lost = [("map_full".to_string(), 35), ("map_busy".to_string(), 0)].into();
+    let reads = SectionLoss { hits: 100, lost, text: Some(of_reads.into()) };
+    let switches = SectionLoss { hits: 100, ..SectionLoss::default() };
+    incomplete.quality.sections = [("reads".to_string(), reads), ("switches".to_string(), switches)].into();
     incomplete.quality.kernel_missed = 687;
     incomplete.quality.samples.taken = 100;
     incomplete.quality.samples.unresolved = 10;
@@ -400,7 +403,7 @@ fn what_the_trace_lacks_is_told() {
         told,
         [
             "10.0% of the samples have no stack: their lines are missing from the frames",
-            "12 of 5,000 events were lost (ring_full 12): counts are lower bounds",
+            of_reads,
             "the kernel counted 1,000 context switches of threads of which the tracer saw 900",
             "the kernel skipped 687 runs of probes: as many events may be missing",
         ]

@@ -29,7 +29,7 @@ pub use gil::{BlockedHolder, BlockedHolderTotals, Gil, GilHolder, GilHolderTotal
 pub use kills::{Kill, KillAim, KillEnd, KillLeft, KillReached};
 pub use loops::{Loop, LoopBlock, LoopBlockTotals, LoopTotals};
 pub use processes::{Notice, Orphan, ParentEnd, Processes, Zombie, ZombieTotals};
-pub use quality::{Overhead, ProgramTime, Quality, Records, Samples, Shed};
+pub use quality::{Overhead, ProgramTime, Quality, Records, Samples, SectionLoss, Shed};
 pub use reads::{Advice, FileKind, Read, ReadTotals, Through};
 pub use schema::Schema;
 pub use signals::{

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::report::{Bounded, NoTotals, Row};
+use crate::report::{Bounded, NoTotals, Row, Sentence};
 
 /// The ledger of the probes. Each hit ends in one place: `hits == filtered + emitted + aggregated + Σ lost`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,12 +19,43 @@ pub struct Quality {
     pub aggregated: u64,
     /// Lost, by reason: `ring_full`, `map_full`, `map_busy`; `unread` was sent, and the end came before it was read.
     pub lost: BTreeMap<String, u64>,
+    /// The same by section: `reads`, and `loops` apart. Those that had no hits are left out.
+    #[serde(default)]
+    pub sections: BTreeMap<String, SectionLoss>,
     /// Names and stacks.
     pub records: Records,
     /// Runs that the kernel itself skipped, from `recursion_misses`; in neither sum.
     pub kernel_missed: u64,
     /// On-CPU samples.
     pub samples: Samples,
+}
+
+/// What a section lost of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SectionLoss {
+    /// Hits that concern traced processes.
+    pub hits: u64,
+    /// Of these lost, by reason.
+    pub lost: BTreeMap<String, u64>,
+    /// What that means and what to do, in one sentence; none where nothing was lost.
+    pub text: Option<Sentence>,
+}
+
+impl SectionLoss {
+    /// Hits that were lost, for whatever reason.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.lost.values().sum()
+    }
+}
+
+impl Quality {
+    /// The largest share that a section has lost of its own, 0 to 1.
+    #[must_use]
+    pub fn worst_loss(&self) -> f64 {
+        let share = |section: &SectionLoss| section.lost() as f64 / section.hits.max(1) as f64;
+        self.sections.values().map(share).fold(0.0, f64::max)
+    }
 }
 
 /// Names and stacks have a law of their own: `tried == decoded + corrupt + lost`.

@@ -60,6 +60,8 @@ fn ordered(report: &Report) -> Vec<Section> {
 
 fn write(page: &mut Page, report: &Report, section: Section, processes: &Processes<'_>) {
     let names_pids = processes.several;
+    let caveat = |name| report.quality.sections.get(name)?.text.as_ref().map(ToString::to_string);
+    page.warn_next(caveat(section.name()));
     match section {
         Section::Switches => {
             switches::write(page, report, processes);
@@ -67,6 +69,7 @@ fn write(page: &mut Page, report: &Report, section: Section, processes: &Process
         }
         Section::Reads => {
             reads::write(page, &report.reads, processes);
+            page.warn_next(caveat("loops").filter(|_| report.loops.is_some()));
             loops::write(page, report.loops.as_ref(), names_pids);
         }
         Section::Processes => processes::write(page, report),

@@ -39,6 +39,8 @@ pub struct Page {
     style: Style,
     /// Sections in which nothing happened, with what each says of it.
     quiet: Vec<String>,
+    /// What the next section has to say at its head.
+    caveat: Option<String>,
 }
 
 /// Narrower than this nothing is legible, so the terminal may wrap what we do not.
@@ -47,11 +49,8 @@ const WIDEST: u16 = 100;
 
 impl Page {
     pub fn new(style: Style) -> Self {
-        Self {
-            quiet: Vec::new(),
-            out: String::new(),
-            style: Style { width: style.width.clamp(NARROWEST, WIDEST), ..style },
-        }
+        let style = Style { width: style.width.clamp(NARROWEST, WIDEST), ..style };
+        Self { out: String::new(), style, quiet: Vec::new(), caveat: None }
     }
 
     pub fn width(&self) -> usize {
@@ -98,11 +97,20 @@ impl Page {
         self.blank();
         let lead = self.paint(Ink::Title, title) + "  ";
         self.led(&lead, columns(title) + 2, ink, summary);
+        if let Some(caveat) = self.caveat.take() {
+            self.prose(Ink::Warn, 2, &caveat);
+        }
     }
 
-    /// A section in which nothing happened: those share one at the end, unless every row was asked for.
+    /// The next section says this at its head: what its figures lack.
+    pub fn warn_next(&mut self, caveat: Option<String>) {
+        self.caveat = caveat;
+    }
+
+    /// A section in which nothing happened: those share one at the end, unless something
+    /// was lost or every row was asked for.
     pub fn quiet_section(&mut self, title: &str, summary: &str) {
-        if self.style.full {
+        if self.style.full || self.caveat.is_some() {
             self.section(title, Ink::Plain, summary);
         } else {
             self.quiet.push(format!("{title}: {summary}"));

@@ -56,9 +56,11 @@ impl Run<'_> {
         let mut unread = Unread::default();
         if !self.read_for(LAST_PASS)? {
             while let Some(message) = self.ring.get_mut().next() {
-                let of_its_sort =
-                    if decode::is_record(&message) { &mut unread.records } else { &mut unread.events };
-                *of_its_sort += 1;
+                if decode::is_record(&message) {
+                    unread.records += 1;
+                } else {
+                    *unread.events.entry(decode::kind(&message)).or_default() += 1;
+                }
             }
         }
         Ok(unread)

@@ -1,0 +1,25 @@
+"""Reads ever other files, more of them at a time than there is room for: each is read once, by one call."""
+
+import os
+import tempfile
+
+import told
+
+FILES = 20_000
+
+
+def read(fd):
+    return os.read(fd, 16)
+
+
+with tempfile.TemporaryDirectory() as directory:
+    paths = [os.path.join(directory, str(number)) for number in range(FILES)]
+    for path in paths:
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
+    told.ready()
+    for path in paths:
+        fd = os.open(path, os.O_RDONLY)
+        read(fd)
+        os.close(fd)
+    told.tell(FILES)
+told.stay()
