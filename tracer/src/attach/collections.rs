@@ -12,7 +12,7 @@ use crate::event::{Nanos, Pid, Task};
 use crate::target::collector::Collecting;
 
 /// The program where a collection begins.
-const BEGIN: &str = "gc_begin";
+pub(super) const BEGIN: &str = "gc_begin";
 
 /// How the end of a collection is seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub enum End {
 }
 
 impl End {
-    fn program(self) -> &'static str {
+    pub(super) fn program(self) -> &'static str {
         match self {
             Self::Return => "gc_return",
             Self::Ret => "gc_end",

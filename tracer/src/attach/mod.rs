@@ -22,6 +22,7 @@ mod senders;
 mod stack_tests;
 mod tasks;
 mod told;
+mod trap_cost;
 mod types;
 
 pub use breakpoints::Refused;
@@ -37,3 +38,4 @@ pub use probes::Probes;
 pub use remover::wait_for_removals;
 pub use senders::Senders;
 pub use told::Told;
+pub use trap_cost::TrapCost;

@@ -151,7 +151,7 @@ quality: hits filtered emitted aggregated lost sections records kernel_missed sa
 quality.sections.signals: hits lost text
 quality.records: tried decoded corrupt lost
 quality.samples: expected taken python no_python_frame faulted unresolved truncated
-overhead: bpf_ns programs tracer_cpu_ns tracer_peak_rss_bytes map_bytes attach_ns shed reads_covered_ns
+overhead: bpf_ns trap_ns programs tracer_cpu_ns tracer_peak_rss_bytes map_bytes attach_ns shed reads_covered_ns
 overhead.shed: at_ns what why
 findings: kind severity text pid frame evidence
 switches: voluntary involuntary kernel_voluntary kernel_involuntary checked_voluntary checked_involuntary \

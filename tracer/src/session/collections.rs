@@ -101,6 +101,12 @@ impl Collectors {
         Some(seen.event(now(), pid))
     }
 
+    /// Whether the kernel has to step over where a collection ends, in some process.
+    #[must_use]
+    pub fn are_stepped(&self) -> bool {
+        self.traps_ns >= End::Ret.traps_ns()
+    }
+
     /// A second or so has passed: takes the probes out if they cost the target more than it may spend on them.
     pub fn second(&mut self, probes: &mut Probes, second: &Traps, now: Nanos) -> Vec<Event> {
         let Some(why) = second.too_many(self.traps_ns).filter(|_| !self.given_up) else { return Vec::new() };

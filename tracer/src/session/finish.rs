@@ -34,6 +34,8 @@ pub struct Ending {
     pub counters: Vec<(Probe, Counters)>,
     /// What was sent and not read.
     pub unread: Unread,
+    /// What a hit of each breakpoint costs beside its program.
+    pub traps: Vec<(Probe, Nanos)>,
     /// What the probes cost.
     pub cost: Cost,
     /// How long entries of the evaluation function were counted.
@@ -188,23 +190,25 @@ fn quality(counters: &Counters, unread: u64, cost: &Cost) -> Quality {
 }
 
 /// Run times of the probes, the costliest first.
-fn programs(probes: &[(Probe, Counters)]) -> Vec<ProgramTime> {
+fn programs(probes: &[(Probe, Counters)], traps: &[(Probe, Nanos)]) -> Vec<ProgramTime> {
     let hit = probes.iter().filter(|(_, counters)| counters.hits > 0);
     let mut programs: Vec<_> = hit
         .map(|(probe, Counters { hits, time, .. })| ProgramTime {
             name: probe.name().to_owned(),
             runs: *hits,
             run_ns: time.filtered_ns + time.own_ns,
+            trap_ns: hits * traps.iter().find(|(trapped, _)| trapped == probe).map_or(0, |(_, ns)| *ns),
         })
         .collect();
-    programs.sort_by_key(|program| Reverse(program.run_ns));
+    programs.sort_by_key(|program| Reverse(program.run_ns + program.trap_ns));
     programs
 }
 
 fn overhead(attach_ns: Nanos, ending: Ending) -> Overhead {
     let (tracer_cpu_ns, tracer_peak_rss_bytes) = own_usage();
-    let programs = programs(&ending.counters);
+    let programs = programs(&ending.counters, &ending.traps);
     Overhead {
+        trap_ns: programs.iter().map(|program| program.trap_ns).sum(),
         bpf_ns: programs.iter().map(|program| program.run_ns).sum(),
         programs,
         tracer_cpu_ns,

@@ -17,6 +17,7 @@ pub struct Handlers {
     calls: HandlerCalls,
     /// What a breakpoint costs, its program aside.
     trap_ns: Nanos,
+    is_stepped: bool,
     processes: HashMap<Pid, Watched>,
     shed: Vec<Shed>,
     /// They cost too much: nothing is attached any more.
@@ -59,7 +60,16 @@ impl Handlers {
     pub fn of(probes: &mut Probes) -> Result<Self, Error> {
         let calls = HandlerCalls::of(probes)?;
         let (processes, shed) = (HashMap::new(), Vec::new());
-        Ok(Self { calls, trap_ns: 0, processes, shed, given_up: false, told: false, told_missed: false })
+        Ok(Self {
+            calls,
+            trap_ns: 0,
+            is_stepped: false,
+            processes,
+            shed,
+            given_up: false,
+            told: false,
+            told_missed: false,
+        })
     }
 
     /// Forgets processes that have gone or run another program, and takes note of new ones.
@@ -119,6 +129,7 @@ impl Handlers {
                     self.shed("ends", &format!("process {pid}"), error.to_string(), now());
                     false
                 });
+                self.is_stepped |= handlers.call.is_some_and(|call| !call.is_emulated);
                 self.trap_ns = self.trap_ns.max(handlers.call.map_or(0, |call| call.trap_ns()));
                 Some(Event::HandlersWatched { at: now(), pid, starts: true, ends })
             }
@@ -129,6 +140,12 @@ impl Handlers {
                 None
             }
         }
+    }
+
+    /// Whether the kernel has to step over the instruction at a breakpoint, in some process.
+    #[must_use]
+    pub fn are_stepped(&self) -> bool {
+        self.is_stepped
     }
 
     /// A second or so has passed: takes the breakpoints out if they cost the target more than it may spend on them.

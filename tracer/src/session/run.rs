@@ -426,6 +426,8 @@ impl<'a> Run<'a> {
         let end_ns = monotonic_ns();
         let stopped = Instant::now();
         let cost = Cost::now(); // while all of it is there
+        let counters = self.ledger.by_probe()?;
+        let traps = self.trap_costs(&counters);
         self.detach();
         self.collector.names.renew();
         let unread = self.read_rest()?;
@@ -449,6 +451,7 @@ impl<'a> Run<'a> {
             ended,
             end_ns,
             counters: self.ledger.by_probe()?,
+            traps,
             unread,
             cost,
             covered: self.calls.watched(stopped),

@@ -41,7 +41,10 @@ fn every_section_has_its_keys() {
         ("/quality", "hits filtered emitted aggregated lost records kernel_missed samples"),
         ("/quality/lost", "ring_full map_full map_busy"),
         ("/quality/samples", "expected taken python no_python_frame faulted unresolved truncated"),
-        ("/overhead", "bpf_ns tracer_cpu_ns tracer_peak_rss_bytes map_bytes attach_ns shed reads_covered_ns"),
+        (
+            "/overhead",
+            "bpf_ns trap_ns tracer_cpu_ns tracer_peak_rss_bytes map_bytes attach_ns shed reads_covered_ns",
+        ),
         ("/switches", "voluntary involuntary kernel_voluntary kernel_involuntary checked_voluntary"),
         ("/switches", "checked_involuntary on_cpu_ns off_cpu_ns run_queue_ns causes"),
         (

@@ -39,6 +39,34 @@ fn a_child_is_seen_as_its_parent_is() {
     exact(&python, &run.exact(), &truth, number(&truth["pid"]));
 }
 
+/// What a collection takes longer while it is traced stands in the overhead, traps and all.
+#[test]
+fn breakpoints_are_in_the_overhead() {
+    /// The traps are measured in a loop that finds all it needs in the caches; the program's own work comes between.
+    const WARMER: f64 = 0.35;
+    let Some(python) = built_with_symbols() else { return };
+    let _turn = turn();
+    let mut program = Program::start(&python, "collected_often.py");
+    let tracer = Tracer::attach(program.pid(), &["--only", "gc", "--budget", "off"]);
+    let truth = program.go();
+    let report = tracer.stop().exact();
+    program.finish();
+    let probes = rows(&report["overhead"]["programs"])
+        .filter(|row| ["gc_begin", "gc_end"].contains(&text(&row["name"])));
+    let (mut runs, mut programs_ns, mut traps_ns) = (0, 0, 0);
+    for probe in probes {
+        runs = runs.max(number(&probe["runs"]));
+        programs_ns += number(&probe["run_ns"]);
+        traps_ns += number(&probe["trap_ns"]);
+    }
+    assert_eq!(runs, number(&truth["collections"]));
+    assert_eq!(number(&report["overhead"]["trap_ns"]), traps_ns, "no other breakpoint was hit");
+    let told = (programs_ns + traps_ns) as f64 / runs as f64;
+    let measured = number(&truth["traced_ns"]).saturating_sub(number(&truth["before_ns"])) as f64;
+    assert!((told / measured - 1.0).abs() < WARMER, "{told} ns a collection, {measured} by its own clock");
+    assert!(traps_ns > programs_ns / 4, "{traps_ns} ns of traps beside {programs_ns}");
+}
+
 #[test]
 fn threads_that_waited_are_told() {
     let Some(python) = built_with_symbols() else { return };

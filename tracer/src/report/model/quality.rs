@@ -95,6 +95,8 @@ pub struct Samples {
 pub struct Overhead {
     /// Run time of all probes, for whatever process: estimated from one run in 16.
     pub bpf_ns: u64,
+    /// Time in the traps of breakpoints, their programs aside: hits, by what a trap of that kind takes on this machine.
+    pub trap_ns: u64,
     /// Run time of each, the costliest first.
     pub programs: Vec<ProgramTime>,
     /// CPU time of `tracer` itself.
@@ -121,6 +123,8 @@ pub struct ProgramTime {
     pub runs: u64,
     /// For how long in all.
     pub run_ns: u64,
+    /// The traps by which a breakpoint's program is reached; 0 of other probes.
+    pub trap_ns: u64,
 }
 
 /// One piece of detail that was given up.

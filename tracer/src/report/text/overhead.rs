@@ -20,7 +20,11 @@ pub fn write(page: &mut Page, report: &Report) {
 fn times(overhead: &Overhead, run_ns: u64) -> String {
     let share = |ns| format!("{} ({} of one CPU)", duration(ns), percent(ns, run_ns));
     let probes = share(overhead.bpf_ns);
-    format!("probes {probes}, tracer {}", share(overhead.tracer_cpu_ns))
+    let traps = match overhead.trap_ns {
+        0 => String::new(),
+        ns => format!(", breakpoints {}", share(ns)),
+    };
+    format!("probes {probes}{traps}, tracer {}", share(overhead.tracer_cpu_ns))
 }
 
 fn memory(overhead: &Overhead) -> String {

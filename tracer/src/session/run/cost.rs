@@ -5,10 +5,12 @@ use std::time::Instant;
 use tracer_common::counters::{Counters, Probe};
 
 use super::super::budget::{Detail, FAR, Second, Work};
+use super::super::collections::Collectors;
+use super::super::handlers::Handlers;
 use super::super::traps::Traps;
 use super::super::window;
 use super::{QUARTER, Run, SOON, nanos, place_of_entry};
-use crate::attach::{Error, of_probe};
+use crate::attach::{Error, TrapCost, of_probe};
 use crate::clock::monotonic_ns;
 use crate::event::Nanos;
 
@@ -112,6 +114,27 @@ impl Run<'_> {
             probes: probes.collect(),
             target_ns: now.target_ns.saturating_sub(before.target_ns),
         }
+    }
+
+    /// What one hit of each breakpoint costs beside its program; empty where none was hit.
+    pub(super) fn trap_costs(&mut self, counters: &[(Probe, Counters)]) -> Vec<(Probe, Nanos)> {
+        const BREAKPOINTS: [Probe; 5] =
+            [Probe::Entry, Probe::Handler, Probe::Check, Probe::GcBegin, Probe::GcEnd];
+        if BREAKPOINTS.iter().all(|&probe| of_probe(counters, probe).hits == 0) {
+            return Vec::new();
+        }
+        let cost = TrapCost::measure(&mut self.probes);
+        let handlers_stepped = self.handlers.as_ref().is_some_and(Handlers::are_stepped);
+        let ends_stepped = self.collectors.as_ref().is_some_and(Collectors::are_stepped);
+        let of = |probe| match probe {
+            Probe::Handler if handlers_stepped => cost.stepped_ns,
+            Probe::GcEnd if ends_stepped => cost.stepped_ns,
+            Probe::GcEnd => cost.returned_ns,
+            // Each entry has a return.
+            Probe::Check => (cost.emulated_ns + cost.returned_ns) / 2,
+            _ => cost.emulated_ns,
+        };
+        BREAKPOINTS.into_iter().map(|probe| (probe, of(probe))).collect()
     }
 
     fn count_entries(&mut self, wanted: bool) -> Result<(), Error> {

@@ -1,0 +1,27 @@
+"""What a collection takes before it is traced, and while it is: the least tenth of many, which nobody interrupted."""
+
+import gc
+import time
+
+import told
+
+ROUNDS = 3000
+
+
+def took():
+    times = []
+    for _ in range(ROUNDS):
+        begin = time.perf_counter()
+        gc.collect(0)
+        times.append(time.perf_counter() - begin)
+    times.sort()
+    return int(times[ROUNDS // 10] * 1e9)
+
+
+gc.disable()
+gc.collect()
+before = min(took() for _ in range(3))
+told.ready()
+traced = min(took() for _ in range(3))
+told.tell({"before_ns": before, "traced_ns": traced, "collections": 3 * ROUNDS})
+told.stay()
