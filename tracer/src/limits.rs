@@ -3,7 +3,13 @@
 use std::fmt;
 use std::sync::OnceLock;
 
+use crate::sys::rights;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Gives up the rights that no command needs, for good. Not for who starts somebody else's program afterwards.
+pub fn give_up_rights() {
+    rights::settle();
+}
 
 /// A limit that is too low, and cannot be raised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -44,6 +44,10 @@ fn parse() -> Cli {
 }
 
 fn obey(cli: &Cli) -> Result<u8, Failure> {
+    // The command of `run` has all rights that it would have without us.
+    if !matches!(cli.verb, Some(Verb::Run(_))) {
+        limits::give_up_rights();
+    }
     match &cli.verb {
         None => commands::trace::trace(&cli.pids(), &cli.trace),
         Some(Verb::Dump(options)) => commands::dump::dump(options),

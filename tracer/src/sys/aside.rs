@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::rights;
+
 /// Memory that has not answered for so long is not asked again: a command is to end within a second of being told to.
 const SILENCE: Duration = Duration::from_millis(400);
 /// Longest that all of a piece of work may take, however often it goes on, for who has a session to run.
@@ -117,6 +119,7 @@ fn start() -> io::Result<Reader> {
     let beat = Arc::new(AtomicU64::new(0));
     let ours = Arc::clone(&beat);
     let read = move || {
+        rights::settle_for_reading();
         BEAT.set(Some(ours));
         pieces.into_iter().for_each(|work| work());
     };

@@ -7,6 +7,7 @@ pub mod closed;
 pub mod membarrier;
 pub mod memory;
 pub mod readable;
+pub mod rights;
 pub mod uprobes;
 pub mod user;
 pub mod vmlinux;

@@ -2,7 +2,7 @@
 //!
 //! The target chooses the name: it may lead out of its root, to a FIFO that never answers, or to another file than the
 //! one that is mapped. `/proc/PID/map_files` gives the file itself; where we may not use it, the name is resolved
-//! inside the target's root and the inode compared before anything is opened for reading.
+//! inside the target's root, or ours, and the inode compared before anything is opened for reading.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -30,7 +30,10 @@ pub struct MappedFile {
 /// # Errors
 /// When neither way is permitted, or the file is not regular or not the one that is mapped.
 pub fn open_mapped(process: &Process, mapping: &Mapping) -> io::Result<MappedFile> {
-    by_mapping(process, mapping).or_else(|_| by_name(process, mapping))
+    by_mapping(process, mapping)
+        .or_else(|_| by_name(&process.live_path("root"), mapping))
+        // What `maps` shows of a process that has called chroot(2) is the path from our root.
+        .or_else(|_| by_name("/", mapping))
 }
 
 /// `/proc/PID/map_files/START-END`: needs `CAP_CHECKPOINT_RESTORE` or `CAP_SYS_ADMIN`, works for deleted files.
@@ -42,11 +45,10 @@ fn by_mapping(process: &Process, mapping: &Mapping) -> io::Result<MappedFile> {
     Ok(MappedFile { file: reopen(found)?, path: path.into() })
 }
 
-/// The mapping's name below `/proc/PID/root`.
-fn by_name(process: &Process, mapping: &Mapping) -> io::Result<MappedFile> {
-    let root_path = process.live_path("root");
+/// The mapping's name below a root.
+fn by_name(root_path: &str, mapping: &Mapping) -> io::Result<MappedFile> {
     let root =
-        openat2(CWD, &*root_path, path_only() | OFlags::DIRECTORY, Mode::empty(), ResolveFlags::empty())?;
+        openat2(CWD, root_path, path_only() | OFlags::DIRECTORY, Mode::empty(), ResolveFlags::empty())?;
     let name = OsStr::from_bytes(&mapping.path);
     let inside = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
     let found = openat2(&root, name, path_only(), Mode::empty(), inside)?;
@@ -96,7 +98,9 @@ mod tests {
             assert!(opened.path.exists(), "{}", opened.path.display());
             fstat(&opened.file).expect("an open file").st_ino
         };
-        assert_eq!(inode(by_name(&process, &mapping)), mapping.inode);
+        for root in [&*process.live_path("root"), "/"] {
+            assert_eq!(inode(by_name(root, &mapping)), mapping.inode, "{root}");
+        }
         match by_mapping(&process, &mapping) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 skip("map_files needs CAP_CHECKPOINT_RESTORE");
@@ -111,7 +115,7 @@ mod tests {
         let other = |change: fn(&mut Mapping)| {
             let mut mapping = mapping.clone();
             change(&mut mapping);
-            by_name(&process, &mapping).is_err()
+            by_name(&process.live_path("root"), &mapping).is_err()
         };
         assert!(other(|mapping| mapping.inode += 1), "inode");
         assert!(other(|mapping| mapping.device.1 += 1), "device");

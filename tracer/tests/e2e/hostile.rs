@@ -144,6 +144,36 @@ fn memory_that_never_answers() {
     program.go(); // it lives
 }
 
+/// Bits of capabilities, capabilities(7): what it takes to read, and what no command needs.
+const READING: u64 = 1 << 2 | 1 << 19 | 1 << 21 | 1 << 40;
+const NEEDLESS: u64 = 1 << 12 | 1 << 16 | 1 << 17 | 1 << 22 | 1 << 25 | 1 << 27;
+
+/// Root has forty capabilities: changing the clock, the network, the kernel's modules is none of our business.
+#[test]
+fn rights_that_are_not_needed_are_given_up() {
+    let Some(python) = system() else { return };
+    let program = Program::start(&python, "idle.py");
+    let tracer = Tracer::attach(program.pid(), &[]);
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", tracer.pid())).expect("its threads");
+    let mut readers = 0;
+    for task in tasks.flatten() {
+        let status = std::fs::read_to_string(task.path().join("status")).expect("a thread");
+        let value = |name: &str| {
+            let mut lines = status.lines().filter_map(|line| line.split_once(":\t"));
+            lines.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned()).expect("it is told")
+        };
+        let held = ["CapEff", "CapPrm"].map(|set| u64::from_str_radix(&value(set), 16).expect("a set"));
+        assert_eq!(held.map(|set| set & NEEDLESS), [0; 2], "{status}");
+        assert_eq!(value("NoNewPrivs"), "1", "{status}");
+        if value("Name") == "target" {
+            assert_eq!(held.map(|set| set & !READING), [0; 2], "{status}");
+            readers += 1;
+        }
+    }
+    assert_eq!(readers, 1);
+    tracer.stop().exact();
+}
+
 /// What a command may hold.
 const MEMORY: u64 = 128 << 20;
 

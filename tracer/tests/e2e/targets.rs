@@ -105,6 +105,34 @@ fn beside_a_library_that_is_not_used() {
     assert_is(&walked(Command::new(&python.path).env("LD_PRELOAD", library)), &python);
 }
 
+/// The documented capabilities are enough: what its `maps` shows is no path in its own root.
+#[test]
+fn in_a_root_of_its_own() {
+    let Some((python, _turn)) = system().map(|python| (python, turn())) else { return };
+    let scratch = Scratch::new();
+    let root = scratch.file("root");
+    fs::create_dir(&root).expect("the folder is ours");
+    let shell = "mount --rbind / \"$0\" && exec chroot \"$0\" \"$@\"";
+    let mut command = Command::new("unshare");
+    command
+        .args(["--mount", "sh", "-c", shell])
+        .arg(&root)
+        .arg(&python.path)
+        .arg("-B")
+        .arg(source("idle.py"));
+    let program = Program::start_by(&mut command);
+    let few = ["--bounding-set", "-all,+bpf,+perfmon,+sys_ptrace", env!("CARGO_BIN_EXE_tracer"), "dump"];
+    let pid = program.pid().to_string();
+    // In the namespace of its mounts, and not in its root.
+    let mut tracer = Command::new("nsenter");
+    tracer.args(["--mount", "--target", &pid, "setpriv"]).args(few).args(["--json", &pid]);
+    let dumped = tracer.output().expect("nsenter(1)");
+    let told = String::from_utf8_lossy(&dumped.stderr);
+    assert!(dumped.status.success(), "{told}");
+    let dumped: serde_json::Value = serde_json::from_slice(&dumped.stdout).expect("JSON");
+    assert!(dumped["threads"][0]["stack"].as_array().is_some_and(|frames| !frames.is_empty()), "{dumped}");
+}
+
 #[test]
 fn linked_into_another_program() {
     let (Some((python, library)), _turn) = (shared(), turn()) else { return };

@@ -1,0 +1,66 @@
+//! What this process may do besides what it is for: nothing. Root has forty capabilities, and we need ten.
+
+use rustix::thread::{CapabilitySet, capabilities, set_capabilities, set_no_new_privs};
+
+/// What the commands need: to load probes, to read processes and their files, to raise limits, to act for who called sudo.
+const NEEDED: CapabilitySet = CapabilitySet::BPF
+    .union(CapabilitySet::PERFMON)
+    .union(CapabilitySet::SYS_PTRACE)
+    .union(CapabilitySet::SYS_ADMIN) // uprobes, on newer kernels; files that are mapped and deleted
+    .union(CapabilitySet::CHECKPOINT_RESTORE)
+    .union(CapabilitySet::DAC_READ_SEARCH)
+    .union(CapabilitySet::DAC_OVERRIDE)
+    .union(CapabilitySet::SYS_RESOURCE)
+    .union(CapabilitySet::SYSLOG) // addresses of /proc/kallsyms, where they are hidden
+    .union(CapabilitySet::SETUID)
+    .union(CapabilitySet::SETGID);
+
+/// What is needed to read another process's memory and files.
+const READING: CapabilitySet = CapabilitySet::SYS_PTRACE
+    .union(CapabilitySet::SYS_ADMIN)
+    .union(CapabilitySet::CHECKPOINT_RESTORE)
+    .union(CapabilitySet::DAC_READ_SEARCH);
+
+/// Gives up what no command needs, for good: of this thread and those that it will start.
+pub fn settle() {
+    keep(NEEDED);
+    // Likewise no worse than before where it fails.
+    let _ = set_no_new_privs(true);
+}
+
+/// Gives up all but what it takes to read what belongs to another process, on this thread: it parses what that has made up.
+pub fn settle_for_reading() {
+    keep(READING);
+}
+
+fn keep(needed: CapabilitySet) {
+    let Ok(mut sets) = capabilities(None) else { return };
+    sets.effective &= needed;
+    sets.permitted &= needed;
+    sets.inheritable = CapabilitySet::empty();
+    // To give up is always allowed; where a filter of system calls forbids even that, we are as we were.
+    let _ = set_capabilities(None, sets);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_given_up_is_gone() {
+        let held = |keep: fn()| {
+            let thread = std::thread::spawn(move || {
+                keep();
+                capabilities(None).expect("our own")
+            });
+            thread.join().expect("a thread")
+        };
+        let before = held(|| ());
+        for (keep, needed) in [(settle as fn(), NEEDED), (settle_for_reading, READING)] {
+            let after = held(keep);
+            assert_eq!(after.effective, before.effective & needed);
+            assert_eq!(after.permitted, before.permitted & needed);
+            assert!(after.inheritable.is_empty());
+        }
+    }
+}
