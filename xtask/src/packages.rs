@@ -23,6 +23,11 @@ const PACKAGES: &[Package] = &[
     Package { name: "gunicorn", version: "23.0.0", minor: 9 },
     Package { name: "gunicorn", version: "23.0.0", minor: 12 },
     Package { name: "uvicorn", version: "0.34.0", minor: 12 },
+    // Masters that end and replace their workers each in their own way.
+    Package { name: "supervisor", version: "4.3.0", minor: 12 },
+    Package { name: "pyuwsgi", version: "2.0.30", minor: 12 },
+    // Handles SIGINT while it runs a cell, and ignores it otherwise.
+    Package { name: "ipykernel", version: "6.29.5", minor: 12 },
     Package { name: "celery", version: "5.4.0", minor: 9 },
     Package { name: "celery", version: "5.4.0", minor: 12 },
 ];

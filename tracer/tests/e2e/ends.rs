@@ -45,7 +45,11 @@ fn ends_are_told_with_their_lines(python: &Python) {
     assert_eq!(told, expected.iter().collect::<Vec<_>>(), "in the order of time: {}", report["findings"]);
     let kills: Vec<_> = rows(&report["findings"]).filter(|row| row["kind"] == "signal_kill").collect();
     let [kill] = kills[..] else { panic!("{kills:?}") };
-    assert_eq!((&kill["pid"], &kill["severity"]), (&killed["pid"], &"info".into()), "{kill}");
+    assert_eq!(
+        (&kill["pid"], &kill["severity"]),
+        (&killed["pid"], &"warn".into()),
+        "a worker that is given up: {kill}"
+    );
 }
 
 /// From 6.16 on a thread's end is told before it lets go of its memory.

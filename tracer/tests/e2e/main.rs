@@ -35,6 +35,7 @@ mod handlers;
 mod holders;
 mod hostile;
 mod hot;
+mod incidents;
 mod interpreters;
 mod kinds;
 mod ledger;

@@ -61,7 +61,6 @@ fn exits_are_told_by_the_line_and_what_came_before() {
     let not_python = Process { python: None, argv: Some(vec!["grep".into()]), ..exits(1, None) };
     let program = Process { argv: Some(vec!["/usr/bin/python3".into()]), python: None, ..exits(1, at(None)) };
     let abort = || signal(6, "SIGABRT", 7, 8, 1);
-    let who = "pid 8 (worker) of pid 7 (app), exited with";
     for (name, process, signals, expected) in [
         ("well", exits(0, at(None)), vec![], None),
         ("os._exit", exits(9, line.clone()), vec![], Some((CRITICAL, "9 at a.py:10 in f (2.00 s"))),
@@ -109,6 +108,8 @@ fn exits_are_told_by_the_line_and_what_came_before() {
             Some((CRITICAL, "9 at a.py:10 in f")),
         ),
     ] {
+        let runs = process.argv.as_ref().map_or("", |_| " running /usr/bin/python3");
+        let who = format!("pid 8 (worker){runs} of pid 7 (app), exited with");
         let found = told(&report_of(vec![process], signals));
         let Some((severity, text)) = expected else {
             assert_eq!(found, [], "{name}");
@@ -168,20 +169,26 @@ fn ends_that_are_alike_are_a_loop_if_one_follows_another() {
             "one after another",
             vec![crash(8, 1), crash(9, 3), crash(10, 5)],
             vec![format!(
-                "crash loop: 3 processes ({three}) of pid 7 (app), {tail} (from 2.00 s to 6.00 s after the start)"
+                "crash loop: 3 processes ({three}) running python3 a.py of pid 7 (app), {tail} (from 2.00 s to 6.00 s after the start)"
             )],
         ),
         (
             "at a time",
             vec![crash(8, 1), crash(9, 1), crash(10, 1)],
-            vec![format!("3 processes ({three}) of pid 7 (app), {tail} (2.00 s after the start)")],
+            vec![format!(
+                "3 processes ({three}) running python3 a.py of pid 7 (app), {tail} (2.00 s after the start)"
+            )],
         ),
         (
             "another program",
             vec![crash(8, 1), crash(11, 3)],
             vec![
-                format!("pid 8 (worker) of pid 7 (app), {tail} (2.00 s after the start)"),
-                format!("pid 11 (worker) of pid 7 (app), {tail} (4.00 s after the start)"),
+                format!(
+                    "pid 8 (worker) running python3 a.py of pid 7 (app), {tail} (2.00 s after the start)"
+                ),
+                format!(
+                    "pid 11 (worker) running python3 b.py of pid 7 (app), {tail} (4.00 s after the start)"
+                ),
             ],
         ),
     ] {

@@ -28,6 +28,12 @@ pub fn is_traced(report: &Report, pid: Option<u32>) -> bool {
     report.target.processes.rows.iter().any(|process| Some(process.pid) == pid)
 }
 
+/// Whether it runs the Python program of its parent.
+pub fn is_worker(report: &Report, pid: u32) -> bool {
+    row(report, pid)
+        .is_some_and(|process| process.python.is_some() && process.argv.is_none() && !process.root)
+}
+
 /// `, in recvfrom of 10.0.0.9:5432`
 pub fn call(ended: &EndedIn) -> Option<String> {
     let object = ended.object.as_ref().map_or_else(String::new, |object| format!(" of {object}"));
@@ -148,7 +154,7 @@ fn service_of(report: &Report, service: &Service) -> Found {
         when([signal.at_ns; 2]),
     );
     Found::new(FindingKind::ProcessEnd, severity, head.pid, text)
-        .leads_by(signal.at_ns, severity)
+        .leads_by(signal.at_ns)
         .at(own(signal.sender_stack.as_ref()).or(interrupted(signal)))
         .with("signal", signal.signal.as_str())
         .with("at_ns", signal.at_ns)
@@ -183,8 +189,8 @@ impl<'a> Exit<'a> {
     fn alike(&self) -> impl PartialEq + use<'a> {
         let line = self.frame();
         let sender = self.signal.map(|signal| (signal.number, own(signal.sender_stack.as_ref())));
-        let Process { ppid, argv, comm, root, .. } = self.process;
-        (*ppid, *root, comm, argv, self.code, line, sender)
+        let Process { ppid, argv, comm, root, started_at, .. } = self.process;
+        (*ppid, *root, comm, argv, started_at, self.code, line, sender)
     }
 
     /// The line that exited, if Python still ran, and it is not the library's for whatever a child does.
@@ -206,6 +212,18 @@ impl<'a> Exit<'a> {
             Some(signal) if by_own(signal) => Severity::Info,
             _ if is_program => Severity::Warn,
             _ => Severity::Critical,
+        }
+    }
+
+    /// ` running python3 crash.py`, of a program that was started.
+    fn command(&self) -> String {
+        const LONGEST: usize = 80;
+        let Some(arguments) = &self.process.argv else { return String::new() };
+        let arguments: Vec<_> = arguments.iter().map(ToString::to_string).collect();
+        let line = arguments.join(" ");
+        match line.char_indices().nth(LONGEST) {
+            Some((end, _)) => format!(" running {}…", &line[..end]),
+            None => format!(" running {line}"),
         }
     }
 
@@ -236,6 +254,7 @@ fn exit_of(report: &Report, exits: &[Exit]) -> Found {
         many if many > NAMED => format!("{many} processes ({} and others)", names.join(", ")),
         many => format!("{many} processes ({})", names.join(", ")),
     };
+    let who = format!("{who}{}", first.command());
     let (lead, severity) =
         if is_loop(exits) { ("crash loop: ", Severity::Critical) } else { ("", first.severity(report)) };
     let parent = row(report, first.process.ppid).filter(|parent| parent.pid != first.process.pid);
@@ -250,7 +269,7 @@ fn exit_of(report: &Report, exits: &[Exit]) -> Found {
         when([first.at_ns, last.at_ns]),
     );
     Found::new(FindingKind::ProcessEnd, severity, first.process.pid, text)
-        .leads_by(first.signal.map_or(first.at_ns, |signal| signal.at_ns), severity)
+        .leads_by(first.signal.map_or(first.at_ns, |signal| signal.at_ns))
         .at(first
             .frame()
             .or_else(|| first.signal.and_then(interrupted))

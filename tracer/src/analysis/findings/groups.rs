@@ -52,7 +52,7 @@ fn group(report: &Report, kill: &Kill, first: &KillReached) -> Found {
     };
     let severity = severity(report, kill);
     Found::new(FindingKind::SignalKill, severity, first.pid, text)
-        .leads_by(kill.at_ns, severity)
+        .leads_by(kill.at_ns)
         .at(own(kill.sender_stack.as_ref()))
         .with("signal", kill.signal.as_str())
         .with("aim", kill.aim.as_str())

@@ -115,7 +115,7 @@ fn kill(report: &Report, group: &[&Signal]) -> Found {
     let text = format!("{lead}{} {} {named}{rest} ({})", first.signal, from(report, first), when(at_ns));
     let severity = severity(report, kill);
     Found::new(FindingKind::SignalKill, severity, kill.target.pid, text)
-        .leads_by(first.at_ns, severity)
+        .leads_by(first.at_ns)
         .at(line(report, first))
         .with("signal", first.signal.as_str())
         .with("origin", first.origin.as_str())
@@ -246,8 +246,8 @@ fn line_of(signal: &Signal) -> Option<&Frame> {
     signal.interrupted.as_ref()?.frame.as_ref()
 }
 
-/// A process that ends its own children means to, unless it had asked them to end before; one that aborts them has given
-/// them up.
+/// A process that ends its own children means to, unless it had asked them to end before. One that aborts them has given
+/// them up, and so has one that kills workers.
 fn severity(report: &Report, signal: &Signal) -> Severity {
     let other = |pid| pid != Some(signal.target.pid);
     match &signal.sender {
@@ -256,6 +256,10 @@ fn severity(report: &Report, signal: &Signal) -> Severity {
                 _ if leads(report, signal).number == SIGABRT => Severity::Critical,
                 Some(warned) if warned.first.number == SIGABRT => Severity::Critical,
                 Some(_) => Severity::Warn, // it was to end by itself, and did not
+                // uWSGI gives its workers up like this.
+                None if signal.number == SIGKILL && ends::is_worker(report, signal.target.pid) => {
+                    Severity::Warn
+                }
                 None => Severity::Info,
             }
         }

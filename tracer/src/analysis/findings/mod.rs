@@ -74,9 +74,9 @@ impl Found {
         Self { cost_ns, ..self }
     }
 
-    /// What ended a process comes before all else that is as grave, the first end first; what was meant comes last.
-    fn leads_by(self, at_ns: u64, severity: Severity) -> Self {
-        if severity == Severity::Info { self } else { self.costs(u64::MAX - at_ns) }
+    /// What ended a process comes before all else that is as grave, the first end first.
+    fn leads_by(self, at_ns: u64) -> Self {
+        self.costs(u64::MAX - at_ns)
     }
 
     fn at(mut self, frame: Option<&Frame>) -> Self {
