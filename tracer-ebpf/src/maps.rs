@@ -33,6 +33,11 @@ pub static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(Probe
 #[map]
 pub static TARGETS: HashMap<u32, Target> = HashMap::with_max_entries(8192, 0);
 
+/// The address space that a traced process made by its last exec, while user space may still be looking at what it was
+/// before: the oldest are forgotten. User space writes whole entries of [`TARGETS`], and never here.
+#[map]
+pub static EXECS: LruHashMap<u32, u64> = LruHashMap::with_max_entries(1024, 0);
+
 /// A bit for each number that a process can have (`PID_MAX_LIMIT`), set for those in [`TARGETS`]: most runs are for
 /// processes that are not traced, and a hash map would take them longer than all else. User space maps it, to set bits
 /// while the probes do.

@@ -16,7 +16,7 @@ use crate::emit::{Outcome, claim, counted, header, now, send, send_urgent};
 use crate::file;
 use crate::gil;
 use crate::kernel::{self, Typed, copied, field};
-use crate::maps::{SENDERS, TARGETS, THREADS};
+use crate::maps::{EXECS, SENDERS, TARGETS, THREADS};
 use crate::python::walk;
 use crate::task::{Registers, Task, forget, trace};
 use crate::thread::fresh;
@@ -103,12 +103,15 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
     counted(Probe::Exec, |control| {
         // SAFETY: the prototype says so.
         let task = unsafe { Task::new(ctx.arg(0)) };
-        let Some(target) = TARGETS.get_ptr_mut(task.pid()) else {
+        if TARGETS.get_ptr(task.pid()).is_none() {
             // What was known of it holds no more; most are not there.
             let _ = SENDERS.remove(task.pid());
             return Outcome::FILTERED;
-        };
+        }
         let at = now();
+        // First, so that user space, which may replace the entry now, sees either this or the new one.
+        let _ = EXECS.insert(task.pid(), &at, 0);
+        let Some(target) = TARGETS.get_ptr_mut(task.pid()) else { return Outcome::MAP_BUSY };
         // SAFETY: a preallocated entry, of a process that has one thread now.
         unsafe { forget_interpreter(&mut *target, at) };
         gil::forget_queue(task.pid());
@@ -270,6 +273,7 @@ pub fn sched_process_free(ctx: BtfTracePointContext) -> i32 {
         }
         forget(pid);
         gil::forget_queue(pid);
+        let _ = EXECS.remove(pid);
         send::<Free>(|event| {
             // SAFETY: the entry has room for one event.
             unsafe { event.write(Free { header: header(kind::FREE, size_of::<Free>(), now(), task) }) };

@@ -13,7 +13,7 @@ use aya::programs::{BtfTracePoint, PerfEvent};
 use tracer_common::control::Control;
 use tracer_common::gil::Pthread;
 use tracer_common::switch::{SwitchKey, Thread};
-use tracer_common::target::{NUMBERS, Target, place};
+use tracer_common::target::{NUMBERS, Target, flag, place};
 
 use super::breakpoints::Breakpoint;
 use super::error::Error;
@@ -37,6 +37,8 @@ pub(super) const READS: &str = "sys_exit";
 const TRACE: &str = "trace another process";
 /// `BPF_NOEXIST`
 const NO_EXIST: u64 = 1;
+/// `BPF_EXIST`
+const EXIST: u64 = 2;
 
 /// The probes in the kernel. Dropping them detaches them.
 pub struct Probes {
@@ -45,6 +47,7 @@ pub struct Probes {
     control: Array<MapData, Control>,
     state: Control,
     targets: HashMap<MapData, u32, Target>,
+    execs: HashMap<MapData, u32, u64>,
     /// The set of the same processes.
     traced: Words,
     /// Programs that are loaded later name it by this descriptor.
@@ -91,6 +94,7 @@ impl Probes {
         Ok(Self {
             control,
             targets: take(&mut ebpf, "TARGETS", HashMap::try_from)?,
+            execs: take(&mut ebpf, "EXECS", HashMap::try_from)?,
             traced,
             _traced_map: traced_map,
             threads: take(&mut ebpf, "THREADS", HashMap::try_from)?,
@@ -223,6 +227,31 @@ impl Probes {
     pub fn tell(&mut self, pid: Pid, target: &Target) -> Result<(), Error> {
         let Some(id) = self.kernel_id(pid)? else { return Ok(()) };
         self.targets.insert(id, target, 0).map_err(|error| Error::of(TRACE, &error))
+    }
+
+    /// Tells what was found out of a process, unless it has ended or runs another program by now: whether it was so told.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn identify(&mut self, pid: Pid, target: &Target) -> Result<bool, Error> {
+        let Some(id) = self.kernel_id(pid)? else { return Ok(false) };
+        let mut found = *target;
+        loop {
+            match self.targets.insert(id, found, EXIST) {
+                Ok(()) => {}
+                Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::ENOENT) => {
+                    return Ok(false);
+                }
+                Err(error) => return Err(Error::of(TRACE, &error)),
+            }
+            // The probe at an exec notes it here first: one that the insertion has undone is known.
+            match self.execs.get(&id, 0) {
+                Ok(space) if space > found.space => {
+                    found = Target { space, flags: target.flags & flag::FOLLOW, ..Target::default() };
+                }
+                _ => return Ok(found.space == target.space),
+            }
+        }
     }
 
     /// What is known of a process that is traced.

@@ -1,6 +1,6 @@
 //! A run between its begin and its end.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -298,12 +298,7 @@ impl<'a> Run<'a> {
 
     /// Looks at what only `/proc` can tell.
     fn look(&mut self) -> Result<(), Error> {
-        for (pid, found) in self.collector.looks.look(Instant::now()) {
-            match found {
-                Found::Python(process, interpreter) => self.found_python(&process, interpreter)?,
-                Found::Other => self.found_other(pid)?,
-            }
-        }
+        self.look_at_programs()?;
         let now = monotonic_ns().saturating_sub(self.begin.start_ns);
         for event in self.collector.children.reparented(now, window::stat) {
             self.collector.event(event);
@@ -318,6 +313,29 @@ impl<'a> Run<'a> {
         self.look_at_collectors(false);
         self.look_at_tasks();
         self.look_at_senders()
+    }
+
+    /// What is found out of a process holds for the program that it ran before the look.
+    fn look_at_programs(&mut self) -> Result<(), Error> {
+        let now = Instant::now();
+        let due: Vec<_> = self.collector.looks.due(now).collect();
+        let mut spaces = HashMap::new();
+        for pid in due {
+            spaces.extend(self.probes.target(pid)?.map(|target| (pid, target.space)));
+        }
+        for (pid, found) in self.collector.looks.look(now) {
+            let Some(target) = self.probes.target(pid)? else { continue };
+            if spaces.get(&pid) != Some(&target.space) {
+                continue; // its exec begins another look
+            }
+            match found {
+                Found::Python(process, interpreter) => {
+                    self.found_python(&process, target.space, interpreter)?;
+                }
+                Found::Other => self.found_other(pid, &target)?,
+            }
+        }
+        Ok(())
     }
 
     fn look_at_senders(&mut self) -> Result<(), Error> {
@@ -359,20 +377,24 @@ impl<'a> Run<'a> {
     }
 
     /// A traced process has become this Python.
-    fn found_python(&mut self, process: &Process, interpreter: Arc<Interpreter>) -> Result<(), Error> {
-        // The exec gave it a new address space; a process that is gone is told by its exit.
-        if let Some(target) = self.probes.target(process.pid)? {
-            self.probes.tell(process.pid, &known(&interpreter, target.space, self.options.follow))?;
-            self.collector.looked(process, Some((target.space, interpreter)));
+    fn found_python(
+        &mut self,
+        process: &Process,
+        space: u64,
+        interpreter: Arc<Interpreter>,
+    ) -> Result<(), Error> {
+        if self.probes.identify(process.pid, &known(&interpreter, space, self.options.follow))? {
+            self.collector.looked(process, Some((space, interpreter)));
         }
         Ok(())
     }
 
     /// A traced process has become something else.
-    fn found_other(&mut self, pid: Pid) -> Result<(), Error> {
-        let Some(target) = self.probes.target(pid)? else { return Ok(()) };
-        self.probes.tell(pid, &Target { flags: target.flags | flag::NOT_PYTHON, ..target })?;
-        if let Ok(process) = Process::open(pid) {
+    fn found_other(&mut self, pid: Pid, target: &Target) -> Result<(), Error> {
+        let found = Target { flags: target.flags | flag::NOT_PYTHON, ..*target };
+        if self.probes.identify(pid, &found)?
+            && let Ok(process) = Process::open(pid)
+        {
             self.collector.looked(&process, None);
         }
         Ok(())

@@ -60,6 +60,11 @@ impl Looks {
         self.pending.iter().map(|look| look.next).min()
     }
 
+    /// Those whose time has come.
+    pub fn due(&self, now: Instant) -> impl Iterator<Item = Pid> {
+        self.pending.iter().filter(move |look| look.next <= now).map(|look| look.pid)
+    }
+
     /// Looks at those whose time has come, as many as one pass has time for.
     pub fn look(&mut self, now: Instant) -> Vec<(Pid, Found)> {
         let (mut found, began) = (Vec::new(), Instant::now());
