@@ -75,11 +75,45 @@ pub mod flag {
     pub const STATUS_SHIFT: u32 = 8;
 }
 
+/// Sizes from here on are known by their power of two: this, and the exponent.
+const LARGE: u32 = 1 << 31;
+
+/// A size in one word.
+#[inline(always)]
+#[must_use]
+pub const fn size_code(bytes: u64) -> u32 {
+    if bytes < LARGE as u64 { bytes as u32 } else { LARGE | (63 - bytes.leading_zeros()) }
+}
+
+/// The power of two at or below a size, likewise.
+#[inline(always)]
+#[must_use]
+pub const fn floor_size_code(code: u32) -> u32 {
+    if code & LARGE != 0 { code } else { floor_power_of_two(code) }
+}
+
+/// Without branches, which would cost the verifier.
+#[inline(always)]
+const fn floor_power_of_two(size: u32) -> u32 {
+    let mut ones = size | size >> 1;
+    ones |= ones >> 2;
+    ones |= ones >> 4;
+    ones |= ones >> 8;
+    ones |= ones >> 16;
+    ones ^ ones >> 1
+}
+
+/// The size that a code stands for, or the power of two below it.
+#[must_use]
+pub const fn size_of_code(code: u32) -> u64 {
+    if code & LARGE == 0 { code as u64 } else { 1 << (code & 63) }
+}
+
 /// How often a size or an error was seen.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// The size in bytes, or the error's number.
+    /// The size as [`size_code`] has it, or the error's number.
     pub what: u32,
     /// How often; 0 marks a free slot.
     pub count: u32,
@@ -136,9 +170,31 @@ pub struct SizeKey {
     pub row: ReadKey,
     /// 0 requested, 1 returned, 2 error.
     pub which: u32,
-    /// The power of two at or below the size, or the error's number.
+    /// The power of two at or below the size, as [`size_code`] has it, or the error's number.
     pub what: u32,
 }
 
 sized!(ReadKey = 48, Tally = 8, ReadValue = 360, SizeKey = 56);
 pod!(ReadKey, ReadValue, SizeKey);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_size_has_a_code_that_means_it_or_its_power_of_two() {
+        for (bytes, exact, power) in [
+            (0, 0, 0),
+            (1, 1, 1),
+            (1000, 1000, 512),
+            ((1 << 31) - 1, (1 << 31) - 1, 1 << 30),
+            (1 << 31, 1 << 31, 1 << 31),
+            (1 << 32, 1 << 32, 1 << 32),
+            (5 << 30, 1 << 32, 1 << 32),
+            (u64::MAX, 1 << 63, 1 << 63),
+        ] {
+            let code = size_code(bytes);
+            assert_eq!((size_of_code(code), size_of_code(floor_size_code(code))), (exact, power), "{bytes}");
+        }
+    }
+}

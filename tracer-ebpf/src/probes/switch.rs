@@ -47,10 +47,15 @@ pub fn sched_switch(ctx: BtfTracePointContext) -> i32 {
             Switch { control, now: now(), preempt: ctx.arg::<u64>(0) & 1 == 1, state: prev_state(&ctx) };
         scratch.outcome = leave(&switch, prev, scratch).0;
         scratch.arrived = arrive(&switch, next, scratch).0;
-        // The switch-out is the primary record, where there is one.
-        let primary = if scratch.outcome == Outcome::FILTERED.0 { scratch.arrived } else { scratch.outcome };
-        Outcome(primary)
+        Outcome(worse(scratch.outcome, scratch.arrived))
     })
+}
+
+/// The switch-out is the primary record, where there is one, unless what the switch-in adds to is lost. In the order of
+/// their numbers: filtered, emitted, aggregated, lost for different reasons.
+#[inline(always)]
+fn worse(left: u32, arrived: u32) -> u32 {
+    if left > arrived { left } else { arrived }
 }
 
 #[derive(Clone, Copy)]
@@ -74,10 +79,9 @@ fn leave(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
         Ok(thread) => thread,
         Err(refused) => return refused,
     };
-    if thread.running == 0
-        && let Err(refused) = make_up_for_return(switch, task, thread, scratch)
-    {
-        return refused;
+    let mut made_up = Outcome::AGGREGATED;
+    if thread.running == 0 {
+        made_up = make_up_for_return(switch, task, thread, scratch);
     }
     scratch.switch = SwitchKey {
         stack: zero(),
@@ -107,10 +111,8 @@ fn leave(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
     };
     // Looked up anew: the walk wrote to it behind the compiler's back.
     let Some(scratch) = scratch::of_probe(Probe::Switch) else { return Outcome::MAP_BUSY };
-    let outcome = Outcome(add_gap());
-    if outcome != Outcome::AGGREGATED {
-        return outcome;
-    }
+    let outcome = add_gap();
+    // What the thread does now holds also where there is no row to count it in.
     copy(&mut thread.key, &scratch.switch);
     thread.since_ns = switch.now;
     // A thread that was preempted, or that a signal kept from sleeping, stays runnable.
@@ -121,7 +123,7 @@ fn leave(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
     if task.is_dead() {
         let _ = THREADS.remove(task.tid());
     }
-    Outcome(held)
+    Outcome(worse(worse(made_up.0, held), outcome))
 }
 
 /// A thread that sleeps for the GIL at the very instruction of its last read gave the GIL away for that read: the wait
@@ -170,15 +172,10 @@ fn take_last_read(thread: &mut Thread, tid: u32) {
 /// The thread leaves without having returned: it ran when the window began, or its return was not seen, since the
 /// kernel may skip a program on whatever thread was there before. A known gap then ends at the wakeup.
 #[inline(always)]
-fn make_up_for_return(
-    switch: &Switch,
-    task: Task,
-    thread: &mut Thread,
-    scratch: &mut Scratch,
-) -> Result<(), Outcome> {
+fn make_up_for_return(switch: &Switch, task: Task, thread: &mut Thread, scratch: &mut Scratch) -> Outcome {
     if thread.key.pid == 0 {
         thread.since_ns = start(switch, task);
-        return Ok(());
+        return Outcome::AGGREGATED;
     }
     gil_at_return(switch, task, thread);
     let returned = if thread.runnable_ns == 0 { switch.now } else { thread.runnable_ns };
@@ -187,10 +184,7 @@ fn make_up_for_return(
     thread.since_ns = returned;
     thread.key.slice = slice(switch.control);
     copy(&mut scratch.switch, &thread.key);
-    match Outcome(add_gap()) {
-        Outcome::AGGREGATED => Ok(()),
-        refused => Err(refused),
-    }
+    Outcome(add_gap())
 }
 
 /// Since when the window holds this thread: its own start, or the window's.
@@ -297,8 +291,7 @@ fn arrive(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
     thread.key.slice = slice(switch.control);
     copy(&mut scratch.switch, &thread.key);
     (thread.running, thread.since_ns, thread.runnable_ns) = (1, switch.now, 0);
-    let outcome = Outcome(add_gap());
-    if outcome == Outcome::AGGREGATED { Outcome(held) } else { outcome }
+    Outcome(worse(held, add_gap()))
 }
 
 /// A thread that waited for the GIL waits no longer, and one that left with it goes on to use it.

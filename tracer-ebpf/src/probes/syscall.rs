@@ -12,7 +12,7 @@ use tracer_common::counters::Probe;
 use tracer_common::event::kind;
 use tracer_common::process::Reaped;
 use tracer_common::python::{Frame, status};
-use tracer_common::syscall::{ReadKey, ReadValue, SizeKey, Tally, flag, into};
+use tracer_common::syscall::{ReadKey, ReadValue, SizeKey, Tally, flag, floor_size_code, into, size_code};
 use tracer_common::target::{self, Target};
 
 use crate::emit::{Outcome, count_loss, counted, header, now, row, send, slice};
@@ -190,9 +190,6 @@ fn returned(control: &Control, registers: Registers, result: i64) -> Outcome {
         row.stack = walk(Probe::Syscall, target).id;
         row.into = destination(registers, call.asked);
     }
-    if let Err(refused) = call.add_sizes(row, &scratch.read) {
-        return refused;
-    }
     row.calls += 1;
     row.bytes += call.bytes;
     if scratch.read.file != 0 {
@@ -203,7 +200,11 @@ fn returned(control: &Control, registers: Registers, result: i64) -> Outcome {
         row.full += met / met::FULL & 1;
     }
     row.eof += u64::from(result == 0 && call.asked > 0);
-    Outcome::AGGREGATED
+    // What cannot be counted by size is a call all the same.
+    match call.add_sizes(row, &scratch.read) {
+        Ok(()) => Outcome::AGGREGATED,
+        Err(refused) => refused,
+    }
 }
 
 /// Whether a read goes into a `bytes` object, which tells its size just before its bytes; up to 256 bytes, 3.15 has
@@ -301,18 +302,34 @@ impl Call {
     /// Counts its sizes in the row, or, where that has no slot left, by power of two beside it.
     #[inline(always)]
     fn add_sizes(&self, row: &mut ReadValue, key: &ReadKey) -> Result<(), Outcome> {
-        if !tally(&mut row.requested, self.asked as u32) {
-            overflow(key, 0, floor_power_of_two(self.asked as u32))?;
+        let asked = code_of_size(self.asked);
+        if !tally(&mut row.requested, asked) {
+            overflow(key, 0, floor_of_code(asked))?;
         }
         if self.result < 0 {
             let error = -self.result as u32;
             return if tally(&mut row.errors, error) { Ok(()) } else { overflow(key, 2, error) };
         }
-        if !tally(&mut row.returned, self.bytes as u32) {
-            overflow(key, 1, floor_power_of_two(self.bytes as u32))?;
+        let returned = code_of_size(self.bytes);
+        if !tally(&mut row.returned, returned) {
+            overflow(key, 1, floor_of_code(returned))?;
         }
         Ok(())
     }
+}
+
+/// [`size_code`], as a global function, see [`crate::python::walk`]: the verifier shall not follow what it may be.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn code_of_size(bytes: u64) -> u32 {
+    size_code(bytes)
+}
+
+/// [`floor_size_code`], likewise.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn floor_of_code(code: u32) -> u32 {
+    floor_size_code(code)
 }
 
 #[inline(always)]
@@ -333,17 +350,6 @@ fn overflow(key: &ReadKey, which: u32, what: u32) -> Result<(), Outcome> {
     // SAFETY: this CPU's row; the program does not interrupt itself.
     unsafe { *count += 1 };
     Ok(())
-}
-
-/// Without branches, which would cost the verifier.
-#[inline(always)]
-fn floor_power_of_two(size: u32) -> u32 {
-    let mut ones = size | size >> 1;
-    ones |= ones >> 2;
-    ones |= ones >> 4;
-    ones |= ones >> 8;
-    ones |= ones >> 16;
-    ones ^ ones >> 1
 }
 
 /// Bytes that a call asked for.

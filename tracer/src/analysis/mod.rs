@@ -153,7 +153,7 @@ mod tests {
                 },
                 Event::Reads {
                     key: read,
-                    value: Reads { calls: 2, requested: vec![(n, 2)], ..Reads::default() },
+                    value: Reads { calls: 2, requested: vec![(n.into(), 2)], ..Reads::default() },
                 },
             ]
         });

@@ -8,13 +8,13 @@ const EXACT: usize = 16;
 /// Calls by size.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sizes {
-    exact: BTreeMap<u32, u64>,
-    powers: BTreeMap<u32, u64>,
+    exact: BTreeMap<u64, u64>,
+    powers: BTreeMap<u64, u64>,
 }
 
 impl Sizes {
     /// Counts calls of one size.
-    pub fn add(&mut self, size: u32, calls: u64) {
+    pub fn add(&mut self, size: u64, calls: u64) {
         if self.exact.len() < EXACT || self.exact.contains_key(&size) {
             *self.exact.entry(size).or_default() += calls;
         } else {
@@ -23,7 +23,7 @@ impl Sizes {
     }
 
     /// Counts calls that are known by the power of two at or below their size only.
-    pub fn add_power(&mut self, size: u32, calls: u64) {
+    pub fn add_power(&mut self, size: u64, calls: u64) {
         *self.powers.entry(power_of_two(size)).or_default() += calls;
     }
 
@@ -43,13 +43,13 @@ impl Sizes {
         let rounded = others.chain(self.powers.iter().map(|(size, calls)| (*size, calls)));
         let mut sizes = BTreeMap::new();
         for (size, calls) in exact.iter().map(|&(size, calls)| (*size, calls)).chain(rounded) {
-            *sizes.entry(u64::from(size)).or_default() += calls;
+            *sizes.entry(size).or_default() += calls;
         }
         sizes
     }
 }
 
-fn power_of_two(size: u32) -> u32 {
+fn power_of_two(size: u64) -> u64 {
     size.checked_ilog2().map_or(0, |log| 1 << log)
 }
 
@@ -57,7 +57,7 @@ fn power_of_two(size: u32) -> u32 {
 mod tests {
     use super::*;
 
-    fn sizes(of: impl IntoIterator<Item = (u32, u64)>) -> Sizes {
+    fn sizes(of: impl IntoIterator<Item = (u64, u64)>) -> Sizes {
         let mut sizes = Sizes::default();
         of.into_iter().for_each(|(size, calls)| sizes.add(size, calls));
         sizes

@@ -9,7 +9,7 @@ use tracer_common::gil::HoldKey;
 use tracer_common::python::status;
 use tracer_common::sample::{EntryKey, SampleKey};
 use tracer_common::switch::{SwitchKey, SwitchValue, Thread, flag};
-use tracer_common::syscall::{ReadKey, ReadValue, SizeKey, Tally};
+use tracer_common::syscall::{ReadKey, ReadValue, SizeKey, Tally, size_of_code};
 use tracer_common::wakeup::WakeKey;
 
 use super::error::Error;
@@ -105,11 +105,15 @@ impl From<&ReadValue> for Reads {
             opens_unknown: value.opens_unknown,
             stack: value.stack,
             into: value.into,
-            requested: tallies(&value.requested),
-            returned: tallies(&value.returned),
+            requested: sizes(&value.requested),
+            returned: sizes(&value.returned),
             errors: tallies(&value.errors),
         }
     }
+}
+
+fn sizes(slots: &[Tally]) -> Vec<(u64, u64)> {
+    tallies(slots).into_iter().map(|(code, count)| (size_of_code(code), count)).collect()
 }
 
 fn tallies(slots: &[Tally]) -> Vec<(u32, u64)> {

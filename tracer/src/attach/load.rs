@@ -56,8 +56,14 @@ pub fn object<'a>(
     for (name, rows) in rows::ALL {
         loader.map_max_entries(name, rows * plan.room);
     }
+    if let Some(rows) = plan.table_rows {
+        TABLES.iter().for_each(|table| _ = loader.map_max_entries(table, rows));
+    }
     loader.load(object).map_err(|error| Error::of("create the probes' maps", &error))
 }
+
+/// The maps that are added to.
+const TABLES: [&str; 6] = ["SWITCHES", "WAKEUPS", "HOLDS", "READS", "READ_SIZES", "SAMPLES"];
 
 fn online_cpus() -> u32 {
     aya::util::online_cpus().map_or(1, |cpus| cpus.len() as u32)

@@ -19,6 +19,8 @@ pub struct Plan {
     pub ring_bytes: u32,
     /// How many times as much room there is for rows as there would be.
     pub room: u32,
+    /// Rows that each table of what is added up has room for, if not as many as usual.
+    pub table_rows: Option<u32>,
     /// Count entries of the evaluation function.
     pub calls: bool,
     /// See signal handlers end, too.

@@ -96,6 +96,10 @@ pub struct TraceOptions {
     #[arg(hide_short_help = true, long, value_name = "TIMES", default_value_t = 1,
           value_parser = clap::value_parser!(u32).range(1..=16))]
     room: u32,
+    /// Rows that each table in the kernel has room for; what finds none is counted as lost [default: as many as a busy
+    /// machine needs]
+    #[arg(hide = true, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    table_rows: Option<u32>,
 
     /// Say nothing on stderr but errors
     #[arg(short, long)]
@@ -137,6 +141,7 @@ impl TraceOptions {
                 rate_hz: self.rate,
                 ring_bytes: self.ring_size.unwrap_or_else(|| ring_bytes(self.depth)),
                 room: self.room,
+                table_rows: self.table_rows,
                 calls: self.calls,
                 handler_ends: self.handler_ends,
                 only_samples: false,

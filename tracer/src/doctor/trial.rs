@@ -13,6 +13,7 @@ fn plan(sections: Sections, calls: bool) -> Plan {
         rate_hz: 99,
         ring_bytes: 1 << 20,
         room: 1,
+        table_rows: None,
         calls,
         handler_ends: false,
         only_samples: false,

@@ -41,7 +41,18 @@ impl Sampler {
         let sections = Sections::only(&[Section::Frames]);
         let (rate_hz, ring_bytes) = (RATE_HZ, RING_BYTES);
         let (calls, handler_ends, only_samples) = (false, false, true);
-        let plan = Plan { sections, depth, rate_hz, ring_bytes, room: 1, calls, handler_ends, only_samples };
+        let (room, table_rows) = (1, None);
+        let plan = Plan {
+            sections,
+            depth,
+            rate_hz,
+            ring_bytes,
+            room,
+            table_rows,
+            calls,
+            handler_ends,
+            only_samples,
+        };
         let mut probes = Probes::load(plan)?;
         let (aggregates, ring) = (Aggregates::of(&mut probes)?, probes.events()?);
         probes.attach()?;

@@ -24,9 +24,9 @@ pub struct Reads {
     /// Where its bytes went: one of [`tracer_common::syscall::into`].
     pub into: u32,
     /// Calls by size asked.
-    pub requested: Vec<(u32, u64)>,
+    pub requested: Vec<(u64, u64)>,
     /// Calls by size returned.
-    pub returned: Vec<(u32, u64)>,
+    pub returned: Vec<(u64, u64)>,
     /// Calls by error number.
     pub errors: Vec<(u32, u64)>,
 }

@@ -39,6 +39,7 @@ mod incidents;
 mod interpreters;
 mod kinds;
 mod ledger;
+mod limits;
 mod loops;
 mod loss;
 mod memory;

@@ -9,7 +9,7 @@ mod tests;
 use std::collections::{BTreeMap, HashSet};
 
 use tracer_common::python::Frame;
-use tracer_common::syscall::{ReadKey, into};
+use tracer_common::syscall::{ReadKey, into, size_of_code};
 
 use self::advice::Flow;
 use super::sizes::Sizes;
@@ -66,10 +66,19 @@ impl Reads {
     pub fn fold(&mut self, event: &Event) {
         match event {
             Event::Reads { key, value } => self.row(key).add(value),
-            Event::Process(process) if process.gil => _ = self.with_gil.insert(process.pid),
+            Event::Process(process) if process.gil => self.has_gil(process.pid),
             Event::ReadSizes { key, count } => self.row(&key.row).add_size(key.which, key.what, *count),
             _ => {}
         }
+    }
+
+    /// Of those that have read nothing the oldest are not known any more.
+    fn has_gil(&mut self, pid: Pid) {
+        if self.with_gil.len() >= 2 * ROWS {
+            let have_rows: HashSet<_> = self.rows.iter().map(|(key, _)| key.pid).collect();
+            self.with_gil.retain(|pid| have_rows.contains(pid));
+        }
+        self.with_gil.insert(pid);
     }
 
     /// The section of the report; `switches` tells what happened inside the calls.
@@ -104,8 +113,8 @@ impl Sum {
 
     fn add_size(&mut self, which: u32, what: u32, calls: u64) {
         match which {
-            which::REQUESTED => self.requested.add_power(what, calls),
-            which::RETURNED => self.returned.add_power(what, calls),
+            which::REQUESTED => self.requested.add_power(size_of_code(what), calls),
+            which::RETURNED => self.returned.add_power(size_of_code(what), calls),
             _ => self.add_error(what, calls),
         }
     }

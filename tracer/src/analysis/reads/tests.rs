@@ -28,10 +28,10 @@ fn key(file: u64, site: Frame) -> ReadKey {
     ReadKey { site, space: if site.code == 0 { 0 } else { SPACE }, file, pid: 7, ..ReadKey::default() }
 }
 
-fn reads(key: ReadKey, calls: u64, size: u32) -> Event {
+fn reads(key: ReadKey, calls: u64, size: u64) -> Event {
     let (requested, returned) = (vec![(size, calls)], vec![(size, calls)]);
     let stack = key.site.code;
-    let bytes = calls * u64::from(size);
+    let bytes = calls * size;
     Event::Reads { key, value: Drained { calls, bytes, stack, requested, returned, ..Drained::default() } }
 }
 
@@ -169,7 +169,7 @@ fn a_program_that_looks_at_every_process_reads_one_file() {
 #[test]
 fn no_call_is_lost_when_there_are_too_many_rows() {
     let many = (0..50_000)
-        .map(|n| reads(ReadKey { pid: n % 7, ..key(n.into(), site(1 + u64::from(n % 5), 4)) }, 1, n));
+        .map(|n| reads(ReadKey { pid: n % 7, ..key(n.into(), site(1 + u64::from(n % 5), 4)) }, 1, n.into()));
     let mut reads = Reads::default();
     many.for_each(|event| reads.fold(&event));
     assert!(reads.rows.iter().count() < 2 * ROWS);
