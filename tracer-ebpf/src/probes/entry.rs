@@ -7,9 +7,10 @@ use aya_ebpf::programs::ProbeContext;
 use tracer_common::counters::Probe;
 use tracer_common::sample::EntryKey;
 
-use crate::emit::{Outcome, add, counted_preemptible, row, slice};
+use crate::emit::{Outcome, add, claim, counted_preemptible, release, row, slice};
 use crate::maps::ENTRIES;
 use crate::python::{frame_at, send_site};
+use crate::scratch;
 use crate::task::Task;
 
 /// `_PyEval_EvalFrameDefault` is entered.
@@ -23,6 +24,12 @@ pub fn evaluation_entry(ctx: ProbeContext) -> u32 {
         // Both are read where they lie: one load at a place that is chosen would be no load from the context.
         let (first, second) = (black_box(ctx.arg::<u64>(0)), black_box(ctx.arg::<u64>(1)));
         let argument = if target.python.entry_frame_argument == 0 { first } else { second };
+        let Some(room) = scratch::of_probe(Probe::Entry) else { return Outcome::MAP_BUSY };
+        let busy = &raw mut room.busy;
+        // Another thread that was preempted here is in the middle of its own.
+        if !claim(busy) {
+            return Outcome::MAP_BUSY;
+        }
         let frame = argument.and_then(|address| frame_at(Probe::Entry, target, address)).unwrap_or_default();
         let key = EntryKey {
             space: target.space,
@@ -32,7 +39,7 @@ pub fn evaluation_entry(ctx: ProbeContext) -> u32 {
             slice: slice(control),
             pad: 0,
         };
-        match row(&ENTRIES, &key, &0) {
+        let outcome = match row(&ENTRIES, &key, &0) {
             Ok((count, fresh)) => {
                 if fresh {
                     send_site(Probe::Entry, target, frame);
@@ -41,7 +48,9 @@ pub fn evaluation_entry(ctx: ProbeContext) -> u32 {
                 Outcome::AGGREGATED
             }
             Err(refused) => refused,
-        }
+        };
+        release(busy);
+        outcome
     });
     0
 }

@@ -15,7 +15,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::lines;
 use super::sums::{Key, Sums};
-use crate::event::{Event, GcPause, GcSeen, Nanos, Pid, StackId, Task};
+use crate::event::{Event, Exit, GcPause, GcSeen, Nanos, Pid, StackId, Task};
 use crate::report::{self, GcMethod, GcPauses};
 use crate::symbols::{FrameId, Symbols};
 
@@ -26,6 +26,8 @@ const ROWS: usize = 4_096;
 #[derive(Debug)]
 pub struct Gc {
     probed: HashSet<Pid>,
+    /// Some process has probes, or had.
+    any_probed: bool,
     /// Some process is seen by samples only, or was.
     sampled: bool,
     rows: Sums<Row, Sum>,
@@ -66,7 +68,7 @@ struct Open {
 impl Default for Gc {
     fn default() -> Self {
         let (probed, open) = (HashSet::new(), HashMap::new());
-        Self { probed, sampled: false, rows: Sums::new(ROWS), open }
+        Self { probed, any_probed: false, sampled: false, rows: Sums::new(ROWS), open }
     }
 }
 
@@ -76,6 +78,7 @@ impl Gc {
         match *event {
             Event::Collections { pid, seen, .. } => self.seen(pid, seen),
             Event::GcPause(ref pause) => self.pause(pause),
+            Event::Exit(ref exit) => self.exit(exit),
             Event::GcSample { at, task, stack, number } if !self.probed.contains(&task.pid) => {
                 self.sample(at, task, stack, number);
             }
@@ -83,7 +86,18 @@ impl Gc {
         }
     }
 
+    /// Nothing more comes of it.
+    fn exit(&mut self, exit: &Exit) {
+        if let Some(ended) = self.open.remove(&exit.task) {
+            self.end(exit.task, ended);
+        }
+        if exit.last_thread {
+            self.probed.remove(&exit.task.pid);
+        }
+    }
+
     fn seen(&mut self, pid: Pid, seen: GcSeen) {
+        self.any_probed |= seen == GcSeen::Probed;
         match seen {
             GcSeen::Probed => _ = self.probed.insert(pid),
             GcSeen::Sampled | GcSeen::No => _ = self.probed.remove(&pid),
@@ -128,9 +142,9 @@ impl Gc {
         let mut rows: Vec<_> = self.by_line(symbols).into_iter().collect();
         rows.sort_by_key(|(key, sum)| (Reverse(sum.total), Reverse(sum.count), *key));
         let is_sampled = rows.iter().any(|((.., sampled), _)| *sampled);
-        let method = match (self.probed.is_empty(), self.sampled) {
-            (true, false) if rows.is_empty() => return None,
-            (true, true) => GcMethod::Sampled,
+        let method = match (self.any_probed, self.sampled) {
+            (false, false) if rows.is_empty() => return None,
+            (false, true) => GcMethod::Sampled,
             _ if is_sampled => GcMethod::Sampled,
             _ => GcMethod::Probe,
         };
@@ -197,7 +211,7 @@ impl Key for Row {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::samples::{symbols_of, task};
+    use crate::analysis::samples::{exit, symbols_of, task};
 
     const MILLISECOND: Nanos = 1_000_000;
 
@@ -219,6 +233,22 @@ mod tests {
         let mut gc = Gc::default();
         events.iter().for_each(|event| gc.fold(event));
         gc.finish(&symbols_of(&[(1, &["a.py:1", "a.py:9"]), (2, &["a.py:1"]), (3, &["a.py:2"])]))
+    }
+
+    #[test]
+    fn processes_that_end_leave_their_rows_behind_and_nothing_else() {
+        let mut gc = Gc::default();
+        for event in [seen(7, GcSeen::Sampled), sample(1, 4), sample(3, 4), seen(8, GcSeen::Probed)] {
+            gc.fold(&event);
+        }
+        for pid in [7, 8] {
+            let Event::Exit(exit) = exit(9, pid, 1, 0) else { unreachable!("it is an exit") };
+            gc.fold(&Event::Exit(exit));
+        }
+        assert!(gc.probed.is_empty() && gc.open.is_empty(), "{gc:?}");
+        let found = gc.finish(&symbols_of(&[(1, &["a.py:1"])])).expect("it was looked at");
+        assert_eq!((found.method, found.pauses.rows.len()), (GcMethod::Sampled, 1));
+        assert_eq!(found.pauses.rows[0].total_ns, 2 * MILLISECOND);
     }
 
     #[test]

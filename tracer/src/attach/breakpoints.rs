@@ -49,7 +49,7 @@ impl Probes {
         let Some(multi) = &mut self.multi else { return self.set_one_by_one(name, pid, path, offsets) };
         let link = multi.attach(name, pid, path, offsets);
         link.map(Breakpoint::Link).map_err(|error| match error.raw_os_error() {
-            Some(libc::ESRCH) => Refused::Gone,
+            code if is_gone(pid, code) => Refused::Gone,
             _ => Refused::Kernel(Error::of_breakpoint(name, error)),
         })
     }
@@ -65,23 +65,30 @@ impl Probes {
         let program: &mut UProbe = program(&mut self.ebpf, name).map_err(Refused::Kernel)?;
         // Loaded when there is an interpreter that has such places.
         if program.fd().is_err() {
-            program.load().map_err(|error| refused(name, &error))?;
+            program.load().map_err(|error| Refused::Kernel(Error::of_probe(name, &error)))?;
         }
         let mut links = Vec::new();
         for &offset in offsets {
             let link = program.attach(UProbeAttachLocation::AbsoluteOffset(offset), path, scope);
             let link = link.and_then(|id| program.take_link(id));
-            links.push(link.map_err(|error| refused(name, &error))?);
+            links.push(link.map_err(|error| refused(name, pid, &error))?);
         }
         Ok(Breakpoint::Events(links))
     }
 }
 
-fn refused(name: &'static str, error: &ProgramError) -> Refused {
+/// Whether the kernel refuses since the process has ended, or the file that it ran went with it.
+fn is_gone(pid: u32, code: Option<i32>) -> bool {
+    code == Some(libc::ESRCH) || std::fs::read_link(format!("/proc/{pid}/exe")).is_err()
+}
+
+fn refused(name: &'static str, pid: u32, error: &ProgramError) -> Refused {
+    let code = match error {
+        ProgramError::SyscallError(error) => error.io_error.raw_os_error(),
+        _ => None,
+    };
     match error {
-        ProgramError::SyscallError(error) if error.io_error.raw_os_error() == Some(libc::ESRCH) => {
-            Refused::Gone
-        }
+        _ if is_gone(pid, code) => Refused::Gone,
         error => Refused::Kernel(Error::of_probe(name, error)),
     }
 }

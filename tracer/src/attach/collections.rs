@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aya::maps::MapData;
 use tracer_common::collector::Collection;
 
-use super::breakpoints::Breakpoint;
+use super::breakpoints::{Breakpoint, Refused};
 use super::error::Error;
 use super::probes::{Probes, take};
 use crate::event::{Nanos, Pid, Task};
@@ -73,13 +73,13 @@ impl Collections {
         pid: Pid,
         place: &Collecting,
         end: End,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Refused> {
         self.clear(probes, pid);
         let attached = self.attach(probes, pid, place, end);
         attached.inspect_err(|_| self.clear(probes, pid))
     }
 
-    fn attach(&mut self, probes: &mut Probes, pid: Pid, place: &Collecting, end: End) -> Result<(), Error> {
+    fn attach(&mut self, probes: &mut Probes, pid: Pid, place: &Collecting, end: End) -> Result<(), Refused> {
         let held = self.held.entry(pid).or_default();
         // The ends first: what has begun is then sure to end.
         let ends = if end == End::Return { &place.begins } else { &place.ends };

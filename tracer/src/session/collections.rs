@@ -7,10 +7,10 @@ use std::time::Instant;
 use tracer_common::collector::{Collection, UNKNOWN, flag};
 
 use super::traps::{self, Traps};
-use crate::attach::{COLLECTION_PROBES, Collections, End, Error, Probes};
+use crate::attach::{COLLECTION_PROBES, Collections, End, Error, Probes, Refused};
 use crate::event::{Event, GcPause, GcSeen, Nanos, Pid, Task};
 use crate::report::Shed;
-use crate::target::{Interpreter, Process};
+use crate::target::Interpreter;
 use crate::timeline::Spaces;
 
 /// What is seen.
@@ -92,7 +92,9 @@ impl Collectors {
         let end = end(pid, &seen.interpreter);
         match self.collections.watch(probes, pid, place, end) {
             Ok(()) => seen.how = GcSeen::Probed,
-            Err(why) => {
+            // There is nothing more to be seen of it.
+            Err(Refused::Gone) => return None,
+            Err(Refused::Kernel(why)) => {
                 self.shed.push(shed(now(), &format!("process {pid}"), why.to_string()));
                 return None;
             }
@@ -149,20 +151,10 @@ impl Seen {
 }
 
 /// A uretprobe is safe where no second call begins before the first returns, and where no filter of system calls kills
-/// the process for the one that Linux 6.11 and 6.12 return by.
-/// <https://github.com/torvalds/linux/blob/v6.12/arch/x86/kernel/uprobes.c> (`arch_uretprobe_trampoline`)
+/// the process for it.
 fn end(pid: Pid, interpreter: &Interpreter) -> End {
     let nests = interpreter.python.collector.flags & flag::CHECKS != 0;
-    let release = rustix::system::uname().release().to_string_lossy().into_owned();
-    let returns_by_syscall = ["6.11", "6.12", "6.13"].iter().any(|version| is_release(&release, version));
-    let is_filtered =
-        || Process::open(pid).ok().and_then(|process| process.status_number("Seccomp")) != Some(0);
-    if nests || returns_by_syscall && is_filtered() { End::Ret } else { End::Return }
-}
-
-/// Whether `6.12.41-generic` is one of `6.12`.
-fn is_release(release: &str, version: &str) -> bool {
-    release.strip_prefix(version).is_some_and(|rest| !rest.starts_with(|char: char| char.is_ascii_digit()))
+    if nests || traps::may_kill(pid).is_some() { End::Ret } else { End::Return }
 }
 
 /// How collections are seen without probes.

@@ -9,7 +9,7 @@ use crate::attach::{Error, HandlerCalls, Probes, Refused, WATCHED_PROCESSES};
 use crate::event::{Event, Nanos, Pid};
 use crate::report::Shed;
 use crate::sys::memory::ProcessMemory;
-use crate::target::{Interpreter, Process};
+use crate::target::Interpreter;
 use crate::timeline::Spaces;
 
 /// What is watched.
@@ -170,20 +170,12 @@ impl Handlers {
         self.processes.entry(pid).and_modify(|watched| watched.state = state);
     }
 
-    /// Breakpoints at returns take a system call of their own on these kernels, which a filter of the target may
-    /// forbid: it would be killed. <https://github.com/torvalds/linux/blob/v6.12/kernel/seccomp.c>
+    /// A filter of system calls may kill the target for a breakpoint at a return.
     fn may_see_ends(&mut self, pid: Pid, now: Nanos) -> bool {
-        let uname = rustix::system::uname();
-        let release = uname.release().to_string_lossy().into_owned();
-        let asks = ["6.11.", "6.12."].iter().any(|series| release.starts_with(series));
-        let filters =
-            || Process::open(pid).ok().and_then(|process| process.status_number("Seccomp")) != Some(0);
-        let harms = asks && filters();
-        if harms {
-            let why = format!("it has a seccomp filter, and Linux {release} could make that kill it");
-            self.shed("ends", &format!("process {pid}"), why, now);
-        }
-        !harms
+        let Some(release) = traps::may_kill(pid) else { return true };
+        let why = format!("it has a seccomp filter, and Linux {release} could make that kill it");
+        self.shed("ends", &format!("process {pid}"), why, now);
+        false
     }
 
     fn shed(&mut self, what: &str, whose: &str, why: String, at_ns: Nanos) {

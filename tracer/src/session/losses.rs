@@ -179,6 +179,7 @@ mod tests {
             rate_hz: 99,
             ring_bytes: 4 << 20,
             room,
+            table_rows: None,
             calls: false,
             handler_ends: false,
             only_samples: false,

@@ -1,7 +1,6 @@
 //! A run between its begin and its end.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use aya::maps::{MapData, RingBuf};
@@ -16,7 +15,7 @@ use super::finish::{Ending, assemble};
 use super::handlers::Handlers;
 use super::part_time::PartTime;
 use super::relay::Relay;
-use super::roots::{Root, describe, known};
+use super::roots::{Root, describe};
 use super::rules::ZOMBIE_NS;
 use super::senders::Senders;
 use super::tasks::Tasks;
@@ -30,13 +29,13 @@ use crate::report::Ended;
 use crate::sections::Section;
 use crate::sys::alarm::Alarm;
 use crate::sys::readable;
-use crate::target::{Interpreter, Process};
-use crate::timeline::Found;
+use crate::target::Process;
 use cost::Spent;
 use pace::{Beat, Pace};
 
 mod cost;
 mod pace;
+mod programs;
 mod reading;
 
 /// Aggregates are drained this often.
@@ -315,29 +314,6 @@ impl<'a> Run<'a> {
         self.look_at_senders()
     }
 
-    /// What is found out of a process holds for the program that it ran before the look.
-    fn look_at_programs(&mut self) -> Result<(), Error> {
-        let now = Instant::now();
-        let due: Vec<_> = self.collector.looks.due(now).collect();
-        let mut spaces = HashMap::new();
-        for pid in due {
-            spaces.extend(self.probes.target(pid)?.map(|target| (pid, target.space)));
-        }
-        for (pid, found) in self.collector.looks.look(now) {
-            let Some(target) = self.probes.target(pid)? else { continue };
-            if spaces.get(&pid) != Some(&target.space) {
-                continue; // its exec begins another look
-            }
-            match found {
-                Found::Python(process, interpreter) => {
-                    self.found_python(&process, target.space, interpreter)?;
-                }
-                Found::Other => self.found_other(pid, &target)?,
-            }
-        }
-        Ok(())
-    }
-
     fn look_at_senders(&mut self) -> Result<(), Error> {
         let Some(senders) = &mut self.senders else { return Ok(()) };
         let collector = &mut self.collector;
@@ -374,30 +350,6 @@ impl<'a> Run<'a> {
         for event in handlers.look(&mut self.probes, all, now) {
             self.collector.event(event);
         }
-    }
-
-    /// A traced process has become this Python.
-    fn found_python(
-        &mut self,
-        process: &Process,
-        space: u64,
-        interpreter: Arc<Interpreter>,
-    ) -> Result<(), Error> {
-        if self.probes.identify(process.pid, &known(&interpreter, space, self.options.follow))? {
-            self.collector.looked(process, Some((space, interpreter)));
-        }
-        Ok(())
-    }
-
-    /// A traced process has become something else.
-    fn found_other(&mut self, pid: Pid, target: &Target) -> Result<(), Error> {
-        let found = Target { flags: target.flags | flag::NOT_PYTHON, ..*target };
-        if self.probes.identify(pid, &found)?
-            && let Ok(process) = Process::open(pid)
-        {
-            self.collector.looked(&process, None);
-        }
-        Ok(())
     }
 
     /// Drains the aggregates, and compares cost and budget.

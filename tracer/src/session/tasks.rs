@@ -35,6 +35,8 @@ impl Tasks {
             return Vec::new();
         }
         let long: Vec<_> = self.loops.long(probes, now_ns).collect();
+        self.told.retain(|number, _| long.iter().any(|(tid, _)| tid == number));
+        self.asyncio.retain(|(pid, space), _| spaces.space_of(*pid) == Some(*space));
         let mut events = Vec::new();
         for (number, turn) in long {
             if self.told.get(&number) == Some(&turn.began_ns) {

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::event::Nanos;
+use crate::event::{Nanos, Pid};
+use crate::target::Process;
 
 /// A target that hardly runs cannot be slowed: its share is taken of this much of the time at least.
 const LEAST_SHARE: f64 = 0.1;
@@ -17,6 +18,26 @@ const GROWN: Duration = Duration::from_secs(1);
 pub fn due<T>(new: impl Iterator<Item = (T, Instant)>, is_removing: bool) -> Vec<T> {
     let (age, most) = if is_removing { (GROWN, 1) } else { (YOUNG, usize::MAX) };
     new.filter(|(_, since)| since.elapsed() >= age).map(|(process, _)| process).take(most).collect()
+}
+
+/// Kernels that return from a breakpoint at a return by a system call of its own, which filters of system calls see: until
+/// 6.14 these may kill the process for it.
+/// <https://github.com/torvalds/linux/blob/v6.12/arch/x86/kernel/uprobes.c> (`arch_uretprobe_trampoline`),
+/// <https://github.com/torvalds/linux/blob/v6.14/kernel/seccomp.c> (`seccomp_uprobe_exception`)
+const RETURN_BY_SYSCALL: [&str; 3] = ["6.11", "6.12", "6.13"];
+
+/// The kernel's release, if a breakpoint at a return could kill this process.
+pub fn may_kill(pid: Pid) -> Option<String> {
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let is_filtered =
+        || Process::open(pid).ok().and_then(|process| process.status_number("Seccomp")) != Some(0);
+    (returns_by_syscall(&release) && is_filtered()).then_some(release)
+}
+
+fn returns_by_syscall(release: &str) -> bool {
+    // `6.12.41-generic` is one of `6.12`, and `6.120` is none.
+    let is_of = |rest: &str| !rest.starts_with(|next: char| next.is_ascii_digit());
+    RETURN_BY_SYSCALL.iter().any(|series| release.strip_prefix(series).is_some_and(is_of))
 }
 
 /// What a second or so was like.
@@ -49,6 +70,20 @@ impl Traps {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kernels_that_return_by_a_system_call_are_known_by_their_release() {
+        for (release, expected) in [
+            ("6.10.3", false),
+            ("6.11.0-rc1", true),
+            ("6.12-generic", true),
+            ("6.13.9", true),
+            ("6.14.0", false),
+            ("6.120.1", false),
+        ] {
+            assert_eq!(returns_by_syscall(release), expected, "{release}");
+        }
+    }
 
     #[test]
     fn removals_keep_the_young_ones_waiting() {

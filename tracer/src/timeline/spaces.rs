@@ -1,17 +1,22 @@
 //! Address spaces: which interpreter lives in which, and through which process it can be read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::event::Pid;
 use crate::target::Interpreter;
 use crate::target::signals::Handlers;
 
+/// Address spaces that nobody lives in any more, of which something may still be to be named.
+const LEFT: usize = 1024;
+
 /// What is known of the interpreters of traced processes.
 #[derive(Default)]
 pub struct Spaces {
     interpreters: HashMap<u64, Arc<Interpreter>>,
     of_process: HashMap<Pid, u64>,
+    /// Those that a process has left, oldest first.
+    left: VecDeque<u64>,
 }
 
 impl Spaces {
@@ -24,6 +29,7 @@ impl Spaces {
     /// This interpreter lives in this address space, whose process is not traced.
     pub fn know(&mut self, space: u64, interpreter: Arc<Interpreter>) {
         self.interpreters.insert(space, interpreter);
+        self.retire(space);
     }
 
     /// A child has a copy of its parent's address space.
@@ -35,7 +41,20 @@ impl Spaces {
 
     /// A process has ended, or left its address space for another program's. What ran in it is still to be named.
     pub fn leave(&mut self, pid: Pid) {
-        self.of_process.remove(&pid);
+        if let Some(space) = self.of_process.remove(&pid) {
+            self.retire(space);
+        }
+    }
+
+    /// Nobody may come back to ask for it.
+    fn retire(&mut self, space: u64) {
+        self.left.push_back(space);
+        if self.left.len() > LEFT
+            && let Some(oldest) = self.left.pop_front()
+            && self.process_in(oldest).is_none()
+        {
+            self.interpreters.remove(&oldest);
+        }
     }
 
     /// The interpreter of an address space.

@@ -38,10 +38,15 @@ const DISORDER: Nanos = 1_000_000;
 /// Deliveries whose generation may still come.
 const EARLY: usize = 64;
 
+/// Processes that are not traced whose pending signals are kept.
+const STRANGERS: usize = 1024;
+
 /// Signals of traced processes, and those that traced processes send.
 #[derive(Debug, Default)]
 pub struct Signals {
     open: HashMap<Pid, Open>,
+    /// Processes among them that are not traced, whose ends are not seen: oldest first.
+    strangers: VecDeque<Pid>,
     early: VecDeque<SignalDeliver>,
     handlers: Handlers,
     rows: Rows,
@@ -76,10 +81,26 @@ impl Signals {
             return;
         }
         if row.is_open() {
+            self.meet(&row, traced);
             self.open(row);
             self.deliver_early(signal.at);
         } else {
             self.rows.push(row);
+        }
+    }
+
+    /// Of strangers whose signals have been pending for long nothing more is expected.
+    fn meet(&mut self, row: &Row, traced: &Traced) {
+        let pid = row.target.pid;
+        if traced.contains(pid) || self.open.contains_key(&pid) {
+            return;
+        }
+        self.strangers.push_back(pid);
+        if self.strangers.len() > STRANGERS
+            && let Some(oldest) = self.strangers.pop_front()
+            && let Some(open) = self.open.remove(&oldest)
+        {
+            self.rows.extend(open.finish());
         }
     }
 

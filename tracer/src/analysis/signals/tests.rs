@@ -345,3 +345,17 @@ fn rows_that_are_all_different_are_counted_beyond_the_limit() {
     assert_eq!(rows.sum().omitted, 20_000);
     assert_eq!(rows.sum().totals.count, 20_000);
 }
+
+#[test]
+fn signals_to_strangers_without_end_are_told_and_take_no_more_room() {
+    let (mut signals, mut traced) = (Signals::default(), Traced::default());
+    traced.fold(&Event::Process(process(7, "root")));
+    const MANY: u32 = 5_000;
+    for pid in 1000..1000 + MANY {
+        let event = SignalGenerate { at: pid.into(), ..signal(10, MAIN, Task { pid, tid: pid }) };
+        signals.fold(&Event::SignalGenerate(event), &traced);
+    }
+    assert!(signals.open.len() <= STRANGERS && signals.strangers.len() <= STRANGERS);
+    let found = signals.finish(&symbols_of(&[]));
+    assert_eq!(found.sum().totals.count, u64::from(MANY));
+}

@@ -100,6 +100,7 @@ impl Zombies {
             Event::Exit(exit) if exit.last_thread => {
                 self.exit(exit, traced);
                 self.abandon(exit.at, exit.task.pid);
+                self.running.remove(&exit.task.pid);
             }
             Event::SignalGenerate(signal) => self.notify(signal, traced),
             Event::SignalDeliver(delivery) if delivery.signal == SIGCHLD => self.deliver(delivery),
