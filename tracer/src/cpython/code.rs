@@ -14,6 +14,9 @@ use crate::event::Bytes;
 /// Largest line table that is read: that of a function of some hundred thousand lines.
 const LINE_TABLE_LIMIT: u64 = 1 << 20;
 
+/// Most names that are read of a code object: a module has more than a function.
+const NAMES_LIMIT: u64 = 512;
+
 /// A code object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CodeObject {
@@ -130,6 +133,23 @@ impl CodeObject {
     }
 }
 
+/// `co_names` of a code object, if it still is the one that has this identity: what its lines call, among others.
+///
+/// # Errors
+/// When memory cannot be read, or holds something else by now.
+pub fn names(code: u64, identity: u32, layout: &Layout, memory: &dyn Memory) -> io::Result<Vec<Bytes>> {
+    same(code, identity, layout, memory)?;
+    let tuple = memory.u64(code.wrapping_add(layout.code_names()))?;
+    let length = memory.u64(tuple.wrapping_add(layout.ob_size()))?.min(NAMES_LIMIT);
+    let name = |index: u64| {
+        let string = memory.u64(tuple.wrapping_add(layout.tuple_items() + 8 * index))?;
+        text::read(memory, layout, string)
+    };
+    let names = (0..length).map(name).collect::<io::Result<_>>()?;
+    same(code, identity, layout, memory)?;
+    Ok(names)
+}
+
 fn same(code: u64, identity: u32, layout: &Layout, memory: &dyn Memory) -> io::Result<Pointers> {
     let pointers = Pointers::read(memory, &layout.wire(), code)?;
     if pointers.identity() == identity {
@@ -209,6 +229,19 @@ mod tests {
         let head = [&[0; 16][..], &3_u64.to_le_bytes(), &[0; 8]].concat();
         memory.map(TABLE, [&head[..], &table].concat());
         memory
+    }
+
+    #[test]
+    fn names_are_those_of_the_same_code_object() {
+        const NAMES: u64 = 0x50_0000;
+        let mut memory = memory();
+        memory.set(CODE + 32, &NAMES.to_le_bytes());
+        let words = [0, 0, 2, FILE, NAME];
+        memory.map(NAMES, words.iter().flat_map(|word: &u64| word.to_le_bytes()).collect());
+        let identity = identity(FILE, NAME, TABLE, 7);
+        let found = names(CODE, identity, layout(), &memory).unwrap();
+        assert_eq!(found, [Bytes::from_static(b"app.py"), Bytes::from(LONG.repeat(10).into_bytes())]);
+        assert!(names(CODE, identity + 1, layout(), &memory).is_err());
     }
 
     fn name(text: &str, length: u32) -> python::Name {

@@ -291,6 +291,27 @@ impl Layout {
         OB_SIZE + self.longer_head()
     }
 
+    /// `co_names` of a code object.
+    /// <https://github.com/python/cpython/blob/v3.10.13/Include/cpython/code.h#L18>
+    /// <https://github.com/python/cpython/blob/v3.13.0/Include/cpython/code.h#L75>
+    #[must_use]
+    pub fn code_names(&self) -> u64 {
+        match self.release {
+            (2, _) => 48,
+            (3, 6 | 7) => 56,
+            (3, 8..=10) => 64,
+            _ => 32 + self.longer_head(),
+        }
+    }
+
+    /// `ob_item` of a tuple, which has its hash before that since 3.14.
+    /// <https://github.com/python/cpython/blob/v3.14.0/Include/cpython/tupleobject.h#L5>
+    #[must_use]
+    pub fn tuple_items(&self) -> u64 {
+        let hash = if self.release >= (3, 14) { 8 } else { 0 };
+        self.ob_size() + 8 + hash
+    }
+
     /// By how much an object's fields come later than with a GIL.
     #[must_use]
     pub fn longer_head(&self) -> u64 {

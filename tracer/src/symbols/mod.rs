@@ -4,9 +4,11 @@ use std::collections::HashMap;
 
 use tracer_common::python;
 
+pub use self::calls::Calls;
 pub use self::stacks::{Stack, Stacks};
 use crate::event::{Bytes, StackId};
 
+mod calls;
 mod stacks;
 
 /// A Python function at a line, interned: equal ids mean the same file, function and line.
@@ -92,7 +94,11 @@ pub struct Symbols {
     files: HashMap<u64, File>,
     path_bytes: usize,
     sites: HashMap<(u64, python::Frame), FrameId>,
+    calls: HashMap<CodeKey, Calls>,
 }
+
+/// A code object: its address space, its address, and what tells it from others that were there.
+pub type CodeKey = (u64, u64, u32);
 
 impl Symbols {
     /// The id of a frame. Once there are too many, further ones are unknown.
@@ -150,6 +156,25 @@ impl Symbols {
     #[must_use]
     pub fn file(&self, id: u64) -> Option<&File> {
         self.files.get(&id)
+    }
+
+    /// Whether it is known what a code object calls.
+    #[must_use]
+    pub fn has_calls(&self, code: CodeKey) -> bool {
+        self.calls.contains_key(&code)
+    }
+
+    /// Remembers what a code object calls, unless there are too many.
+    pub fn insert_calls(&mut self, code: CodeKey, calls: Calls) {
+        if self.calls.len() < SITES {
+            self.calls.insert(code, calls);
+        }
+    }
+
+    /// What the code of a call site calls, if that could be read.
+    #[must_use]
+    pub fn calls(&self, space: u64, site: &python::Frame) -> Option<Calls> {
+        self.calls.get(&(space, site.code, site.identity)).copied()
     }
 
     /// Remembers which line a call site (address space and raw frame) is, unless there are too many.

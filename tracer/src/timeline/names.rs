@@ -9,16 +9,13 @@ use tracer_common::wakeup::WakeKey;
 
 use super::recent::{Recent, Weight};
 use super::spaces::Spaces;
-use crate::cpython::code::CodeObject;
+use crate::cpython::code::{self, CodeObject};
 use crate::cpython::layout::Layout;
 use crate::decode;
 use crate::event::{Event, Pid, StackStatus};
-use crate::symbols::{self, FrameId, Stack, Symbols};
+use crate::symbols::{self, Calls, CodeKey, FrameId, Stack, Symbols};
 use crate::sys::aside::{BRIEFLY, aside};
 use crate::sys::memory::ProcessMemory;
-
-/// A code object: its address space, its address, and what tells it from others that were there.
-type CodeKey = (u64, u64, u32);
 
 /// Code objects that are kept: those of a large program. One that is used again later is read from memory.
 const CODES: usize = 8_192;
@@ -111,7 +108,10 @@ impl Names {
     /// The call sites that a drained row names.
     pub fn sites(&mut self, event: &Event, spaces: &Spaces) {
         match event {
-            Event::Reads { key, .. } => self.site(key.space, key.pid, key.site, spaces),
+            Event::Reads { key, .. } => {
+                self.site(key.space, key.pid, key.site, spaces);
+                self.calls(key.space, key.pid, key.site, spaces);
+            }
             Event::Entries { key, .. } => {
                 // No instruction: the function as a whole, at its first line.
                 let frame = Frame { code: key.code, instruction: -1, identity: key.identity };
@@ -130,6 +130,21 @@ impl Names {
         if frame.code != 0 {
             let id = self.frame(space, pid, &frame, spaces);
             self.symbols.insert_site(space, frame, id);
+        }
+    }
+
+    /// What the code of a call site calls: read once, while it is there.
+    fn calls(&mut self, space: u64, pid: Pid, site: Frame, spaces: &Spaces) {
+        let key = (space, site.code, site.identity);
+        if site.code == 0 || self.symbols.has_calls(key) {
+            return;
+        }
+        let Some(interpreter) = spaces.interpreter(space) else { return };
+        let read =
+            |pid| code::names(site.code, site.identity, &interpreter.layout, &ProcessMemory::new(pid)).ok();
+        let found = [Some(pid), spaces.process_in(space)].into_iter().flatten().find_map(read);
+        if let Some(names) = found {
+            self.symbols.insert_calls(key, Calls::of(names));
         }
     }
 

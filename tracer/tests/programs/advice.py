@@ -8,7 +8,7 @@ import threading
 
 import told
 
-ROUNDS = 60
+ROUNDS = 240
 MESSAGE = 4000
 
 

@@ -38,7 +38,9 @@ fn small_reads_are_told_with_no_promise_that_the_rows_do_not_keep() {
         ("one call an open", once_an_open, {
             facts(16, &none.replace(";", ", one each time it is opened;"))
         }),
-        ("whoever writes decides", Read { avoidable: None, ..useless }, {
+        ("nobody can say", Read { avoidable: None, ..useless.clone() }, None),
+        ("not worth a sentence", Read { avoidable: Some(900), ..useless.clone() }, None),
+        ("whoever writes decides", Read { avoidable: None, kind: FileKind::Pipe, ..useless }, {
             facts(16, " at a.py:3 in f; what a larger buffer would save depends on whoever writes")
         }),
         (

@@ -7,7 +7,8 @@ use crate::analysis::findings::place;
 use crate::analysis::lines::own_line;
 use crate::event::Nanos;
 use crate::report::{Advice, FileKind, Read, Through};
-use crate::units::{count, counted, duration};
+use crate::symbols::Calls;
+use crate::units::{bytes, count, counted, duration};
 
 /// A read of a `seq_file` whose records do not fit into a page returns whole records only.
 /// <https://github.com/torvalds/linux/blob/v6.12/fs/seq_file.c#L171>
@@ -34,16 +35,50 @@ pub struct Flow {
     pub full: u64,
 }
 
+/// Who reads, as far as the Python code there tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reader {
+    /// What that calls; `None` where it is not known, or is not one's own code.
+    pub calls: Option<Calls>,
+    /// No other line reads the file.
+    pub alone: bool,
+}
+
+/// What savings are compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Nanoseconds from its begin to its end.
+    pub wall_ns: Nanos,
+    /// Of all traced threads on the CPU.
+    pub busy_ns: Nanos,
+}
+
 /// Fills in `avoidable` and `advice` of a row that has all the rest.
-pub fn advise(read: &mut Read, flow: Flow, window_ns: Nanos) {
-    let Some(better) = better(read, flow) else { return };
+pub fn advise(read: &mut Read, flow: Flow, reader: Reader, window: Window) {
+    let Some(better) = better(read, flow, reader) else { return };
     let avoidable = read.syscalls.saturating_sub(better.syscalls_then);
     read.avoidable = Some(avoidable);
-    if avoidable >= WORTH_IT && avoidable * 10 >= read.syscalls {
-        let text = sentence(read, better, window_ns).into();
-        let Better { buffer_size, syscalls_then } = better;
+    // A line that neither opens nor reads takes no such argument: what it calls reads.
+    let Some(calls) = reader.calls.filter(|calls| !calls.neither()) else {
+        read.avoidable = read.avoidable.filter(|avoidable| *avoidable == 0);
+        return;
+    };
+    if avoidable >= WORTH_IT && avoidable * 10 >= read.syscalls && is_worth_it(read, avoidable, window) {
+        let text = sentence(read, better, calls, window.wall_ns).into();
+        let Better { buffer_size, syscalls_then, .. } = better;
         read.advice = Some(Advice { buffer_size, syscalls_then, text });
     }
+}
+
+/// 100 calls a second, or a hundredth of the window, or of its CPU time.
+fn is_worth_it(read: &Read, avoidable: u64, window: Window) -> bool {
+    const A_SECOND: u128 = 100;
+    const SHARE: u128 = 100;
+    let share = |ns: u64| u128::from(ns) * u128::from(avoidable) / u128::from(read.syscalls.max(1));
+    let saved_ns = share(read.cost_ns());
+    let busy_ns = if window.busy_ns == 0 { window.wall_ns } else { window.busy_ns };
+    u128::from(avoidable) * 1_000_000_000 >= A_SECOND * u128::from(window.wall_ns)
+        || saved_ns * SHARE >= u128::from(busy_ns.min(window.wall_ns))
 }
 
 /// A buffer, and the calls that it would take.
@@ -51,11 +86,37 @@ pub fn advise(read: &mut Read, flow: Flow, window_ns: Nanos) {
 struct Better {
     buffer_size: u64,
     syscalls_then: u64,
+    /// It is to be read once, and kept.
+    kept: bool,
+}
+
+/// What saves more: a larger buffer, or to keep what was read.
+fn better(read: &Read, flow: Flow, reader: Reader) -> Option<Better> {
+    let buffered = larger(read, flow, reader);
+    let kept = kept(read, reader);
+    match (buffered, kept) {
+        (Some(buffered), Some(kept)) if kept.syscalls_then >= buffered.syscalls_then => Some(buffered),
+        (buffered, None) => buffered,
+        (_, kept) => kept,
+    }
+}
+
+/// A file that is opened again and again, and gives as much each time.
+fn kept(read: &Read, reader: Reader) -> Option<Better> {
+    const OFTEN: u64 = 10;
+    let opens = read.opens.filter(|opens| *opens >= OFTEN)?;
+    let opens_itself = reader.calls.is_some_and(|calls| calls.opens);
+    let is_same = read.kind == FileKind::File && read.bytes > 0 && read.bytes.is_multiple_of(opens);
+    (opens_itself && is_same).then(|| Better {
+        buffer_size: read.bytes / opens,
+        syscalls_then: read.syscalls.div_ceil(opens),
+        kept: true,
+    })
 }
 
 /// `None` where what a larger buffer would bring is not known, and where no line of Python chooses it.
-fn better(read: &Read, flow: Flow) -> Option<Better> {
-    if is_of_c_library(read) {
+fn larger(read: &Read, flow: Flow, reader: Reader) -> Option<Better> {
+    if is_of_c_library(read) || (has_messages(read) && !is_stream(read, reader)) {
         return None;
     }
     let empty = read.returned.get(&0).copied().unwrap_or(0) + read.errors.values().sum::<u64>();
@@ -65,10 +126,20 @@ fn better(read: &Read, flow: Flow) -> Option<Better> {
     let (buffer_size, at_a_time) = gives(read, flow, length)?;
     let now = median(read);
     if now >= buffer_size.min(LARGE_ENOUGH) {
-        return Some(Better { buffer_size: now, syscalls_then: read.syscalls });
+        return Some(Better { buffer_size: now, syscalls_then: read.syscalls, kept: false });
     }
     let syscalls_then = empty + stretches * length.div_ceil(at_a_time).max(1);
-    Some(Better { buffer_size, syscalls_then: syscalls_then.min(read.syscalls) })
+    Some(Better { buffer_size, syscalls_then: syscalls_then.min(read.syscalls), kept: false })
+}
+
+fn has_messages(read: &Read) -> bool {
+    matches!(read.kind, FileKind::Pipe | FileKind::Fifo)
+}
+
+/// Who asks for one size each time, and is the only reader, does not read a header and then what that announces: a
+/// larger read would take bytes of the next message.
+fn is_stream(read: &Read, reader: Reader) -> bool {
+    read.through == Some(Through::Buffered) || (reader.alone && read.requested.len() == 1)
 }
 
 /// `pread` into anything but a new `bytes`: a database's pages, say, which no argument of the Python line makes larger.
@@ -123,13 +194,13 @@ fn median(read: &Read) -> u64 {
 }
 
 /// `open(..., buffering=4096) at a.py:3 in f takes 400 calls instead of 600, 66.7 fewer a second`
-fn sentence(read: &Read, better: Better, window_ns: Nanos) -> String {
+fn sentence(read: &Read, better: Better, calls: Calls, window_ns: Nanos) -> String {
     let frame = read.stack.as_ref().and_then(|stack| own_line(stack));
     let at = frame.map_or_else(String::new, |frame| format!(" at {}", place(frame)));
     let avoidable = read.syscalls - better.syscalls_then;
     format!(
         "{}{at} takes {} instead of {}, {} fewer a second{}{}",
-        change(read, better),
+        change(read, better, calls),
         counted(better.syscalls_then, "call"),
         count(read.syscalls),
         per_second(avoidable, window_ns),
@@ -155,11 +226,13 @@ fn hand_overs(read: &Read, avoidable: u64, window_ns: Nanos) -> String {
 }
 
 /// What to write there.
-fn change(read: &Read, better: Better) -> String {
+fn change(read: &Read, better: Better, calls: Calls) -> String {
     let size = better.buffer_size;
     match (read.through, read.syscall.as_str()) {
+        _ if better.kept => "keeping what was read".to_owned(),
         (Some(Through::Buffered), "read") => format!("open(..., buffering={size})"),
-        (Some(Through::Raw), "read") => format!("os.read(fd, {size})"),
+        (Some(Through::Raw), "read") if calls.by_os && calls.reads => format!("os.read(fd, {size})"),
+        (Some(Through::Raw), "read") if calls.opens => format!("open(..., buffering={size})"),
         (_, "pread64") => format!("os.pread(fd, {size}, ...)"),
         (_, "readv" | "preadv" | "preadv2") => format!("buffers of {size} bytes in all"),
         _ => format!("reading {size} bytes at a time"),
@@ -167,14 +240,18 @@ fn change(read: &Read, better: Better) -> String {
 }
 
 /// Lines of procfs that are read by two calls may be of two moments.
-fn in_one_piece(read: &Read, better: Better) -> &'static str {
+fn in_one_piece(read: &Read, better: Better) -> String {
     let ends = read.returned.get(&0).copied().unwrap_or(0);
+    if better.kept {
+        let (opens, each) = (read.opens.map_or_else(String::new, count), bytes(better.buffer_size));
+        return format!(": it was opened {opens} times, for {each} each; if it may change, os.stat tells");
+    }
     match read.kind {
         FileKind::Procfs if better.syscalls_then <= 2 * ends => {
-            "; one read is also a snapshot, two may be of two moments"
+            "; one read is also a snapshot, two may be of two moments".to_owned()
         }
-        FileKind::File if better.syscalls_then <= 2 * ends => "; so does read_bytes()",
-        _ => "",
+        FileKind::File if better.syscalls_then <= 2 * ends => "; so does read_bytes()".to_owned(),
+        _ => String::new(),
     }
 }
 
@@ -204,9 +281,79 @@ mod tests {
         }
     }
 
+    const OWN: Calls = Calls { opens: true, reads: true, by_os: true };
+    const WINDOW: Window = Window { wall_ns: SECOND, busy_ns: SECOND };
+
     fn advised(mut read: Read, continued: u64, full: u64) -> Read {
-        advise(&mut read, Flow { continued, full }, SECOND);
+        let reader = Reader { calls: Some(OWN), alone: true };
+        advise(&mut read, Flow { continued, full }, reader, WINDOW);
         read
+    }
+
+    #[test]
+    fn what_a_line_does_not_read_itself_it_cannot_read_better() {
+        let nobody = Calls { opens: false, reads: false, by_os: true };
+        let two_sizes = Read {
+            requested: [(4, 4_000), (50, 4_000)].into(),
+            ..read(FileKind::Pipe, 4, 8_000, 216_000, 0)
+        };
+        let pipe = read(FileKind::Pipe, 4, 8_000, 32_000, 0);
+        let file = read(FileKind::File, 100, 10_001, 1_000_000, 1);
+        let own = Reader { calls: Some(OWN), alone: true };
+        for (name, read, reader, expected) in [
+            ("its own", &file, own, (Some(9_992), true)),
+            ("what it calls", &file, Reader { calls: Some(nobody), ..own }, (None, false)),
+            ("not known, or the library's", &file, Reader { calls: None, ..own }, (None, false)),
+            ("a stream", &pipe, own, (Some(7_999), true)),
+            (
+                "another line reads what this one announces",
+                &pipe,
+                Reader { alone: false, ..own },
+                (None, false),
+            ),
+            ("lengths, and what they announce", &two_sizes, own, (None, false)),
+        ] {
+            let mut read = read.clone();
+            let flow = Flow { continued: 9_999.min(read.syscalls - 1), full: 0 };
+            advise(&mut read, flow, reader, WINDOW);
+            assert_eq!((read.avoidable, read.advice.is_some()), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_saves_nothing_that_is_worth_a_change_is_not_told() {
+        let hour = 3_600 * SECOND;
+        for (wall_ns, busy_ns, told) in
+            [(SECOND, SECOND, true), (hour, hour, false), (hour, SECOND / 2, true)]
+        {
+            let mut read = read(FileKind::File, 100, 10_001, 1_000_000, 1);
+            let reader = Reader { calls: Some(OWN), alone: true };
+            advise(&mut read, Flow { continued: 9_999, full: 0 }, reader, Window { wall_ns, busy_ns });
+            assert_eq!(read.advice.is_some(), told, "{wall_ns} {busy_ns}");
+        }
+    }
+
+    #[test]
+    fn what_is_opened_again_and_again_is_to_be_kept() {
+        let of = |opens, bytes| Read {
+            opens: Some(opens),
+            ..read(FileKind::File, 4_096, 2 * opens, bytes, opens)
+        };
+        for (name, read, expected) in [
+            ("four bytes each time", of(837, 4 * 837), Some((2, 4))),
+            ("it grew", of(837, 4 * 837 + 1), None),
+            ("few times", of(9, 36), None),
+        ] {
+            let read = advised(read, 0, 0);
+            let found = read.advice.map(|advice| (advice.syscalls_then, advice.buffer_size));
+            assert_eq!(found, expected, "{name}");
+        }
+        let text = advised(of(837, 4 * 837), 0, 0).advice.unwrap().text.to_string();
+        assert_eq!(
+            text,
+            "keeping what was read takes 2 calls instead of 1,674, 1,672 fewer a second: it was opened 837 times, for \
+             4 B each; if it may change, os.stat tells"
+        );
     }
 
     #[test]

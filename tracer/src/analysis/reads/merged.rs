@@ -15,21 +15,27 @@ use crate::analysis::patterns::Patterns;
 use crate::analysis::switches::{self, Switches, after_call, is_voluntary};
 use crate::event::{Bytes, Nanos, Pid};
 use crate::report::{self, Read, Row as _, Through};
-use crate::symbols::{FileKind, FrameId, Symbols};
+use crate::symbols::{Calls, FileKind, FrameId, Symbols};
 
 /// The rows of the report, most calls first.
 pub fn rows(reads: &Reads, symbols: &Symbols, switches: &Switches, window_ns: Nanos) -> Vec<Read> {
     let mut merged = Merged::of(reads, symbols);
     merged.join(switches, symbols);
+    let busy_ns = switches.rows().map(|(_, sum)| sum.on_cpu_ns).sum();
+    let window = advice::Window { wall_ns: window_ns, busy_ns };
+    let lines = merged.lines();
     let mut rows: Vec<_> = merged.rows.into_iter().collect();
     rows.sort_by(|(a, x), (b, y)| y.sum.calls.cmp(&x.sum.calls).then_with(|| a.cmp(b)));
     let mut reads: Vec<_> = rows.iter().map(|(site, row)| row.read(site)).collect();
     for (read, (site, row)) in reads.iter_mut().zip(&rows).take(Read::LIMIT) {
         read.stack = row.usual_stack(symbols);
         read.sampled = site.line.is_none() && read.stack.is_some();
-        // What is said of a line has to be true of all its reads.
+        // What is said of a line has to be true of all its reads, and of its own.
         if !read.sampled || row.is_of_one_line(symbols) {
-            advice::advise(read, row.sum.flow, window_ns);
+            let calls = row.own_calls(site, symbols);
+            let alone = lines[&(site.pid, site.path.clone())] == 1;
+            let reader = advice::Reader { calls, alone };
+            advice::advise(read, row.sum.flow, reader, window);
         }
     }
     reads
@@ -58,6 +64,8 @@ struct Joined {
     off_cpu_ns: u64,
     /// Getting the GIL back afterwards; `None` where waits for it are not told from others.
     gil: Option<GilCost>,
+    /// What the code of its line calls; the outer `None` before anything was added.
+    calls: Option<Option<Calls>>,
 }
 
 /// What it took to get the GIL back.
@@ -97,6 +105,15 @@ impl Merged {
         }
         merged.readers = merged.most_frequent();
         merged
+    }
+
+    /// How many lines read each path.
+    fn lines(&self) -> HashMap<(Pid, Bytes), usize> {
+        let mut lines = HashMap::new();
+        for site in self.rows.keys() {
+            *lines.entry((site.pid, site.path.clone())).or_default() += 1;
+        }
+        lines
     }
 
     fn most_frequent(&self) -> HashMap<(Pid, Bytes), Site> {
@@ -155,6 +172,8 @@ impl Joined {
     fn add(&mut self, key: &ReadKey, sum: &Sum, symbols: &Symbols) {
         self.sum.merge(sum);
         self.opens.add(key, sum);
+        let calls = symbols.calls(key.space, &key.site);
+        self.calls = Some(self.calls.map_or(calls, |known| Some(known?.and(calls?))));
         self.flags |= key.flags;
         self.kind = symbols.file(key.file).map_or(self.kind, |file| kind(file.kind));
     }
@@ -216,6 +235,12 @@ impl Joined {
             *errors.entry(errno_name(*errno)).or_default() += calls;
         }
         errors
+    }
+
+    /// What its line calls, unless that belongs to the standard library, whose calls nobody can change.
+    fn own_calls(&self, site: &Site, symbols: &Symbols) -> Option<Calls> {
+        let file = &symbols.frame(site.line?).file;
+        self.calls.flatten().filter(|_| !lines::is_standard_library(file))
     }
 
     /// All stacks that were seen have the same line innermost.
