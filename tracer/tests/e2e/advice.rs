@@ -59,6 +59,32 @@ fn advice_holds(python: &Python) {
     }
 }
 
+on_pythons! {
+    only_own_reads_are_advised:
+    system System,
+    python3_8 Release(8),
+    python3_13 Release(13),
+    python3_14 Release(14),
+}
+
+/// A line is told to read otherwise only if it reads itself, and may.
+fn only_own_reads_are_advised(python: &Python) {
+    let mut program = Program::start(python, "not_own.py");
+    let tracer = Tracer::attach(program.pid(), &["--only", "reads"]);
+    let truth = program.go();
+    let report = tracer.stop().exact();
+    let site_of = |name: &str| site(&truth[name]);
+    let advised = rows(&report["reads"]).filter(|row| !row["advice"].is_null());
+    let advised: Vec<_> = advised.map(|row| site(&row["stack"][0])).collect();
+    assert_eq!(advised, [site_of("setting")], "{}", report["findings"]);
+    let kept = row(&report, &truth["setting"]);
+    assert!(text(&kept["advice"]["text"]).starts_with("keeping what was read at "), "{kept}");
+    assert_eq!(number(&kept["advice"]["syscalls_then"]), number(&kept["syscalls"]) / 837, "{kept}");
+    let found = rows(&report["findings"]).filter(|found| found["kind"] == "small_reads");
+    let paths: Vec<_> = found.map(|found| &found["evidence"]["path"]).collect();
+    assert_eq!(paths, [&kept["path"]], "{}", report["findings"]);
+}
+
 fn traced(python: &Python, sizes: &BTreeMap<&str, u64>) -> (Value, Report) {
     let mut program = Program::start_with(python, "advice.py", &[&json!(sizes).to_string()]);
     let tracer = Tracer::attach(program.pid(), &["--only", "reads"]);

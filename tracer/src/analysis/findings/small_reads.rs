@@ -30,14 +30,8 @@ fn is_small(read: &Read) -> bool {
         && read.bytes * 2 >= asked;
     let worth_a_sentence = if median(&read.requested) <= SMALL { MANY } else { VERY_MANY };
     let can_be_saved = read.advice.is_some() && read.avoidable >= Some(worth_a_sentence);
-    // Nothing can be done about what the line does not read itself, or whose next message a larger read would take.
-    let is_known = read.avoidable == Some(0) || (read.avoidable.is_none() && is_one_stream(read));
-    can_be_saved || (in_full_pieces && is_known)
-}
-
-/// Bytes of a pipe, in pieces of one size.
-fn is_one_stream(read: &Read) -> bool {
-    matches!(read.kind, FileKind::Pipe | FileKind::Fifo) && read.requested.len() == 1
+    // Where nothing is known, a larger buffer is not the line's to choose, or would take the next message's bytes.
+    can_be_saved || (in_full_pieces && read.avoidable == Some(0))
 }
 
 /// Messages have the size that their sender gave them.
@@ -102,7 +96,7 @@ fn remedy(read: &Read) -> String {
         }
         (Some(0), _) => format!("{at}; a larger buffer would save none of them"),
         (Some(avoidable), _) => format!("{at}; a larger buffer would save {}", count(avoidable)),
-        (None, _) => format!("{at}; what a larger buffer would save depends on whoever writes"),
+        (None, _) => at,
     }
 }
 
