@@ -315,6 +315,35 @@ fn waits_for_the_gil_and_for_locks_are_told_where_they_cost() {
     }
 }
 
+/// A queue's reader waits for something to read; who waits for a semaphore waits for others to be done.
+#[test]
+fn whoever_waits_for_news_does_not_wait_for_a_lock() {
+    for (functions, is_told) in [
+        (&["Condition.wait", "Queue.get"][..], false),
+        (&["wait", "get"], false),
+        (&["Thread._wait_for_tstate_lock", "Thread.join"], false),
+        (&["Condition.wait", "Semaphore.acquire"], true),
+        (&["Condition.__enter__"], true),
+    ] {
+        let library = functions.iter().map(|&function| Frame {
+            function: function.into(),
+            ..frame("/usr/lib/python3.11/threading.py:1")
+        });
+        let stack = library.chain([frame("a.py:3")]).collect();
+        let row = SwitchCause {
+            pid: 7,
+            cause: Cause::Lock,
+            count: 200,
+            off_cpu_ns: SECOND,
+            stack: Some(stack),
+            ..SwitchCause::default()
+        };
+        let mut report = report();
+        report.switches.causes = vec![row].into();
+        assert_eq!(text(&report).len(), usize::from(is_told), "{functions:?}");
+    }
+}
+
 #[test]
 fn the_holder_of_the_gil_is_named_and_who_sleeps_with_it() {
     let wait = SwitchCause {

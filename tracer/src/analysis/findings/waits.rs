@@ -88,9 +88,25 @@ fn blocked_in(row: &SwitchCause) -> String {
 pub fn locks(report: &Report) -> Vec<Found> {
     // That all threads stand still is the collector's doing.
     let rows = contended(report, Cause::Lock).filter(|row| row.lock != Some(LockKind::World));
-    let rows = rows.filter(|row| own_code(row).is_some());
+    let rows = rows.filter(|row| own_code(row).is_some() && !waits_for_news(row));
     let lines = grouped(rows, |row| (row.pid, own_code(row), row.lock == Some(LockKind::Object)));
     lines.iter().filter_map(|waits| lock_of(report, waits)).collect()
+}
+
+/// A condition, an event, a queue or a thread's end is waited for by way of a lock, which nobody holds for long; a
+/// semaphore is one by itself.
+fn waits_for_news(row: &SwitchCause) -> bool {
+    let Some([innermost, callers @ ..]) = row.stack.as_deref() else { return false };
+    let of_threading = |frame: &Frame| {
+        is_standard_library(frame.file.as_bytes()) && frame.file.as_bytes().ends_with(b"/threading.py")
+    };
+    // Before 3.11 a function's name comes without its class.
+    let is_called = |frame: &Frame, names: &[&str]| {
+        let function = frame.function.to_string();
+        names.contains(&function.rsplit('.').next().unwrap_or_default())
+    };
+    let waits = of_threading(innermost) && is_called(innermost, &["wait", "join", "_wait_for_tstate_lock"]);
+    waits && !callers.first().is_some_and(|caller| of_threading(caller) && is_called(caller, &["acquire"]))
 }
 
 fn lock_of(report: &Report, waits: &[&SwitchCause]) -> Option<Found> {
