@@ -19,10 +19,9 @@ pub fn trace(pids: &[Pid], options: &TraceOptions) -> Result<u8, Failure> {
     }
     let destination = destination(options)?;
     let mut console = Console::new(options);
-    let mut roots = Root::open_all(pids, &mut say_gone)?;
-    if options.options().follow {
-        Root::add_descendants(&mut roots);
-    }
+    let follows = options.options().follow;
+    let open = if follows { Root::open_families } else { Root::open_all };
+    let roots = open(pids, &mut say_gone)?;
     threads_among(pids).for_each(|line| console.status.say(&line));
     if options.verbose {
         roots.iter().for_each(|root| console.status.found(root));

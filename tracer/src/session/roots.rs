@@ -32,9 +32,37 @@ impl Root {
     /// # Errors
     /// With the first that cannot be traced, or the last if all are gone.
     pub fn open_all(pids: &[Pid], gone: &mut dyn FnMut(&target::Error)) -> Result<Vec<Self>, target::Error> {
+        Self::open_each(pids, gone, Self::of)
+    }
+
+    /// The same with all their descendants. A process that is no Python will do if one of its descendants is: a shell,
+    /// `timeout`, an init of a container.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn open_families(
+        pids: &[Pid],
+        gone: &mut dyn FnMut(&target::Error),
+    ) -> Result<Vec<Self>, target::Error> {
+        let mut roots = Self::open_each(pids, gone, |process| {
+            let pid = process.pid;
+            Self::of(process).or_else(|error| match error {
+                target::Error::NotPython { .. } => Self::head_of_pythons(pid)?.ok_or(error),
+                _ => Err(error),
+            })
+        })?;
+        Self::add_descendants(&mut roots);
+        Ok(roots)
+    }
+
+    fn open_each(
+        pids: &[Pid],
+        gone: &mut dyn FnMut(&target::Error),
+        of: impl Fn(Process) -> Result<Self, target::Error>,
+    ) -> Result<Vec<Self>, target::Error> {
         let (mut roots, mut missing) = (Vec::<Self>::new(), Vec::new());
         for &pid in pids {
-            match Self::open(pid, &roots) {
+            match Self::open(pid, &roots, &of) {
                 Ok(root) => roots.extend(root),
                 Err(error) if error.is_gone() => missing.push(error),
                 Err(error) => return Err(error),
@@ -50,10 +78,24 @@ impl Root {
     }
 
     /// `None` where it is among those that are known.
-    fn open(pid: Pid, known: &[Self]) -> Result<Option<Self>, target::Error> {
+    fn open(
+        pid: Pid,
+        known: &[Self],
+        of: impl Fn(Process) -> Result<Self, target::Error>,
+    ) -> Result<Option<Self>, target::Error> {
         let process = Process::open(pid)?;
         let is_news = known.iter().all(|root| root.process.pid != process.pid);
-        is_news.then(|| Self::of(process)).transpose()
+        is_news.then(|| of(process)).transpose()
+    }
+
+    /// A process that is no Python, if one of its descendants is.
+    fn head_of_pythons(pid: Pid) -> Result<Option<Self>, target::Error> {
+        let roots = [Self { other: true, ..Self::before_exec(Process::open(pid)?) }];
+        let is_python = |stat: &Stat| {
+            Process::open(stat.pid.unsigned_abs()).and_then(|process| discover(&process)).is_ok()
+        };
+        let heads = window::descendants(&roots).iter().any(is_python);
+        Ok(roots.into_iter().next().filter(|_| heads))
     }
 
     fn of(process: Process) -> Result<Self, target::Error> {
@@ -68,14 +110,12 @@ impl Root {
         Self { process, asked: true, interpreter: None, other: false, space: monotonic_ns() }
     }
 
-    /// Adds the processes that descend from these, Python or not; how many.
-    pub fn add_descendants(roots: &mut Vec<Self>) -> usize {
-        let asked = roots.len();
+    /// Adds the processes that descend from these, Python or not.
+    fn add_descendants(roots: &mut Vec<Self>) {
         let living = window::descendants(roots).into_iter().filter(|stat| stat.state != 'Z');
         let found: Vec<_> =
             living.filter_map(|stat| Self::descendant(stat.pid.unsigned_abs()).ok()).collect();
         roots.extend(found);
-        roots.len() - asked
     }
 
     /// One that has ended is no error: it is none of those that were asked for.

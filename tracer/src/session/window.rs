@@ -49,13 +49,15 @@ fn of_root(threads: &Threads<'_>) -> Vec<(Task, Counters)> {
     threads.described.iter().map(counters).collect()
 }
 
-/// Descendants that the roots have now, but for those that are roots themselves: parents come before their children.
+/// Descendants that the roots have now, but for those that are roots themselves, and but for us, whom one of them may
+/// have started: parents come before their children.
 #[must_use]
 pub fn descendants(roots: &[Root]) -> Vec<Stat> {
     let Ok(processes) = procfs::process::all_processes() else { return Vec::new() };
     let mut others: Vec<_> = processes.flatten().filter_map(|process| process.stat().ok()).collect();
     let roots: HashSet<_> = roots.iter().map(|root| root.process.pid.cast_signed()).collect();
-    others.retain(|stat| !roots.contains(&stat.pid));
+    let own = std::process::id().cast_signed();
+    others.retain(|stat| !roots.contains(&stat.pid) && stat.pid != own);
     let (mut found, mut parents) = (Vec::new(), roots);
     while !parents.is_empty() {
         let (children, rest) = others.into_iter().partition(|stat| parents.contains(&stat.ppid));

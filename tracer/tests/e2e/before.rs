@@ -1,9 +1,14 @@
 //! Descendants that lived before the window are traced as those that come: what they do, who ended them, who is left.
 
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::harness::{Program, Python, Report, Tracer, number, on_every_python, rows, system, text};
+use crate::harness::{
+    Program, Python, Report, Tracer, number, on_every_python, only_child, rows, system, text,
+};
 
 on_every_python!(
     what_becomes_of_older_children_is_told,
@@ -101,6 +106,39 @@ fn workers_that_are_forked_while_we_attach_are_traced(python: &Python) {
         assert!(text(&row["python"]).starts_with(&python.version_prefix()), "{row}");
     }
     assert_eq!(rows(&report["target"]["processes"]).count(), workers.len() + 2, "and no others");
+}
+
+/// What was started by `timeout`, a shell or an init has a parent that is no Python.
+#[test]
+fn a_shell_stands_for_its_python() {
+    let Some(python) = system() else { return };
+    let mut command = Command::new("sh");
+    command.args(["-c", "\"$0\" \"$@\"; true"]).arg(&python.path).args(["-B", "-c", ASLEEP]);
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut shell = Shell(command.spawn().expect("there is a shell"));
+    let said = shell.0.stdout.as_mut().expect("stdout is piped").read_exact(&mut [0]);
+    said.expect("Python runs");
+    let child = only_child(shell.0.id());
+    let report = Tracer::attach(shell.0.id(), &[]).stop().exact();
+    assert_eq!(report["target"]["pids"], json!([shell.0.id()]));
+    assert_eq!(only_row(&report, &json!(shell.0.id()))["python"], json!(null));
+    assert!(text(&only_row(&report, &json!(child))["python"]).starts_with(&python.version_prefix()));
+
+    let alone = Tracer::start(["--no-follow", "-d", "1s", &shell.0.id().to_string()]).end();
+    assert_eq!(alone.code, 6, "without its children it is no Python: {}", alone.stderr);
+}
+
+/// Says that it runs, and ends with its stdin.
+const ASLEEP: &str = "import sys; print(1, flush=True); sys.stdin.read()";
+
+/// Ends with this value, and with it what it started: their stdin is closed.
+struct Shell(Child);
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
 }
 
 #[test]

@@ -10,6 +10,8 @@ use crate::units::{count, counted, duration, percent};
 
 const LINES_SHOWN: usize = 8;
 const STACKS_SHOWN: usize = 3;
+/// Of fewer samples a share says no more than their number.
+const SIGNIFICANT: u64 = 20;
 const ENTRIES_SHOWN: usize = 8;
 const COLUMNS: [Column; 4] = [
     ("on-CPU", Setting::Figure),
@@ -45,19 +47,27 @@ fn write_lines(page: &mut Page, hot: &Bounded<Pool<HotLine>>, taken: u64, names_
         hot.dearest(page.most(LINES_SHOWN), |pool| (pool.row.self_samples, pool.row.off_cpu_ns));
     let mut table = Table::by_process(names_pids, COLUMNS);
     for Pool { row: line, pids } in shown {
-        let own = percent(line.self_samples, taken);
-        let total = percent(line.total_samples, taken);
+        let own = share(line.self_samples, taken);
+        let total = share(line.total_samples, taken);
         let figures = [own, total, duration(line.off_cpu_ns)].map(Cell::from);
         table.row_of_all(pids, Ink::Plain, figures.into_iter().chain([Cell::Place(line.frame.clone())]));
     }
     table.write(page);
     if let Some(rest) = rest {
-        let on_cpu = percent(rest.totals.self_samples, taken);
+        let on_cpu = share(rest.totals.self_samples, taken);
         and_more(
             page,
             rest.omitted,
             &format!("{on_cpu} on-CPU, {} off-CPU", duration(rest.totals.off_cpu_ns)),
         );
+    }
+}
+
+fn share(samples: u64, taken: u64) -> String {
+    match taken {
+        0 => "-".to_owned(),
+        ..SIGNIFICANT => format!("{samples} of {taken}"),
+        _ => percent(samples, taken),
     }
 }
 
@@ -68,7 +78,7 @@ fn write_stacks(page: &mut Page, stacks: &Bounded<Pool<HotStack>>, taken: u64) {
         page.line(Ink::Faint, 2, "stacks");
     }
     for Pool { row: stack, pids } in shown {
-        let on_cpu = percent(stack.samples, taken);
+        let on_cpu = share(stack.samples, taken);
         let whose = thread(stack, pids.len());
         let lead = format!("{on_cpu} on-CPU, {} off-CPU, {whose}", duration(stack.off_cpu_ns));
         page.line(Ink::Plain, 2, &lead);

@@ -141,7 +141,7 @@ impl Shared for Read {
     }
 
     fn is_like(&self, other: &Self) -> bool {
-        let about = |row: &Self| (row.kind, row.syscall.clone(), row.path.clone(), row.sampled);
+        let about = |row: &Self| (row.kind, row.syscall.clone(), general_path(row), row.sampled);
         let line = |row: &Self| row.stack.as_ref().and_then(|stack| stack.first().cloned());
         about(self) == about(other) && line(self) == line(other)
     }
@@ -150,6 +150,7 @@ impl Shared for Read {
         let mut totals = <Self as Row>::Totals::default();
         self.add_to(&mut totals);
         other.add_to(&mut totals);
+        self.path = general_path(self).as_str().into();
         self.syscalls = totals.syscalls;
         self.opens = totals.opens;
         self.eof = totals.eof;
@@ -168,6 +169,13 @@ impl Shared for Read {
         // What a change would save is told of the process where it would save most: rows come dearest first.
         self.advice = self.advice.take().or_else(|| other.advice.clone());
     }
+}
+
+/// `/proc/[pid]/stat` for a process's own; any other path is itself.
+fn general_path(row: &Read) -> String {
+    let path = row.path.to_string();
+    let own = path.strip_prefix(&format!("/proc/{}/", row.pid)).map(|rest| format!("/proc/[pid]/{rest}"));
+    own.unwrap_or(path)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 pub use files::{Scratch, install, install_bytes};
 pub use interpreter::{Interpreter, Python, each, package, provided, system};
-pub use program::{Program, source};
+pub use program::{Program, only_child, source};
 pub use report::{Report, Tally, in_window, number, rows, site, stack, text};
 pub use rustix::process::Signal;
 pub use signals::as_a_shell_would;
