@@ -66,7 +66,7 @@ fn write_lines(page: &mut Page, hot: &Bounded<Pool<HotLine>>, taken: u64, names_
 fn share(samples: u64, taken: u64) -> String {
     match taken {
         0 => "-".to_owned(),
-        ..SIGNIFICANT => format!("{samples} of {taken}"),
+        1..SIGNIFICANT => format!("{samples} of {taken}"),
         _ => percent(samples, taken),
     }
 }

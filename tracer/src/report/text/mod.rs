@@ -18,7 +18,7 @@ mod switches;
 pub(crate) mod table;
 mod tree;
 
-use super::{Outcome, Report};
+use super::Report;
 use crate::sections::Section;
 use page::Page;
 use pool::Processes;
@@ -52,7 +52,7 @@ fn ordered(report: &Report) -> Vec<Section> {
     let mut sections = report.window.sections.clone();
     sections.sort_by_key(|section| match section {
         Section::Processes => report.processes.exited == 0 && report.processes.zombies.is_empty(),
-        Section::Signals => report.signals.rows.iter().all(|signal| signal.outcome == Outcome::Ignored),
+        Section::Signals => !report.signals.rows.iter().any(signals::is_news),
         _ => true,
     });
     sections

@@ -1,5 +1,7 @@
 //! Signals: who sent them, whom they reached, and what became of them.
 
+use std::collections::BTreeMap;
+
 use super::and_more;
 use super::page::{Ink, Page};
 use super::place::place;
@@ -19,12 +21,38 @@ pub fn write(page: &mut Page, signals: &Bounded<Signal>) {
         return page.quiet_section("SIGNALS", "none seen");
     }
     page.section("SIGNALS", Ink::Plain, &format!("{} generated", count(signals.sum().totals.count)));
-    let alike = Bounded { rows: folded(&signals.rows), rest: signals.rest };
-    let (shown, rest) = alike.top(page.most(SHOWN));
+    let is_shown = |signal: &Signal| page.is_full() || is_news(signal);
+    let (news, rest): (Vec<_>, Vec<_>) = folded(&signals.rows).into_iter().partition(is_shown);
+    let news = Bounded { rows: news, rest: signals.rest };
+    let (shown, others) = news.top(page.most(SHOWN));
     table(page, shown).write(page);
-    if let Some(rest) = rest {
-        and_more(page, rest.omitted, &counted(rest.totals.count, "signal"));
+    if let Some(others) = others {
+        and_more(page, others.omitted, &counted(others.totals.count, "signal"));
     }
+    write_rest(page, &rest);
+}
+
+/// Whether something followed from it: not of a child's end that no Python handler was called for, nor of what was ignored.
+pub fn is_news(signal: &Signal) -> bool {
+    let is_usual = signal.origin == Origin::Child
+        && signal.handler_state == HandlerState::None
+        && matches!(signal.outcome, Outcome::Handled | Outcome::Coalesced);
+    signal.outcome != Outcome::Ignored && !is_usual
+}
+
+/// `17 were ignored, or told of a child's end: SIGCHLD 16, SIGWINCH 1`
+fn write_rest(page: &mut Page, rest: &[Signal]) {
+    let mut kinds = BTreeMap::<&str, u64>::new();
+    for signal in rest {
+        *kinds.entry(&signal.signal).or_default() += signal.count;
+    }
+    if kinds.is_empty() {
+        return;
+    }
+    let all = count(kinds.values().sum());
+    let kinds: Vec<_> =
+        kinds.into_iter().map(|(signal, times)| format!("{signal} {}", count(times))).collect();
+    page.prose(Ink::Faint, 2, &format!("{all} were ignored, or told of a child's end: {}", kinds.join(", ")));
 }
 
 /// Signals that differ in their times only, as one: of these the one whose handler waited longest.
