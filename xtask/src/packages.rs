@@ -23,6 +23,8 @@ const PACKAGES: &[Package] = &[
     Package { name: "gunicorn", version: "23.0.0", minor: 9 },
     Package { name: "gunicorn", version: "23.0.0", minor: 12 },
     Package { name: "uvicorn", version: "0.34.0", minor: 12 },
+    // A loop that is not asyncio's.
+    Package { name: "uvloop", version: "0.21.0", minor: 12 },
     // Masters that end and replace their workers each in their own way.
     Package { name: "supervisor", version: "4.3.0", minor: 12 },
     Package { name: "pyuwsgi", version: "2.0.30", minor: 12 },

@@ -49,7 +49,7 @@ pub fn is_record(bytes: &[u8]) -> bool {
     matches!(kind(bytes), kind::STACK | kind::CODE | kind::FILE | kind::GC_SAMPLE | kind::LOOP_PIECE)
 }
 
-/// What kind of message it is, one of [`kind`]; 0 for what is none.
+/// What kind of message it is, one of [`mod@kind`]; 0 for what is none.
 #[must_use]
 pub fn kind(bytes: &[u8]) -> u32 {
     wire::header(bytes).map_or(0, |header| header.kind)

@@ -1,7 +1,7 @@
 //! Incidents of real servers: what the first sentence has to be, and what must not be told at all.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -164,6 +164,90 @@ fn uwsgi() {
     assert!(workers.iter().all(|pid| !Path::new(&format!("/proc/{pid}")).exists()));
 }
 
+#[test]
+fn uvicorn_on_asyncio() {
+    uvicorn("asyncio");
+}
+
+#[test]
+fn uvicorn_on_uvloop() {
+    uvicorn("uvloop");
+}
+
+fn uvicorn(loop_of: &str) {
+    let Some((python, uvicorn)) = server("uvicorn-0.34.0") else { return };
+    let Some(uvloop) = package(&python, "uvloop-0.21.0") else { return };
+    let _turn = turn();
+    let scratch = Scratch::new();
+    let socket = scratch.file("socket");
+    let path = socket.to_str().expect("it is UTF-8");
+    let arguments = ["-m", "uvicorn", "--uds", path, "--lifespan", "off", "--loop", loop_of];
+    let arguments = [&arguments[..], &["--log-level", "error", "incidents_asgi:app"]].concat();
+    let folders = PathBuf::from(format!("{}:{}", uvicorn.display(), uvloop.display()));
+    let start = || {
+        let server = start(&python, &folders, &scratch, &arguments);
+        worker(&server);
+        answer(&socket, "/");
+        server
+    };
+
+    let server = start();
+    let tracer = Tracer::attach(server.pid(), &[]);
+    answer(&socket, "/block");
+    answer(&socket, "/");
+    let report = tracer.stop().exact();
+    if loop_of == "asyncio" {
+        // What uvloop does between two waits is not seen: it runs no Python of a loop's own.
+        assert_first(&report, "warn", &["was kept from its sockets for 4", "by a sleep at", "in block"]);
+    }
+    let grave = |row: &&Value| ["process_end", "signal_kill", "zombie"].contains(&text(&row["kind"]));
+    assert_eq!(rows(&report["findings"]).find(grave), None);
+
+    let tracer = Tracer::attach(server.pid(), &[]);
+    server.signal(Signal::TERM);
+    let report = tracer.end().exact();
+    let ended = format!("ended pid {} (", server.pid());
+    assert_first(&report, "warn", &["SIGTERM from pid", &ended, "then ended itself by the same signal"]);
+    let told = rows(&report["findings"]).filter(|row| text(&row["text"]).contains("SIGTERM"));
+    assert_eq!(told.count(), 1, "one sentence: {}", report["findings"]);
+    drop(server);
+
+    fs::remove_file(&socket).ok(); // another server's
+    let server = start();
+    let tracer = Tracer::attach(server.pid(), &[]);
+    ask(&socket, "/leave");
+    let report = tracer.end().exact();
+    assert_first(&report, "critical", &["exited with 9", "incidents_asgi.py", "in leave"]);
+}
+
+/// What succeeds is no finding, however much it reads; what fails is the first.
+#[test]
+fn pip_is_run() {
+    let Some(python) = Interpreter::Release(12).find() else { return };
+    let _turn = turn();
+    let scratch = Scratch::new();
+    let pip = |arguments: &[&str]| {
+        let pip = [python.path.to_str().expect("it is UTF-8"), "-I", "-m", "pip", "--quiet"];
+        let tracer = ["run", "--as-root", "--json", "--"].iter().chain(&pip).chain(arguments);
+        Tracer::start(tracer.copied()).end()
+    };
+    let wheel = scratch.file("tiny-1.0-py3-none-any.whl");
+    let made = Command::new(&python.path).arg(source("incidents_wheel.py")).arg(&wheel).status();
+    assert!(made.expect("there is a Python").success());
+    let target = scratch.file("target");
+    let [wheel, target] = [&wheel, &target].map(|path| path.to_str().expect("it is UTF-8"));
+    let installed = pip(&["install", "--no-index", "--no-deps", "--target", target, wheel]);
+    assert_eq!(installed.code, 0, "{}", installed.stderr);
+    let report = installed.exact();
+    assert!(Path::new(target).join("tiny.py").exists());
+    let grave = |row: &&Value| row["severity"] == "critical" || row["kind"] == "process_end";
+    assert_eq!(rows(&report["findings"]).find(grave), None);
+
+    let failed = pip(&["install", "--no-index", "there-is-no-such-package"]);
+    assert_eq!(failed.code, 1, "its own status: {}", failed.stderr);
+    assert_first(&failed.report(), "warn", &["exited with 1"]);
+}
+
 /// celery sends two SIGTERMs: the first one is the one to blame.
 #[test]
 fn celery() {
@@ -314,6 +398,13 @@ fn ask(socket: &Path, path: &str) -> UnixStream {
     let mut stream = until("a server that listens", || UnixStream::connect(socket).ok());
     write!(stream, "GET {path} HTTP/1.0\r\n\r\n").expect("the server reads");
     stream
+}
+
+/// Asks, and waits for the whole answer.
+fn answer(socket: &Path, path: &str) {
+    let mut answer = String::new();
+    ask(socket, path).read_to_string(&mut answer).expect("the server answers");
+    assert!(answer.ends_with("done"), "{answer}");
 }
 
 fn children(pid: u32) -> Vec<u32> {

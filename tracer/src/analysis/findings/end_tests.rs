@@ -53,6 +53,27 @@ fn report_of(children: Vec<Process>, signals: Vec<Signal>) -> Report {
     report
 }
 
+/// What uvicorn does: it is not the one to blame.
+#[test]
+fn a_signal_that_is_raised_again_is_told_by_whoever_sent_it_first() {
+    let server = Process { exit_code: None, exit_signal: Some("SIGTERM".into()), ..child(8, 1) };
+    let asked = signal(15, "SIGTERM", 900, 8, 1);
+    let raised = Signal {
+        at_ns: asked.at_ns + 5_000_000,
+        outcome: Outcome::Killed,
+        handler_state: HandlerState::None,
+        ..signal(15, "SIGTERM", 8, 8, 1)
+    };
+    let sentences = |signals| told(&report_of(vec![server.clone()], signals));
+    let both = sentences(vec![asked, raised.clone()]);
+    let [(FindingKind::ProcessEnd, Severity::Warn, text)] = &both[..] else { panic!("{both:?}") };
+    assert!(text.starts_with("SIGTERM from pid 900 (sender, uid 0) ended pid 8 (worker)"), "{text}");
+    assert!(text.contains("it handled it, and then ended itself by the same signal"), "{text}");
+    let alone = sentences(vec![raised]);
+    let [(FindingKind::SignalKill, CRITICAL, text)] = &alone[..] else { panic!("{alone:?}") };
+    assert!(text.starts_with("SIGTERM that it sent to itself killed pid 8 (worker)"), "{text}");
+}
+
 #[test]
 fn exits_are_told_by_the_line_and_what_came_before() {
     let exits = |code, ended_in| Process { exit_code: Some(code), ended_in, ..child(8, 1) };

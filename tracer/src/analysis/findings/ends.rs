@@ -66,7 +66,11 @@ pub fn services(report: &Report) -> Vec<Service<'_>> {
     });
     let services =
         heads.map(|(head, signal)| Service { signal, head, members: members(report, head, signal) });
-    services.filter(|service| service.head.exit_code.is_some() || !service.members.is_empty()).collect()
+    let is_service = |service: &Service| {
+        let head = service.head;
+        head.exit_code.is_some() || !service.members.is_empty() || raised_again(report, head, service.signal)
+    };
+    services.filter(is_service).collect()
 }
 
 /// The same was told to a process above it: systemd tells all of a control group.
@@ -91,7 +95,7 @@ fn told_to_end<'a>(report: &'a Report, process: &Process) -> Option<&'a Signal> 
         let until = began + if TO_END.contains(&signal.number) { GRACE } else { BY_HANDLER };
         let acts = match process.exit_code {
             Some(_) => signal.outcome == Outcome::Handled && signal.handler_state != HandlerState::Pending,
-            None => signal.outcome == Outcome::Killed,
+            None => signal.outcome == Outcome::Killed || raised_again(report, process, signal),
         };
         signal.target.pid == process.pid
             && POLITE.contains(&signal.number)
@@ -100,6 +104,21 @@ fn told_to_end<'a>(report: &'a Report, process: &Process) -> Option<&'a Signal> 
             && end <= until
     };
     report.signals.rows.iter().find(told).filter(|signal| signal.origin != Origin::Fault)
+}
+
+/// Whether its handler ran, and the process then ended itself by the same signal, so that whoever waits for it learns why:
+/// uvicorn, and what Python itself does at a Ctrl-C.
+/// <https://github.com/python/cpython/blob/v3.13.0/Modules/main.c> (`exit_sigint`)
+fn raised_again(report: &Report, process: &Process, signal: &Signal) -> bool {
+    let is_it = |raised: &Signal| {
+        (raised.number, raised.target.pid) == (signal.number, process.pid)
+            && raised.sender.as_ref().is_some_and(|sender| sender.pid == Some(process.pid))
+            && raised.outcome == Outcome::Killed
+            && raised.at_ns > signal.at_ns
+    };
+    signal.outcome == Outcome::Handled
+        && signal.handler_state == HandlerState::Started
+        && report.signals.rows.iter().any(is_it)
 }
 
 /// Those below that ended with it: by themselves, or since a process of the same tree told them to.
@@ -143,6 +162,9 @@ fn service_of(report: &Report, service: &Service) -> Found {
     let (end, severity) = match head.exit_code {
         Some(0) => ("exited with 0".to_owned(), Severity::Warn),
         Some(code) => (format!("exited with {code}"), Severity::Critical),
+        None if raised_again(report, head, signal) => {
+            ("handled it, and then ended itself by the same signal".to_owned(), Severity::Warn)
+        }
         None => ("was killed by it".to_owned(), Severity::Critical),
     };
     let came = interrupted(signal).map_or_else(String::new, |frame| format!("; it came at {}", place(frame)));
