@@ -133,17 +133,21 @@ impl Names {
         }
     }
 
-    /// What the code of a call site calls: read once, while it is there.
+    /// What the code of a call site calls: read once, while it is there. Without time for it the line gets no advice.
     fn calls(&mut self, space: u64, pid: Pid, site: Frame, spaces: &Spaces) {
         let key = (space, site.code, site.identity);
-        if site.code == 0 || self.symbols.has_calls(key) {
+        if site.code == 0 || self.left.is_zero() || self.symbols.has_calls(key) {
             return;
         }
         let Some(interpreter) = spaces.interpreter(space) else { return };
-        let read =
-            |pid| code::names(site.code, site.identity, &interpreter.layout, &ProcessMemory::new(pid)).ok();
-        let found = [Some(pid), spaces.process_in(space)].into_iter().flatten().find_map(read);
-        if let Some(names) = found {
+        let (layout, processes) = (interpreter.layout, [Some(pid), spaces.process_in(space)]);
+        let read = |pid| {
+            let memory = ProcessMemory::new(pid);
+            let names = move || code::names(site.code, site.identity, &layout, &memory);
+            aside(pid, BRIEFLY, names).ok()?.ok()
+        };
+        let found = self.in_time(|| processes.into_iter().flatten().find_map(read));
+        if let Some(names) = found.flatten() {
             self.symbols.insert_calls(key, Calls::of(names));
         }
     }

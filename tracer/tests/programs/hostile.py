@@ -13,6 +13,7 @@ import time
 import told
 
 kept = []
+children = []
 
 
 def names(prefix):
@@ -51,16 +52,12 @@ def hoard():
         name = "%s%d" % (pad, number)
         kept.append(function(code.replace(co_name=name, co_qualname=name, co_filename=name, co_linetable=table), scope))
     arguments = [pad] * 2
-    children = []
 
     def work():
         for _ in range(250):
             children.append(subprocess.Popen(["/bin/sh", "-c", "sleep 60; :"] + arguments))
         for one in kept:
             one()
-        time.sleep(4)  # children are looked at when they are a second old
-        for child in children:
-            child.kill()
         return len(kept)
 
     return work
@@ -102,4 +99,6 @@ work = {"names": names, "decoy": decoy, "hoard": hoard, "silent": silent, "storm
 told.ready()
 told.tell(work() if work else len(kept))
 told.stay()
+for child in children:
+    child.kill()
 os._exit(0)  # without a look at what we must not look at
