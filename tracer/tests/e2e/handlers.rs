@@ -168,9 +168,10 @@ fn exact_for_the_right_reason(python: &Python, report: &Report, truth: &Value) {
     for mode in rows(&truth["modes"]).map(|mode| text(&mode["mode"])) {
         let of_mode: Vec<_> = starts.iter().filter(|start| start.mode == mode).collect();
         let exact = of_mode.iter().filter(|start| is_exact(start)).count();
-        // The median: the host has other things to do, too, between the two moments, and on 2.7 another
-        // thread may take the GIL there.
-        assert!(exact * 2 > of_mode.len(), "{mode}: {exact} of {} starts are exact", of_mode.len());
+        // The median: the host has other things to do, too, between the two moments. On 2.7 another thread may take the
+        // GIL there, whenever its turn of a hundred instructions ends: where one wants it, a third has to do.
+        let of = if python.major == 2 && mode == "wants_gil" { 3 } else { 2 };
+        assert!(exact * of > of_mode.len(), "{mode}: {exact} of {} starts are exact", of_mode.len());
         has_reason(python, mode, &of_mode);
     }
 }
