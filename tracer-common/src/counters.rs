@@ -165,7 +165,7 @@ impl RunTime {
 
     /// Takes down the run that is timed, and chooses the next one, by a random number: the runs of a loop take turns.
     #[inline(always)]
-    pub fn stop(&mut self, end: End, random: u32) {
+    pub fn stop(&mut self, end: RunEnd, random: u32) {
         let took = end.now_ns.saturating_sub(self.began_ns).saturating_sub(end.clock_ns);
         let ns = took + self.skipped * took.min(Self::LIKE_OTHERS_NS);
         if end.filtered {
@@ -180,7 +180,7 @@ impl RunTime {
 }
 
 /// How a run ended.
-pub struct End {
+pub struct RunEnd {
     /// When.
     pub now_ns: u64,
     /// What it takes to read the clock: longer than many a run.
@@ -221,7 +221,7 @@ mod tests {
                 timed += 1;
                 time.began_ns = began;
                 random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                time.stop(End { now_ns: now + 40, clock_ns: 40, hits: hit, filtered }, random >> 8);
+                time.stop(RunEnd { now_ns: now + 40, clock_ns: 40, hits: hit, filtered }, random >> 8);
             }
         }
         let near = |ns: u64, truth: u64| ns.abs_diff(truth) < truth / 20;
@@ -233,14 +233,14 @@ mod tests {
     #[test]
     fn a_run_that_was_interrupted_stands_for_itself() {
         let mut time = RunTime { began_ns: 1, skipped: 15, ..RunTime::default() };
-        time.stop(End { now_ns: 10_000_001, clock_ns: 0, hits: 16, filtered: false }, 3);
+        time.stop(RunEnd { now_ns: 10_000_001, clock_ns: 0, hits: 16, filtered: false }, 3);
         assert_eq!(time.own_ns, 10_000_000 + 15 * RunTime::LIKE_OTHERS_NS);
     }
 
     #[test]
     fn the_only_run_is_timed() {
         let mut time = RunTime { began_ns: 5, ..RunTime::default() };
-        time.stop(End { now_ns: 12, clock_ns: 2, hits: 1, filtered: false }, 77);
+        time.stop(RunEnd { now_ns: 12, clock_ns: 2, hits: 1, filtered: false }, 77);
         assert_eq!((time.own_ns, time.filtered_ns, time.began_ns), (5, 0, 0));
         assert!(time.due > 1);
     }

@@ -38,6 +38,8 @@ pub mod kind {
     pub const RENAME: u32 = 20;
     /// [`crate::process::Reaped`]
     pub const REAPED: u32 = 21;
+    /// [`crate::switch::Counted`]: a record, beside a thread's last switch.
+    pub const COUNTED: u32 = 22;
     /// [`crate::signal::Generate`]
     pub const SIGNAL_GENERATE: u32 = 32;
     /// [`crate::signal::Deliver`]
@@ -48,11 +50,13 @@ pub mod kind {
     pub const LOOP_TURN: u32 = 56;
     /// [`crate::turn::Piece`]: a record, beside a switch or a sample.
     pub const LOOP_PIECE: u32 = 57;
-    /// [`crate::collector::Pause`]
+    /// [`crate::turn::Turned`]: a record, beside the end of a process.
+    pub const LOOP_END: u32 = 58;
+    /// [`crate::gc::Pause`]
     pub const GC_PAUSE: u32 = 48;
-    /// [`crate::collector::Sampled`]: a record, beside a sample.
+    /// [`crate::gc::Sampled`]: a record, beside a sample.
     pub const GC_SAMPLE: u32 = 49;
-    /// [`crate::handler::End`]
+    /// [`crate::handler::HandlerEnd`]
     pub const HANDLER_END: u32 = 35;
 }
 

@@ -64,6 +64,8 @@ mod musl {
     pub const BARRIER: u64 = 20;
     /// `pthread_cond_t`: the newest waiter.
     pub const NEWEST: u64 = 8;
+    /// A lock that somebody has, and somebody waits for.
+    pub const CONTENDED: u32 = 2;
 }
 
 /// How far above the stack pointer a word may lie that a function sleeps on: those that it calls take less.
@@ -99,6 +101,15 @@ pub fn is_linked(
     false
 }
 
+/// Whether a thread waits for what it waited for last, on these words: one for each of the GIL's condition variables. One
+/// that is woken up, or is about to sleep, while its time runs out is not linked from the condition variable any more, and
+/// sleeps on its word until it is its turn.
+#[must_use]
+#[inline(always)]
+pub fn waits_on(slept_on: [u64; 2], futex: u64, value: u32) -> bool {
+    futex != 0 && value == musl::CONTENDED && (futex == slept_on[0] || futex == slept_on[1])
+}
+
 sized!(Holder = 24, HoldKey = 40, Queue = 40, Pthread = 16);
 pod!(HoldKey, Pthread);
 
@@ -131,6 +142,16 @@ mod tests {
         };
         assert!(oldest(2));
         assert!(!oldest(1), "that is too far");
+    }
+
+    #[test]
+    fn a_second_sleep_on_the_same_word_is_for_the_same() {
+        let word = STACK + 0x54;
+        for slept_on in [[word, 0], [word + 0x60, word]] {
+            assert!(waits_on(slept_on, word, 2));
+            assert!(!waits_on(slept_on, word, 0x8000_0000), "a semaphore");
+            assert!(!waits_on(slept_on, word + 8, 2) && !waits_on(slept_on, 0, 2));
+        }
     }
 
     #[test]

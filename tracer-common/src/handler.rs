@@ -13,7 +13,7 @@ pub const FUNCTION: u64 = 8;
 /// What tells that a process calls a handler, and which.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Place {
+pub struct HandlerAddresses {
     /// `is_tripped`: 1 from the arrival of any signal until Python looks for them.
     pub is_tripped: u64,
     /// `Handlers`: an entry for each signal, from number 0 on.
@@ -51,7 +51,7 @@ pub struct Check {
 /// One of the functions that look for signals has returned, after it had found some. The header names the main thread.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct End {
+pub struct HandlerEnd {
     /// Its kind is [`crate::event::kind::HANDLER_END`].
     pub header: Header,
     /// Calls that had not returned, this one included: as in the [`Start`]s of the handlers that it called.
@@ -100,5 +100,5 @@ pub struct Start {
     pub waited: Waited,
 }
 
-sized!(Place = 64, Check = 16, Waited = 32, Start = 24 + 40 + 32, End = 32);
-pod!(Place, Check);
+sized!(HandlerAddresses = 64, Check = 16, Waited = 32, Start = 24 + 40 + 32, HandlerEnd = 32);
+pod!(HandlerAddresses, Check);

@@ -20,6 +20,8 @@ macro_rules! kernel_fields {
             TASK_REAL_BLOCKED = task_struct."real_blocked";
             TASK_PENDING = task_struct."pending.signal";
             TASK_NVCSW = task_struct."nvcsw";
+            TASK_NIVCSW = task_struct."nivcsw";
+            TASK_CPU_TIME = task_struct."se.sum_exec_runtime";
             TASK_START_TIME = task_struct."start_time";
             TASK_FSBASE = task_struct."thread.fsbase";
             TASK_FILES = task_struct."files";

@@ -6,15 +6,16 @@
 #![no_std]
 #![warn(missing_docs)]
 
-pub mod collector;
 pub mod control;
 pub mod counters;
 pub mod event;
 pub mod file;
+pub mod gc;
 pub mod gil;
 pub mod handler;
 pub mod hash;
 mod kernel_fields;
+pub mod pages;
 pub mod process;
 pub mod python;
 pub mod sample;

@@ -89,6 +89,8 @@ pub struct Exit {
     pub session: u32,
     /// Its name (15 bytes and a NUL).
     pub comm: [u8; 16],
+    /// CPU time of the thread, in nanoseconds, up to the last tick or so.
+    pub cpu_ns: u64,
     /// Signals that still wait for the thread, never to be delivered: bit N - 1 is set for signal N.
     pub pending: u64,
     /// Those that wait for any thread of the process.
@@ -137,7 +139,7 @@ pub struct Reaped {
 sized!(
     Fork = 96,
     Exec = 72 + EXEC_PATH_BYTES + EXEC_ARGUMENT_BYTES,
-    Exit = 104,
+    Exit = 112,
     Free = 24,
     Rename = 40,
     Reaped = 32

@@ -1,8 +1,8 @@
 //! What the in-kernel walk must know of a CPython process, and what it brings back.
 
-use crate::collector::Collector;
 use crate::control::MAX_DEPTH;
 use crate::event::Header;
+use crate::gc::Collector;
 use crate::{pod, sized};
 
 /// Bytes of a frame that the walk reads at once; every [`Layout`] offset into a frame lies below.

@@ -17,7 +17,7 @@ pub struct Generate {
     pub signal: u32,
     /// `si_code`, valid with `info == 2`.
     pub code: i32,
-    /// Who was running, as the tracer's pid namespace numbers it: 0 for whoever is not in there.
+    /// Who was running, as the tracer's pid namespace numbers it: 0 for a process outside of it.
     pub sender: TaskId,
     /// The receiving process and the thread that was aimed at, likewise; for a group signal any thread may receive it.
     pub target: TaskId,
@@ -34,7 +34,7 @@ pub struct Generate {
     pub sender_to_receiver: u32,
     /// Fills the struct up to its alignment.
     pub pad: u32,
-    /// Real user id of whoever was running.
+    /// Real user id of the process that was running.
     pub uid: u32,
     /// 1 when the target thread's mask blocks the signal.
     pub blocked: u32,
@@ -42,7 +42,7 @@ pub struct Generate {
     pub aim: u32,
     /// Process group of the receiver, as the tracer's pid namespace numbers it; 0 for one outside.
     pub target_group: u32,
-    /// Name of whoever was running (15 bytes and a NUL).
+    /// Name of the thread that was running (15 bytes and a NUL).
     pub comm: [u8; 16],
     /// What the main thread of the receiving process has waited for.
     pub main: Waited,

@@ -1,5 +1,7 @@
 //! Context switches: one row per thread, cause and stack, and what each thread does right now.
 
+use crate::event::Header;
+use crate::handler::Waited;
 use crate::python::Frame;
 use crate::wakeup::Waker;
 use crate::{pod, sized};
@@ -48,7 +50,7 @@ pub mod flag {
     pub const BEGAN_BEFORE: u32 = 64;
     /// The system call's first argument is 0 (select and poll on nothing are sleeps).
     pub const NO_DESCRIPTORS: u32 = 128;
-    /// Only the innermost frame was taken.
+    /// Only the innermost frame was taken: its callers were not looked at.
     pub const LEAF_ONLY: u32 = 256;
     /// The row holds on-CPU time only: the thread was running when the window ended.
     pub const RUNNING: u32 = 512;
@@ -64,6 +66,10 @@ pub mod flag {
     pub const STOPPED_WORLD: u32 = 16384;
     /// Beside [`GIL`]: that of a subinterpreter, whose holders are not followed.
     pub const OWN_GIL: u32 = 32768;
+    /// From this bit on: [`crate::control::Control::thinning`], where the callers were looked at by chance.
+    pub const THINNING_SHIFT: u32 = 16;
+    /// The bits of that.
+    pub const THINNING: u32 = 15 << THINNING_SHIFT;
 }
 
 /// What the operation of a futex says of its lock: [`flag::SHARED_FUTEX`] and [`flag::MUTEX`]. Python's own locks are
@@ -139,11 +145,109 @@ pub struct Thread {
     pub waker: Waker,
     /// What `pthread_self` returns in it, as far as that is known.
     pub pthread: u64,
+    /// The words of its own stack that it slept on for the GIL, the last one first, until it leaves its CPU for something
+    /// else; 0 for none.
+    pub gil_words: [u64; 2],
+    /// A hash of the frame in which it left its CPU last, 0 when there was none.
+    pub place: u64,
     /// 1 once it has been seen to wait as event loops do, see [`crate::turn`].
     pub turns: u32,
     /// Fills the struct up to its alignment.
     pub pad: u32,
 }
 
-sized!(SwitchKey = 48, SwitchValue = 48, LastRead = 32, Thread = 208);
+impl Thread {
+    /// How long it has been off its CPU, and how long of that runnable, since it left: since the window began for it, at
+    /// `start_ns`, where it left before.
+    #[inline(always)]
+    #[must_use]
+    pub fn gap(&self, start_ns: u64, now_ns: u64) -> (u64, u64) {
+        let since = if self.since_ns == 0 { start_ns } else { self.since_ns };
+        let runnable = if self.runnable_ns == 0 { now_ns } else { self.runnable_ns };
+        (now_ns.saturating_sub(since), now_ns.saturating_sub(runnable.max(since)))
+    }
+
+    /// What it has waited for so far in a window that began then, the wait that goes on included.
+    #[inline(always)]
+    #[must_use]
+    pub fn waited(&self, started_ns: u64, now_ns: u64) -> Waited {
+        let since = self.since_ns.max(started_ns);
+        // Also of a thread that asks for itself: its return may not have been seen.
+        let open = if self.running == 0 { now_ns.saturating_sub(since) } else { 0 };
+        let queued = match self.runnable_ns {
+            0 => 0,
+            runnable => now_ns.saturating_sub(runnable.max(since)).min(open),
+        };
+        let (gil, queued) = if self.key.flags & flag::GIL != 0 { (open, 0) } else { (0, queued) };
+        Waited {
+            off_cpu_ns: self.off_cpu_ns + open,
+            gil_ns: self.gil_ns + gil,
+            run_queue_ns: self.run_queue_ns + queued,
+            known: 1,
+            asleep: u32::from(self.running == 0 && self.runnable_ns == 0),
+        }
+    }
+}
+
+/// What the kernel has counted of a thread that has left its CPU for the last time; the header names it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Its kind is [`crate::event::kind::COUNTED`].
+    pub header: Header,
+    /// `nvcsw`
+    pub voluntary: u64,
+    /// `nivcsw`
+    pub involuntary: u64,
+}
+
+sized!(Counted = 40, SwitchKey = 48, SwitchValue = 48, LastRead = 32, Thread = 232);
 pod!(SwitchKey, SwitchValue, Thread);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A window from 100 on; it is 200 now.
+    #[test]
+    fn a_gap_is_split_where_the_thread_became_runnable() {
+        for (name, since_ns, runnable_ns, expected) in [
+            ("slept, and was woken up", 140, 190, (60, 10)),
+            ("preempted", 140, 140, (60, 60)),
+            ("its wakeup was not seen", 140, 0, (60, 0)),
+            ("asleep since before the window", 0, 170, (100, 30)),
+            ("runnable since before the window", 0, 60, (100, 100)),
+            ("woken up by a CPU whose clock is ahead", 140, 201, (60, 0)),
+            ("left in the future", 201, 0, (0, 0)),
+        ] {
+            let thread = Thread { since_ns, runnable_ns, ..Thread::default() };
+            assert_eq!(thread.gap(100, 200), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_a_thread_has_waited_for_has_one_reason_each() {
+        let thread = |flags, running, since_ns, runnable_ns| Thread {
+            key: SwitchKey { flags, ..SwitchKey::default() },
+            off_cpu_ns: 1_000,
+            gil_ns: 300,
+            run_queue_ns: 200,
+            running,
+            since_ns,
+            runnable_ns,
+            ..Thread::default()
+        };
+        for (name, thread, expected) in [
+            ("it runs", thread(flag::GIL, 1, 140, 0), (1_000, 300, 200, 0)),
+            ("sleeps", thread(0, 0, 140, 0), (1_060, 300, 200, 1)),
+            ("sleeps since before the window", thread(0, 0, 20, 0), (1_100, 300, 200, 1)),
+            ("waits for a CPU", thread(0, 0, 140, 190), (1_060, 300, 210, 0)),
+            ("waits for the GIL", thread(flag::GIL, 0, 140, 0), (1_060, 360, 200, 1)),
+            ("has been given the GIL, and no CPU", thread(flag::GIL, 0, 140, 190), (1_060, 360, 200, 0)),
+        ] {
+            let waited = thread.waited(100, 200);
+            let found = (waited.off_cpu_ns, waited.gil_ns, waited.run_queue_ns, waited.asleep);
+            assert_eq!(found, expected, "{name}");
+        }
+    }
+}

@@ -138,6 +138,8 @@ pub struct ReadValue {
     pub opens: u64,
     /// Calls of which it is not known whether they are the first of an open.
     pub opens_unknown: u64,
+    /// Calls that read what their own function has opened, by another call.
+    pub own: u64,
     /// The whole stack at the row's first call, 0 when there is none.
     pub stack: u64,
     /// Where that call's bytes went: one of [`into`].
@@ -174,7 +176,7 @@ pub struct SizeKey {
     pub what: u32,
 }
 
-sized!(ReadKey = 48, Tally = 8, ReadValue = 360, SizeKey = 56);
+sized!(ReadKey = 48, Tally = 8, ReadValue = 368, SizeKey = 56);
 pod!(ReadKey, ReadValue, SizeKey);
 
 #[cfg(test)]

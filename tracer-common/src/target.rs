@@ -15,6 +15,9 @@ pub struct Target {
     pub pad: u32,
     /// 1 once its end has been told: the kernel takes several threads that leave at once for the last.
     pub ended: u64,
+    /// Which of the processes that have this pid one after the other: the address of its `signal_struct`, which lasts until
+    /// the kernel has let go of it; 0 where that is not known yet.
+    pub life: u64,
     /// How to walk its threads' stacks, valid with [`flag::PYTHON`].
     pub python: Python,
 }
@@ -40,5 +43,5 @@ pub const fn place(pid: u32) -> (u32, u64) {
     (pid / u64::BITS, 1 << (pid % u64::BITS))
 }
 
-sized!(Target = 176);
+sized!(Target = 184);
 pod!(Target);

@@ -54,7 +54,7 @@ pub struct Turn {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Piece {
-    /// Its kind is [`crate::event::kind::LOOP_PIECE`]; it names the thread of the loop, whoever runs.
+    /// Its kind is [`crate::event::kind::LOOP_PIECE`]; it names the thread of the loop, whichever thread runs.
     pub header: Header,
     /// The turn.
     pub began_ns: u64,
@@ -70,5 +70,19 @@ pub struct Piece {
     pub flags: u32,
 }
 
-sized!(Loop = 56, Turn = 40, Piece = 24 + 40);
+/// All turns of a process that has ended, but for the long ones. The header names its main thread.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turned {
+    /// Its kind is [`crate::event::kind::LOOP_END`].
+    pub header: Header,
+    /// As in [`Loop`].
+    pub turns: u64,
+    /// Likewise.
+    pub busy_ns: u64,
+    /// Likewise.
+    pub longest_ns: u64,
+}
+
+sized!(Turned = 48, Loop = 56, Turn = 40, Piece = 24 + 40);
 pod!(Loop);

@@ -10,7 +10,7 @@ use crate::{pod, sized};
 /// <https://github.com/torvalds/linux/blob/v6.12/arch/x86/entry/syscalls/syscall_64.tbl>
 #[rustfmt::skip] // a line for each sort of them
 static WAKING_CALLS: [u64; 8] = bits(&[
-    0, 1, 17, 18, 19, 20, 40, 275, 276, 278, 295, 296, 327, 328,       // read, write and their kin, splice
+    0, 1, 17, 18, 19, 20, 40, 275, 276, 278, 295, 296, 327, 328,       // read, write and the like, splice
     42, 43, 44, 45, 46, 47, 48, 288, 299, 307,                         // sockets
     2, 3, 33, 257, 292, 436, 437,                                  // open of a FIFO, close, dup2
     202, 454, 456,                                                     // futexes

@@ -4,24 +4,12 @@
 //! the pages, are loads: an unmapped one reads as 0. A page that moves at this very moment may be read where it was, as
 //! it was. Whatever is not found here, the helper is asked for.
 
+use tracer_common::pages::{self, PAGE};
+
 use crate::config::HAS_RDONLY_CAST;
 use crate::kernel::{self, load_cast, word};
 use crate::maps::CONTROL;
 use crate::task::Task;
-
-/// Bytes of a page.
-const PAGE: u64 = 4096;
-/// Bits of an entry of a page table.
-/// <https://github.com/torvalds/linux/blob/v6.12/arch/x86/include/asm/pgtable_types.h#L10>
-const PRESENT: u64 = 1;
-const HUGE: u64 = 1 << 7;
-/// The page's number: no machine has more than 64 TiB, and where memory is encrypted, a bit above tells so.
-const ADDRESS: u64 = 0x3fff_ffff_f000;
-/// User addresses with page tables of four levels, and of five, lie below.
-const USER_END: [u64; 2] = [1 << 47, 1 << 56];
-/// With four levels the kernel's mapping lies above.
-/// <https://github.com/torvalds/linux/blob/v6.12/Documentation/arch/x86/x86_64/mm.rst>
-pub const FOUR_LEVELS: u64 = 0xffff_8000_0000_0000;
 
 /// The memory of the process that runs now, by its page tables.
 #[repr(C)]
@@ -68,53 +56,8 @@ extern "C" fn translate(base: u64, tables: u64, address: u64) -> u64 {
     if HAS_RDONLY_CAST.load() == 0 {
         return 0;
     }
-    let four_levels = base >= FOUR_LEVELS;
-    if address >= USER_END[usize::from(!four_levels)] {
-        return 0;
-    }
-    // Level by level, since the compiler makes a loop over them one that looks the shifts up.
-    let mut table = tables;
-    if !four_levels {
-        let upper = entry(table, address >> 48);
-        if upper & PRESENT == 0 {
-            return 0;
-        }
-        table = base + (upper & ADDRESS);
-    }
-    let upper = entry(table, address >> 39);
-    if upper & PRESENT == 0 {
-        return 0;
-    }
-    let gigabyte = entry(base + (upper & ADDRESS), address >> 30);
-    if gigabyte & PRESENT == 0 {
-        return 0;
-    }
-    if gigabyte & HUGE != 0 {
-        return base + byte(gigabyte, address, 30);
-    }
-    let large = entry(base + (gigabyte & ADDRESS), address >> 21);
-    if large & PRESENT == 0 {
-        return 0;
-    }
-    if large & HUGE != 0 {
-        return base + byte(large, address, 21);
-    }
-    let page = entry(base + (large & ADDRESS), address >> 12);
-    if page & PRESENT == 0 { 0 } else { base + byte(page, address, 12) }
-}
-
-/// An entry of a page table.
-#[inline(always)]
-fn entry(table: u64, index: u64) -> u64 {
-    // SAFETY: who calls this has looked at `HAS_RDONLY_CAST`.
-    unsafe { load_cast(table + (index & 511) * 8) }
-}
-
-/// Physical address of a byte in the page of so many bits that an entry names.
-#[inline(always)]
-fn byte(entry: u64, address: u64, bits: u32) -> u64 {
-    let inside = (1 << bits) - 1;
-    (entry & ADDRESS & !inside) + (address & inside)
+    // SAFETY: as just checked.
+    pages::translate(base, tables, address, |at| unsafe { load_cast(at) })
 }
 
 /// Address of a task's topmost page table.

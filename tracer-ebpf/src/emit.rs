@@ -7,7 +7,7 @@ use aya_ebpf::helpers::generated::{
 };
 use aya_ebpf::maps::HashMap;
 use tracer_common::control::{self, Control};
-use tracer_common::counters::{Counters, End, Part, Probe};
+use tracer_common::counters::{Counters, Part, Probe, RunEnd};
 use tracer_common::event::Header;
 
 use crate::config::RING_WATERMARK;
@@ -78,7 +78,7 @@ pub fn counted(probe: Probe, body: impl FnOnce(&'static Control) -> Outcome) -> 
     unsafe { (*counters).hits += 1 };
     start_timing(counters);
     let outcome = body(control);
-    // SAFETY: as above.
+    // SAFETY: this CPU's counters of this probe, which does not interrupt itself.
     unsafe { *outcome.counter(counters) += 1 };
     stop_timing(counters, outcome);
     0
@@ -110,18 +110,18 @@ fn start_timing(counters: *mut Counters) {
     let counters = unsafe { &mut *counters };
     if counters.hits >= counters.time.due {
         let began: *mut u64 = &raw mut counters.time.began_ns;
-        // SAFETY: as above. Volatile, so that the verifier follows one state for runs that are timed and all others.
+        // SAFETY: a field of this CPU's entry. Volatile, so that the verifier follows one state for runs that are timed and all others.
         unsafe { began.write_volatile(now()) };
     }
 }
 
 #[inline(always)]
 fn stop_timing(counters: *mut Counters, outcome: Outcome) {
-    // SAFETY: as above.
+    // SAFETY: callers pass this CPU's entry, and only its plain words are read and written.
     unsafe {
         if (&raw const (*counters).time.began_ns).read_volatile() != 0 {
             let now_ns = now();
-            let end = End {
+            let end = RunEnd {
                 now_ns,
                 clock_ns: now() - now_ns,
                 hits: (&raw const (*counters).hits).read_volatile(),

@@ -67,13 +67,13 @@ impl Opened {
 #[inline(never)]
 pub extern "C" fn opened(probe: u32, descriptor: u32) -> u64 {
     let task = Task::current();
-    let Some(scratch) = scratch::of(probe) else { return 0 };
+    let Some(scratch) = scratch::get(probe) else { return 0 };
     let Some(opened) = look_up(task, descriptor) else { return 0 };
     scratch.opened = opened;
     identify(&mut scratch.opened, task, descriptor);
     send_once(probe, task, scratch);
     // Looked up anew: to send wrote to it behind the compiler's back.
-    scratch::of(probe).map_or(0, |scratch| scratch.opened.id)
+    scratch::get(probe).map_or(0, |scratch| scratch.opened.id)
 }
 
 /// The `struct file` that a descriptor means, and no more.
@@ -91,7 +91,7 @@ fn look_up(task: Task, descriptor: u32) -> Option<Opened> {
 /// Where the descriptor table has a descriptor.
 #[inline(always)]
 fn slot(task: Task, descriptor: u32) -> Option<u64> {
-    // SAFETY: `files` and `fdt` are typed.
+    // SAFETY: the verifier knows the pointers as a `files_struct` and a `fdtable`, and checks the loads.
     let (array, max): (u64, u32) = unsafe {
         let table: Typed = field(task.files(), &kernel::FILES_FDT);
         (field(table, &kernel::FDT_FD), field(table, &kernel::FDT_MAX))
@@ -171,7 +171,7 @@ fn send_once(probe: u32, task: Task, scratch: &mut Scratch) {
     if send(probe, task, flags, scratch)
         && let Some(seen) = SEEN_FILES.get_ptr_mut(slot)
     {
-        // SAFETY: one word; whoever writes last only makes the other's file be sent again.
+        // SAFETY: one word; of two CPUs that write it, the last one only makes the other's file be sent again.
         unsafe { *seen = remembered };
     }
 }
@@ -200,7 +200,7 @@ fn send(probe: u32, task: Task, flags: u32, scratch: &mut Scratch) -> bool {
 #[inline(always)]
 fn finish(probe: u32, task: Task) -> bool {
     // Looked up anew: the steps wrote to it behind the compiler's back.
-    let Some(scratch) = scratch::of(probe) else { return false };
+    let Some(scratch) = scratch::get(probe) else { return false };
     let (climb, file) = (&scratch.climb, &mut scratch.file);
     file.flags = climb.flags | if climb.done == 0 { flag::TRUNCATED } else { 0 };
     file.path_bytes = climb.bytes as u32;
@@ -275,7 +275,7 @@ fn start_climb(task: Task, opened: &Opened, flags: u32, scratch: &mut Scratch) {
 unsafe extern "C" fn climb_step(index: u64, context: *mut c_void) -> i64 {
     // SAFETY: `bpf_loop` hands on what it was given.
     let probe = unsafe { *context.cast::<u32>() };
-    let Some(scratch) = scratch::of(probe) else { return 1 };
+    let Some(scratch) = scratch::get(probe) else { return 1 };
     let climb = &mut scratch.climb;
     if climb.dentry == climb.root_dentry && climb.mount == climb.root_mount {
         climb.flags |= flag::ROOTED;

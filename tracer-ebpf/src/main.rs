@@ -18,6 +18,7 @@ mod number;
 mod opens;
 mod probes;
 mod python;
+mod registers;
 mod scratch;
 mod task;
 mod thread;

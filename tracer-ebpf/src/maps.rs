@@ -6,11 +6,11 @@
 use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
-use tracer_common::collector::Collection;
 use tracer_common::control::{Control, rows};
 use tracer_common::counters::{Counters, Probe};
+use tracer_common::gc::Collection;
 use tracer_common::gil::{HoldKey, Pthread, Queue};
-use tracer_common::handler::{Check, Place};
+use tracer_common::handler::{Check, HandlerAddresses};
 use tracer_common::sample::{EntryKey, SampleKey};
 use tracer_common::switch::{SwitchKey, SwitchValue, Thread};
 use tracer_common::syscall::{ReadKey, ReadValue, SizeKey};
@@ -69,7 +69,7 @@ pub static QUEUES: HashMap<u32, Queue> = HashMap::with_max_entries(8192, 0);
 #[map]
 pub static PTHREADS: HashMap<Pthread, u32> = HashMap::with_max_entries(16384, 0);
 
-/// Reads: rows of two epochs. The widest value by far, hence fewer.
+/// Reads: rows of two epochs. Fewer, since their value is the widest by far.
 #[map]
 pub static READS: HashMap<ReadKey, ReadValue> = HashMap::with_max_entries(rows::READS, 0);
 
@@ -87,7 +87,7 @@ pub static ENTRIES: HashMap<EntryKey, u64> = HashMap::with_max_entries(rows::ENT
 
 /// Processes whose signal handlers are watched: more than there are breakpoints for.
 #[map]
-pub static HANDLERS: HashMap<u32, Place> = HashMap::with_max_entries(64, 0);
+pub static HANDLERS: HashMap<u32, HandlerAddresses> = HashMap::with_max_entries(64, 0);
 
 /// Threads that turn as event loops do: one of most processes.
 #[map]
@@ -137,6 +137,10 @@ pub static SEEN_CODES: Array<u64> = Array::with_max_entries(SEEN, 0);
 /// Likewise of files.
 #[map]
 pub static SEEN_FILES: Array<u64> = Array::with_max_entries(SEEN, 0);
+
+/// Threads at lines whose callers have been looked at, by their hash: a collision only makes another walk.
+#[map]
+pub static LOOKED_AT: Array<u64> = Array::with_max_entries(SEEN, 0);
 
 /// Slots of each such cache: 128 KiB hold far more than a program's working set.
 pub const SEEN: u32 = 16384;

@@ -28,7 +28,7 @@ impl Namespace {
 
     /// The innermost that a task lives in.
     #[inline(always)]
-    pub fn of(task: Typed) -> Self {
+    pub fn new(task: Typed) -> Self {
         let ids = ids(task as u64);
         let level = level(ids);
         Self { level, address: upid(ids, level)[1] }

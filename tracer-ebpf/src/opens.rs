@@ -4,6 +4,7 @@
 //! A `struct file` is used again once it is closed, so that every open that is seen begins anew.
 
 use tracer_common::counters::Probe;
+use tracer_common::python::Frame;
 
 use crate::file::{Opened, pipe};
 use crate::maps::{OPENS, OPENS_SLOTS};
@@ -22,6 +23,8 @@ pub struct Open {
     mark: u64,
     /// The call site of that read.
     last: u64,
+    /// Where it was opened; 0 where that is not known.
+    opener: u64,
     sites: [u64; SITES],
 }
 
@@ -30,8 +33,8 @@ const EVICTS: u64 = 1;
 /// A call may be at either of two instructions, which lie close together, once CPython has specialised it.
 const SAME_CALL: u64 = 4;
 
-/// What [`met`] found out.
-pub mod met {
+/// What a read showed of its open file.
+pub mod seen {
     /// The first read of this open at this site.
     pub const FIRST: u64 = 1;
     /// It may be the first, or not.
@@ -40,14 +43,23 @@ pub mod met {
     pub const CONTINUED: u64 = 4;
     /// It left its pipe full.
     pub const FULL: u64 = 8;
+    /// The function that reads has opened it, by a call of its own. What one call opens and reads is read by what it calls.
+    pub const OWN: u64 = 16;
 }
 
-/// A file has been opened.
+/// A file has been opened, at a call site as [`site`] has it.
 #[inline(always)]
-pub fn opened(file: u64) {
+pub fn opened(file: u64, opener: u64) {
     if let Some(open) = slot(file) {
-        *open = Open { file, mark: zero(), last: zero(), sites: [zero(); SITES] };
+        *open = Open { file, mark: zero(), last: zero(), opener, sites: [zero(); SITES] };
     }
+}
+
+/// A call site in one word. User addresses have 47 bits. A forked child has its parent's addresses, and its own pid.
+#[inline(always)]
+pub fn site(frame: &Frame, pid: u32) -> u64 {
+    let code = frame.code << 16 | u64::from(frame.instruction as u16);
+    (code ^ u64::from(pid) << 42) | 1 << 63
 }
 
 #[inline(always)]
@@ -59,22 +71,22 @@ fn slot(file: u64) -> Option<&'static mut Open> {
 }
 
 /// The read in the scratch buffer has returned `bytes`, from `offset` in the file, or from its own position if that is
-/// `u64::MAX`; the bits of [`met`]. A global function, see [`crate::python::walk`].
+/// `u64::MAX`; the bits of [`mod@seen`]. A global function, see [`crate::python::walk`].
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn read(offset: u64, bytes: u64) -> u64 {
-    let Some(scratch) = scratch::of_probe(Probe::Syscall) else { return met::UNKNOWN };
+    let Some(scratch) = scratch::of_probe(Probe::Syscall) else { return seen::UNKNOWN };
     let (opened, key) = (&scratch.opened, &scratch.read);
-    let Some(open) = slot(opened.file) else { return met::UNKNOWN };
+    let Some(open) = slot(opened.file) else { return seen::UNKNOWN };
     if open.file & !EVICTS != opened.file {
         let evicts = u64::from(open.file != 0) * EVICTS;
-        *open = Open { file: opened.file | evicts, mark: zero(), last: zero(), sites: [zero(); SITES] };
+        let file = opened.file | evicts;
+        *open = Open { file, mark: zero(), last: zero(), opener: zero(), sites: [zero(); SITES] };
     }
-    // User addresses have 47 bits. A forked child has its parent's addresses, and its own pid.
-    let code = key.site.code << 16 | u64::from(key.site.instruction as u16);
-    let here = (code ^ u64::from(key.pid) << 42) | 1 << 63;
+    let here = site(&key.site, key.pid);
     let goes_on = if bytes == 0 { 0 } else { follow(open, opened, here, offset, bytes) };
-    goes_on | visit(open, here)
+    let is_own = open.opener >> 16 == here >> 16 && open.opener != here;
+    goes_on | visit(open, here) | u64::from(is_own) * seen::OWN
 }
 
 /// Remembers the site, and tells whether it is new.
@@ -83,13 +95,13 @@ fn visit(open: &mut Open, here: u64) -> u64 {
     for known in &mut open.sites {
         if *known == 0 {
             *known = here;
-            return if open.file & EVICTS == 0 { met::FIRST } else { met::UNKNOWN };
+            return if open.file & EVICTS == 0 { seen::FIRST } else { seen::UNKNOWN };
         }
         if is_same_call(*known, here) {
             return 0;
         }
     }
-    met::UNKNOWN
+    seen::UNKNOWN
 }
 
 /// Remembers where the read ended, and tells whether it went on where the last one did.
@@ -104,7 +116,7 @@ fn follow(open: &mut Open, opened: &Opened, here: u64, offset: u64, bytes: u64) 
     };
     let goes_on = open.mark != 0 && open.mark == began && is_same_call(open.last, here);
     (open.mark, open.last) = (ended, here);
-    u64::from(goes_on) * met::CONTINUED | u64::from(full != 0) * met::FULL
+    u64::from(goes_on) * seen::CONTINUED | u64::from(full != 0) * seen::FULL
 }
 
 #[inline(always)]

@@ -4,6 +4,7 @@ mod direct_map;
 mod entry;
 mod gc;
 mod handler;
+mod opening;
 mod process;
 mod sample;
 mod signal;

@@ -23,19 +23,24 @@ use crate::task::Task;
 use crate::user;
 
 mod code;
-mod collector;
 pub mod function;
+mod gc;
 mod identity;
+mod leaf;
 mod memo;
 mod parked;
 mod state;
+mod thinned;
 pub use code::send_site;
-pub use collector::{counts, has_stopped_others, holds_gil};
+pub use gc::{counts, has_stopped_others, holds_gil};
 use identity::{first_line, identity, identity_word};
+use leaf::innermost;
+pub use leaf::leaf;
 pub use memo::Memo;
 pub use parked::parked;
 pub use state::own_gil;
 use state::thread_state;
+pub use thinned::{is_to_be_walked, place, walk_some};
 
 /// Tag bits of a frame's code pointer (3.14 and later); objects are 16-byte aligned in every version.
 const TAG_BITS: u64 = 7;
@@ -47,6 +52,12 @@ pub struct Walked {
     pub id: u64,
     /// One of [`status`].
     pub status: u32,
+    /// [`tracer_common::switch::flag`]: whether its callers were left out, or looked at by chance.
+    pub flags: u32,
+}
+
+impl Walked {
+    const NO_ROOM: Self = Self { id: 0, status: status::FAULTED, flags: 0 };
 }
 
 /// Walks the current thread's stack, and sends it at its first sight.
@@ -58,13 +69,17 @@ pub fn walk(probe: Probe, target: &Target) -> Walked {
 /// [`walk`], down to `depth` frames.
 #[inline(always)]
 pub fn walk_to(probe: Probe, target: &Target, depth: u32) -> Walked {
-    const NO_ROOM: Walked = Walked { id: 0, status: status::FAULTED };
-    let Some(scratch) = scratch::of_probe(probe) else { return NO_ROOM };
+    let Some(scratch) = scratch::of_probe(probe) else { return Walked::NO_ROOM };
     scratch.look_at(target);
-    let id = walk_current(probe as u32, depth);
+    walked(probe, walk_current(probe as u32, depth), 0)
+}
+
+/// What came of a walk of this probe.
+#[inline(always)]
+fn walked(probe: Probe, id: u64, flags: u32) -> Walked {
     // Looked up anew: the walk wrote to it behind the compiler's back.
-    let Some(scratch) = scratch::of_probe(probe) else { return NO_ROOM };
-    Walked { id, status: scratch.walk.status }
+    let Some(scratch) = scratch::of_probe(probe) else { return Walked::NO_ROOM };
+    Walked { id, status: scratch.walk.status, flags }
 }
 
 /// Walks by the target in the scratch buffer; the stack's id, 0 when there is none. Leaves its status there.
@@ -75,7 +90,7 @@ pub fn walk_to(probe: Probe, target: &Target, depth: u32) -> Walked {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn walk_current(probe: u32, depth: u32) -> u64 {
-    let Some(scratch) = scratch::of(probe) else { return 0 };
+    let Some(scratch) = scratch::get(probe) else { return 0 };
     let top = match top_frame(&scratch.target, scratch.memory) {
         Ok(frame) => frame,
         Err(status) => {
@@ -127,7 +142,7 @@ pub struct Walk {
 unsafe extern "C" fn step(_index: u64, context: *mut c_void) -> i64 {
     // SAFETY: `bpf_loop` hands on what it was given.
     let probe = unsafe { *context.cast::<u32>() };
-    let Some(scratch) = scratch::of(probe) else { return 1 };
+    let Some(scratch) = scratch::get(probe) else { return 1 };
     let at = scratch.walk.frame;
     if at == 0 {
         return 1;
@@ -158,7 +173,7 @@ unsafe extern "C" fn step(_index: u64, context: *mut c_void) -> i64 {
 #[inline(always)]
 fn finish(probe: u32) -> u64 {
     // Looked up anew: the steps wrote to it behind the compiler's back.
-    let Some(scratch) = scratch::of(probe) else { return 0 };
+    let Some(scratch) = scratch::get(probe) else { return 0 };
     let walk = &mut scratch.walk;
     walk.status = match (walk.faulted, walk.depth) {
         (1, _) => status::FAULTED,
@@ -189,7 +204,7 @@ fn seen_stack(id: u64) -> bool {
 #[inline(always)]
 fn send_stack(probe: u32, depth: u64) {
     code::send_all(probe, depth);
-    let Some(scratch) = scratch::of(probe) else { return };
+    let Some(scratch) = scratch::get(probe) else { return };
     let frames = (depth & (2 * MAX_DEPTH as u64 - 1)).min(MAX_DEPTH as u64);
     let bytes = Stack::FIXED as u64 + frames * size_of::<Frame>() as u64;
     scratch.stack.header = header(kind::STACK, bytes as usize, now(), Task::current());
@@ -199,56 +214,6 @@ fn send_stack(probe: u32, depth: u64) {
         // SAFETY: one word; whoever writes last only makes the other's stack be sent again.
         unsafe { *slot = scratch.stack.id };
     }
-}
-
-/// Looks for the innermost Python frame alone, the call site, and leaves it in the scratch buffer: [`status::OK`], or
-/// why there is none.
-#[inline(always)]
-pub fn leaf(probe: Probe, target: &Target) -> u32 {
-    let Some(scratch) = scratch::of_probe(probe) else { return status::FAULTED };
-    scratch.look_at(target);
-    leaf_of_current(probe as u32)
-}
-
-/// [`leaf`] of the target in the scratch buffer: a global function, see [`walk_current`].
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn leaf_of_current(probe: u32) -> u32 {
-    let Some(scratch) = scratch::of(probe) else { return status::FAULTED };
-    match top_frame(&scratch.target, scratch.memory) {
-        Ok(frame) => innermost(scratch, frame),
-        Err(status) => status,
-    }
-}
-
-/// The same of any thread of the current process, by its thread state: it may move on meanwhile.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn leaf_of_state(probe: u32, state: u64) -> u32 {
-    let Some(scratch) = scratch::of(probe) else { return status::FAULTED };
-    match top_frame_of(&scratch.target.python.layout, scratch.memory, state) {
-        Ok(frame) => innermost(scratch, frame),
-        Err(status) => status,
-    }
-}
-
-/// Leaves the first frame that is no C boundary.
-#[inline(always)]
-fn innermost(scratch: &mut Scratch, mut at: u64) -> u32 {
-    /// Boundaries to C that may lie above it.
-    const BOUNDARIES: usize = 2;
-    for _ in 0..=BOUNDARIES {
-        if at == 0 {
-            break;
-        }
-        let Some((frame, previous)) = read_frame(scratch, at) else { return status::FAULTED };
-        if frame.code != 0 {
-            scratch.leaf = frame;
-            return status::OK;
-        }
-        at = previous;
-    }
-    status::NO_PYTHON_FRAME
 }
 
 /// The frame that a pointer in the evaluation function's arguments means.

@@ -45,7 +45,7 @@ pub struct Scratch {
     pub climb: Climb,
     /// The stack being walked.
     pub walk: Walk,
-    /// The code objects that it has met.
+    /// The code objects that it has read.
     pub memo: Memo,
     /// The row of a switch. Kept here rather than on the stack: what the verifier reads back from a map is unknown to
     /// it, so that the many ways to a value do not multiply the states that it must follow.
@@ -79,15 +79,15 @@ impl Scratch {
 
 /// The room of a probe that has one.
 #[inline(always)]
-pub fn of(probe: u32) -> Option<&'static mut Scratch> {
+pub fn get(probe: u32) -> Option<&'static mut Scratch> {
     // SAFETY: this CPU's entry of this probe, which does not interrupt itself.
     SCRATCH.get_ptr_mut(probe).map(|scratch| unsafe { &mut *scratch })
 }
 
-/// [`of`], for those that know their probe.
+/// [`get`], for those that know their probe.
 #[inline(always)]
 pub fn of_probe(probe: Probe) -> Option<&'static mut Scratch> {
-    of(probe as u32)
+    get(probe as u32)
 }
 
 /// 0, and the compiler does not know it: for a few zeros in a row it calls a function that writes them byte by byte.

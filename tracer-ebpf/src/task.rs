@@ -13,12 +13,11 @@ use crate::config::{HAS_RDONLY_CAST, TASK_TYPE};
 use crate::kernel::{self, Typed, cast, field, load};
 use crate::maps::{TARGETS, TRACED};
 use crate::number;
+use crate::registers::Registers;
 
 /// Places in `signal_struct.pids`: <https://github.com/torvalds/linux/blob/v6.12/include/linux/pid_types.h#L5>
 const PIDTYPE_PGID: u64 = 2;
 const PIDTYPE_SID: u64 = 3;
-/// Errors that a system call returns inside the kernel when a signal interrupts it: `-EINTR` and `-ERESTART*`.
-const INTERRUPTED: [i64; 5] = [-4, -512, -513, -514, -516];
 
 /// A thread, as the kernel sees it.
 #[derive(Clone, Copy)]
@@ -60,21 +59,21 @@ impl Task {
     /// Its process, as the initial pid namespace numbers it: what maps and rows are keyed by.
     #[inline(always)]
     pub fn pid(self) -> u32 {
-        // SAFETY: `self.0` is typed, here and in all methods.
+        // SAFETY: the verifier knows the pointer as a `task_struct`, and checks the load.
         unsafe { field(self.0, &kernel::TASK_TGID) }
     }
 
     /// Itself, likewise.
     #[inline(always)]
     pub fn tid(self) -> u32 {
-        // SAFETY: typed.
+        // SAFETY: the verifier knows the pointer as a `task_struct`, and checks the load.
         unsafe { field(self.0, &kernel::TASK_PID) }
     }
 
     /// 15 bytes and a NUL, loaded as words: the verifier knows an array of `char` by any aligned width.
     #[inline(always)]
     pub fn comm(self) -> [u8; 16] {
-        // SAFETY: typed.
+        // SAFETY: the verifier knows the pointer as a `task_struct`, and checks the load.
         let words: [u64; 2] = unsafe {
             let start = self.0.cast::<u8>().add(kernel::TASK_COMM.load() as usize).cast::<u64>();
             [core::ptr::read_volatile(start), core::ptr::read_volatile(start.add(1))]
@@ -90,7 +89,7 @@ impl Task {
         const PF_EXITING: u32 = 0x4;
         /// `PF_KTHREAD`, `PF_IO_WORKER`, `PF_USER_WORKER`: their registers are nobody's.
         const PF_KERNELS_OWN: u32 = 0x0020_0000 | 0x10 | 0x4000;
-        // SAFETY: typed.
+        // SAFETY: the verifier knows the pointer as a `task_struct`, and checks the load.
         let flags: u32 = unsafe { field(self.0, &kernel::TASK_FLAGS) };
         if flags & PF_KERNELS_OWN != 0 {
             -1
@@ -104,7 +103,7 @@ impl Task {
     /// What `pthread_self` returns on x86-64 with glibc and musl.
     #[inline(always)]
     pub fn fsbase(self) -> u64 {
-        // SAFETY: typed.
+        // SAFETY: the verifier knows the pointer as a `task_struct`, and checks the load.
         unsafe { field(self.0, &kernel::TASK_FSBASE) }
     }
 
@@ -112,28 +111,49 @@ impl Task {
     /// <https://github.com/torvalds/linux/blob/v6.12/kernel/sched/core.c#L6680>
     #[inline(always)]
     pub fn voluntary_switches(self) -> u64 {
-        // SAFETY: typed.
+        // SAFETY: the verifier knows the pointer as a `task_struct`, and checks the load.
         unsafe { field(self.0, &kernel::TASK_NVCSW) }
+    }
+
+    /// Involuntary ones, likewise.
+    #[inline(always)]
+    pub fn involuntary_switches(self) -> u64 {
+        // SAFETY: the verifier knows the pointer as a `task_struct`, and checks the load.
+        unsafe { field(self.0, &kernel::TASK_NIVCSW) }
+    }
+
+    /// Nanoseconds that it has been on a CPU.
+    #[inline(always)]
+    pub fn cpu_time(self) -> u64 {
+        // SAFETY: the verifier knows the pointer as a `task_struct`, and checks the load.
+        unsafe { field(self.0, &kernel::TASK_CPU_TIME) }
     }
 
     /// Nanoseconds of `CLOCK_MONOTONIC`.
     #[inline(always)]
     pub fn start_time(self) -> u64 {
-        // SAFETY: typed.
+        // SAFETY: the verifier knows the pointer as a `task_struct`, and checks the load.
         unsafe { field(self.0, &kernel::TASK_START_TIME) }
     }
 
     /// It runs no more user code, and its memory is gone.
     #[inline(always)]
     pub fn is_dead(self) -> bool {
-        // SAFETY: typed.
+        // SAFETY: the verifier knows the pointer as a `task_struct`, and checks the load.
         unsafe { field::<u32>(self.0, &kernel::TASK_EXIT_STATE) != 0 }
+    }
+
+    /// What its process shares with none, until the kernel has let go of it: a pid may be another's before that.
+    #[inline(always)]
+    pub fn life(self) -> u64 {
+        // SAFETY: the verifier knows the pointer as a `task_struct`, and checks the load.
+        unsafe { field(self.reach(), &kernel::TASK_SIGNAL) }
     }
 
     /// As wait(2) will have it, once the last thread ends.
     #[inline(always)]
     pub fn wait_status(self) -> u32 {
-        // SAFETY: typed, and `signal` is.
+        // SAFETY: the verifier knows the pointers as a `task_struct` and a `signal_struct`, and checks the loads.
         unsafe {
             let signal: Typed = field(self.reach(), &kernel::TASK_SIGNAL);
             match field::<u32>(signal, &kernel::SIGNAL_GROUP_EXIT_CODE) {
@@ -146,7 +166,7 @@ impl Task {
     /// No other thread of its process is left.
     #[inline(always)]
     pub fn is_last_thread(self) -> bool {
-        // SAFETY: typed, and `signal` is.
+        // SAFETY: the verifier knows the pointers as a `task_struct` and a `signal_struct`, and checks the loads.
         unsafe {
             let signal: Typed = field(self.reach(), &kernel::TASK_SIGNAL);
             field::<u32>(signal, &kernel::SIGNAL_LIVE) == 0
@@ -168,9 +188,7 @@ impl Task {
     /// What its process shares with others.
     #[inline(always)]
     fn shared_id(self, which: u64, control: &Control) -> u32 {
-        // SAFETY: typed, and `signal` is.
-        let signal: u64 = unsafe { field(self.reach(), &kernel::TASK_SIGNAL) };
-        let ids = load(signal + u64::from(kernel::SIGNAL_PIDS.load()) + 8 * which);
+        let ids = load(self.life() + u64::from(kernel::SIGNAL_PIDS.load()) + 8 * which);
         number::Namespace::of_tracer(control).number_in(ids)
     }
 
@@ -178,7 +196,7 @@ impl Task {
     /// <https://github.com/torvalds/linux/blob/v6.12/mm/oom_kill.c#L755>
     #[inline(always)]
     pub fn is_out_of_memory(self) -> bool {
-        // SAFETY: typed, and `signal` is.
+        // SAFETY: the verifier knows the pointers as a `task_struct` and a `signal_struct`, and checks the loads.
         unsafe {
             !field::<Typed>(field::<Typed>(self.reach(), &kernel::TASK_SIGNAL), &kernel::SIGNAL_OOM_MM)
                 .is_null()
@@ -198,13 +216,13 @@ impl Task {
     /// Its process, as the innermost pid namespace of another task numbers it.
     #[inline(always)]
     pub fn pid_to(self, other: Self) -> u32 {
-        number::Namespace::of(other.0).number_of_process(self.0)
+        number::Namespace::new(other.0).number_of_process(self.0)
     }
 
     /// Its parent.
     #[inline(always)]
     pub fn parent(self) -> Self {
-        // SAFETY: typed.
+        // SAFETY: the verifier knows the pointer as a `task_struct`, and checks the load.
         Self(unsafe { field(self.reach(), &kernel::TASK_REAL_PARENT) })
     }
 
@@ -212,7 +230,7 @@ impl Task {
     /// <https://github.com/torvalds/linux/blob/v6.12/kernel/signal.c> (`do_sigtimedwait`)
     #[inline(always)]
     pub fn blocks(self, signal: u32) -> bool {
-        // SAFETY: typed.
+        // SAFETY: the verifier knows the pointer as a `task_struct`, and checks the load.
         let masks: (u64, u64) =
             unsafe { (field(self.0, &kernel::TASK_BLOCKED), field(self.0, &kernel::TASK_REAL_BLOCKED)) };
         (masks.0 | masks.1) >> (signal.wrapping_sub(1) & 63) & 1 == 1
@@ -221,7 +239,7 @@ impl Task {
     /// Signals that wait for it, and those that wait for any thread of its process: bit N - 1 is set for signal N.
     #[inline(always)]
     pub fn pending(self) -> (u64, u64) {
-        // SAFETY: typed, and `signal` is.
+        // SAFETY: the verifier knows the pointers as a `task_struct` and a `signal_struct`, and checks the loads.
         unsafe {
             let signal: Typed = field(self.reach(), &kernel::TASK_SIGNAL);
             (field(self.0, &kernel::TASK_PENDING), field(signal, &kernel::SIGNAL_PENDING))
@@ -231,7 +249,7 @@ impl Task {
     /// `mm_struct`; null once it has let go of its memory.
     #[inline(always)]
     pub fn memory(self) -> Typed {
-        // SAFETY: typed.
+        // SAFETY: the verifier knows the pointer as a `task_struct`, and checks the load.
         unsafe { field(self.reach(), &kernel::TASK_MM) }
     }
 
@@ -245,21 +263,21 @@ impl Task {
     #[inline(always)]
     pub fn arguments(self) -> (u64, u64) {
         let mm = self.memory();
-        // SAFETY: typed.
+        // SAFETY: the verifier knows the pointer as a `mm_struct`, and checks the loads.
         unsafe { (field(mm, &kernel::MM_ARG_START), field(mm, &kernel::MM_ARG_END)) }
     }
 
     /// `files_struct`
     #[inline(always)]
     pub fn files(self) -> Typed {
-        // SAFETY: typed.
+        // SAFETY: the verifier knows the pointer as a `task_struct`, and checks the load.
         unsafe { field(self.reach(), &kernel::TASK_FILES) }
     }
 
     /// Dentry and mount of its root directory.
     #[inline(always)]
     pub fn root(self) -> (u64, u64) {
-        // SAFETY: typed, and `fs` is.
+        // SAFETY: the verifier knows the pointers as a `task_struct` and a `fs_struct`, and checks the loads.
         unsafe {
             let fs: Typed = field(self.reach(), &kernel::TASK_FS);
             (field(fs, &kernel::FS_ROOT_DENTRY), field(fs, &kernel::FS_ROOT_MNT))
@@ -269,8 +287,8 @@ impl Task {
     /// The registers with which it last entered the kernel.
     #[inline(always)]
     pub fn registers(self) -> Registers {
-        // SAFETY: typed as the helper wants it (5.15).
-        Registers(unsafe { bpf_task_pt_regs(self.0.cast_mut().cast::<task_struct>()) as *const pt_regs })
+        // SAFETY: the helper takes a typed `task_struct`, which this is, and returns a typed `pt_regs` (5.15).
+        unsafe { Registers::new(bpf_task_pt_regs(self.0.cast_mut().cast::<task_struct>()) as *const pt_regs) }
     }
 
     /// How its process is traced, if it is.
@@ -291,10 +309,15 @@ pub fn target(pid: u32) -> Option<&'static Target> {
     TARGETS.get_ptr(pid).map(|target| unsafe { &*target })
 }
 
-/// Traces one more process.
+/// Traces a process that is born as its parent is traced, whatever is left of another with its pid.
 #[inline(always)]
-pub fn trace(pid: u32, target: &Target) -> Result<(), i32> {
-    TARGETS.insert(pid, target, 0)?;
+pub fn trace(child: Task, parent: &Target) -> Result<(), i32> {
+    let pid = child.pid();
+    TARGETS.insert(pid, parent, 0)?;
+    if let Some(target) = TARGETS.get_ptr_mut(pid) {
+        // SAFETY: words of a preallocated entry, of a process that has not run yet.
+        unsafe { ((*target).life, (*target).ended) = (child.life(), 0) };
+    }
     let (word, bit) = place(pid);
     if let Some(word) = TRACED.get_ptr_mut(word) {
         // SAFETY: an aligned word of a map's value, which other CPUs change too.
@@ -308,76 +331,8 @@ pub fn trace(pid: u32, target: &Target) -> Result<(), i32> {
 pub fn forget(pid: u32) {
     let (word, bit) = place(pid);
     if let Some(word) = TRACED.get_ptr_mut(word) {
-        // SAFETY: as above.
+        // SAFETY: an aligned word of a map's value, which other CPUs change too: hence atomically.
         unsafe { asm!("lock *(u64 *)({0} + 0) &= {1}", in(reg) word, in(reg) !bit) };
     }
     let _ = TARGETS.remove(pid);
-}
-
-/// Registers at the entry into the kernel.
-#[derive(Clone, Copy)]
-pub struct Registers(*const pt_regs);
-
-impl Registers {
-    /// # Safety
-    /// `registers` must be an argument of a BTF tracepoint whose prototype says `struct pt_regs *`.
-    #[inline(always)]
-    pub unsafe fn new(registers: *const pt_regs) -> Self {
-        Self(registers)
-    }
-
-    /// The system call's number; -1 when it is none: an interrupt, or a fault.
-    #[inline(always)]
-    pub fn syscall(self) -> i64 {
-        // SAFETY: typed: the verifier follows `pt_regs`; here and below.
-        unsafe { (*self.0).orig_rax as i64 }
-    }
-
-    /// First argument.
-    #[inline(always)]
-    pub fn first(self) -> u64 {
-        // SAFETY: typed.
-        unsafe { (*self.0).rdi }
-    }
-
-    /// Second argument.
-    #[inline(always)]
-    pub fn second(self) -> u64 {
-        // SAFETY: typed.
-        unsafe { (*self.0).rsi }
-    }
-
-    /// Third argument.
-    #[inline(always)]
-    pub fn third(self) -> u64 {
-        // SAFETY: typed.
-        unsafe { (*self.0).rdx }
-    }
-
-    /// Fourth argument.
-    #[inline(always)]
-    pub fn fourth(self) -> u64 {
-        // SAFETY: typed.
-        unsafe { (*self.0).r10 }
-    }
-
-    /// Where the thread's stack ends.
-    #[inline(always)]
-    pub fn stack_pointer(self) -> u64 {
-        // SAFETY: typed.
-        unsafe { (*self.0).rsp }
-    }
-
-    /// The system call that a signal interrupts, -1 for none.
-    #[inline(always)]
-    pub fn interrupted(self) -> i64 {
-        if self.syscall() >= 0 && INTERRUPTED.contains(&self.result()) { self.syscall() } else { -1 }
-    }
-
-    /// What the system call returns, when it has run.
-    #[inline(always)]
-    pub fn result(self) -> i64 {
-        // SAFETY: typed.
-        unsafe { (*self.0).rax as i64 }
-    }
 }

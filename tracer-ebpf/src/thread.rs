@@ -1,11 +1,14 @@
 //! What is known of a thread: its entry, and what its switches add up to.
 
 use tracer_common::control::Control;
+use tracer_common::counters::Probe;
+use tracer_common::event::kind;
 use tracer_common::handler::Waited;
-use tracer_common::switch::{SwitchValue, Thread, flag};
+use tracer_common::switch::{Counted, SwitchValue, Thread, flag};
 
-use crate::emit::Outcome;
+use crate::emit::{Outcome, header, send_record};
 use crate::maps::THREADS;
+use crate::task::Task;
 use crate::turn::turn_waited;
 
 /// In read-only data, since a program has only 512 bytes of stack.
@@ -16,7 +19,7 @@ static UNSEEN: Thread = unsafe { core::mem::zeroed() };
 #[inline(always)]
 pub fn entry(tid: u32) -> Result<&'static mut Thread, Outcome> {
     match THREADS.get_ptr_mut(tid) {
-        // SAFETY: a preallocated entry, see above.
+        // SAFETY: entries are preallocated, and the thread is to run on this CPU: no other changes its entry.
         Some(thread) => Ok(unsafe { &mut *thread }),
         None => fresh(tid),
     }
@@ -28,6 +31,22 @@ pub fn fresh(tid: u32) -> Result<&'static mut Thread, Outcome> {
     THREADS.insert(tid, &UNSEEN, 0).map_err(Outcome::refused)?;
     // SAFETY: a preallocated entry that no other CPU changes now.
     THREADS.get_ptr_mut(tid).map(|thread| unsafe { &mut *thread }).ok_or(Outcome::MAP_BUSY)
+}
+
+/// The current thread leaves its CPU for the last time: what the kernel has counted of it. A global function, see
+/// [`crate::python::walk`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn tell_counts(now: u64) -> u32 {
+    let task = Task::current();
+    let counted = Counted {
+        header: header(kind::COUNTED, size_of::<Counted>(), now, task),
+        voluntary: task.voluntary_switches(),
+        involuntary: task.involuntary_switches(),
+    };
+    // SAFETY: a value on this program's stack.
+    unsafe { send_record(Probe::Switch as u32, (&raw const counted).cast(), size_of::<Counted>() as u64) };
+    0
 }
 
 /// The thread was off its CPU for so long, for the reason that its row gives.
@@ -49,17 +68,5 @@ pub fn add_wait(thread: &mut Thread, gap: &SwitchValue) {
 pub fn waited(control: &Control, tid: u32, now: u64) -> Waited {
     let Some(thread) = THREADS.get_ptr(tid) else { return Waited::default() };
     // SAFETY: a preallocated entry. It may change meanwhile, each word by itself, if another thread asks.
-    let thread = unsafe { &*thread };
-    let since = thread.since_ns.max(control.started_ns);
-    // Also of a thread that asks for itself: its return may not have been seen.
-    let open = if thread.running == 0 { now.saturating_sub(since) } else { 0 };
-    let queued = if thread.runnable_ns == 0 { 0 } else { now.saturating_sub(thread.runnable_ns.max(since)) };
-    let (gil, queued) = if thread.key.flags & flag::GIL != 0 { (open, 0) } else { (0, queued.min(open)) };
-    Waited {
-        off_cpu_ns: thread.off_cpu_ns + open,
-        gil_ns: thread.gil_ns + gil,
-        run_queue_ns: thread.run_queue_ns + queued,
-        known: 1,
-        asleep: u32::from(thread.running == 0 && thread.runnable_ns == 0),
-    }
+    unsafe { &*thread }.waited(control.started_ns, now)
 }

@@ -5,7 +5,7 @@
 use tracer_common::counters::Probe;
 use tracer_common::event::{Header, kind};
 use tracer_common::switch::{Thread, flag};
-use tracer_common::turn::{LONG_NS, Loop, PIECE_NS, Piece, Turn, waits};
+use tracer_common::turn::{LONG_NS, Loop, PIECE_NS, Piece, Turn, Turned, waits};
 
 use crate::emit::{Outcome, add, header, now, send, send_record};
 use crate::maps::{LOOPS, THREADS};
@@ -106,6 +106,21 @@ pub extern "C" fn turns_end(pid: u32, tid: u32) -> u32 {
     0
 }
 
+/// A process has ended: its turns are told, to make room for others.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn tell_turns(pid: u32) -> u32 {
+    let Some(turns) = turning(pid) else { return 0 };
+    let Loop { turns, busy_ns, longest_ns, .. } = *turns;
+    let header =
+        Header { kind: kind::LOOP_END, bytes: size_of::<Turned>() as u32, at_ns: now(), pid, tid: pid };
+    let turned = Turned { header, turns, busy_ns, longest_ns };
+    // SAFETY: a value on this program's stack.
+    unsafe { send_record(Probe::Exit as u32, (&raw const turned).cast(), size_of::<Turned>() as u64) };
+    let _ = LOOPS.remove(pid);
+    0
+}
+
 #[inline(always)]
 fn thread(tid: u32) -> Option<&'static mut Thread> {
     // SAFETY: a preallocated entry, whose thread is the current one, or arrives on this CPU.
@@ -114,7 +129,7 @@ fn thread(tid: u32) -> Option<&'static mut Thread> {
 
 #[inline(always)]
 fn turning(tid: u32) -> Option<&'static mut Loop> {
-    // SAFETY: as above.
+    // SAFETY: an entry of this thread, which is the current one, or arrives on this CPU: no other CPU changes it.
     LOOPS.get_ptr_mut(tid).map(|turns| unsafe { &mut *turns })
 }
 

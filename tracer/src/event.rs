@@ -4,7 +4,9 @@
 //! ids that [`crate::symbols::Symbols`] turns into names at the end.
 
 mod pauses;
+mod processes;
 mod reads;
+mod signals;
 mod stack;
 
 /// A name as it was captured: not yet fit for a screen.
@@ -17,8 +19,13 @@ use tracer_common::switch::{SwitchKey, SwitchValue};
 use tracer_common::syscall::{ReadKey, SizeKey};
 use tracer_common::wakeup::WakeKey;
 
-pub use self::pauses::{GcPause, GcSeen, LoopPiece};
+pub use self::pauses::{GcCounted, GcPause, GcSeen, LoopPiece};
+pub use self::processes::{Exec, Exit, Fork, Groups, Making, ProcessDescription};
 pub use self::reads::Reads;
+pub use self::signals::{
+    Aim, Handler, HandlerStart, SignalDeliver, SignalGenerate, SignalInfo, SignalResult, SignalsPending,
+    Waited, is_in,
+};
 
 /// Nanoseconds.
 pub type Nanos = u64;
@@ -43,7 +50,7 @@ pub struct Task {
 #[expect(missing_docs, reason = "the variants say what their fields are")]
 pub enum Event {
     /// A process is traced, or is known better: at the attach, and again after each fork and exec.
-    Process(Process),
+    Process(ProcessDescription),
     /// A thread has this name.
     ThreadName { task: Task, comm: Bytes },
     /// A task was born.
@@ -52,8 +59,8 @@ pub enum Event {
     Exec(Exec),
     /// A thread ended.
     Exit(Exit),
-    /// A parent took the exit status of its child.
-    Reaped { at: Nanos, by: Task, child: Pid },
+    /// A parent took the exit status of its child: of the one that had this pid before, if it has been given away since.
+    Reaped { at: Nanos, by: Task, child: Pid, of_earlier: bool },
     /// The kernel let go of a process that had been reaped, up to 25 ms ago.
     Free { at: Nanos, pid: Pid },
     /// A child of a traced process was a zombie when the window began.
@@ -87,6 +94,8 @@ pub enum Event {
     Collections { at: Nanos, pid: Pid, seen: GcSeen },
     /// A garbage collection has ended.
     GcPause(GcPause),
+    /// What the collector of a process has counted itself.
+    GcCounted(GcCounted),
     /// A sample fell into a garbage collection. So many collections had ended before, where that is known.
     GcSample { at: Nanos, task: Task, stack: StackId, number: Option<u64> },
     /// Turns of event loops are seen.
@@ -120,330 +129,10 @@ pub enum Event {
     },
     /// Entries of the evaluation function since the last drain.
     Entries { key: EntryKey, count: u64 },
-    /// The kernel's own switch counters of a thread that was alive throughout, start and end.
+    /// The kernel's own switch counters of a thread, at its end or at that of the window.
     KernelSwitches { task: Task, voluntary: u64, involuntary: u64 },
-}
-
-/// What is known of a traced process.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Process {
-    /// Process.
-    pub pid: Pid,
-    /// As its own pid namespace numbers it, where that is another number.
-    pub namespace_pid: Option<Pid>,
-    /// Its parent.
-    pub ppid: Pid,
-    /// Name of its main thread.
-    pub comm: Bytes,
-    /// Its command line, arguments joined by spaces, as it stands in its memory now.
-    pub title: Bytes,
-    /// What it executes.
-    pub exe: Option<Bytes>,
-    /// CPython's version, where it is one.
-    pub python: Option<String>,
-    /// A build without GIL.
-    pub free_threaded: Option<bool>,
-    /// Waits for its GIL are told from others.
-    pub gil: bool,
-    /// It is seen who holds it.
-    pub gil_holder: bool,
-    /// It was asked for.
-    pub root: bool,
-    /// Its process group and session.
-    pub groups: Option<Groups>,
-    /// Its control group, as `/proc/PID/cgroup` has it.
-    pub cgroup: Option<Bytes>,
-}
-
-/// What a process shares with others: credentials(7).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Groups {
-    /// Process group.
-    pub pgid: Pid,
-    /// Session.
-    pub sid: Pid,
-}
-
-/// A task was born.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Fork {
-    /// When.
-    pub at: Nanos,
-    /// Who made it.
-    pub parent: Task,
-    /// The parent thread's name.
-    pub comm: Bytes,
-    /// The new task: a thread when its process is the parent's.
-    pub child: Task,
-    /// Its process, as its own pid namespace numbers it.
-    pub own_pid: Pid,
-    /// Where the parent was.
-    pub stack: StackId,
-    /// The child is traced.
-    pub followed: bool,
-    /// By what kind of call.
-    pub how: Making,
-    /// What the child inherits.
-    pub groups: Groups,
-}
-
-/// How a process was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Making {
-    /// It has a copy of its parent's memory.
-    Fork,
-    /// It has its parent's memory until it executes a program; the parent's thread waits.
-    Vfork,
-    /// The same, by the C library's `posix_spawn`.
-    PosixSpawn,
-    /// Otherwise.
-    Clone,
-}
-
-/// A process runs another program now.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Exec {
-    /// When.
-    pub at: Nanos,
-    /// Its main thread.
-    pub task: Task,
-    /// Its name from here on.
-    pub comm: Bytes,
-    /// What it executes, as it was called.
-    pub path: Bytes,
-    /// Its command line, as far as it was kept.
-    pub arguments: Vec<Bytes>,
-    /// The command line is longer.
-    pub cut: bool,
-    /// Where it belongs.
-    pub groups: Groups,
-}
-
-impl Exec {
-    /// The command line in one.
-    #[must_use]
-    pub fn title(&self) -> Bytes {
-        self.arguments.join(&b' ').into()
-    }
-}
-
-impl Fork {
-    /// The child's process as its own pid namespace numbers it, where that is another number.
-    #[must_use]
-    pub fn namespace_pid(&self) -> Option<Pid> {
-        (self.own_pid != self.child.pid).then_some(self.own_pid)
-    }
-}
-
-/// A thread ended.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Exit {
-    /// When.
-    pub at: Nanos,
-    /// Which.
-    pub task: Task,
-    /// As wait(2) has it.
-    pub wait_status: u32,
-    /// The whole process ended.
-    pub last_thread: bool,
-    /// Its parent at this time.
-    pub parent: Pid,
-    /// Its name.
-    pub comm: Bytes,
-    /// The kernel chose it because memory ran out.
-    pub out_of_memory: bool,
-    /// Where it belonged.
-    pub groups: Groups,
-    /// Signals that wait for the thread, never to be delivered. Bit N - 1 is set for signal N.
-    pub pending: u64,
-    /// Those that wait for any thread of the process.
-    pub pending_shared: u64,
-    /// Where it was, if it is the main thread or called `exit_group`; 0 where that is not known.
-    pub stack: StackId,
-    /// The file that `syscall` is about, 0 for none.
-    pub object: u64,
-    /// The system call that it was asleep in, or `exit_group`.
-    pub syscall: Option<u32>,
-}
-
-/// A signal was generated.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SignalGenerate {
-    /// When.
-    pub at: Nanos,
-    /// Who was running: the sender, unless the kernel was.
-    pub current: Task,
-    /// Name of whoever was running.
-    pub comm: Bytes,
-    /// Real user id of whoever was running.
-    pub uid: u32,
-    /// Where the sender was, if traced.
-    pub stack: StackId,
-    /// signal(7)
-    pub signal: u32,
-    /// Who says that it comes from whom.
-    pub info: SignalInfo,
-    /// Aimed at.
-    pub target: Task,
-    /// To the process rather than to the thread.
-    pub group: bool,
-    /// What the kernel did with it.
-    pub result: SignalResult,
-    /// The target thread's mask blocks it.
-    pub blocked: bool,
-    /// Whom `kill(2)` was told to reach.
-    pub aim: Aim,
-    /// Process group of the target.
-    pub target_pgid: Pid,
-    /// What the main thread of the target has waited for, where its switches are seen.
-    pub main: Option<Waited>,
-}
-
-/// Whom a signal was sent to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Aim {
-    /// A process or a thread.
-    One,
-    /// A process group.
-    Group,
-    /// Every process that the sender may signal.
-    All,
-}
-
-/// What a signal says of its sender.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SignalInfo {
-    /// A user's, nothing more known (`SEND_SIG_NOINFO`).
-    None,
-    /// The kernel's (`SEND_SIG_PRIV`).
-    Kernel,
-    /// A siginfo: sigaction(2).
-    Code {
-        /// `si_code`
-        code: i32,
-        /// `si_pid`
-        pid: Pid,
-    },
-}
-
-/// What the kernel did with a generated signal (`TRACE_SIGNAL_*`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SignalResult {
-    /// Queued.
-    Delivered,
-    /// Ignored by its receiver.
-    Ignored,
-    /// One like it was pending already.
-    AlreadyPending,
-    /// No room in the queue: dropped.
-    OverflowFail,
-    /// Queued, but its siginfo is lost.
-    LoseInfo,
-}
-
-/// A signal was delivered.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SignalDeliver {
-    /// When.
-    pub at: Nanos,
-    /// The receiver.
-    pub task: Task,
-    /// signal(7)
-    pub signal: u32,
-    /// `si_code`
-    pub code: i32,
-    /// What is done with it.
-    pub handler: Handler,
-    /// What it interrupted.
-    pub stack: StackId,
-    /// The system call that it interrupted.
-    pub syscall: Option<u32>,
-    /// What the main thread has waited for, where its switches are seen.
-    pub main: Option<Waited>,
-}
-
-/// The kernel's own sets of signals of a process: bit N - 1 is set for signal N.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SignalsPending {
-    /// Process.
-    pub pid: Pid,
-    /// For any of its threads.
-    pub shared: u64,
-    /// For one of them.
-    pub threads: Vec<(Tid, u64)>,
-    /// Ignored.
-    pub ignored: u64,
-}
-
-impl SignalsPending {
-    /// Whether a signal waits for a thread, or for any of them.
-    #[must_use]
-    pub fn contains(&self, signal: u32, tid: Option<Tid>) -> bool {
-        let set = match tid {
-            None => self.shared,
-            Some(tid) => self.threads.iter().find(|thread| thread.0 == tid).map_or(0, |thread| thread.1),
-        };
-        is_in(set, signal)
-    }
-
-    /// Whether the process ignores a signal.
-    #[must_use]
-    pub fn ignores(&self, signal: u32) -> bool {
-        is_in(self.ignored, signal)
-    }
-}
-
-/// Whether a set has this signal: bit N - 1 is set for signal N.
-#[must_use]
-pub fn is_in(set: u64, signal: u32) -> bool {
-    set >> (signal.wrapping_sub(1) & 63) & 1 == 1
-}
-
-/// Python is about to call a signal's handler, in its main thread.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HandlerStart {
-    /// When.
-    pub at: Nanos,
-    /// The main thread.
-    pub task: Task,
-    /// Which.
-    pub signal: u32,
-    /// How deep the main thread is in the functions that look for signals, 0 where that is not known.
-    pub level: u32,
-    /// Where the main thread was.
-    pub stack: StackId,
-    /// The address space of `code`.
-    pub space: u64,
-    /// The handler as a whole; a code object of 0 where it is not a Python function.
-    pub code: python::Frame,
-    /// What the main thread has waited for, where its switches are seen.
-    pub waited: Option<Waited>,
-}
-
-/// What a thread has waited for so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Waited {
-    /// Off its CPU.
-    pub off_cpu: Nanos,
-    /// Of these, for the GIL.
-    pub gil: Nanos,
-    /// Of the others, for a CPU.
-    pub run_queue: Nanos,
-    /// It sleeps.
-    pub asleep: bool,
-}
-
-/// A signal's disposition at its delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Handler {
-    /// `SIG_DFL`
-    Default,
-    /// `SIG_IGN`
-    Ignore,
-    /// CPython's own handler, which runs the Python function later.
-    Python,
-    /// Another C function.
-    C,
+    /// The same of one that lived before the window, at its start.
+    KernelSwitchesBefore { task: Task, voluntary: u64, involuntary: u64 },
 }
 
 /// Why a stack is as it is: see [`python::status`].

@@ -1,6 +1,6 @@
-//! The tracer as a library: `target` finds the process and its interpreter, `attach` loads the probes, `decode`
-//! turns their bytes into events, `timeline` names what they mention, `analysis` folds them into rows, `report` shows
-//! these; a `session` is one run of it all.
+//! The tracer as a library: `process` knows a process, `python` its interpreter, `attach` loads the probes, `decode` turns
+//! their bytes into events, `timeline` names what they mention, `analysis` folds them into rows, `report` shows these; a
+//! `session` is one run of it all.
 
 pub mod analysis;
 pub mod attach;
@@ -11,14 +11,20 @@ pub mod dispositions;
 pub mod doctor;
 pub mod dump;
 pub mod event;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod kernel;
 pub mod launch;
 pub mod limits;
+pub mod process;
+pub mod ps;
+pub mod python;
+pub mod redact;
 pub mod report;
 pub mod sections;
+pub mod selection;
 pub mod session;
 pub mod symbols;
 mod sys;
-pub mod target;
 pub mod timeline;
 pub mod units;

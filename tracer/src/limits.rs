@@ -11,6 +11,11 @@ pub fn give_up_rights() {
     rights::settle();
 }
 
+/// Gives up what was needed to begin with, once everything is attached, for good: the thread that watches has no use for it.
+pub fn only_watch() {
+    rights::settle_for_watching();
+}
+
 /// A limit that is too low, and cannot be raised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cannot start with {what} limited to {has}; try {remedy}")]

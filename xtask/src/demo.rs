@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::ops::RangeInclusive;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -16,18 +16,40 @@ const DURATION: &str = "10s";
 /// Minor versions of CPython 3 on which the demo shows all that the tracer can tell.
 const MINORS: RangeInclusive<u32> = 11..=13;
 
+/// What the tracer printed, and the command line that a person would write.
+pub struct Traced {
+    /// The command line.
+    pub command: String,
+    /// The report, in colour.
+    pub text: String,
+    /// The interpreter.
+    pub python: PathBuf,
+}
+
 /// Traces the demo program and prints the report; the exit code is the tracer's.
 pub fn trace(tracer: &Path) -> Result<ExitCode> {
-    let python = python().context(
-        "cannot run the demo: neither python3 nor /usr/bin/python3 is CPython 3.11 to 3.13; \
-         try `apt-get install python3`, or `cargo xtask run -- --pid PID`",
-    )?;
+    let (mut tracer, _shop) = prepare(tracer, &interpreter()?, &program())?;
+    Ok(exit_code(tracer.status().context("cannot run the tracer")?))
+}
+
+/// Traces the demo program and keeps the report.
+pub fn report(tracer: &Path, program: &Path) -> Result<Traced> {
+    let python = interpreter()?;
+    let (mut tracer, shop) = prepare(tracer, &python, program)?;
+    let command = format!("sudo tracer --pid {} --duration {DURATION}", shop.process.id());
+    let output = tracer.args(["--color", "always"]).stderr(Stdio::inherit()).output();
+    let text = String::from_utf8(output.context("cannot run the tracer")?.stdout)?;
+    Ok(Traced { command, text, python: python.into() })
+}
+
+/// The tracer as it is to be run, and what it is to trace.
+fn prepare(tracer: &Path, python: &str, program: &Path) -> Result<(Command, Shop)> {
     let mut tracer = as_root(tracer)?;
     ignore_interrupt();
-    let shop = Shop::open(&python)?;
+    let shop = Shop::open(python, program)?;
     say(format!("tracing xtask/demo/busy_shop.py (PID {}, {python}) for {DURATION}", shop.process.id()));
     tracer.args(["--pid", &shop.process.id().to_string(), "--duration", DURATION]);
-    Ok(exit_code(tracer.status().context("cannot run the tracer")?))
+    Ok((tracer, shop))
 }
 
 /// The tracer prints its report on Ctrl-C: xtask has to live on until then, and the shop to stay open.
@@ -36,7 +58,7 @@ fn ignore_interrupt() {
     unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) };
 }
 
-/// As a shell would tell it.
+/// As a shell reports it.
 fn exit_code(status: ExitStatus) -> ExitCode {
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
     ExitCode::from(u8::try_from(code).unwrap_or(1))
@@ -48,8 +70,7 @@ struct Shop {
 }
 
 impl Shop {
-    fn open(python: &str) -> Result<Shop> {
-        let program = tree::root().join("xtask/demo/busy_shop.py");
+    fn open(python: &str, program: &Path) -> Result<Shop> {
         let process = Command::new(python)
             .arg(program)
             .stdin(Stdio::piped())
@@ -71,6 +92,18 @@ impl Drop for Shop {
         self.process.kill().ok();
         self.process.wait().ok();
     }
+}
+
+/// The demo program.
+pub fn program() -> PathBuf {
+    tree::root().join("xtask/demo/busy_shop.py")
+}
+
+fn interpreter() -> Result<String> {
+    python().context(
+        "cannot run the demo: neither python3 nor /usr/bin/python3 is CPython 3.11 to 3.13; \
+         try `apt-get install python3`, or `cargo xtask run -- --pid PID`",
+    )
 }
 
 /// The interpreter to run the demo: the caller's own if it will do, else Debian's.

@@ -3,6 +3,7 @@
 mod apt;
 mod bench;
 mod build;
+mod chaos;
 mod command;
 mod compiler;
 mod demo;
@@ -10,6 +11,7 @@ mod foreign;
 mod kernels;
 mod linker;
 mod packages;
+mod pictures;
 mod pythons;
 mod run;
 mod setup;
@@ -37,6 +39,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Build, trace the demo program, and draw its report: docs/report.svg
+    Pictures,
     /// Get the interpreters and packages that the tests trace, and list the interpreters that are here
     Pythons,
     /// Boot other kernels in a guest, and check the tracer on each; without arguments on all that are known
@@ -55,6 +59,12 @@ enum Task {
         #[arg(long, default_value_t = 1.0)]
         seconds: f64,
     },
+    /// Build, then do to the tracer what may happen to it, for half an hour: kills, faults, liars; alters clock and CPUs
+    Chaos {
+        /// For a minute only, and nothing that others would notice: as the tests do by themselves
+        #[arg(long)]
+        quick: bool,
+    },
     /// Build, then check formatting, lints and docs, and run all tests, the end-to-end ones as root
     Test {
         /// Only run the tests whose names contain one of these
@@ -69,11 +79,13 @@ fn main() -> ExitCode {
         Task::Build => build::build().map(|_tracer| ExitCode::SUCCESS),
         Task::Probes => build::probes().map(|()| ExitCode::SUCCESS),
         Task::Run { args } => run::run(&args),
+        Task::Pictures => pictures::pictures().map(|()| ExitCode::SUCCESS),
         Task::Pythons => pythons::pythons().map(|()| ExitCode::SUCCESS),
         Task::Kernels { suites } => kernels::kernels(&suites).map(|()| ExitCode::SUCCESS),
         Task::Bench { names, rounds, seconds } => {
             bench::bench(&names, rounds, seconds).map(|()| ExitCode::SUCCESS)
         }
+        Task::Chaos { quick } => chaos::chaos(quick).map(|()| ExitCode::SUCCESS),
         Task::Test { filters } => test::test(&filters).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {

@@ -2,25 +2,37 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::panic::resume_unwind;
 use std::process::Command;
+use std::thread;
 
 use anyhow::{Result, ensure};
 
 use crate::build::{build_probes, in_workspace};
 use crate::command::{cargo, is_root, on_path, run, say};
-use crate::{pythons, setup, tree};
+use crate::setup::{self, Toolchain};
+use crate::{pythons, tree};
 
 /// Checks formatting, lints and docs, then runs the tests whose names contain one of `filters`.
 pub fn test(filters: &[OsString]) -> Result<()> {
     let mut tests = all_tests(filters)?;
     let toolchain = setup::for_testing()?;
+    // They come over the network while the CPUs compile.
+    thread::scope(|scope| {
+        let pythons = scope.spawn(get_pythons);
+        let checked = check_all(&toolchain);
+        let got = pythons.join().unwrap_or_else(|panic| resume_unwind(panic));
+        checked.and(got)
+    })?;
+    run(&mut tests)
+}
+
+fn check_all(toolchain: &Toolchain) -> Result<()> {
     check("the workspace's formatting", in_workspace("fmt").args(["--all", "--check"]))?;
     check("the probes' formatting", &mut probes_fmt())?;
-    build_probes(&toolchain)?;
+    build_probes(toolchain)?;
     check("lints", in_workspace("clippy").args(["--workspace", "--all-targets", "--", "-D", "warnings"]))?;
-    check("docs", in_workspace("doc").args(["--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
-    get_pythons()?;
-    run(&mut tests)
+    check("docs", in_workspace("doc").args(["--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
 /// Without a network the tests make do with what is here, except where all of them have to run.
@@ -51,8 +63,20 @@ fn probes_fmt() -> Command {
 }
 
 fn all_tests(filters: &[OsString]) -> Result<Command> {
+    let mut test = tests_of(&["--workspace"])?;
+    test.arg("--").args(filters);
+    Ok(test)
+}
+
+/// The end-to-end tests alone.
+pub fn end_to_end() -> Result<Command> {
+    tests_of(&["--package", "tracer", "--test", "e2e"])
+}
+
+/// As root.
+fn tests_of(which: &[&str]) -> Result<Command> {
     let mut test = in_workspace("test");
-    test.args(["--profile", "tested", "--workspace"]);
+    test.args(["--profile", "tested"]).args(which);
     if !is_root() {
         ensure!(on_path("sudo"), "cannot run the end-to-end tests: neither root nor sudo; try again as root");
         test.arg("--config").arg(sudo_runner());
@@ -60,7 +84,6 @@ fn all_tests(filters: &[OsString]) -> Result<Command> {
     if has_to_be_whole() {
         test.env("TRACER_REQUIRE_E2E", "1");
     }
-    test.arg("--").args(filters);
     Ok(test)
 }
 

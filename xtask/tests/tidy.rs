@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-const MAX_LINES: usize = 500;
+const MAX_LINES: usize = 400;
 
 /// How far above an unsafe block its reason may stand: a long statement lies between them.
 const SAFETY_DISTANCE: usize = 6;

@@ -85,7 +85,7 @@ fn socket_id(sock: u64) -> u64 {
 }
 
 /// One end of an inet socket.
-pub struct End {
+pub struct SocketEnd {
     /// Where its address lies.
     pub address: u64,
     /// Host order.
@@ -96,10 +96,10 @@ pub struct End {
 /// of its peer.
 ///
 /// A connection that was accepted has its listener's port without having bound it, and its backlog, as it is a copy. A
-/// listener's backlog may be 0: then ports tell, of which those from 32,768 on are given to whoever asks for none.
+/// listener's backlog may be 0: then its port tells: the kernel gives ports from 32,768 on to sockets that ask for none.
 /// <https://github.com/torvalds/linux/blob/v6.12/net/core/sock.c#L2367>
 #[inline(always)]
-pub fn inet_end(sock: u64, family: u16) -> Option<End> {
+pub fn inet_end(sock: u64, family: u16) -> Option<SocketEnd> {
     const BOUND_PORT: u64 = 8; // SOCK_BINDPORT_LOCK
     const EPHEMERAL: u16 = 32_768;
     let (remote, local) = if family == AF_INET6 {
@@ -113,9 +113,9 @@ pub fn inet_end(sock: u64, family: u16) -> Option<End> {
     let backlog = word(sock, &kernel::SOCK_BACKLOG) as u32;
     let serves = backlog != 0 || own < EPHEMERAL && peer >= EPHEMERAL;
     if own != 0 && (locks & BOUND_PORT != 0 || serves) {
-        return Some(End { address: sock + u64::from(local.load()), port: own });
+        return Some(SocketEnd { address: sock + u64::from(local.load()), port: own });
     }
-    (peer != 0).then(|| End { address: sock + u64::from(remote.load()), port: peer })
+    (peer != 0).then(|| SocketEnd { address: sock + u64::from(remote.load()), port: peer })
 }
 
 /// The name of a Unix socket.

@@ -5,9 +5,10 @@ use core::ffi::c_void;
 
 use aya_ebpf::bindings::seq_file;
 use aya_ebpf::helpers::generated::bpf_seq_write;
+use tracer_common::pages::FOUR_LEVELS;
 
 use crate::config::{HAS_RDONLY_CAST, MEMORY_END, WITNESS};
-use crate::direct::{FOUR_LEVELS, Memory, tables};
+use crate::direct::{Memory, tables};
 use crate::kernel::{Typed, load};
 use crate::maps::CONTROL;
 use crate::task::Task;

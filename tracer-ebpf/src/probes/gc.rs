@@ -10,10 +10,10 @@ use core::hint::black_box;
 use aya_ebpf::helpers::generated::bpf_for_each_map_elem;
 use aya_ebpf::macros::{uprobe, uretprobe};
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
-use tracer_common::collector::{Collection, Counts, LONG_NS, Pause, Sampled, UNKNOWN, flag};
 use tracer_common::control::Control;
 use tracer_common::counters::Probe;
 use tracer_common::event::kind;
+use tracer_common::gc::{Collection, Counts, LONG_NS, Pause, Sampled, UNKNOWN, flag};
 use tracer_common::switch::{self, Thread};
 use tracer_common::target::{self, Target};
 

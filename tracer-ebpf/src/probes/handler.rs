@@ -7,7 +7,7 @@ use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use tracer_common::control::Control;
 use tracer_common::counters::Probe;
 use tracer_common::event::kind;
-use tracer_common::handler::{Check, ENTRY_BYTES, End, FUNCTION, Place, SIGNALS, Start};
+use tracer_common::handler::{Check, ENTRY_BYTES, FUNCTION, HandlerAddresses, HandlerEnd, SIGNALS, Start};
 use tracer_common::python::Frame;
 use tracer_common::target::Target;
 
@@ -70,10 +70,10 @@ pub fn check_return(_ctx: RetProbeContext) -> u32 {
         if check.tripped >> ((level - 1) & 63) & 1 == 0 {
             return Outcome::FILTERED;
         }
-        send::<End>(|event| {
-            let header = header(kind::HANDLER_END, size_of::<End>(), at, task);
+        send::<HandlerEnd>(|event| {
+            let header = header(kind::HANDLER_END, size_of::<HandlerEnd>(), at, task);
             // SAFETY: the entry has room for one event.
-            unsafe { event.write(End { header, level, pad: 0 }) };
+            unsafe { event.write(HandlerEnd { header, level, pad: 0 }) };
         })
     });
     0
@@ -81,14 +81,14 @@ pub fn check_return(_ctx: RetProbeContext) -> u32 {
 
 /// What is known of the current thread's looking for signals, if it is a main thread.
 #[inline(always)]
-fn checked(task: Task) -> Option<(&'static Place, &'static mut Check)> {
+fn checked(task: Task) -> Option<(&'static HandlerAddresses, &'static mut Check)> {
     // SAFETY: a preallocated entry, of the thread that runs.
     Some((place_of_main(task)?, unsafe { &mut *CHECKS.get_ptr_mut(task.tid())? }))
 }
 
 /// Only main threads call handlers.
 #[inline(always)]
-fn place_of_main(task: Task) -> Option<&'static Place> {
+fn place_of_main(task: Task) -> Option<&'static HandlerAddresses> {
     if task.tid() != task.pid() {
         return None;
     }
@@ -101,7 +101,7 @@ struct Moment {
     at: u64,
     task: Task,
     target: &'static Target,
-    place: &'static Place,
+    place: &'static HandlerAddresses,
 }
 
 /// Tells that a signal's handler is called, with its stack and function unless a thread that was preempted here is in the

@@ -18,9 +18,10 @@ use crate::gil;
 use crate::kernel::{self, Typed, copied, field};
 use crate::maps::{EXECS, SENDERS, TARGETS, THREADS};
 use crate::python::walk;
-use crate::task::{Registers, Task, forget, trace};
+use crate::registers::Registers;
+use crate::task::{Task, forget, trace};
 use crate::thread::fresh;
-use crate::turn::turns_end;
+use crate::turn::{tell_turns, turns_end};
 use crate::user;
 
 /// <https://github.com/torvalds/linux/blob/v6.12/arch/x86/entry/syscalls/syscall_64.tbl>
@@ -33,18 +34,19 @@ const CLONE3: i64 = 435;
 #[btf_tracepoint(function = "sched_process_fork")]
 pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
     counted(Probe::Fork, |control| {
-        // SAFETY: the prototype says so.
+        // SAFETY: the tracepoint's prototype gives the argument this type.
         let (parent, child) = unsafe { (Task::new(ctx.arg(0)), Task::new(ctx.arg(1))) };
         let Some(target) = parent.target() else { return Outcome::FILTERED };
         let at = now();
         let is_thread = child.pid() == parent.pid();
         let followed = is_thread || target.flags & target::flag::FOLLOW != 0;
         // The child shares its parent's memory, or has a copy of it: what is known of the parent's interpreter holds.
-        if followed
-            && !is_thread
-            && let Err(error) = trace(child.pid(), target)
-        {
-            return Outcome::refused(error);
+        if followed && !is_thread {
+            gil::forget_queue(child.pid());
+            let _ = EXECS.remove(child.pid());
+            if let Err(error) = trace(child, target) {
+                return Outcome::refused(error);
+            }
         }
         if followed {
             await_first_run(child, at);
@@ -101,7 +103,7 @@ fn await_first_run(child: Task, at: u64) {
 #[btf_tracepoint(function = "sched_process_exec")]
 pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
     counted(Probe::Exec, |control| {
-        // SAFETY: the prototype says so.
+        // SAFETY: the tracepoint's prototype gives the argument this type.
         let task = unsafe { Task::new(ctx.arg(0)) };
         if TARGETS.get_ptr(task.pid()).is_none() {
             // What was known of it holds no more; most are not there.
@@ -184,7 +186,7 @@ unsafe fn fill_exec(
 #[btf_tracepoint(function = "sched_process_exit")]
 pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
     counted(Probe::Exit, |control| {
-        // SAFETY: the prototype says so.
+        // SAFETY: the tracepoint's prototype gives the argument this type.
         let task = unsafe { Task::new(ctx.arg(0)) };
         if task.target().is_none() {
             return Outcome::FILTERED;
@@ -192,7 +194,10 @@ pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
         turns_end(task.pid(), task.tid());
         let at = now();
         let last = last_moment(task);
-        let last_thread = task.is_last_thread() && tells_end(task.pid());
+        let last_thread = task.is_last_thread() && tells_end(task);
+        if last_thread {
+            tell_turns(task.pid());
+        }
         let (pending, pending_shared) = task.pending();
         let parent = task.parent().shown(control).pid;
         let fill = |event: *mut Exit| {
@@ -205,6 +210,7 @@ pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
                 group: task.group(control),
                 session: task.session(control),
                 comm: task.comm(),
+                cpu_ns: task.cpu_time(),
                 pending,
                 pending_shared,
                 stack: last.stack,
@@ -251,11 +257,12 @@ fn last_moment(task: Task) -> Moment {
 /// gets here, so that of threads that leave at once several may read 0.
 /// <https://github.com/torvalds/linux/blob/v6.12/kernel/exit.c#L885>
 #[inline(always)]
-fn tells_end(pid: u32) -> bool {
-    match TARGETS.get_ptr_mut(pid) {
-        // SAFETY: an aligned word of a preallocated entry.
-        Some(target) => claim(unsafe { &raw mut (*target).ended }),
-        None => true,
+fn tells_end(task: Task) -> bool {
+    let Some(target) = TARGETS.get_ptr_mut(task.pid()) else { return true };
+    // SAFETY: aligned words of a preallocated entry; each thread that leaves writes the same life.
+    unsafe {
+        (*target).life = task.life();
+        claim(&raw mut (*target).ended)
     }
 }
 
@@ -265,10 +272,12 @@ fn tells_end(pid: u32) -> bool {
 #[btf_tracepoint(function = "sched_process_free")]
 pub fn sched_process_free(ctx: BtfTracePointContext) -> i32 {
     counted(Probe::Free, |_| {
-        // SAFETY: the prototype says so.
+        // SAFETY: the tracepoint's prototype gives the argument this type.
         let task = unsafe { Task::new(ctx.arg(0)) };
         let pid = task.pid();
-        if task.tid() != pid || task.target().is_none() {
+        let Some(target) = task.target().filter(|_| task.tid() == pid) else { return Outcome::FILTERED };
+        // The pid is another's by now, whose birth has told that this one is gone.
+        if target.life != 0 && target.life != task.life() {
             return Outcome::FILTERED;
         }
         forget(pid);
@@ -287,7 +296,7 @@ pub fn sched_process_free(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "task_rename")]
 pub fn task_rename(ctx: BtfTracePointContext) -> i32 {
     counted(Probe::Rename, |_| {
-        // SAFETY: the prototype says so.
+        // SAFETY: the tracepoint's prototype gives the argument this type.
         let task = unsafe { Task::new(ctx.arg(0)) };
         if task.target().is_none() {
             return Outcome::FILTERED;

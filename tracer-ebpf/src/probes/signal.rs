@@ -35,7 +35,7 @@ pub fn signal_generate(ctx: BtfTracePointContext) -> i32 {
         let at = now();
         let signal = ctx.arg::<u64>(0) as u32;
         let info = Info::read(&ctx);
-        // SAFETY: the prototype says so.
+        // SAFETY: the tracepoint's prototype gives the argument this type.
         let receiver = unsafe { Task::new(ctx.arg(2)) };
         let current = Task::current();
         if receiver.target().is_none() {
@@ -126,7 +126,7 @@ fn expect_delivery(pid: u32, signal: u32) {
 /// Whether a traced process has sent such a signal to this process. A SIGKILL may stand for any of them.
 #[inline(always)]
 fn is_expected(pid: u32, signal: u32) -> bool {
-    // SAFETY: as above.
+    // SAFETY: one word of an entry that is never freed.
     let expected = RECEIVERS.get_ptr(pid).map_or(0, |expected| unsafe { *expected });
     expected & bit(signal) != 0 || (signal == SIGKILL && expected != 0)
 }

@@ -2,8 +2,9 @@
 
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
-use tracer_common::control::{Control, SHED_SWITCH_STACKS};
+use tracer_common::control::Control;
 use tracer_common::counters::Probe;
+use tracer_common::gil::waits_on;
 use tracer_common::python::{Python, status};
 use tracer_common::switch::{SwitchKey, SwitchValue, Thread, flag, futex_flags};
 use tracer_common::syscall::{ReadKey, names_descriptor};
@@ -11,15 +12,16 @@ use tracer_common::target::Target;
 use tracer_common::turn;
 use tracer_common::wakeup::FUTEX;
 
-use crate::config::{DEPTH, PREV_STATE_ARGUMENT};
+use crate::config::PREV_STATE_ARGUMENT;
 use crate::emit::{Outcome, counted, now, row, slice};
 use crate::file;
 use crate::gil;
 use crate::maps::{SWITCHES, THREADS};
-use crate::python::{own_gil, parked, walk_to};
+use crate::python::{own_gil, parked, place, walk_some};
+use crate::registers::Registers;
 use crate::scratch::{self, Scratch, copy, raise, zero};
-use crate::task::{Registers, Task};
-use crate::thread::{add_wait, entry};
+use crate::task::Task;
+use crate::thread::{add_wait, entry, tell_counts};
 
 /// `TASK_UNINTERRUPTIBLE`, and `__TASK_STOPPED | __TASK_TRACED`.
 /// <https://github.com/torvalds/linux/blob/v6.12/include/linux/sched.h#L99>
@@ -37,7 +39,7 @@ const NO_CALL: i32 = -1;
 #[btf_tracepoint(function = "sched_switch")]
 pub fn sched_switch(ctx: BtfTracePointContext) -> i32 {
     counted(Probe::Switch, |control| {
-        // SAFETY: the prototype says so.
+        // SAFETY: the tracepoint's prototype gives the argument this type.
         let (prev, next) = unsafe { (Task::new(ctx.arg(1)), Task::new(ctx.arg(2))) };
         if prev.target().is_none() && next.target().is_none() {
             return Outcome::FILTERED;
@@ -114,6 +116,7 @@ fn leave(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
     let outcome = add_gap();
     // What the thread does now holds also where there is no row to count it in.
     copy(&mut thread.key, &scratch.switch);
+    thread.place = if scratch.switch.stack == 0 { 0 } else { place(&scratch.stack.frames[0]) };
     thread.since_ns = switch.now;
     // A thread that was preempted, or that a signal kept from sleeping, stays runnable.
     let stays = switch.state == 0 || scratch.switch.flags & flag::VOLUNTARY == 0;
@@ -122,6 +125,7 @@ fn leave(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
     thread.running = 0;
     if task.is_dead() {
         let _ = THREADS.remove(task.tid());
+        tell_counts(switch.now);
     }
     Outcome(worse(worse(made_up.0, held), outcome))
 }
@@ -143,7 +147,13 @@ fn charge_for_gil(thread: &mut Thread) {
     let after_read =
         row.stack != 0 && read.file != 0 && leaf.code == site.code && leaf.instruction == site.instruction;
     let before = &thread.key;
-    let same_place = before.stack == row.stack && row.stack != 0 && before.flags & flag::VOLUNTARY != 0;
+    // Where callers were left out, its line says whether it is the same place.
+    let same_stack = if (before.flags | row.flags) & flag::LEAF_ONLY == 0 {
+        before.stack == row.stack
+    } else {
+        thread.place == place(&leaf)
+    };
+    let same_place = same_stack && row.stack != 0 && before.flags & flag::VOLUNTARY != 0;
     let goes_on = before.flags & flag::GIL != 0 && same_place && !(after_read && read.fresh == 1);
     if after_read {
         row.object = read.file;
@@ -195,7 +205,7 @@ fn start(switch: &Switch, task: Task) -> u64 {
 
 /// Everything of the row that says why and where.
 #[inline(always)]
-fn explain(switch: &Switch, task: Task, target: &Target, thread: &Thread, scratch: &mut Scratch) {
+fn explain(switch: &Switch, task: Task, target: &Target, thread: &mut Thread, scratch: &mut Scratch) {
     let registers = task.registers();
     let row = &mut scratch.switch;
     row.syscall = registers.syscall() as i32;
@@ -218,7 +228,7 @@ fn explain(switch: &Switch, task: Task, target: &Target, thread: &Thread, scratc
         raise(&mut row.flags, flag::NO_DESCRIPTORS);
     }
     if row.syscall == FUTEX {
-        raise(&mut row.flags, lock(registers, &target.python));
+        raise(&mut row.flags, lock(registers, &target.python, thread));
     }
     if row.flags & flag::VOLUNTARY != 0 && names_descriptor(row.syscall) {
         // The file that the system call's first argument names.
@@ -226,39 +236,54 @@ fn explain(switch: &Switch, task: Task, target: &Target, thread: &Thread, scratc
     }
     // What keeps an event loop is not given up: a loop that is not kept leaves its CPU for its waits alone.
     let keeps_loop = thread.turns != 0 && !turn::waits(scratch.switch.syscall);
-    let is_whole = keeps_loop || switch.control.shed & SHED_SWITCH_STACKS == 0;
-    let depth = if is_whole { DEPTH.load() } else { 1 };
-    let stack = walk_to(Probe::Switch, target, depth);
+    let thinning = if keeps_loop { 0 } else { switch.control.thinning };
+    let stack = walk_some(Probe::Switch, target, scratch.switch.tid, thinning);
     (scratch.switch.stack, scratch.switch.status) = (stack.id, stack.status);
+    raise(&mut scratch.switch.flags, stack.flags);
     if scratch.switch.syscall == FUTEX && scratch.switch.flags & flag::GIL == 0 {
-        raise(&mut scratch.switch.flags, lock_by_thread(registers, target));
+        raise(&mut scratch.switch.flags, lock_by_thread(registers, target, thread));
     }
-    if depth == 1 {
-        raise(&mut scratch.switch.flags, flag::LEAF_ONLY);
+    if scratch.switch.flags & (flag::VOLUNTARY | flag::GIL) == flag::VOLUNTARY {
+        thread.gil_words = [0; 2];
     }
 }
 
 /// What only its thread state tells of a futex, once that may be looked for.
 #[inline(always)]
-fn lock_by_thread(registers: Registers, target: &Target) -> u32 {
-    let (futex, stack_pointer) = (registers.first(), registers.stack_pointer());
+fn lock_by_thread(registers: Registers, target: &Target, thread: &mut Thread) -> u32 {
     if target.python.thread_status != 0 {
-        return parked(futex, stack_pointer);
+        return parked(registers.first(), registers.stack_pointer());
     }
     let gil = own_gil(Probe::Switch as u32);
-    let in_gil = futex.wrapping_sub(gil) < u64::from(target.python.gil_bytes);
-    if in_gil || gil::leads_to(gil, futex, stack_pointer) != 0 { flag::GIL | flag::OWN_GIL } else { 0 }
+    let own = if gil == 0 || gil == target.python.gil { 0 } else { flag::OWN_GIL };
+    let waits = is_for_gil(registers, gil, target.python.gil_bytes, thread)
+        || waits_on(thread.gil_words, registers.first(), registers.third() as u32);
+    if waits { flag::GIL | own } else { 0 }
 }
 
 /// What sort of lock a futex belongs to.
 #[inline(always)]
-fn lock(registers: Registers, python: &Python) -> u32 {
-    let futex = registers.first();
-    let in_gil = futex.wrapping_sub(python.gil) < u64::from(python.gil_bytes);
-    if in_gil || gil::leads_to(python.gil, futex, registers.stack_pointer()) != 0 {
+fn lock(registers: Registers, python: &Python, thread: &mut Thread) -> u32 {
+    if is_for_gil(registers, python.gil, python.gil_bytes, thread) {
         return flag::GIL;
     }
     futex_flags(registers.second())
+}
+
+/// Whether a futex is slept on for this GIL: a word of its own, or with musl one of the waiter's stack.
+#[inline(always)]
+fn is_for_gil(registers: Registers, gil: u64, bytes: u32, thread: &mut Thread) -> bool {
+    let futex = registers.first();
+    if futex.wrapping_sub(gil) < u64::from(bytes) {
+        return true;
+    }
+    let is_linked = gil::leads_to(gil, futex, registers.stack_pointer()) != 0;
+    if is_linked {
+        if thread.gil_words[0] != futex {
+            thread.gil_words = [futex, thread.gil_words[0]];
+        }
+    }
+    is_linked
 }
 
 /// The kernel's own verdict: `nvcsw` moved. At a thread's first switch there is nothing to compare with, and the rule is
@@ -318,11 +343,10 @@ fn assume_asleep(task: Task, thread: &mut Thread) {
 #[inline(always)]
 fn gap(switch: &Switch, task: Task, thread: &Thread) -> SwitchValue {
     let before = thread.since_ns == 0;
-    let since = if before { start(switch, task) } else { thread.since_ns };
-    let runnable = if thread.runnable_ns == 0 { switch.now } else { thread.runnable_ns };
+    let (off_cpu_ns, run_queue_ns) = thread.gap(if before { start(switch, task) } else { 0 }, switch.now);
     SwitchValue {
-        off_cpu_ns: switch.now.saturating_sub(since),
-        run_queue_ns: switch.now.saturating_sub(runnable.max(since)),
+        off_cpu_ns,
+        run_queue_ns,
         began_before: u64::from(before),
         count: zero(),
         on_cpu_ns: zero(),

@@ -18,10 +18,12 @@ use tracer_common::target::{self, Target};
 use crate::emit::{Outcome, count_loss, counted, header, now, row, send, slice};
 use crate::file;
 use crate::maps::{COUNTERS, READ_SIZES, READS};
-use crate::opens::{self, met};
-use crate::python::{leaf, walk};
+use crate::opens::{self, seen};
+use crate::probes::opening::{opened, opened_pair, opened_without_path};
+use crate::python::{is_to_be_walked, leaf, walk};
+use crate::registers::Registers;
 use crate::scratch::{self, raise, zero};
-use crate::task::{Registers, Task};
+use crate::task::Task;
 use crate::turn::turn_begins;
 use crate::user;
 
@@ -71,7 +73,7 @@ const MAX_BUFFERS: u64 = 1024;
 #[btf_tracepoint(function = "sys_exit")]
 pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
     counted(Probe::Syscall, |control| {
-        // SAFETY: the prototype says so.
+        // SAFETY: the tracepoint's prototype gives the argument this type.
         let registers = unsafe { Registers::new(ctx.arg::<*const pt_regs>(0)) };
         let result = ctx.arg::<u64>(1) as i64;
         match registers.syscall() {
@@ -83,14 +85,8 @@ pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
             | nr::PREADV
             | nr::RECVMMSG
             | nr::PREADV2 => read(control, registers, result),
-            nr::OPEN
-            | nr::CREAT
-            | nr::OPENAT
-            | nr::OPENAT2
-            | nr::SOCKET
-            | nr::ACCEPT
-            | nr::ACCEPT4
-            | nr::MEMFD_CREATE => opened(result),
+            nr::OPEN | nr::CREAT | nr::OPENAT | nr::OPENAT2 => opened(control, result),
+            nr::SOCKET | nr::ACCEPT | nr::ACCEPT4 | nr::MEMFD_CREATE => opened_without_path(result),
             nr::PIPE | nr::PIPE2 if result == 0 => opened_pair(registers.first()),
             nr::SOCKETPAIR if result == 0 => opened_pair(registers.fourth()),
             nr::EPOLL_WAIT | nr::EPOLL_PWAIT | nr::EPOLL_PWAIT2 => polled(),
@@ -99,36 +95,6 @@ pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
             _ => Outcome::FILTERED,
         }
     })
-}
-
-/// A traced thread has opened a file: what was known of the last one at its address is over.
-#[inline(always)]
-fn opened(result: i64) -> Outcome {
-    let task = Task::current();
-    if result >= 0 && task.target().is_some() {
-        forget(task, result as u32);
-    }
-    Outcome::FILTERED
-}
-
-/// Two at once, whose descriptors lie there.
-#[inline(always)]
-fn opened_pair(descriptors: u64) -> Outcome {
-    let task = Task::current();
-    if task.target().is_some()
-        && let Some([one, other]) = user::read::<[u32; 2]>(descriptors)
-    {
-        forget(task, one);
-        forget(task, other);
-    }
-    Outcome::FILTERED
-}
-
-#[inline(always)]
-fn forget(task: Task, descriptor: u32) {
-    if let Some(file) = file::address(task, descriptor) {
-        opens::opened(file);
-    }
 }
 
 /// A wait for any of many descriptors returns.
@@ -187,24 +153,24 @@ fn returned(control: &Control, registers: Registers, result: i64) -> Outcome {
     // SAFETY: this CPU's row; the program does not interrupt itself.
     let row = unsafe { &mut *row };
     if fresh || row.calls == 0 {
-        row.stack = walk(Probe::Syscall, target).id;
+        if is_to_be_walked(target.space, task.tid(), &scratch.read.site, control.thinning) {
+            row.stack = walk(Probe::Syscall, target).id;
+        }
         row.into = destination(registers, call.asked);
     }
     row.calls += 1;
     row.bytes += call.bytes;
     if scratch.read.file != 0 {
-        let met = opens::read(Call::offset(registers), call.bytes);
-        row.opens += met & met::FIRST;
-        row.opens_unknown += met / met::UNKNOWN & 1;
-        row.continued += met / met::CONTINUED & 1;
-        row.full += met / met::FULL & 1;
+        let seen = opens::read(Call::offset(registers), call.bytes);
+        row.opens += seen & seen::FIRST;
+        row.opens_unknown += seen / seen::UNKNOWN & 1;
+        row.own += seen / seen::OWN & 1;
+        row.continued += seen / seen::CONTINUED & 1;
+        row.full += seen / seen::FULL & 1;
     }
     row.eof += u64::from(result == 0 && call.asked > 0);
-    // What cannot be counted by size is a call all the same.
-    match call.add_sizes(row, &scratch.read) {
-        Ok(()) => Outcome::AGGREGATED,
-        Err(refused) => refused,
-    }
+    call.add_sizes(row, &scratch.read);
+    Outcome::AGGREGATED
 }
 
 /// Whether a read goes into a `bytes` object, which tells its size just before its bytes; up to 256 bytes, 3.15 has
@@ -262,7 +228,7 @@ fn opened_flags(flags: u32) -> u32 {
 
 /// Looks for the call site; [`status::OK`] when it is in the scratch buffer.
 #[inline(always)]
-fn site(control: &Control, target: &Target) -> u32 {
+pub fn site(control: &Control, target: &Target) -> u32 {
     if control.shed & SHED_READ_SITES != 0 {
         return status::UNRESOLVED;
     }
@@ -299,22 +265,25 @@ impl Call {
         }
     }
 
-    /// Counts its sizes in the row, or, where that has no slot left, by power of two beside it.
+    /// Counts its sizes in the row, or, where that has no slot left, by power of two beside it. The row counts the call
+    /// also where there is no room for its sizes: what these add up to then says how many are missing.
     #[inline(always)]
-    fn add_sizes(&self, row: &mut ReadValue, key: &ReadKey) -> Result<(), Outcome> {
+    fn add_sizes(&self, row: &mut ReadValue, key: &ReadKey) {
         let asked = code_of_size(self.asked);
         if !tally(&mut row.requested, asked) {
-            overflow(key, 0, floor_of_code(asked))?;
+            overflow(key, 0, floor_of_code(asked));
         }
         if self.result < 0 {
             let error = -self.result as u32;
-            return if tally(&mut row.errors, error) { Ok(()) } else { overflow(key, 2, error) };
+            if !tally(&mut row.errors, error) {
+                overflow(key, 2, error);
+            }
+            return;
         }
         let returned = code_of_size(self.bytes);
         if !tally(&mut row.returned, returned) {
-            overflow(key, 1, floor_of_code(returned))?;
+            overflow(key, 1, floor_of_code(returned));
         }
-        Ok(())
     }
 }
 
@@ -345,11 +314,11 @@ fn tally<const N: usize>(slots: &mut [Tally; N], what: u32) -> bool {
 }
 
 #[inline(always)]
-fn overflow(key: &ReadKey, which: u32, what: u32) -> Result<(), Outcome> {
-    let (count, _) = row(&READ_SIZES, &SizeKey { row: *key, which, what }, &0)?;
-    // SAFETY: this CPU's row; the program does not interrupt itself.
-    unsafe { *count += 1 };
-    Ok(())
+fn overflow(key: &ReadKey, which: u32, what: u32) {
+    if let Ok((count, _)) = row(&READ_SIZES, &SizeKey { row: *key, which, what }, &0) {
+        // SAFETY: this CPU's row; the program does not interrupt itself.
+        unsafe { *count += 1 };
+    }
 }
 
 /// Bytes that a call asked for.
@@ -373,7 +342,7 @@ fn message_room(message: u64) -> u64 {
 
 /// Adds up a word of each element of an array.
 #[repr(C)]
-struct Sum {
+struct ArraySum {
     at: u64,
     stride: u64,
     mask: u64,
@@ -383,17 +352,17 @@ struct Sum {
 /// Lengths of a `struct iovec` array: `iov_len` is at 8.
 #[inline(always)]
 fn vector(vectors: u64, count: u64) -> u64 {
-    sum(Sum { at: vectors + 8, stride: 16, mask: u64::MAX, total: 0 }, count)
+    sum(ArraySum { at: vectors + 8, stride: 16, mask: u64::MAX, total: 0 }, count)
 }
 
 /// Bytes received in a `struct mmsghdr` array: `msg_len` is at 56.
 #[inline(always)]
 fn messages(array: u64, count: u64) -> u64 {
-    sum(Sum { at: array + 56, stride: 64, mask: 0xffff_ffff, total: 0 }, count)
+    sum(ArraySum { at: array + 56, stride: 64, mask: 0xffff_ffff, total: 0 }, count)
 }
 
 #[inline(always)]
-fn sum(mut sum: Sum, count: u64) -> u64 {
+fn sum(mut sum: ArraySum, count: u64) -> u64 {
     let count = if count > MAX_BUFFERS { MAX_BUFFERS } else { count };
     // SAFETY: `sum_step` has the signature that the helper wants, and `sum` outlives the loop.
     unsafe { bpf_loop(count as u32, sum_step as *mut c_void, (&raw mut sum).cast(), 0) };
@@ -403,7 +372,7 @@ fn sum(mut sum: Sum, count: u64) -> u64 {
 #[inline(never)]
 unsafe extern "C" fn sum_step(_index: u64, context: *mut c_void) -> i64 {
     // SAFETY: `bpf_loop` hands on what it was given.
-    let sum = unsafe { &mut *context.cast::<Sum>() };
+    let sum = unsafe { &mut *context.cast::<ArraySum>() };
     sum.total += user::read::<u64>(sum.at).unwrap_or(0) & sum.mask;
     sum.at += sum.stride;
     0
@@ -424,9 +393,7 @@ fn reaped(child: u32) -> Outcome {
     if task.target().is_none() {
         return Outcome::FILTERED;
     }
-    send::<Reaped>(|event| {
-        let header = header(kind::REAPED, size_of::<Reaped>(), now(), task);
-        // SAFETY: the entry has room for one event.
-        unsafe { event.write(Reaped { header, child, pad: 0 }) };
-    })
+    let header = header(kind::REAPED, size_of::<Reaped>(), now(), task);
+    // SAFETY: the entry has room for one event.
+    send::<Reaped>(|event| unsafe { event.write(Reaped { header, child, pad: 0 }) })
 }

@@ -29,7 +29,7 @@ pub extern "C" fn tasks(context: *const Context) -> i32 {
     if task.is_null() {
         return 0;
     }
-    let reader = Namespace::of(Task::current().typed());
+    let reader = Namespace::new(Task::current().typed());
     let numbers = Numbers {
         // SAFETY: not null.
         tid: unsafe { Task::new(task) }.tid(),

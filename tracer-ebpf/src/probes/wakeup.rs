@@ -27,7 +27,7 @@ use crate::task::Task;
 #[btf_tracepoint(function = "sched_waking")]
 pub fn sched_waking(ctx: BtfTracePointContext) -> i32 {
     counted(Probe::Waking, |_| {
-        // SAFETY: the prototype says so.
+        // SAFETY: the tracepoint's prototype gives the argument this type.
         let task = unsafe { Task::new(ctx.arg::<Typed>(0)) };
         if task.target().is_none() {
             return Outcome::FILTERED;
@@ -83,7 +83,7 @@ fn note(current: Task, task: Task, thread: &mut Thread) -> Outcome {
 #[inline(always)]
 fn runnable(ctx: &BtfTracePointContext) -> i32 {
     counted(Probe::Wakeup, |control| {
-        // SAFETY: the prototype says so.
+        // SAFETY: the tracepoint's prototype gives the argument this type.
         let task = unsafe { Task::new(ctx.arg::<Typed>(0)) };
         let Some(target) = task.target() else { return Outcome::FILTERED };
         let Some(thread) = THREADS.get_ptr_mut(task.tid()) else { return Outcome::FILTERED };

@@ -44,7 +44,7 @@ pub fn send_site(probe: Probe, target: &Target, frame: Frame) {
 unsafe extern "C" fn send_step(index: u64, context: *mut c_void) -> i64 {
     // SAFETY: `bpf_loop` hands on what it was given.
     let probe = unsafe { *context.cast::<u32>() };
-    let Some(scratch) = scratch::of(probe) else { return 1 };
+    let Some(scratch) = scratch::get(probe) else { return 1 };
     let frame = scratch.stack.frames[index as usize & (MAX_DEPTH - 1)];
     if frame.identity == 0 {
         return 0;

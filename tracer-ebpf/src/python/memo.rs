@@ -1,4 +1,4 @@
-//! Identities of code objects that a walk has met already.
+//! Identities of code objects that a walk has read already.
 //!
 //! A stack holds many a function more than once: recursion, wrappers, the layers of a framework. While a frame executes
 //! a code object, nobody frees it, so that within one walk an address means one code object.
@@ -9,10 +9,10 @@ use crate::scratch::Scratch;
 /// Code objects that are remembered, by some bits of their addresses.
 const SLOTS: usize = 32;
 
-/// What one walk has met.
+/// What one walk has read.
 pub type Memo = [Met; SLOTS];
 
-/// A code object that a walk has met.
+/// A code object that a walk has read.
 #[repr(C)]
 pub struct Met {
     code: u64,
@@ -26,9 +26,9 @@ pub struct Met {
 pub fn identity(scratch: &mut Scratch, code: u64) -> u32 {
     // Objects are 16-byte aligned, and their sizes differ.
     let slot = (code >> 4 ^ code >> 9) as usize & (SLOTS - 1);
-    let met = &scratch.memo[slot];
-    if met.code == code && met.walk == scratch.walk.number {
-        return met.identity;
+    let known = &scratch.memo[slot];
+    if known.code == code && known.walk == scratch.walk.number {
+        return known.identity;
     }
     let identity = read(scratch, code);
     scratch.memo[slot] = Met { code, walk: scratch.walk.number, identity };

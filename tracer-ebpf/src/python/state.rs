@@ -113,7 +113,7 @@ fn search_interpreter(search: &mut Search) -> i64 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn own_gil(probe: u32) -> u64 {
-    let Some(scratch) = scratch::of(probe) else { return 0 };
+    let Some(scratch) = scratch::get(probe) else { return 0 };
     let (python, memory) = (&scratch.target.python, scratch.memory);
     if python.interpreter_gil == 0 {
         return 0;

@@ -14,9 +14,9 @@
 //! | `preempted` | involuntary | any other, or none |
 //! | `gil` | a futex inside the interpreter's GIL | futex |
 //! | `page_fault` | voluntary, outside any system call | none |
-//! | `network` | on a socket | read, write and their kin, close |
+//! | `network` | on a socket | read, write and the like, close |
 //! | `network` | | recv…, send…, accept, connect, shutdown |
-//! | `disk` | uninterruptible, and not on a pipe, terminal, procfs … | read, write and their kin, close |
+//! | `disk` | uninterruptible, and not on a pipe, terminal, procfs … | read, write and the like, close |
 //! | `disk` | uninterruptible | open, stat, rename and other calls that take a path |
 //! | `disk` | | fsync, fdatasync, sync, syncfs, sync_file_range, msync |
 //! | `read` | | read, pread64, readv, getdents64, splice, msgrcv, getrandom … |
@@ -213,7 +213,7 @@ mod tests {
     const V: u32 = flag::VOLUNTARY;
     const D: u32 = flag::VOLUNTARY | flag::UNINTERRUPTIBLE;
 
-    fn of(call: i32, flags: u32, file: Option<FileKind>) -> Cause {
+    fn cause_of(call: i32, flags: u32, file: Option<FileKind>) -> Cause {
         cause(&SwitchKey { syscall: call, flags, ..SwitchKey::default() }, file)
     }
 
@@ -235,7 +235,7 @@ mod tests {
             ("a number without a name", 100_000, V, Cause::Unknown),
             ("a negative number", -2, V, Cause::Unknown),
         ] {
-            assert_eq!(of(call, flags, None), expected, "{name}");
+            assert_eq!(cause_of(call, flags, None), expected, "{name}");
         }
     }
 
@@ -260,7 +260,7 @@ mod tests {
             ("a file with dirty pages", Sysno::close, D, Some(Regular), Cause::Disk),
             ("an eventfd", Sysno::close, V, Some(Other), Cause::Kernel),
         ] {
-            assert_eq!(of(call as i32, flags, file), expected, "{name}");
+            assert_eq!(cause_of(call as i32, flags, file), expected, "{name}");
         }
     }
 
@@ -299,7 +299,7 @@ mod tests {
             (Sysno::getpriority, D, Cause::Kernel),
             (Sysno::getpriority, V, Cause::Other),
         ] {
-            assert_eq!(of(call as i32, flags, None), expected, "{} {flags:#x}", call.name());
+            assert_eq!(cause_of(call as i32, flags, None), expected, "{} {flags:#x}", call.name());
         }
     }
 

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use super::switches::{counted, is_voluntary};
-use crate::event::{Event, Task};
+use crate::event::{Event, Fork, Task};
 
-/// Threads whose switches are counted apart; those of others are left out on both sides.
-const THREADS: usize = 65_536;
+/// Threads whose switches are counted apart, as many as the probes know; those of others are left out on both sides.
+const THREADS: usize = 16_384;
 
 /// Context switches by the kernel's rule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,22 +22,24 @@ pub struct Counts {
 pub struct Check {
     ours: HashMap<Task, Counts>,
     kernel: HashMap<Task, Counts>,
+    /// What the kernel had counted before the window, of threads whose later counts have not come.
+    before: HashMap<Task, Counts>,
 }
 
 impl Check {
-    /// Counts the switches of threads, and takes the kernel's own counts of those that lived throughout.
+    /// Counts the switches of threads, and takes the kernel's own counts.
     pub fn fold(&mut self, event: &Event) {
         match *event {
             Event::Switches { key, value, .. } => {
                 let task = Task { pid: key.pid, tid: key.tid };
                 self.add(task, is_voluntary(&key), counted(key.flags, &value));
             }
-            Event::KernelSwitches { task, voluntary, involuntary } => {
-                self.kernel.insert(task, Counts { voluntary, involuntary });
+            Event::KernelSwitchesBefore { task, voluntary, involuntary } => {
+                self.begin(task, Counts { voluntary, involuntary });
             }
-            // It did not live throughout, so the kernel will not be asked about it.
-            Event::Exit(ref exit) => {
-                self.ours.remove(&exit.task);
+            Event::Fork(Fork { child, .. }) => self.begin(child, Counts::default()),
+            Event::KernelSwitches { task, voluntary, involuntary } => {
+                self.count(task, Counts { voluntary, involuntary });
             }
             _ => {}
         }
@@ -50,6 +52,24 @@ impl Check {
         checked.fold(Default::default(), |(kernel, ours), (task, counts)| {
             (kernel + *counts, ours + self.ours.get(task).copied().unwrap_or_default())
         })
+    }
+
+    /// A thread is seen from here on.
+    fn begin(&mut self, task: Task, counts: Counts) {
+        if self.before.len() < THREADS {
+            self.before.insert(task, counts);
+        }
+    }
+
+    /// The kernel has counted so much in the life of a thread.
+    fn count(&mut self, task: Task, counts: Counts) {
+        // Of one that has joined in the middle it is not known what we ought to have seen.
+        let Some(before) = self.before.remove(&task) else { return };
+        if self.kernel.len() < THREADS || self.kernel.contains_key(&task) {
+            let known = self.kernel.entry(task).or_default();
+            known.voluntary += counts.voluntary.saturating_sub(before.voluntary);
+            known.involuntary += counts.involuntary.saturating_sub(before.involuntary);
+        }
     }
 
     fn add(&mut self, task: Task, voluntary: bool, count: u64) {
@@ -77,7 +97,6 @@ mod tests {
     use tracer_common::switch::{SwitchKey, SwitchValue, flag};
 
     use super::*;
-    use crate::event::Exit;
 
     fn task(tid: u32) -> Task {
         Task { pid: 1, tid }
@@ -92,11 +111,8 @@ mod tests {
         Event::KernelSwitches { task: task(tid), voluntary, involuntary }
     }
 
-    fn exit(tid: u32) -> Event {
-        let Event::Exit(exit) = crate::analysis::samples::exit(1, 1, 0, 0) else {
-            unreachable!("it is an exit")
-        };
-        Event::Exit(Exit { task: task(tid), last_thread: false, ..exit })
+    fn before(tid: u32, voluntary: u64) -> Event {
+        Event::KernelSwitchesBefore { task: task(tid), voluntary, involuntary: 0 }
     }
 
     #[test]
@@ -106,21 +122,32 @@ mod tests {
             ("nothing", vec![], (counts(0, 0), counts(0, 0))),
             (
                 "equal",
-                vec![ours(1, flag::VOLUNTARY, 3), ours(1, 0, 2), kernel(1, 3, 2)],
+                vec![before(1, 40), ours(1, flag::VOLUNTARY, 3), ours(1, 0, 2), kernel(1, 43, 2)],
                 (counts(3, 2), counts(3, 2)),
             ),
             (
                 "another thread came later",
-                vec![ours(1, flag::VOLUNTARY, 3), ours(2, flag::VOLUNTARY, 9), kernel(1, 3, 0)],
+                vec![before(1, 0), ours(1, flag::VOLUNTARY, 3), ours(2, flag::VOLUNTARY, 9), kernel(1, 3, 0)],
                 (counts(3, 0), counts(3, 0)),
             ),
-            ("we saw none", vec![kernel(1, 3, 0)], (counts(3, 0), counts(0, 0))),
+            ("we saw none", vec![before(1, 5), kernel(1, 8, 0)], (counts(3, 0), counts(0, 0))),
             (
                 "asleep before",
-                vec![ours(1, flag::VOLUNTARY | flag::BEGAN_BEFORE, 1), kernel(1, 0, 0)],
+                vec![before(1, 5), ours(1, flag::VOLUNTARY | flag::BEGAN_BEFORE, 1), kernel(1, 5, 0)],
                 (counts(0, 0), counts(0, 0)),
             ),
-            ("ended", vec![ours(1, 0, 3), exit(1)], (counts(0, 0), counts(0, 0))),
+            ("joined in the middle", vec![ours(1, 0, 3), kernel(1, 9, 9)], (counts(0, 0), counts(0, 0))),
+            (
+                "two that had the same id, one after the other",
+                vec![
+                    before(1, 5),
+                    kernel(1, 8, 0),
+                    before(1, 0),
+                    ours(1, flag::VOLUNTARY, 5),
+                    kernel(1, 2, 0),
+                ],
+                (counts(5, 0), counts(5, 0)),
+            ),
         ] {
             let mut check = Check::default();
             events.iter().for_each(|event| check.fold(event));
@@ -134,8 +161,10 @@ mod tests {
         for tid in 0..THREADS as u32 + 10 {
             check.fold(&ours(tid, flag::VOLUNTARY, 1));
         }
-        check.fold(&kernel(1, 1, 0));
-        check.fold(&kernel(THREADS as u32 + 5, 1, 0));
+        for tid in [1, THREADS as u32 + 5] {
+            check.fold(&before(tid, 0));
+            check.fold(&kernel(tid, 1, 0));
+        }
         let one = Counts { voluntary: 1, involuntary: 0 };
         assert_eq!(check.finish(), (one, one));
     }

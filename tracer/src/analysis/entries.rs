@@ -104,7 +104,7 @@ impl Key for EntryKey {
 mod tests {
     use super::*;
     use crate::analysis::samples::{frame, process};
-    use crate::event::Process;
+    use crate::event::ProcessDescription;
 
     #[test]
     fn counts_by_function_and_names_what_it_counts() {
@@ -119,7 +119,10 @@ mod tests {
             ("3.15.0a1", EntryMetric::CToPythonEntries),
         ] {
             let mut traced = Traced::default();
-            traced.fold(&Event::Process(Process { python: Some(version.into()), ..process(7, "p") }));
+            traced.fold(&Event::Process(ProcessDescription {
+                python: Some(version.into()),
+                ..process(7, "p")
+            }));
             let mut entries = Entries::default();
             for (key, count) in
                 [(key, 3), (EntryKey { slice: 1, ..key }, 2), (EntryKey { code: 11, ..key }, 1)]

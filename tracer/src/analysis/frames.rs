@@ -16,7 +16,7 @@ use crate::report::{self, HotLine, HotStack, Name, Row as _, Samples};
 use crate::symbols::{FrameId, Symbols};
 
 /// Different threads and stacks that are kept apart.
-const ROWS: usize = 32_768;
+const ROWS: usize = 16_384;
 /// Threads whose names are remembered.
 const NAMES: usize = 16_384;
 
@@ -63,6 +63,7 @@ impl Frames {
     ) -> report::Frames {
         report::Frames {
             rate_hz: window.rate_hz,
+            reached_hz: window.reached_hz,
             hot: self.lines(symbols, switches).into(),
             stacks: self.stacks(symbols, switches, traced).into(),
             entries: self.entries.finish(symbols, traced, window),

@@ -15,8 +15,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::lines;
 use super::sums::{Key, Sums};
-use crate::event::{Event, Exit, GcPause, GcSeen, Nanos, Pid, StackId, Task};
-use crate::report::{self, GcMethod, GcPauses};
+use crate::event::{Event, Exit, GcCounted, GcPause, GcSeen, Nanos, Pid, StackId, Task};
+use crate::report::{self, GcCollections, GcMethod, GcPauses};
 use crate::symbols::{FrameId, Symbols};
 
 /// Different processes, generations and stacks that are kept apart.
@@ -30,7 +30,9 @@ pub struct Gc {
     any_probed: bool,
     /// Some process is seen by samples only, or was.
     sampled: bool,
-    rows: Sums<Row, Sum>,
+    rows: Sums<Row, PauseSum>,
+    /// What the collectors count themselves.
+    counted: Sums<Generation, Counted>,
     /// What the last sample of each thread fell into.
     open: HashMap<Task, Open>,
 }
@@ -44,9 +46,24 @@ struct Row {
     sampled: bool,
 }
 
+/// Of a process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Generation {
+    pid: Pid,
+    generation: u32,
+}
+
+/// What its collections add up to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counted {
+    count: u64,
+    collected: u64,
+    at_least: bool,
+}
+
 /// What a row adds up to.
 #[derive(Clone, Debug, Default)]
-struct Sum {
+struct PauseSum {
     count: u64,
     total: Nanos,
     longest: Nanos,
@@ -68,7 +85,8 @@ struct Open {
 impl Default for Gc {
     fn default() -> Self {
         let (probed, open) = (HashSet::new(), HashMap::new());
-        Self { probed, any_probed: false, sampled: false, rows: Sums::new(ROWS), open }
+        let (rows, counted) = (Sums::new(ROWS), Sums::new(ROWS));
+        Self { probed, any_probed: false, sampled: false, rows, counted, open }
     }
 }
 
@@ -78,6 +96,7 @@ impl Gc {
         match *event {
             Event::Collections { pid, seen, .. } => self.seen(pid, seen),
             Event::GcPause(ref pause) => self.pause(pause),
+            Event::GcCounted(ref counted) => self.count(counted),
             Event::Exit(ref exit) => self.exit(exit),
             Event::GcSample { at, task, stack, number } if !self.probed.contains(&task.pid) => {
                 self.sample(at, task, stack, number);
@@ -114,6 +133,13 @@ impl Gc {
         row.waiters = row.waiters.max(pause.waiters.map(u64::from));
     }
 
+    fn count(&mut self, of: &GcCounted) {
+        let sum = self.counted.row(Generation { pid: of.pid, generation: of.generation });
+        sum.count += of.collections;
+        sum.collected += of.collected;
+        sum.at_least |= of.at_least;
+    }
+
     fn sample(&mut self, at: Nanos, task: Task, stack: StackId, number: Option<u64>) {
         if let Some(open) = self.open.get_mut(&task)
             && open.number.is_some()
@@ -148,7 +174,7 @@ impl Gc {
             _ if is_sampled => GcMethod::Sampled,
             _ => GcMethod::Probe,
         };
-        let row = |((pid, generation, line, sampled), sum): (Line, Sum)| GcPauses {
+        let row = |((pid, generation, line, sampled), sum): (Line, PauseSum)| GcPauses {
             pid,
             generation,
             count: sum.count,
@@ -160,12 +186,26 @@ impl Gc {
             waiters: sum.waiters,
             sampled,
         };
-        Some(report::Gc { method, pauses: rows.into_iter().map(row).collect() })
+        let collections = self.collections().collect();
+        Some(report::Gc { method, collections, pauses: rows.into_iter().map(row).collect() })
+    }
+
+    /// Those who collected most often first.
+    fn collections(&self) -> impl Iterator<Item = GcCollections> {
+        let mut counted: Vec<_> = self.counted.iter().filter(|(_, sum)| sum.count > 0).collect();
+        counted.sort_by_key(|(key, sum)| (Reverse(sum.count), **key));
+        counted.into_iter().map(|(&Generation { pid, generation }, sum)| GcCollections {
+            pid,
+            generation,
+            count: sum.count,
+            collected: sum.collected,
+            at_least: sum.at_least,
+        })
     }
 
     /// Rows of the same innermost line belong together.
-    fn by_line(&self, symbols: &Symbols) -> HashMap<Line, Sum> {
-        let mut lines: HashMap<_, Sum> = HashMap::new();
+    fn by_line(&self, symbols: &Symbols) -> HashMap<Line, PauseSum> {
+        let mut lines: HashMap<_, PauseSum> = HashMap::new();
         for (key, sum) in self.rows.iter() {
             let line = symbols.leaf(key.stack);
             lines.entry((key.pid, key.generation, line, key.sampled)).or_default().merge(sum);
@@ -177,7 +217,7 @@ impl Gc {
 /// Process, generation, the innermost line, and whether it was seen by samples.
 type Line = (Pid, Option<u32>, Option<FrameId>, bool);
 
-impl Sum {
+impl PauseSum {
     fn add(&mut self, lasted: Nanos, stack: StackId) {
         self.merge(&Self { count: 1, total: lasted, longest: lasted, stack, ..Self::default() });
     }
@@ -193,6 +233,12 @@ impl Sum {
             (one, two) => one.or(two),
         };
         self.waiters = self.waiters.max(other.waiters);
+    }
+}
+
+impl Key for Generation {
+    fn coarser(self) -> Option<Self> {
+        (self.pid != 0).then_some(Self { pid: 0, ..self })
     }
 }
 
@@ -289,6 +335,30 @@ mod tests {
             assert_eq!(told, expected, "{name}");
             assert!(row.is_none_or(|row| row.sampled && row.generation.is_none()), "{name}");
         }
+    }
+
+    #[test]
+    fn what_collectors_count_themselves_is_told_beside_what_samples_see() {
+        let counted = |pid, generation, collections, at_least| {
+            Event::GcCounted(GcCounted { pid, generation, collections, collected: 2 * collections, at_least })
+        };
+        let events = [
+            seen(7, GcSeen::Sampled),
+            sample(1, 4),
+            counted(7, 0, 30, false),
+            counted(7, 1, 0, false),
+            counted(8, 0, 40, true),
+            counted(7, 0, 5, false),
+        ];
+        let found = gc(&events).expect("it was looked at");
+        let told: Vec<_> = found.collections.rows.iter().collect();
+        let expected = [(8, 0, 40, 80, true), (7, 0, 35, 70, false)];
+        let rows: Vec<_> = told
+            .iter()
+            .map(|row| (row.pid, row.generation, row.count, row.collected, row.at_least))
+            .collect();
+        assert_eq!(rows, expected);
+        assert_eq!(found.pauses.sum().totals.count, 1, "those that a sample fell into");
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl Gil {
     /// The section of the report; `None` where no process has a GIL that is known.
     pub fn finish(&self, symbols: &Symbols, switches: &Switches) -> Option<report::Gil> {
         let waits = || switches.rows().filter(|(key, _)| key.flags & flag::GIL != 0 && is_voluntary(key));
-        let total = |of: fn(&switches::Sum) -> u64| waits().map(|(_, sum)| of(sum)).sum();
+        let total = |of: fn(&switches::SwitchSum) -> u64| waits().map(|(_, sum)| of(sum)).sum();
         self.known.then(|| report::Gil {
             wait_ns: total(|sum| sum.off_cpu_ns),
             waits: total(|sum| sum.gil_waits),
@@ -227,7 +227,7 @@ mod tests {
 
     use super::*;
     use crate::analysis::samples::{process, symbols_of};
-    use crate::event::Process;
+    use crate::event::ProcessDescription;
 
     fn held(tid: u32, code: u64, waited_ns: Nanos) -> Event {
         let site = Frame { code, instruction: 0, identity: 0 };
@@ -242,7 +242,7 @@ mod tests {
 
     fn holders(events: &[Event]) -> Vec<(u32, Option<u32>, Nanos)> {
         let mut gil = Gil::default();
-        gil.fold(&Event::Process(Process { gil: true, gil_holder: true, ..process(7, "main") }));
+        gil.fold(&Event::Process(ProcessDescription { gil: true, gil_holder: true, ..process(7, "main") }));
         events.iter().for_each(|event| gil.fold(event));
         let symbols = symbols_of(&[(1, &["a.py:1", "a.py:9"]), (2, &["a.py:2"])]);
         let section = gil.finish(&symbols, &Switches::default()).expect("there is a GIL");

@@ -9,8 +9,9 @@
 //!                 832 child in a group of its own: lives on
 //! ```
 
-use std::collections::HashMap;
+mod lives;
 
+use self::lives::Lives;
 use super::lines;
 use super::signal_names::{Action, default_action, signal_name};
 use super::signals::{is_sent, origin, seen};
@@ -29,7 +30,7 @@ const ONE_CALL: Nanos = 10_000_000;
 const AT_ONCE: Nanos = 100_000_000;
 /// Who exits so soon after its handler began does so because of the signal. Who cleans up for longer may have other
 /// reasons by then.
-const BY_HANDLER: Nanos = 1_000_000_000;
+pub const BY_HANDLER: Nanos = 1_000_000_000;
 
 /// SIGINT, SIGQUIT and SIGHUP: what a terminal sends to a process group.
 const BY_TERMINAL: [u32; 3] = [2, 3, 1];
@@ -114,7 +115,7 @@ impl Kills {
         traced: &Traced,
         adopted: impl Iterator<Item = Adopted<'a>> + Clone,
     ) -> Bounded<report::Kill> {
-        let lives = Lives::of(traced);
+        let lives = Lives::new(traced);
         let rows = self.calls.iter().map(|call| call.row(symbols, &lives, adopted.clone()));
         let mut rows: Bounded<_> =
             rows.filter(|row| row.aim != KillAim::Process || row.left_count > 0).collect();
@@ -266,36 +267,6 @@ impl Call {
             }
         }
         left
-    }
-}
-
-/// All traced processes by pid.
-struct Lives<'a> {
-    all: Vec<Life<'a>>,
-    by_pid: HashMap<Pid, Vec<usize>>,
-}
-
-impl<'a> Lives<'a> {
-    fn of(traced: &'a Traced) -> Self {
-        let all: Vec<_> = traced.lives().collect();
-        let mut by_pid: HashMap<Pid, Vec<usize>> = HashMap::new();
-        for (index, life) in all.iter().enumerate() {
-            by_pid.entry(life.pid).or_default().push(index);
-        }
-        Self { all, by_pid }
-    }
-
-    /// Who had a pid at some time.
-    fn at(&self, pid: Pid, at: Nanos) -> Option<&Life<'a>> {
-        let lives = self.by_pid.get(&pid)?.iter().map(|&index| &self.all[index]);
-        lives.filter(|life| life.born.is_none_or(|born| born <= at)).max_by_key(|life| life.born)
-    }
-
-    /// Parent, grandparent and so on.
-    fn ancestors<'s>(&'s self, life: &'s Life<'a>) -> impl Iterator<Item = &'s Life<'a>> {
-        // The parents of those that lived before the window did so, too.
-        let parent = |life: &&'s Life<'a>| self.at(life.ppid, life.born.unwrap_or(0));
-        std::iter::successors(Some(life), parent).skip(1)
     }
 }
 

@@ -6,7 +6,7 @@ use tracer_common::python;
 
 use crate::event::StackId;
 use crate::report;
-use crate::symbols::{FrameId, Symbols};
+use crate::symbols::{self, FrameId, Symbols};
 
 /// The frames of a stack by their names: stacks that differ in instructions or addresses only are equal.
 pub type Frames = Arc<[FrameId]>;
@@ -44,13 +44,14 @@ pub fn stack_of(symbols: &Symbols, id: StackId) -> Option<report::Stack> {
 
 /// The line that a person can change: the innermost frame outside the standard library, or the innermost one.
 pub fn own_frame(symbols: &Symbols, frames: &[FrameId]) -> Option<FrameId> {
-    let own = frames.iter().find(|id| !is_standard_library(&symbols.frame(**id).file));
+    let is_own = |frame: &symbols::Frame| is_own_line(&frame.function, &frame.file, frame.line);
+    let own = frames.iter().find(|id| is_own(symbols.frame(**id)));
     own.or(frames.first()).copied()
 }
 
 /// The same of a stack that is part of the report already.
 pub fn own_line(stack: &[report::Frame]) -> Option<&report::Frame> {
-    stack.iter().find(|frame| !is_standard_library(frame.file.as_bytes())).or(stack.first())
+    stack.iter().find(|frame| is_own(frame)).or(stack.first())
 }
 
 /// `file:line` of a frame.
@@ -68,6 +69,19 @@ pub fn is_standard_library(file: &[u8]) -> bool {
     let library = parts.windows(2).position(|pair| is_library(pair[0], pair[1]));
     let below = library.and_then(|at| parts.get(at + 2));
     below.is_some_and(|part| ![&b"site-packages"[..], b"dist-packages"].contains(part))
+}
+
+/// Whether a person wrote the line that a frame is at.
+pub fn is_own(frame: &report::Frame) -> bool {
+    is_own_line(frame.function.as_bytes(), frame.file.as_bytes(), frame.line)
+}
+
+/// Neither the standard library's, nor the one line of a `python -c` by which that library starts helpers of its own, such
+/// as multiprocessing's resource tracker.
+/// <https://github.com/python/cpython/blob/v3.12.0/Lib/multiprocessing/resource_tracker.py#L119>
+fn is_own_line(function: &[u8], file: &[u8], line: Option<u32>) -> bool {
+    let starts_a_helper = (function, file, line) == (b"<module>", b"<string>", Some(1));
+    !starts_a_helper && !is_standard_library(file)
 }
 
 /// `lib/python3.12`, `lib/python3.13t`, `lib64/python2.7`, and `python312.zip` anywhere. `lib/python3` is Debian's place
@@ -111,10 +125,13 @@ mod tests {
     fn the_line_to_change_is_the_innermost_of_ones_own() {
         let at = |file: &str| report::Frame { file: file.into(), ..report::Frame::default() };
         let (library, own, main) = (at("/usr/lib/python3.11/threading.py"), at("work.py"), at("main.py"));
+        let command = report::Frame { function: "<module>".into(), line: Some(1), ..at("<string>") };
         for (name, stack, expected) in [
             ("below the library", vec![library.clone(), own.clone(), main.clone()], Some(&own)),
             ("one's own is innermost", vec![main.clone(), library.clone()], Some(&main)),
             ("nothing but library", vec![library.clone()], Some(&library)),
+            ("a helper of the library's", vec![library.clone(), command.clone()], Some(&library)),
+            ("a command", vec![command.clone()], Some(&command)),
             ("no stack", vec![], None),
         ] {
             assert_eq!(own_line(&stack), expected, "{name}");

@@ -4,6 +4,7 @@
 //! asked at the end only, so that rows of the same names can be merged. What there is too much of loses detail, never
 //! its sum: keys become coarser, alike signals share a row, the longest zombies are kept.
 
+mod callers;
 pub mod causes;
 mod check;
 mod entries;
@@ -24,6 +25,7 @@ mod signal_names;
 mod signals;
 mod sizes;
 mod sums;
+mod switch_sum;
 mod switches;
 mod traced;
 mod wakers;
@@ -57,7 +59,7 @@ pub struct Analysis {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sections {
     /// `target.processes`
-    pub target: Bounded<report::Process>,
+    pub target: Bounded<report::TargetProcess>,
     /// `switches`
     pub switches: report::Switches,
     /// `gil`
@@ -100,6 +102,7 @@ impl Analysis {
     /// The rows of the report.
     #[must_use]
     pub fn finish(mut self, symbols: &Symbols, window: &Window) -> Sections {
+        self.switches.share_out(symbols);
         let switches = self.switches.finish(symbols);
         let expected = u128::from(switches.on_cpu_ns) * u128::from(window.rate_hz) / 1_000_000_000;
         Sections {
@@ -125,11 +128,11 @@ mod tests {
 
     use super::*;
     use crate::analysis::samples::{exit, fork, process, regular_file, signal, symbols_of, task};
-    use crate::event::{Process, Reads};
+    use crate::event::{ProcessDescription, Reads};
 
     /// A run with a bit of everything.
     fn events() -> Vec<Event> {
-        let root = Event::Process(Process { root: true, ..process(7, "app") });
+        let root = Event::Process(ProcessDescription { root: true, ..process(7, "app") });
         let lives = (100..200).flat_map(|pid| {
             let killed = Event::SignalGenerate(signal(9, task(7, 7), task(pid, pid)));
             [fork(u64::from(pid), 7, pid, 1), killed, exit(u64::from(pid) + 1, pid, 7, 9)]

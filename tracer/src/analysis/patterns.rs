@@ -17,7 +17,7 @@ pub struct Patterns<R> {
 
 impl<R: Copy + Eq + Hash> Patterns<R> {
     /// Looks at what each reader reads in procfs, and from whom it receives.
-    pub fn of(reads: impl Iterator<Item = (R, Bytes)>) -> Self {
+    pub fn new(reads: impl Iterator<Item = (R, Bytes)>) -> Self {
         let mut files = HashMap::<_, HashSet<_>>::new();
         for (reader, path) in reads {
             if let Some(pattern) = pattern(&path) {
@@ -104,12 +104,12 @@ mod tests {
     fn folds_from_the_seventeenth_file_on() {
         let stat = |pid: usize| Bytes::from(format!("/proc/{pid}/stat").into_bytes());
         for (files, folded) in [(1, false), (16, false), (17, true), (1000, true)] {
-            let paths = Patterns::of((1..=files).map(|pid| ("a.py:1", stat(pid))));
+            let paths = Patterns::new((1..=files).map(|pid| ("a.py:1", stat(pid))));
             assert_eq!(*paths.path("a.py:1", stat(1)) == *b"/proc/[pid]/stat", folded, "{files}");
             assert_eq!(paths.path("b.py:1", stat(1)), stat(1), "another reader, {files}");
         }
         let few = ["pipe:[7]", "pipe:[*]"].map(|path| ("a.py:1", Bytes::from_static(path.as_bytes())));
-        let paths = Patterns::of(few.iter().cloned());
+        let paths = Patterns::new(few.iter().cloned());
         assert_eq!(*paths.path("a.py:1", few[0].1.clone()), *b"pipe:[*]", "more than are told apart");
     }
 }

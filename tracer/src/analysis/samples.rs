@@ -1,8 +1,8 @@
 //! Small made-up worlds for the tests of the analyses.
 
 use crate::event::{
-    Aim, Bytes, Event, Exec, Exit, Fork, Groups, Making, Nanos, Pid, Process, SignalGenerate, SignalInfo,
-    SignalResult, StackId, StackStatus, Task, Tid,
+    Aim, Bytes, Event, Exec, Exit, Fork, Groups, Making, Nanos, Pid, ProcessDescription, SignalGenerate,
+    SignalInfo, SignalResult, StackId, StackStatus, Task, Tid,
 };
 use crate::symbols::{File, FileKind, Frame, Stack, Symbols};
 
@@ -38,8 +38,13 @@ pub fn task(pid: Pid, tid: Tid) -> Task {
 }
 
 /// A traced process: its title is its name and the word `title`.
-pub fn process(pid: Pid, comm: &str) -> Process {
-    Process { pid, comm: bytes(comm), title: bytes(&format!("{comm} title")), ..Process::default() }
+pub fn process(pid: Pid, comm: &str) -> ProcessDescription {
+    ProcessDescription {
+        pid,
+        comm: bytes(comm),
+        title: bytes(&format!("{comm} title")),
+        ..ProcessDescription::default()
+    }
 }
 
 /// The main thread of `parent` forks a process that is followed.
@@ -69,6 +74,7 @@ pub fn exit(at: Nanos, pid: Pid, parent: Pid, wait_status: u32) -> Event {
         comm: bytes("python"),
         out_of_memory: false,
         groups: Groups::default(),
+        cpu: 0,
         pending: 0,
         pending_shared: 0,
         stack: 0,

@@ -5,17 +5,19 @@ use std::collections::HashMap;
 use tracer_common::python::status;
 use tracer_common::switch::{SwitchKey, SwitchValue, flag};
 
+use super::callers::{self, Shared};
 use super::causes::{cause, lock, syscall_name};
 use super::check::Check;
 use super::lines::{self, Frames};
-use super::sums::{Key, Sums, share};
+use super::sums::{Key, Sums};
+pub use super::switch_sum::SwitchSum;
 use super::wakers::{self, Ended, Wakers};
-use crate::event::{Bytes, Event, Nanos, Pid};
+use crate::event::{Bytes, Event, Pid};
 use crate::report::{self, AfterCall, Cause, LockKind, Row as _, SwitchCause};
 use crate::symbols::Symbols;
 
 /// Different threads, causes and stacks that are kept apart.
-const ROWS: usize = 32_768;
+const ROWS: usize = 16_384;
 
 /// Rows that hold time only: the thread had been off its CPU before, had never run, or was still running.
 const NO_SWITCH: u32 = flag::BEGAN_BEFORE | flag::BORN | flag::RUNNING;
@@ -23,33 +25,23 @@ const NO_SWITCH: u32 = flag::BEGAN_BEFORE | flag::BORN | flag::RUNNING;
 /// Every switch, by thread, cause and stack.
 #[derive(Debug)]
 pub struct Switches {
-    rows: Sums<SwitchKey, Sum>,
+    rows: Sums<SwitchKey, SwitchSum>,
     wakers: Wakers,
     check: Check,
-}
-
-/// What one row adds up to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sum {
-    /// Switch-outs within the window.
-    pub count: u64,
-    /// Nanoseconds from switch-out to switch-in, run-queue wait included.
-    pub off_cpu_ns: Nanos,
-    /// Of these, runnable.
-    pub run_queue_ns: Nanos,
-    /// Nanoseconds on the CPU before the switch-outs.
-    pub on_cpu_ns: Nanos,
-    /// Gaps that had begun before the window.
-    pub began_before: u64,
-    /// Gaps that had not ended with the window.
-    pub still_blocked: u64,
-    /// Acquisitions of the GIL that slept.
-    pub gil_waits: u64,
+    /// [`tracer_common::control::Control::thinning`] at most.
+    thinning: u32,
+    shared: Shared,
 }
 
 impl Default for Switches {
     fn default() -> Self {
-        Self { rows: Sums::new(ROWS), wakers: Wakers::default(), check: Check::default() }
+        Self {
+            rows: Sums::new(ROWS),
+            wakers: Wakers::default(),
+            check: Check::default(),
+            thinning: 0,
+            shared: Shared::default(),
+        }
     }
 }
 
@@ -59,18 +51,32 @@ impl Switches {
         self.check.fold(event);
         self.wakers.fold(event);
         if let Event::Switches { key, value, still_blocked } = event {
+            self.thinning = self.thinning.max((key.flags & flag::THINNING) >> flag::THINNING_SHIFT);
             self.rows.row(SwitchKey { slice: 0, ..*key }).add(key.flags, value, *still_blocked);
         }
     }
 
+    /// Shares out what was seen of a line alone among its callers; all is told by callers from then on.
+    pub fn share_out(&mut self, symbols: &Symbols) {
+        if self.thinning == 0 {
+            return;
+        }
+        self.shared = callers::share_out(self.rows.iter(), symbols);
+        self.rows = Sums::new(2 * ROWS);
+        for (key, sum) in std::mem::take(&mut self.shared.rows) {
+            let row = self.rows.row(key);
+            *row = row.plus(&sum);
+        }
+    }
+
     /// Every row: other sections join theirs with them.
-    pub fn rows(&self) -> impl Iterator<Item = (&SwitchKey, &Sum)> {
+    pub fn rows(&self) -> impl Iterator<Item = (&SwitchKey, &SwitchSum)> {
         self.rows.iter()
     }
 
     /// The section of the report.
     pub fn finish(&self, symbols: &Symbols) -> report::Switches {
-        let total = |of: fn(&Sum) -> u64| self.rows().map(|(_, sum)| of(sum)).sum();
+        let total = |of: fn(&SwitchSum) -> u64| self.rows().map(|(_, sum)| of(sum)).sum();
         let (kernel, ours) = self.check.finish();
         report::Switches {
             voluntary: self.switches(is_voluntary),
@@ -79,9 +85,14 @@ impl Switches {
             kernel_involuntary: kernel.involuntary,
             checked_voluntary: ours.voluntary,
             checked_involuntary: ours.involuntary,
+            in_doubt: 0, // the session knows
             on_cpu_ns: total(|sum| sum.on_cpu_ns),
             off_cpu_ns: total(|sum| sum.off_cpu_ns),
             run_queue_ns: total(|sum| sum.run_queue_ns),
+            callers: (self.thinning > 0).then(|| report::Callers {
+                one_in_at_most: 1 << self.thinning,
+                estimated: total(|sum| sum.estimated),
+            }),
             causes: self.causes(symbols).into(),
         }
     }
@@ -93,7 +104,7 @@ impl Switches {
     /// Rows of the report; only those that it keeps get their stacks.
     fn causes(&self, symbols: &Symbols) -> Vec<SwitchCause> {
         let mut rows: Vec<_> = self.by_reason(symbols).into_iter().collect();
-        let all = rows.iter().fold(Sum::default(), |all, (_, sum)| all.plus(sum));
+        let all = rows.iter().fold(SwitchSum::default(), |all, (_, sum)| all.plus(sum));
         rows.sort_by(|(a, x), (b, y)| y.share(&all).cmp(&x.share(&all)).then_with(|| a.cmp(b)));
         let mut causes: Vec<_> = rows.iter().map(|(reason, sum)| reason.row(sum)).collect();
         let wakers = self.wakers_by_reason(symbols);
@@ -109,19 +120,21 @@ impl Switches {
     fn wakers_by_reason(&self, symbols: &Symbols) -> HashMap<Reason, Ended> {
         let mut wakers = HashMap::<Reason, Ended>::new();
         for (key, count) in self.wakers.rows() {
-            let reason = Reason::of(&key.row, symbols);
-            if wakers::can_end(reason.cause, key) {
-                wakers.entry(reason).or_default().add(&key.waker, count, symbols);
+            for (row, count) in self.shared.parts(&key.row, count, symbols) {
+                let reason = Reason::new(&row, symbols);
+                if wakers::can_end(reason.cause, key) {
+                    wakers.entry(reason).or_default().add(&key.waker, count, symbols);
+                }
             }
         }
         wakers
     }
 
     /// Merges threads, and stacks of the same names. What never left a CPU has no reason.
-    fn by_reason(&self, symbols: &Symbols) -> HashMap<Reason, Sum> {
-        let mut merged = HashMap::<Reason, Sum>::new();
+    fn by_reason(&self, symbols: &Symbols) -> HashMap<Reason, SwitchSum> {
+        let mut merged = HashMap::<Reason, SwitchSum>::new();
         for (key, sum) in self.rows().filter(|(_, sum)| !sum.is_on_cpu_only()) {
-            let merged = merged.entry(Reason::of(key, symbols)).or_default();
+            let merged = merged.entry(Reason::new(key, symbols)).or_default();
             *merged = merged.plus(sum);
         }
         merged
@@ -157,42 +170,6 @@ impl Key for SwitchKey {
     }
 }
 
-impl Sum {
-    fn add(&mut self, flags: u32, value: &SwitchValue, still_blocked: u64) {
-        *self = self.plus(&Self {
-            count: counted(flags, value),
-            off_cpu_ns: value.off_cpu_ns,
-            run_queue_ns: value.run_queue_ns,
-            on_cpu_ns: value.on_cpu_ns,
-            began_before: value.began_before,
-            still_blocked,
-            gil_waits: value.gil_waits,
-        });
-    }
-
-    fn plus(self, other: &Self) -> Self {
-        Self {
-            count: self.count + other.count,
-            off_cpu_ns: self.off_cpu_ns + other.off_cpu_ns,
-            run_queue_ns: self.run_queue_ns + other.run_queue_ns,
-            on_cpu_ns: self.on_cpu_ns + other.on_cpu_ns,
-            began_before: self.began_before + other.began_before,
-            still_blocked: self.still_blocked + other.still_blocked,
-            gil_waits: self.gil_waits + other.gil_waits,
-        }
-    }
-
-    fn is_on_cpu_only(&self) -> bool {
-        Self { on_cpu_ns: 0, ..*self } == Self::default()
-    }
-
-    /// What a row is worth: its share of all switches plus its share of all off-CPU time. By one of them alone, a hung
-    /// thread (no switch) or a read in a tight loop (little time) would come last.
-    fn share(&self, all: &Self) -> u128 {
-        share(self.count, all.count) + share(self.off_cpu_ns, all.off_cpu_ns)
-    }
-}
-
 /// What makes two switches one row of the report.
 #[derive(Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Reason {
@@ -207,7 +184,7 @@ struct Reason {
 }
 
 impl Reason {
-    fn of(key: &SwitchKey, symbols: &Symbols) -> Self {
+    fn new(key: &SwitchKey, symbols: &Symbols) -> Self {
         let file = symbols.file(key.object);
         let cause = cause(key, file.map(|file| file.kind));
         Self {
@@ -221,13 +198,14 @@ impl Reason {
         }
     }
 
-    fn row(&self, sum: &Sum) -> SwitchCause {
+    fn row(&self, sum: &SwitchSum) -> SwitchCause {
         SwitchCause {
             pid: self.pid,
             cause: self.cause,
             syscall: syscall_name(self.syscall.into()).map(Into::into),
             lock: self.lock,
             count: sum.count,
+            count_error: sum.error(),
             off_cpu_ns: sum.off_cpu_ns,
             run_queue_ns: sum.run_queue_ns,
             began_before: sum.began_before,

@@ -1,15 +1,13 @@
 //! The processes that are traced: what they are, where they came from, how they ended.
 
+mod known;
+
 use std::collections::HashMap;
 
-use super::leaving::Leaving;
-use super::lines;
-use super::signal_names::signal_name;
+use self::known::{Ended, Executed, Forked, Known};
 use super::zombies::death_notice;
-use crate::event::{
-    Bytes, Event, Exec, Exit, Fork, Making, Nanos, Pid, Process, SignalGenerate, StackId, Task,
-};
-use crate::report::{self, Bounded, Name, StartedHow};
+use crate::event::{Bytes, Event, Exec, Exit, Fork, Nanos, Pid, ProcessDescription, SignalGenerate, Task};
+use crate::report::{self, Bounded};
 use crate::symbols::Symbols;
 
 /// Processes that are kept after their end.
@@ -27,24 +25,6 @@ pub struct Traced {
     /// How many more there were.
     omitted: u64,
     seen: u64,
-}
-
-/// A traced process.
-#[derive(Clone, Debug, Default)]
-struct Known {
-    /// Order of appearance.
-    number: u64,
-    process: Process,
-    forked: Option<Forked>,
-    /// Its last command line, if it executed a program while tracing.
-    executed: Option<Executed>,
-    ended: Option<Ended>,
-    leaving: Leaving,
-    /// Whom a SIGCHLD told of its end.
-    told: Option<Pid>,
-    reaped: Option<(Nanos, Task)>,
-    /// Who must have waited for it, where that was not seen.
-    reaper: Option<Pid>,
 }
 
 /// A traced process in time.
@@ -68,29 +48,6 @@ impl Life<'_> {
     }
 }
 
-/// How a process came about.
-#[derive(Clone, Copy, Debug)]
-struct Forked {
-    at: Nanos,
-    stack: StackId,
-    how: Making,
-}
-
-/// A command line as it was executed.
-#[derive(Clone, Debug)]
-struct Executed {
-    arguments: Vec<Bytes>,
-    cut: bool,
-}
-
-/// How a process ended.
-#[derive(Clone, Copy, Debug)]
-struct Ended {
-    at: Nanos,
-    wait_status: u32,
-    out_of_memory: bool,
-}
-
 impl Traced {
     /// Takes what the event says of a process.
     pub fn fold(&mut self, event: &Event) {
@@ -100,7 +57,7 @@ impl Traced {
             Event::Exec(exec) => self.exec(exec),
             Event::ThreadName { task, comm } if task.tid == task.pid => self.rename(task.pid, comm),
             Event::Exit(exit) => self.end(exit),
-            Event::Reaped { at, by, child } => self.reap(*at, *by, *child),
+            Event::Reaped { at, by, child, .. } => self.reap(*at, *by, *child),
             Event::SignalGenerate(signal) => self.notify(signal),
             Event::Free { pid, .. } => self.free(*pid),
             _ => {}
@@ -133,7 +90,7 @@ impl Traced {
             ppid: known.process.ppid,
             comm: &known.process.comm,
             pgid: known.process.groups.map(|groups| groups.pgid),
-            born: known.forked.map(|forked| forked.at),
+            born: known.born(),
             ended: known.ended.map(|ended| (ended.at, ended.wait_status)),
         })
     }
@@ -144,7 +101,7 @@ impl Traced {
     }
 
     /// The rows of the report: the roots, then the others as they appeared.
-    pub fn finish(&self, symbols: &Symbols) -> Bounded<report::Process> {
+    pub fn finish(&self, symbols: &Symbols) -> Bounded<report::TargetProcess> {
         let mut known: Vec<_> = self.ended.iter().chain(self.current.values()).collect();
         known.sort_by_key(|known| (!known.process.root, known.number));
         let mut rows: Bounded<_> = known.into_iter().map(|known| known.row(symbols)).collect();
@@ -154,7 +111,7 @@ impl Traced {
         rows
     }
 
-    fn describe(&mut self, process: &Process) {
+    fn describe(&mut self, process: &ProcessDescription) {
         let known = self.known(process.pid);
         let before = std::mem::take(&mut known.process);
         let ppid = if before.pid == 0 { process.ppid } else { before.ppid };
@@ -163,7 +120,9 @@ impl Traced {
         let title = if process.title.is_empty() { before.title } else { process.title.clone() };
         let exe = process.exe.clone().or(before.exe);
         let (groups, cgroup) = (process.groups.or(before.groups), process.cgroup.clone().or(before.cgroup));
-        known.process = Process { ppid, comm, title, exe, groups, cgroup, ..process.clone() };
+        let born = process.born.or(before.born);
+        known.process =
+            ProcessDescription { ppid, comm, title, exe, groups, cgroup, born, ..process.clone() };
     }
 
     /// A child is what its parent was, until it is looked at or executes another program.
@@ -172,7 +131,7 @@ impl Traced {
         let parent = self.current.get(&fork.parent.pid).map(|parent| parent.process.clone());
         let known = self.known(fork.child.pid);
         known.forked = Some(Forked { at: fork.at, stack: fork.stack, how: fork.how });
-        known.process = Process {
+        known.process = ProcessDescription {
             pid: fork.child.pid,
             namespace_pid: fork.namespace_pid(),
             ppid: fork.parent.pid,
@@ -258,64 +217,6 @@ impl Fork {
     }
 }
 
-impl Known {
-    fn row(&self, symbols: &Symbols) -> report::Process {
-        let process = &self.process;
-        let is_seen = |id: &u32| *id != 0; // groups may come from outside of our pid namespace
-        let started_by = self.forked.and_then(|forked| lines::stack_of(symbols, forked.stack));
-        report::Process {
-            pid: process.pid,
-            namespace_pid: process.namespace_pid,
-            ppid: process.ppid,
-            comm: Name::new(&process.comm),
-            title: Name::new(&process.title),
-            exe: process.exe.as_ref().map(Name::new),
-            python: process.python.clone().map(Name::from),
-            free_threaded: process.free_threaded,
-            root: process.root,
-            started_at: started_by.as_ref().and_then(|stack| lines::own_line(stack)).cloned(),
-            started_by,
-            at_ns: self.forked.map(|forked| forked.at),
-            ended_at_ns: self.ended.map(|ended| ended.at),
-            how: self.forked.map(|forked| forked.how.into()),
-            argv: self.executed.as_ref().map(|executed| executed.arguments.iter().map(Name::new).collect()),
-            argv_cut: self.executed.as_ref().is_some_and(|executed| executed.cut),
-            pgid: process.groups.map(|groups| groups.pgid).filter(is_seen),
-            sid: process.groups.map(|groups| groups.sid).filter(is_seen),
-            cgroup: process.cgroup.as_ref().map(Name::new),
-            exit_code: self.ended.and_then(Ended::code),
-            exit_signal: self.ended.and_then(Ended::signal).map(signal_name),
-            ended_in: self.ended.and_then(|ended| self.leaving.row(ended.signal().is_some(), symbols)),
-            out_of_memory: self.ended.is_some_and(|ended| ended.out_of_memory),
-            reaped_by: self.reaped.map(|(_, by)| by.pid).or(self.reaper),
-            reaped_at_ns: self.reaped.map(|(at, _)| at),
-        }
-    }
-}
-
-impl From<Making> for StartedHow {
-    fn from(how: Making) -> Self {
-        match how {
-            Making::Fork => Self::Fork,
-            Making::Vfork => Self::Vfork,
-            Making::PosixSpawn => Self::PosixSpawn,
-            Making::Clone => Self::Clone,
-        }
-    }
-}
-
-impl Ended {
-    /// Its exit code, if it exited.
-    fn code(self) -> Option<u32> {
-        (self.wait_status & 0x7f == 0).then_some(self.wait_status >> 8 & 0xff)
-    }
-
-    /// The signal that killed it, if one did.
-    fn signal(self) -> Option<u32> {
-        Some(self.wait_status & 0x7f).filter(|signal| *signal != 0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -330,8 +231,9 @@ mod tests {
 
     #[test]
     fn a_process_is_known_as_well_as_it_can_be() {
-        let python = Process { ppid: 1, python: Some("3.12.1".into()), root: true, ..process(7, "python") };
-        let looked_at = Process { ppid: 7, python: Some("3.8.1".into()), ..process(8, "py38") };
+        let python =
+            ProcessDescription { ppid: 1, python: Some("3.12.1".into()), root: true, ..process(7, "python") };
+        let looked_at = ProcessDescription { ppid: 7, python: Some("3.8.1".into()), ..process(8, "py38") };
         let root = Event::Process(python);
         let renamed = Event::ThreadName { task: task(8, 8), comm: bytes("worker") };
         for (name, events, comm, title, version) in [
@@ -367,11 +269,11 @@ mod tests {
 
     #[test]
     fn who_waited_is_known_without_its_call() {
-        let root = || Event::Process(Process { root: true, ..process(7, "python") });
+        let root = || Event::Process(ProcessDescription { root: true, ..process(7, "python") });
         let info = SignalInfo::Code { code: 1, pid: 8 };
         let told = || Event::SignalGenerate(SignalGenerate { info, ..signal(17, task(8, 8), task(7, 7)) });
         let (dies, free) = (exit(2, 8, 7, 0), Event::Free { at: 9, pid: 8 });
-        let waits = Event::Reaped { at: 5, by: task(7, 9), child: 8 };
+        let waits = Event::Reaped { at: 5, by: task(7, 9), child: 8, of_earlier: false };
         for (name, events, expected) in [
             ("its call is seen", vec![dies.clone(), told(), waits, free.clone()], (Some(7), Some(5))),
             ("it is not", vec![dies.clone(), told(), free.clone()], (Some(7), None)),

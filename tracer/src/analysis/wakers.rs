@@ -13,8 +13,8 @@
 //! | `wait`, `kernel`, `page_fault` | what changes a process or its address space: execve, mmap, munmap … |
 //! | `other` | open: the other side of a FIFO |
 //! | any of these but `gil` | the waker's own end; for a `lock` in the same process only |
-//! | any but `gil`, and `sleep` | kill and its kin |
-//! | `stopped` | kill and its kin |
+//! | any but `gil`, and `sleep` | kill and the like |
+//! | `stopped` | kill and the like |
 //! | `disk` | none: storage answers by interrupts |
 
 use std::collections::HashMap;
@@ -29,7 +29,7 @@ use crate::report::{self, Bounded, Cause};
 use crate::symbols::{FrameId, Symbols};
 
 /// Different rows and wakers that are kept apart.
-const ROWS: usize = 16_384;
+const ROWS: usize = 8_192;
 
 /// Every sleep that somebody ended, by its row and the waker.
 #[derive(Debug)]

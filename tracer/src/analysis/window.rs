@@ -9,6 +9,8 @@ pub struct Window {
     pub duration_ns: Nanos,
     /// On-CPU samples a second on each CPU.
     pub rate_hz: u64,
+    /// As many as there were.
+    pub reached_hz: u64,
     /// How long entries of the evaluation function were counted.
     pub entries_covered_ns: Nanos,
 }

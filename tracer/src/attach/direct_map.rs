@@ -10,24 +10,24 @@ use aya::maps::{Array, MapData};
 use aya::programs::{Iter, ProgramError};
 use tracer_common::control::Control;
 
-use super::error::Error;
-use super::probes::program;
+use crate::attach::error::Error;
+use crate::attach::probes::program;
 use crate::clock::monotonic_ns;
 
 /// The program.
-pub(super) const DIRECT_MAP: &str = "direct_map";
+pub(in crate::attach) const DIRECT_MAP: &str = "direct_map";
 /// The variable, in kernels that place the mapping at random.
 /// <https://github.com/torvalds/linux/blob/v6.12/arch/x86/kernel/head64.c#L62>
 const VARIABLE: &str = "page_offset_base";
 
 /// What the probe makes sure by.
-pub struct Witness {
+pub struct KnownMemory {
     /// Two words that are nowhere else.
     words: Box<[u64; 2]>,
     memory_end: u64,
 }
 
-impl Witness {
+impl KnownMemory {
     /// In memory of our own.
     pub fn new() -> Self {
         let mut words = Box::new([monotonic_ns(), 0]);
@@ -43,8 +43,12 @@ impl Witness {
 }
 
 /// Where it begins; 0 where that is not found out: then the target's memory is read by the slower helper.
-pub fn find(ebpf: &mut Ebpf, control: &mut Array<MapData, Control>, witness: &Witness) -> Result<u64, Error> {
-    if witness.memory_end == 0 {
+pub fn find(
+    ebpf: &mut Ebpf,
+    control: &mut Array<MapData, Control>,
+    known_memory: &KnownMemory,
+) -> Result<u64, Error> {
+    if known_memory.memory_end == 0 {
         return Ok(0); // not permitted to know
     }
     match begin(ebpf)? {
@@ -52,7 +56,7 @@ pub fn find(ebpf: &mut Ebpf, control: &mut Array<MapData, Control>, witness: &Wi
         None => {
             let Some(variable) = variable() else { return Ok(0) };
             let state = Control { page_offset_base: variable, ..Control::default() };
-            control.set(0, state, 0).map_err(|error| Error::of("find the direct map", &error))?;
+            control.set(0, state, 0).map_err(|error| Error::new("find the direct map", &error))?;
             Ok(begin(ebpf)?.unwrap_or(0))
         }
     }
@@ -62,7 +66,7 @@ fn begin(ebpf: &mut Ebpf) -> Result<Option<u64>, Error> {
     let program: &mut Iter = program(ebpf, DIRECT_MAP)?;
     let refused = |error: ProgramError| Error::of_probe(DIRECT_MAP, &error);
     let link = program.attach().and_then(|link| program.take_link(link)).map_err(refused)?;
-    let mut file = link.into_file().map_err(|error| Error::of("find the direct map", &error))?;
+    let mut file = link.into_file().map_err(|error| Error::new("find the direct map", &error))?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(|error| Error::system("find the direct map", &error))?;
     Ok(bytes.try_into().ok().map(u64::from_ne_bytes))

@@ -42,15 +42,15 @@ pub enum Error {
 
 impl Error {
     /// Of a failed load or attach of a probe.
-    pub(super) fn of_probe(probe: &str, error: &aya::programs::ProgramError) -> Self {
+    pub(in crate::attach) fn of_probe(probe: &str, error: &aya::programs::ProgramError) -> Self {
         if is_denied(error) && !has_verifier_log(error) {
             return Self::NotPermitted { what: format!("probe {probe}") };
         }
         Self::Refused { probe: probe.to_owned(), reason: last_lines(&chain(error)) }
     }
 
-    /// Of a breakpoint that the kernel does not set.
-    pub(super) fn of_breakpoint(probe: &str, error: io::Error) -> Self {
+    /// Of a breakpoint that the kernel does not set, or a clock that it does not start.
+    pub(in crate::attach) fn of_hook(probe: &str, error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::PermissionDenied {
             return Self::NotPermitted { what: format!("probe {probe}") };
         }
@@ -58,7 +58,7 @@ impl Error {
     }
 
     /// Of something else that aya could not do.
-    pub(super) fn of(act: &'static str, error: &(dyn std::error::Error + 'static)) -> Self {
+    pub(in crate::attach) fn new(act: &'static str, error: &(dyn std::error::Error + 'static)) -> Self {
         if is_denied(error) {
             return Self::NotPermitted { what: "the probes' maps".to_owned() };
         }
@@ -78,7 +78,7 @@ impl Error {
     }
 
     /// Where the user, or the control group, may have no more.
-    pub(super) fn no_thread(error: &io::Error) -> Self {
+    pub(in crate::attach) fn no_thread(error: &io::Error) -> Self {
         let reason = format!("{}; try more processes: ulimit -u, pids.max", plain(error));
         Self::Kernel { act: "start a thread", reason }
     }

@@ -1,41 +1,28 @@
 //! The probes in the kernel: loaded, attached, switched on and off, drained.
 
 mod breakpoints;
-mod checks;
-mod collections;
+mod clock;
 mod cost;
 mod direct_map;
-mod drain;
 mod error;
-mod handler_calls;
 mod ids;
-mod ledger;
 mod load;
-mod loops;
-mod multi;
-mod object;
+mod maps;
 mod plan;
 mod probes;
-mod remover;
-mod senders;
-#[cfg(test)]
-mod stack_tests;
 mod tasks;
-mod told;
-mod trap_cost;
-mod types;
 
 pub use breakpoints::Refused;
-pub use collections::{Collections, End, MOST as COLLECTION_PROBES};
+pub use breakpoints::collections::{Collections, MOST as COLLECTION_PROBES, ReturnProbe};
+pub use breakpoints::handler_calls::{HandlerCalls, MOST as WATCHED_PROCESSES};
+pub use breakpoints::remover::wait_for_removals;
+pub use breakpoints::trap_cost::TrapCost;
 pub use cost::Cost;
-pub use drain::{Aggregates, unfinished};
 pub use error::Error;
-pub use handler_calls::{HandlerCalls, MOST as WATCHED_PROCESSES};
-pub use ledger::{Ledger, of_probe, total};
-pub use loops::Loops;
+pub use maps::drain::{Aggregates, unfinished};
+pub use maps::ledger::{Ledger, of_probe, total};
+pub use maps::loops::Loops;
+pub use maps::senders::Senders;
+pub use maps::sent_stacks::SentStacks;
 pub use plan::Plan;
 pub use probes::Probes;
-pub use remover::wait_for_removals;
-pub use senders::Senders;
-pub use told::Told;
-pub use trap_cost::TrapCost;

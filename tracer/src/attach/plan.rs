@@ -1,10 +1,10 @@
 //! Which probes a run needs, and how large its maps are.
 
-use super::direct_map::DIRECT_MAP;
-use super::handler_calls::HANDLER;
-use super::tasks::TASKS;
+use crate::attach::breakpoints::handler_calls::HANDLER;
+use crate::attach::direct_map::DIRECT_MAP;
+use crate::attach::tasks::TASKS;
+use crate::process::namespace;
 use crate::sections::{Section, Sections};
-use crate::target::namespace;
 
 /// What to attach.
 #[derive(Clone, Debug)]
@@ -38,9 +38,9 @@ impl Plan {
 }
 
 /// The clock's program.
-pub(super) const SAMPLE: &str = "sample";
+pub(in crate::attach) const SAMPLE: &str = "sample";
 /// The program at the evaluation function's entry.
-pub(super) const ENTRY: &str = "evaluation_entry";
+pub(in crate::attach) const ENTRY: &str = "evaluation_entry";
 
 /// A probe that is a BTF tracepoint: its program's name is the tracepoint's.
 pub struct Tracepoint {
@@ -76,7 +76,7 @@ const CLOCK: &[Section] = &[Section::Frames, Section::Gc];
 
 impl Plan {
     /// Whether the program of this name is needed.
-    pub(super) fn needs(&self, program: &str) -> bool {
+    pub(in crate::attach) fn needs(&self, program: &str) -> bool {
         match program {
             SAMPLE => self.samples(),
             HANDLER => self.sections.has(Section::Signals),
@@ -88,7 +88,7 @@ impl Plan {
     }
 
     /// Whether there may be breakpoints.
-    pub(super) fn has_breakpoints(&self) -> bool {
+    pub(in crate::attach) fn has_breakpoints(&self) -> bool {
         self.calls || self.sections.has_any(&[Section::Signals, Section::Gc])
     }
 

@@ -1,69 +1,60 @@
 //! The loaded probes: attached, switched on, told what to trace, switched off.
 
 use std::borrow::Cow;
+use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
 
 use aya::Ebpf;
-use aya::maps::{Array, HashMap, Map, MapData, MapError, RingBuf};
-use aya::programs::perf_event::PerfEventLink;
-use aya::programs::perf_event::{PerfEventConfig, PerfEventScope, SamplePolicy, SoftwareEvent};
+use aya::maps::{Array, HashMap, MapData, MapError, RingBuf};
 use aya::programs::tp_btf::BtfTracePointLink;
 use aya::programs::{BtfTracePoint, PerfEvent};
 use tracer_common::control::Control;
 use tracer_common::gil::Pthread;
 use tracer_common::switch::{SwitchKey, Thread};
-use tracer_common::target::{NUMBERS, Target, flag, place};
 
-use super::breakpoints::Breakpoint;
-use super::error::Error;
-use super::ids::{Ids, numbers_of};
-use super::multi::Multi;
-use super::plan::{ENTRY, Plan, SAMPLE};
-use super::remover::Remover;
-use super::{direct_map, tasks};
-use super::{load, object};
+use crate::attach::breakpoints::multi::Multi;
+use crate::attach::breakpoints::remover::Remover;
+use crate::attach::breakpoints::{Breakpoint, Refused};
+use crate::attach::clock::Clocks;
+use crate::attach::error::Error;
+use crate::attach::ids::{Ids, numbers_of};
+use crate::attach::load::{self, object};
+use crate::attach::maps::targets::Targets;
+use crate::attach::plan::{ENTRY, Plan, SAMPLE};
+use crate::attach::{direct_map, tasks};
 use crate::decode;
 use crate::event::{Event, Pid, Task};
 use crate::kernel::btf::Btf;
 use crate::kernel::features::Features;
-use crate::sys::words::Words;
-use crate::target::eval::EvalFrame;
-use crate::target::namespace;
+use crate::process::namespace;
+use crate::python::eval::EvalFrame;
+use crate::sys::in_flight;
 
 /// The hook of reads.
-pub(super) const READS: &str = "sys_exit";
-/// What cannot be done when a map refuses a process.
-const TRACE: &str = "trace another process";
+pub(in crate::attach) const READS: &str = "sys_exit";
 /// `BPF_NOEXIST`
 const NO_EXIST: u64 = 1;
-/// `BPF_EXIST`
-const EXIST: u64 = 2;
 
 /// The probes in the kernel. Dropping them detaches them.
 pub struct Probes {
-    pub(super) ebpf: Ebpf,
+    pub(in crate::attach) ebpf: Ebpf,
     plan: Plan,
     control: Array<MapData, Control>,
     state: Control,
-    targets: HashMap<MapData, u32, Target>,
-    execs: HashMap<MapData, u32, u64>,
-    /// The set of the same processes.
-    traced: Words,
-    /// Programs that are loaded later name it by this descriptor.
-    _traced_map: MapData,
-    pub(super) threads: HashMap<MapData, u32, Thread>,
+    pub(in crate::attach) targets: Targets,
+    pub(in crate::attach) threads: HashMap<MapData, u32, Thread>,
     pthreads: HashMap<MapData, Pthread, u32>,
     entries: Vec<Breakpoint>,
     /// The hook of reads, while they are watched.
     reads: Option<BtfTracePointLink>,
     tracepoints: Vec<BtfTracePointLink>,
-    clock: Vec<PerfEventLink>,
+    clocks: Option<Clocks>,
     ids: Ids,
     /// `None` where the kernel has no links of many breakpoints.
-    pub(super) multi: Option<Multi>,
+    pub(in crate::attach) multi: Option<Multi>,
     /// Dropped last, and waited for.
-    pub(super) remover: Remover,
+    pub(in crate::attach) remover: Remover,
 }
 
 impl Probes {
@@ -75,35 +66,31 @@ impl Probes {
         let loader = thread::Builder::new().spawn(load::loader);
         let loader = loader.map_err(|error| Error::no_thread(&error))?;
         let kernel = Btf::of_kernel().map_err(Error::NoBtf)?;
-        let Features { mut globals, rdonly_cast } = Features::of(&kernel)?;
+        let Features { mut globals, rdonly_cast } = Features::from_btf(&kernel)?;
         globals.extend([("DEPTH", plan.depth), ("RING_WATERMARK", plan.ring_bytes / 2)]);
         let loader = loader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let witness = direct_map::Witness::new();
-        let wide = witness.globals();
+        let known_memory = direct_map::KnownMemory::new();
+        let wide = known_memory.globals();
         let object = object::for_kernel(rdonly_cast);
         let mut ebpf = load::object(loader, &globals, &plan, &object, &wide)?;
-        let multi = Multi::of(&object, &ebpf).filter(|_| plan.has_breakpoints());
+        let multi = Multi::new(&object, &ebpf).filter(|_| plan.has_breakpoints());
         let multi = load::programs(&mut ebpf, multi, &plan, &kernel)?;
         let mut control = take(&mut ebpf, "CONTROL", Array::try_from)?;
         // Without the cast nobody asks where it is.
         let direct_map = match rdonly_cast {
-            Some(_) => direct_map::find(&mut ebpf, &mut control, &witness)?,
+            Some(_) => direct_map::find(&mut ebpf, &mut control, &known_memory)?,
             None => 0,
         };
-        let (traced, traced_map) = words_of(&mut ebpf)?;
         Ok(Self {
             control,
-            targets: take(&mut ebpf, "TARGETS", HashMap::try_from)?,
-            execs: take(&mut ebpf, "EXECS", HashMap::try_from)?,
-            traced,
-            _traced_map: traced_map,
+            targets: Targets::new(&mut ebpf)?,
             threads: take(&mut ebpf, "THREADS", HashMap::try_from)?,
             pthreads: take(&mut ebpf, "PTHREADS", HashMap::try_from)?,
             state: Control { direct_map, ..Control::default() },
             entries: Vec::new(),
             reads: None,
             tracepoints: Vec::new(),
-            clock: Vec::new(),
+            clocks: None,
             multi,
             ids: Ids::new(namespace::is_initial()),
             remover: Remover::new(),
@@ -143,15 +130,11 @@ impl Probes {
 
     /// One clock on each CPU, for all processes: an event of one process would miss the threads that it has already.
     fn attach_clock(&mut self) -> Result<(), Error> {
-        let cpus = aya::util::online_cpus().map_err(|(_, error)| Error::of("list the CPUs", &error))?;
+        let cpus = aya::util::online_cpus().map_err(|(_, error)| Error::new("list the CPUs", &error))?;
+        let rate_hz = self.plan.rate_hz;
         let program: &mut PerfEvent = program(&mut self.ebpf, SAMPLE)?;
-        let clock = PerfEventConfig::Software(SoftwareEvent::CpuClock);
-        for cpu in cpus {
-            let scope = PerfEventScope::AllProcessesOneCpu { cpu };
-            let policy = SamplePolicy::Frequency(self.plan.rate_hz.into());
-            let link = program.attach(clock, scope, policy, false).and_then(|link| program.take_link(link));
-            self.clock.push(link.map_err(|error| Error::of_probe(SAMPLE, &error))?);
-        }
+        let program = program.fd().map_err(|error| Error::of_probe(SAMPLE, &error))?;
+        self.clocks = Some(Clocks::start(&cpus, rate_hz, program.as_fd())?);
         Ok(())
     }
 
@@ -167,8 +150,11 @@ impl Probes {
             return Ok(());
         }
         for (pid, place) in places {
-            let breakpoint = self.set(ENTRY, pid, &place.path, &[place.file_offset])?;
-            self.entries.push(breakpoint);
+            match self.set(ENTRY, pid, &place.path, &[place.file_offset]) {
+                Ok(breakpoint) => self.entries.push(breakpoint),
+                Err(Refused::Gone) => {} // the others are traced
+                Err(Refused::Kernel(error)) => return Err(error),
+            }
         }
         Ok(())
     }
@@ -206,61 +192,6 @@ impl Probes {
     #[must_use]
     pub fn watches_reads(&self) -> bool {
         self.reads.is_some()
-    }
-
-    /// Traces a process, and those that it forks from now on.
-    ///
-    /// # Errors
-    /// When the table is full.
-    pub fn trace(&mut self, pid: Pid, target: &Target) -> Result<(), Error> {
-        let Some(id) = self.kernel_id(pid)? else { return Ok(()) };
-        self.tell(pid, target)?;
-        let (word, bit) = place(id);
-        self.traced.set(word as usize, bit);
-        Ok(())
-    }
-
-    /// Tells what is known now of a process that is traced. One that has ended is told by its exit.
-    ///
-    /// # Errors
-    /// When the table is full.
-    pub fn tell(&mut self, pid: Pid, target: &Target) -> Result<(), Error> {
-        let Some(id) = self.kernel_id(pid)? else { return Ok(()) };
-        self.targets.insert(id, target, 0).map_err(|error| Error::of(TRACE, &error))
-    }
-
-    /// Tells what was found out of a process, unless it has ended or runs another program by now: whether it was so told.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
-    pub fn identify(&mut self, pid: Pid, target: &Target) -> Result<bool, Error> {
-        let Some(id) = self.kernel_id(pid)? else { return Ok(false) };
-        let mut found = *target;
-        loop {
-            match self.targets.insert(id, found, EXIST) {
-                Ok(()) => {}
-                Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::ENOENT) => {
-                    return Ok(false);
-                }
-                Err(error) => return Err(Error::of(TRACE, &error)),
-            }
-            // The probe at an exec notes it here first: one that the insertion has undone is known.
-            match self.execs.get(&id, 0) {
-                Ok(space) if space > found.space => {
-                    found = Target { space, flags: target.flags & flag::FOLLOW, ..Target::default() };
-                }
-                _ => return Ok(found.space == target.space),
-            }
-        }
-    }
-
-    /// What is known of a process that is traced.
-    ///
-    /// # Errors
-    /// When the kernel does not list the tasks of our pid namespace.
-    pub fn target(&mut self, pid: Pid) -> Result<Option<Target>, Error> {
-        let Some(pid) = self.kernel_id(pid)? else { return Ok(None) };
-        Ok(self.targets.get(&pid, 0).ok())
     }
 
     /// Tells where threads have been asleep since before the window, unless they have switched since: whether it was
@@ -309,7 +240,7 @@ impl Probes {
     }
 
     /// The number by which the probes know a process that lives now.
-    pub(super) fn kernel_id(&mut self, pid: Pid) -> Result<Option<u32>, Error> {
+    pub(in crate::attach) fn kernel_id(&mut self, pid: Pid) -> Result<Option<u32>, Error> {
         self.learn_ids()?;
         Ok(self.ids.kernel(pid))
     }
@@ -360,45 +291,51 @@ impl Probes {
         self.write_control()
     }
 
-    /// Switches counting off, and waits until every probe that still ran has ended.
+    /// Switches counting off: only probes that run already go on until they end.
     ///
     /// # Errors
     /// When the kernel refuses the write.
     pub fn stop(&mut self) -> Result<(), Error> {
         self.state.running = 0;
-        self.write_control()?;
+        self.write_control()
+    }
+
+    /// Waits until those have ended.
+    pub fn settle(&self) {
         wait_for_probes();
-        Ok(())
     }
 
     /// Begins to detach all that is attached, breakpoints that others hold aside: what was counted stays. Dropping the
     /// probes waits for the end of it.
     pub fn detach(&mut self) {
+        in_flight::close_at_once();
         self.entries.drain(..).for_each(|breakpoint| self.remover.remove(breakpoint));
-        self.clock.drain(..).for_each(|link| self.remover.remove(link));
-        self.tracepoints.drain(..).chain(self.reads.take()).for_each(|link| self.remover.remove(link));
+        self.clocks.iter_mut().for_each(Clocks::close);
+        self.remover.remove((std::mem::take(&mut self.tracepoints), self.reads.take()));
     }
 
-    /// Begins a new epoch and waits until no probe adds to the old one; returns the old one.
-    pub(super) fn next_epoch(&mut self) -> Result<u32, Error> {
+    /// Begins a new epoch and waits until no probe adds to the old one, while any counts; returns the old one.
+    pub(in crate::attach) fn next_epoch(&mut self) -> Result<u32, Error> {
         let old = self.state.epoch;
         self.state.epoch = old.wrapping_add(1);
         self.write_control()?;
-        wait_for_probes();
+        if self.state.running != 0 {
+            wait_for_probes();
+        }
         Ok(old)
     }
 
-    /// Sheds detail, see `tracer_common::control`.
+    /// Sheds and thins detail, see `tracer_common::control`.
     ///
     /// # Errors
     /// When the kernel refuses the write.
-    pub fn shed(&mut self, shed: u32) -> Result<(), Error> {
-        self.state.shed = shed;
+    pub fn shed(&mut self, shed: u32, thinning: u32) -> Result<(), Error> {
+        (self.state.shed, self.state.thinning) = (shed, thinning);
         self.write_control()
     }
 
     fn write_control(&mut self) -> Result<(), Error> {
-        self.control.set(0, self.state, 0).map_err(|error| Error::of("switch the probes", &error))
+        self.control.set(0, self.state, 0).map_err(|error| Error::new("switch the probes", &error))
     }
 
     /// Whether breakpoints are being removed one after the other: to set another one meanwhile takes as long, a tenth of a
@@ -416,7 +353,7 @@ impl Probes {
 }
 
 /// A program of the object by its name.
-pub(super) fn program<'a, P>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut P, Error>
+pub(in crate::attach) fn program<'a, P>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut P, Error>
 where
     &'a mut P: TryFrom<&'a mut aya::programs::Program, Error = aya::programs::ProgramError>,
 {
@@ -425,23 +362,13 @@ where
 }
 
 /// A map of the object by its name.
-pub(super) fn take<M>(
+pub(in crate::attach) fn take<M>(
     ebpf: &mut Ebpf,
     name: &'static str,
     make: impl FnOnce(aya::maps::Map) -> Result<M, MapError>,
 ) -> Result<M, Error> {
     let missing = || Error::Kernel { act: "find a map in the object", reason: name.to_owned() };
-    make(ebpf.take_map(name).ok_or_else(missing)?).map_err(|error| Error::of("open a map", &error))
-}
-
-/// The set of those that are traced.
-fn words_of(ebpf: &mut Ebpf) -> Result<(Words, MapData), Error> {
-    let Some(Map::Array(map)) = ebpf.take_map("TRACED") else {
-        return Err(Error::Kernel { act: "find a map in the object", reason: "TRACED".to_owned() });
-    };
-    let words = Words::map(map.fd(), (NUMBERS / u64::BITS) as usize);
-    let words = words.map_err(|error| Error::system("map the set of traced processes", &error))?;
-    Ok((words, map))
+    make(ebpf.take_map(name).ok_or_else(missing)?).map_err(|error| Error::new("open a map", &error))
 }
 
 /// Probes run inside RCU read sections, and this is the kernel's way to wait for all of those. Kernels with full

@@ -6,8 +6,8 @@ use aya::Ebpf;
 use aya::programs::{Iter, ProgramError};
 use tracer_common::task::Numbers;
 
-use super::error::Error;
-use super::probes::program;
+use crate::attach::error::Error;
+use crate::attach::probes::program;
 use crate::decode;
 
 /// The program.
@@ -20,7 +20,7 @@ pub fn list(ebpf: &mut Ebpf) -> Result<Vec<Numbers>, Error> {
     let program: &mut Iter = program(ebpf, TASKS)?;
     let refused = |error: ProgramError| Error::of_probe(TASKS, &error);
     let link = program.attach().and_then(|link| program.take_link(link)).map_err(refused)?;
-    let mut file = link.into_file().map_err(|error| Error::of("list this pid namespace's tasks", &error))?;
+    let mut file = link.into_file().map_err(|error| Error::new("list this pid namespace's tasks", &error))?;
     let mut bytes = Vec::new();
     let read = file.read_to_end(&mut bytes);
     read.map_err(|error| Error::system("list this pid namespace's tasks", &error))?;

@@ -205,7 +205,7 @@ mod tests {
     const LONG: &str = "a_name_that_is_longer_than_what_the_kernel_copies_";
 
     fn layout() -> &'static Layout {
-        Layout::of((3, 12), false).expect("known")
+        Layout::for_release((3, 12), false).expect("known")
     }
 
     fn ascii(text: &str) -> Vec<u8> {

@@ -5,7 +5,9 @@
 
 use std::io;
 
-use crate::cpython::layout::{Code, Frame, Gil, Head, Instruction, Interpreter, Layout, Names, Thread, Top};
+use crate::cpython::layout::{
+    Code, Frame, Gil, Head, Instruction, Interpreter, Layout, Names, ThreadLayout, Top,
+};
 use crate::cpython::memory::Memory;
 
 /// The first eight bytes.
@@ -98,7 +100,7 @@ impl DebugOffsets {
             return Ok(None);
         }
         let version = word(&head, 8) as u32;
-        let size = Positions::of(release(version)).map_or(head.len(), |positions| positions.size);
+        let size = Positions::for_release(release(version)).map_or(head.len(), |positions| positions.size);
         let bytes = memory.bytes(runtime, size)?;
         let words = (0..size / 8).map(|index| word(&bytes, index * 8)).collect();
         Ok(Some(Self { version, free_threaded: word(&head, 16) != 0, words }))
@@ -109,7 +111,7 @@ impl DebugOffsets {
     /// # Errors
     /// When a value is out of bounds; a debug build is one of the causes.
     pub fn apply(&self, table: &Layout) -> Result<Layout, Implausible> {
-        let Some(positions) = Positions::of(table.release) else { return Ok(*table) };
+        let Some(positions) = Positions::for_release(table.release) else { return Ok(*table) };
         self.check_object_size(positions, table)?;
         Ok(Layout {
             head: Head::Runtime(self.state("interpreters_head", positions.interpreters_head)?),
@@ -127,7 +129,7 @@ impl DebugOffsets {
     /// Offset of the collector's `collecting` in an interpreter state, if it is plausible.
     #[must_use]
     pub fn collecting(&self) -> Option<u32> {
-        let [state, collecting] = Positions::of(release(self.version))?.collector;
+        let [state, collecting] = Positions::for_release(release(self.version))?.collector;
         self.state("gc", state).ok()?.checked_add(self.state("gc.collecting", collecting).ok()?)
     }
 
@@ -139,7 +141,8 @@ impl DebugOffsets {
     }
 
     fn gil(&self, at: usize, table: Gil) -> Result<Gil, Implausible> {
-        Ok(if table == Gil::None { Gil::None } else { Gil::Interpreter(self.state("ceval_gil", at)?) })
+        let at = self.state("ceval_gil", at)?;
+        Ok(if matches!(table, Gil::Switched(_)) { Gil::Switched(at) } else { Gil::Interpreter(at) })
     }
 
     /// One of the fields that lead to a thread's own copy of the bytecode, where builds like this one have copies.
@@ -159,8 +162,8 @@ impl DebugOffsets {
         Ok(Interpreter { next: self.state("next", at[0])?, threads: self.state("threads_head", at[1])? })
     }
 
-    fn thread(&self, at: [usize; 4], table: Thread) -> Result<Thread, Implausible> {
-        Ok(Thread {
+    fn thread(&self, at: [usize; 4], table: ThreadLayout) -> Result<ThreadLayout, Implausible> {
+        Ok(ThreadLayout {
             next: self.field("thread_state.next", at[0])?,
             top: Top::Direct(self.field("current_frame", at[1])?),
             id: self.field("thread_id", at[2])?,
@@ -225,7 +228,7 @@ impl DebugOffsets {
 }
 
 impl Positions {
-    fn of(release: (u8, u8)) -> Option<&'static Self> {
+    fn for_release(release: (u8, u8)) -> Option<&'static Self> {
         POSITIONS.iter().find(|positions| positions.release == release)
     }
 }
@@ -248,12 +251,12 @@ mod tests {
 
     /// A runtime that says what the table says, in one release's shape.
     fn truthful(layout: &Layout) -> Vec<u8> {
-        let positions = Positions::of(layout.release).expect("a release that describes itself");
+        let positions = Positions::for_release(layout.release).expect("a release that describes itself");
         let mut bytes = vec![0; positions.size];
         let mut put = |at: usize, value: u64| bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
         let wire = layout.wire();
         let Head::Runtime(head) = layout.head else { unreachable!() };
-        let gil = if let Gil::Interpreter(gil) = layout.gil { gil } else { 0 };
+        let (Gil::Interpreter(gil) | Gil::Switched(gil)) = layout.gil else { unreachable!() };
         put(0, u64::from_le_bytes(COOKIE));
         put(8, u64::from(layout.release.0) << 24 | u64::from(layout.release.1) << 16);
         put(positions.interpreters_head, head.into());
@@ -293,7 +296,7 @@ mod tests {
     fn what_agrees_with_the_table_gives_the_table() {
         for positions in POSITIONS {
             for free_threaded in [false, true] {
-                let layout = Layout::of(positions.release, free_threaded).expect("a known release");
+                let layout = Layout::for_release(positions.release, free_threaded).expect("a known release");
                 let offsets = read(truthful(layout)).expect("a cookie");
                 assert_eq!((offsets.apply(layout), offsets.free_threaded), (Ok(*layout), free_threaded));
             }
@@ -302,7 +305,7 @@ mod tests {
 
     #[test]
     fn the_target_is_believed_before_the_table() {
-        let layout = Layout::of((3, 13), false).expect("known");
+        let layout = Layout::for_release((3, 13), false).expect("known");
         let mut bytes = truthful(layout);
         bytes[192..200].copy_from_slice(&160_u64.to_le_bytes());
         let read = read(bytes).expect("a cookie").apply(layout).expect("plausible");
@@ -311,7 +314,7 @@ mod tests {
 
     #[test]
     fn values_out_of_bounds_are_refused_by_name() {
-        let layout = Layout::of((3, 13), false).expect("known");
+        let layout = Layout::for_release((3, 13), false).expect("known");
         for (name, at, value) in [
             ("interpreters_head", 40, 1 << 40),
             ("threads_head", 72, (1 << 20) - 4),
@@ -330,7 +333,7 @@ mod tests {
     #[test]
     fn no_cookie_and_unknown_releases_are_told_apart() {
         assert_eq!(read(vec![0; 64]), None);
-        let mut bytes = truthful(Layout::of((3, 13), false).expect("known"));
+        let mut bytes = truthful(Layout::for_release((3, 13), false).expect("known"));
         bytes[8..16].copy_from_slice(&0x0310_00f0_u64.to_le_bytes());
         assert_eq!(read(bytes).expect("a cookie").version >> 16, 0x0310);
     }

@@ -3,10 +3,9 @@
 //! The numbers are in [`crate::cpython::releases`]: a release that has no block there is refused, never guessed. From
 //! 3.13 on the target describes itself and is believed first, see [`crate::cpython::debug_offsets`].
 
-use tracer_common::python;
-use tracer_common::python::flag;
-
+use crate::cpython::gc::CollectorLayout;
 use crate::cpython::releases::LAYOUTS;
+use crate::cpython::signals::SignalLayout;
 
 /// One release's layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +19,7 @@ pub struct Layout {
     /// `PyInterpreterState`
     pub interpreter: Interpreter,
     /// `PyThreadState`
-    pub thread: Thread,
+    pub thread: ThreadLayout,
     /// How a thread finds its own thread state.
     pub slot: Slot,
     /// Where the GIL is.
@@ -37,6 +36,10 @@ pub struct Layout {
     pub lines: LineFormat,
     /// Which argument of the evaluation function is the frame.
     pub entry_frame_argument: u32,
+    /// The garbage collector's state.
+    pub collector: CollectorLayout,
+    /// Signals that have arrived, and the functions to call for them.
+    pub signals: SignalLayout,
 }
 
 /// Where the pointer to the newest interpreter state lies.
@@ -59,7 +62,7 @@ pub struct Interpreter {
 
 /// `PyThreadState`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Thread {
+pub struct ThreadLayout {
     /// Pointer to the next older thread state.
     pub next: u16,
     /// Pointer to its interpreter state.
@@ -74,7 +77,7 @@ pub struct Thread {
     pub top: Top,
 }
 
-impl Thread {
+impl ThreadLayout {
     /// The last of the words that make the list of threads: the next one, and whose this one is.
     #[must_use]
     pub fn last_of_list(&self) -> u16 {
@@ -125,8 +128,9 @@ pub enum Gil {
     Runtime(u32),
     /// The main interpreter state points at a `_gil_runtime_state` from this offset.
     Interpreter(u32),
-    /// There is none, unless it was asked for: waits for it are then seen as waits for a lock.
-    None,
+    /// A build without GIL, which has one nevertheless if it is told so, or imports what needs one: the main interpreter
+    /// state points, from this offset, at whether it is switched on, and a `_gil_runtime_state` follows that.
+    Switched(u32),
 }
 
 /// A frame.
@@ -214,47 +218,11 @@ const LONGER_HEAD: u64 = 16;
 /// Bytes of `_gil_runtime_state` with glibc's mutexes and condition variables.
 /// <https://github.com/python/cpython/blob/v3.12.0/Include/internal/pycore_gil.h>
 pub const GIL_BYTES: u32 = 208;
-/// Frame owners from this one up are C's: `FRAME_OWNED_BY_CSTACK`, from 3.14 on `FRAME_OWNED_BY_INTERPRETER`.
-/// <https://github.com/python/cpython/blob/v3.14.0/Include/internal/pycore_interpframe_structs.h>
-const FIRST_C_OWNER: u16 = 3;
-
 impl Layout {
     /// The block of a release, if it is known.
     #[must_use]
-    pub fn of(release: (u8, u8), free_threaded: bool) -> Option<&'static Self> {
+    pub fn for_release(release: (u8, u8), free_threaded: bool) -> Option<&'static Self> {
         LAYOUTS.iter().find(|layout| layout.release == release && layout.free_threaded == free_threaded)
-    }
-
-    /// What the walk in the kernel needs of it.
-    #[must_use]
-    pub fn wire(&self) -> python::Layout {
-        let (top_frame, cframe_frame) = self.thread.top.offsets();
-        let (ascii_data, compact_data) = self.names.offsets();
-        python::Layout {
-            flags: self.flags(),
-            interpreter_next: self.interpreter.next,
-            threads_head: self.interpreter.threads,
-            thread_next: self.thread.next,
-            thread_id: self.thread.id,
-            top_frame,
-            cframe_frame,
-            frame_bytes: self.frame.bytes(),
-            frame_previous: self.frame.previous,
-            frame_code: self.frame.code,
-            frame_instruction: self.frame.instruction.offset(),
-            frame_owner: self.frame.owner.unwrap_or_default(),
-            first_c_owner: FIRST_C_OWNER,
-            frame_copy: self.frame.copy.unwrap_or_default(),
-            code_copies: self.code.copies.unwrap_or_default(),
-            code_filename: self.code.file,
-            code_name: self.code.name,
-            code_line_table: self.code.lines,
-            code_first_line: self.code.first_line,
-            code_bytecode: self.code.bytecode.unwrap_or_default(),
-            ascii_data,
-            compact_data,
-            bytes_data: self.bytes,
-        }
     }
 
     /// Where an interpreter state points at its own GIL; 0 where there is one for all.
@@ -262,7 +230,7 @@ impl Layout {
     pub fn interpreter_gil(&self) -> u32 {
         match self.gil {
             Gil::Interpreter(offset) => offset,
-            Gil::Lock { .. } | Gil::Variables(_) | Gil::Runtime(_) | Gil::None => 0,
+            Gil::Lock { .. } | Gil::Variables(_) | Gil::Runtime(_) | Gil::Switched(_) => 0,
         }
     }
 
@@ -318,17 +286,6 @@ impl Layout {
         if self.free_threaded { LONGER_HEAD } else { 0 }
     }
 
-    fn flags(&self) -> u32 {
-        let when = |holds: bool, flag: u32| if holds { flag } else { 0 };
-        when(matches!(self.thread.top, Top::ViaCFrame { .. }), flag::VIA_CFRAME)
-            | when(!matches!(self.frame.instruction, Instruction::Pointer(_)), flag::INDEX)
-            | when(self.frame.owner.is_some(), flag::OWNER)
-            | when(self.names == Names::Bytes, flag::BYTE_NAMES)
-            | when(self.free_threaded, flag::FREE_THREADED)
-            | when(self.has_interned_byte(), flag::INTERNED_BYTE)
-            | when(self.frame.copy.is_some() && self.code.copies.is_some(), flag::COPIES)
-    }
-
     /// Bytes from the start of the bytecode to what a frame of the wire executes; negative before it began.
     #[must_use]
     pub fn address(&self, instruction: i32) -> i64 {
@@ -342,53 +299,9 @@ impl Layout {
     }
 }
 
-impl Top {
-    fn offsets(self) -> (u16, u16) {
-        match self {
-            Self::Direct(frame) => (frame, 0),
-            Self::ViaCFrame { cframe, current_frame } => (cframe, current_frame),
-        }
-    }
-}
-
-impl Names {
-    fn offsets(self) -> (u16, u16) {
-        match self {
-            Self::Bytes => (0, 0),
-            Self::Unicode { ascii, compact } => (ascii, compact),
-        }
-    }
-}
-
-impl Instruction {
-    fn offset(self) -> u16 {
-        match self {
-            Self::Bytes(offset) | Self::Units(offset) | Self::Pointer(offset) => offset,
-        }
-    }
-
-    /// An index is an `int`.
-    fn end(self) -> u16 {
-        match self {
-            Self::Bytes(offset) | Self::Units(offset) => offset + 4,
-            Self::Pointer(offset) => offset + 8,
-        }
-    }
-}
-
-impl Frame {
-    /// Bytes from its start up to the end of the last field that is read.
-    fn bytes(&self) -> u16 {
-        let owner = self.owner.map_or(0, |offset| offset + 1);
-        let copy = self.copy.map_or(0, |offset| offset + 4);
-        (self.previous + 8).max(self.code + 8).max(self.instruction.end()).max(owner).max(copy)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tracer_common::python::FRAME_BYTES;
 
     #[test]
     fn every_release_is_there_once_and_in_order() {
@@ -397,40 +310,13 @@ mod tests {
             [(2, 7)].into_iter().chain((6..=15).map(|minor| (3, minor))).map(|build| (build, false));
         let without = (13..=15).map(|minor| ((3, minor), true));
         assert_eq!(builds, with_gil.chain(without).collect::<Vec<_>>());
-        assert_eq!((Layout::of((3, 16), false), Layout::of((3, 12), true)), (None, None));
-    }
-
-    #[test]
-    fn every_frame_field_lies_in_what_the_kernel_reads() {
-        for layout in LAYOUTS {
-            let wire = layout.wire();
-            // The kernel masks it: a whole buffer would be none.
-            assert!(usize::from(wire.frame_bytes) < FRAME_BYTES, "{:?}", layout.release);
-            assert!(wire.frame_previous + 8 <= wire.frame_bytes, "{:?}", layout.release);
-            assert!(wire.frame_code + 8 <= wire.frame_bytes, "{:?}", layout.release);
-            assert!(wire.frame_instruction + 4 <= wire.frame_bytes, "{:?}", layout.release);
-            assert!(wire.frame_owner < wire.frame_bytes, "{:?}", layout.release);
-            assert!(wire.frame_copy + 4 <= wire.frame_bytes, "{:?}", layout.release);
-        }
-    }
-
-    #[test]
-    fn flags_follow_the_release() {
-        let flags = |release| Layout::of(release, false).expect("a known release").wire().flags;
-        for (release, expected) in [
-            ((2, 7), flag::INDEX | flag::BYTE_NAMES),
-            ((3, 10), flag::INDEX),
-            ((3, 11), flag::VIA_CFRAME),
-            ((3, 12), flag::VIA_CFRAME | flag::OWNER),
-            ((3, 13), flag::OWNER),
-        ] {
-            assert_eq!(flags(release), expected, "{release:?}");
-        }
+        assert_eq!((Layout::for_release((3, 16), false), Layout::for_release((3, 12), true)), (None, None));
     }
 
     #[test]
     fn an_instruction_becomes_an_address_in_the_bytecode() {
-        let address = |release, instruction| Layout::of(release, false).expect("known").address(instruction);
+        let address =
+            |release, instruction| Layout::for_release(release, false).expect("known").address(instruction);
         for (release, instruction, expected) in [
             ((3, 9), 24, 24),
             ((3, 9), -1, -1),

@@ -264,7 +264,7 @@ mod tests {
     fn agrees_with_every_interpreter() {
         const PROGRAM: &str = include_str!("linetable_truth.py");
         for python in interpreters::all() {
-            let layout = Layout::of(python.release, false).expect("a known release");
+            let layout = Layout::for_release(python.release, false).expect("a known release");
             let mut positions = 0;
             for code in interpreters::json(&python, PROGRAM).as_array().expect("a list") {
                 positions += check(layout, code);

@@ -3,8 +3,8 @@
 //! Nothing here knows a process: whatever can read memory is a [`memory::Memory`].
 
 pub mod code;
-pub mod collector;
 pub mod debug_offsets;
+pub mod gc;
 pub mod layout;
 pub mod linetable;
 pub mod memory;
@@ -13,6 +13,7 @@ pub mod releases;
 pub mod signals;
 pub mod text;
 pub mod walk;
+mod wire;
 
 #[cfg(test)]
 pub(crate) mod interpreters;

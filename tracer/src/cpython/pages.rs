@@ -20,7 +20,7 @@ pub struct Pages<'a> {
 
 impl<'a> Pages<'a> {
     /// None of this memory yet.
-    pub fn of(memory: &'a dyn Memory) -> Self {
+    pub fn new(memory: &'a dyn Memory) -> Self {
         Self { memory, kept: RefCell::default() }
     }
 
@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn reads_what_the_memory_holds() {
         let memory = memory();
-        let pages = Pages::of(&memory);
+        let pages = Pages::new(&memory);
         for address in [0x1000, 0x1ff8, 0x1ffc, 0x2000, 0x2ff8, 0x2ffc, 0x3000, 0x5800, 0x5808, 0x580c, 0] {
             assert_eq!(pages.u64(address).ok(), memory.u64(address).ok(), "{address:#x}");
         }
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn a_page_stays_as_it_was() {
         let counted = Counted { memory: memory(), reads: RefCell::default() };
-        let pages = Pages::of(&counted);
+        let pages = Pages::new(&counted);
         (0x1000..0x1100).for_each(|address| _ = pages.u64(address).expect("mapped"));
         assert_eq!(*counted.reads.borrow(), [0x1000]);
     }

@@ -4,8 +4,6 @@
 //! one arrives and cleared just before `func` is called.
 //! <https://github.com/python/cpython/blob/v3.12.0/Include/internal/pycore_signal.h>
 
-use std::ops::RangeInclusive;
-
 use tracer_common::handler::{ENTRY_BYTES, FUNCTION, SIGNALS};
 
 /// Bytes of `Handlers`.
@@ -20,16 +18,16 @@ const RESERVED: [u32; 2] = [32, 33];
 
 /// Where one release keeps them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Signals {
+pub struct SignalLayout {
     /// The flags and the table.
-    pub place: Place,
+    pub place: SignalTable,
     /// `PyFunctionObject.func_code`
     pub function_code: u32,
 }
 
 /// Where the flags and the table are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum SignalTable {
     /// At these offsets in `_PyRuntime`.
     Runtime {
         /// `is_tripped`
@@ -40,35 +38,6 @@ pub enum Place {
     /// Variables without external linkage. The first plain load of this function is that of `is_tripped`, and
     /// `Handlers` is near.
     Checker(&'static str),
-}
-
-/// Releases whose numbers are alike share a block.
-#[rustfmt::skip] // one line per block: a review sees what moved
-const RELEASES: &[(RangeInclusive<(u8, u8)>, Signals)] = &[
-    // https://github.com/python/cpython/blob/v3.7.16/Modules/signalmodule.c
-    ((2, 7)..=(3, 7), Signals { place: Place::Checker("PyErr_CheckSignals"), function_code: 16 }),
-    // https://github.com/python/cpython/blob/v3.8.18/Modules/signalmodule.c
-    ((3, 8)..=(3, 8), Signals { place: Place::Checker("_PyErr_CheckSignals"), function_code: 16 }),
-    // https://github.com/python/cpython/blob/v3.9.18/Modules/signalmodule.c
-    ((3, 9)..=(3, 9), Signals { place: Place::Checker("_PyErr_CheckSignalsTstate"), function_code: 16 }),
-    // https://github.com/python/cpython/blob/v3.10.13/Include/cpython/funcobject.h
-    ((3, 10)..=(3, 11), Signals { place: Place::Checker("_PyErr_CheckSignalsTstate"), function_code: 48 }),
-    // https://github.com/python/cpython/blob/v3.12.0/Include/internal/pycore_runtime.h
-    ((3, 12)..=(3, 12), Signals { place: Place::Runtime { is_tripped: 1512, handlers: 464 }, function_code: 48 }),
-    // https://github.com/python/cpython/blob/v3.13.0/Include/internal/pycore_runtime.h
-    ((3, 13)..=(3, 13), Signals { place: Place::Runtime { is_tripped: 2128, handlers: 1080 }, function_code: 48 }),
-    // https://github.com/python/cpython/blob/v3.14.0/Include/internal/pycore_runtime_structs.h
-    ((3, 14)..=(3, 14), Signals { place: Place::Runtime { is_tripped: 2304, handlers: 1256 }, function_code: 48 }),
-    // https://github.com/python/cpython/blob/v3.15.0/Include/internal/pycore_runtime_structs.h
-    ((3, 15)..=(3, 15), Signals { place: Place::Runtime { is_tripped: 2432, handlers: 1384 }, function_code: 48 }),
-];
-
-impl Signals {
-    /// Of a release, if it is known.
-    #[must_use]
-    pub fn of(release: (u8, u8)) -> Option<Self> {
-        RELEASES.iter().find(|(releases, _)| releases.contains(&release)).map(|(_, signals)| *signals)
-    }
 }
 
 /// What each signal calls, by number from 0 on, if these bytes are CPython's table; `none` is the address of `None`.
@@ -93,7 +62,6 @@ fn function(entry: &[u8; ENTRY_BYTES as usize]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpython::releases::LAYOUTS;
 
     const NONE: u64 = 0x9000;
 
@@ -103,12 +71,6 @@ mod tests {
         RESERVED.iter().for_each(|&signal| words[2 * signal as usize + 1] = NONE);
         change(&mut words);
         words.iter().flat_map(|word: &u64| word.to_le_bytes()).collect()
-    }
-
-    #[test]
-    fn every_release_is_known() {
-        assert!(LAYOUTS.iter().all(|layout| Signals::of(layout.release).is_some()));
-        assert_eq!(Signals::of((3, 16)), None);
     }
 
     #[test]

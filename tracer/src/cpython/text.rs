@@ -103,7 +103,7 @@ mod tests {
             ((3, 14), true, 3 | 1 << 8 | 1 << 11 | 1 << 12),
             ((3, 15), true, 3 | 1 << 8 | 1 << 11 | 1 << 12),
         ] {
-            let layout = Layout::of((release.0, release.1), free_threaded).expect("known");
+            let layout = Layout::for_release((release.0, release.1), free_threaded).expect("known");
             let Names::Unicode { ascii, .. } = layout.names else { unreachable!() };
             let mut memory = Fake::default();
             memory.map(STRING, [&vec![0; ascii.into()][..], b"f.py"].concat());

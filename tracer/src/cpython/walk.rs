@@ -46,8 +46,8 @@ pub fn walk(memory: &dyn Memory, layout: &python::Layout, thread_state: u64, dep
     let status = match end {
         Err(_) => status::FAULTED,
         Ok(_) if frames.is_empty() => status::NO_PYTHON_FRAME,
-        Ok(End::Outermost) => status::OK,
-        Ok(End::Depth) => status::OK | status::TRUNCATED,
+        Ok(WalkEnd::Outermost) => status::OK,
+        Ok(WalkEnd::Depth) => status::OK | status::TRUNCATED,
     };
     Walk { frames, status }
 }
@@ -65,7 +65,7 @@ pub fn top_frame(memory: &dyn Memory, layout: &python::Layout, thread_state: u64
 }
 
 /// Where a walk ended.
-enum End {
+enum WalkEnd {
     Outermost,
     Depth,
 }
@@ -76,7 +76,7 @@ fn follow(
     thread_state: u64,
     depth: usize,
     frames: &mut Vec<Frame>,
-) -> io::Result<End> {
+) -> io::Result<WalkEnd> {
     let mut at = top_frame(memory, layout, thread_state)?;
     for _ in 0..depth * STEPS_PER_FRAME as usize {
         if at == 0 {
@@ -91,7 +91,7 @@ fn follow(
         }
         at = raw.pointer(layout.frame_previous);
     }
-    Ok(if at == 0 { End::Outermost } else { End::Depth })
+    Ok(if at == 0 { WalkEnd::Outermost } else { WalkEnd::Depth })
 }
 
 /// A frame's bytes.
@@ -168,7 +168,7 @@ mod tests {
     const CODE: u64 = 0x20_0000;
 
     fn layout() -> python::Layout {
-        Layout::of((3, 14), false).expect("known").wire()
+        Layout::for_release((3, 14), false).expect("known").wire()
     }
 
     /// A thread state and frames whose owners are given, innermost first.
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_copy_of_the_bytecode_counts_from_its_own_start() {
-        let layout = Layout::of((3, 14), true).expect("known").wire();
+        let layout = Layout::for_release((3, 14), true).expect("known").wire();
         let (copies, copy) = (0x30_0000, 0x40_0000);
         for (which, at, expected) in
             [(0, CODE + 232 + 4, 236), (1, copy + 6, 238), (1, CODE + 232 + 4, 0x20_0000 - 0x40_0000 + 468)]

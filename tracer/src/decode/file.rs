@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use tracer_common::file::{self as wire, flag};
 
 use crate::event::Bytes;
+use crate::redact;
 use crate::symbols::{DELETED, File, FileKind, any_deleted};
 
 /// Types of files: inode(7).
@@ -32,7 +33,7 @@ const AF_INET6: u32 = 10;
 pub fn file(file: &wire::File) -> File {
     let path = path(file);
     let kind = kind(file, &path);
-    File { path: shown(file, kind, path), kind }
+    redact::file(File { path: shown(file, kind, path), kind })
 }
 
 fn kind(file: &wire::File, path: &[u8]) -> FileKind {

@@ -20,7 +20,7 @@ pub(super) fn start(start: &handler::Start, start_ns: Nanos) -> HandlerStart {
     }
 }
 
-pub(super) fn end(end: &handler::End, start_ns: Nanos) -> Event {
+pub(super) fn end(end: &handler::HandlerEnd, start_ns: Nanos) -> Event {
     Event::HandlerEnd { at: since(start_ns, end.header.at_ns), pid: end.header.pid, level: end.level }
 }
 

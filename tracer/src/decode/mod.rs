@@ -1,7 +1,7 @@
 //! From the ring buffer's bytes to typed events and records.
 
-mod collector;
 mod file;
+mod gc;
 mod handler;
 mod numbers;
 mod turn;
@@ -17,6 +17,7 @@ use crate::event::{
     Aim, Bytes, Event, Exec, Exit, Fork, Groups, Handler, Making, Nanos, SignalDeliver, SignalGenerate,
     SignalInfo, SignalResult, Task,
 };
+use crate::redact;
 use crate::symbols::File;
 
 /// One message of the probes.
@@ -37,7 +38,13 @@ impl Message {
     #[must_use]
     pub fn is_record(&self) -> bool {
         match self {
-            Self::Event(event) => matches!(event, Event::GcSample { .. } | Event::LoopPiece(_)),
+            Self::Event(event) => matches!(
+                event,
+                Event::GcSample { .. }
+                    | Event::LoopPiece(_)
+                    | Event::Loop { .. }
+                    | Event::KernelSwitches { .. }
+            ),
             Self::Stack(_) | Self::Code(_) | Self::File(..) => true,
         }
     }
@@ -46,7 +53,9 @@ impl Message {
 /// Whether a message is a record, as [`Message::is_record`] has it, for who does not read it.
 #[must_use]
 pub fn is_record(bytes: &[u8]) -> bool {
-    matches!(kind(bytes), kind::STACK | kind::CODE | kind::FILE | kind::GC_SAMPLE | kind::LOOP_PIECE)
+    const BESIDE_OTHERS: [u32; 4] = [kind::GC_SAMPLE, kind::LOOP_PIECE, kind::LOOP_END, kind::COUNTED];
+    let kind = kind(bytes);
+    matches!(kind, kind::STACK | kind::CODE | kind::FILE) || BESIDE_OTHERS.contains(&kind)
 }
 
 /// What kind of message it is, one of [`mod@kind`]; 0 for what is none.
@@ -121,6 +130,12 @@ fn event(
             at: since(start_ns, reaped.header.at_ns),
             by: task(&reaped.header),
             child: reaped.child,
+            of_earlier: false,
+        }),
+        kind::COUNTED => wire::counted(bytes).map(|counted| Event::KernelSwitches {
+            task: task(&counted.header),
+            voluntary: counted.voluntary,
+            involuntary: counted.involuntary,
         }),
         kind::SIGNAL_GENERATE => {
             wire::generate(bytes).map(|generate| Event::SignalGenerate(decode_generate(&generate, start_ns)))
@@ -130,14 +145,13 @@ fn event(
         kind::HANDLER_START => {
             wire::handler_start(bytes).map(|start| Event::HandlerStart(handler::start(&start, start_ns)))
         }
-        kind::GC_PAUSE => {
-            wire::gc_pause(bytes).map(|pause| Event::GcPause(collector::pause(&pause, start_ns)))
-        }
+        kind::GC_PAUSE => wire::gc_pause(bytes).map(|pause| Event::GcPause(gc::pause(&pause, start_ns))),
         kind::LOOP_TURN => wire::loop_turn(bytes).map(|turn| turn::turn(&turn, start_ns)),
         kind::LOOP_PIECE => {
             wire::loop_piece(bytes).map(|piece| Event::LoopPiece(turn::piece(&piece, start_ns)))
         }
-        kind::GC_SAMPLE => wire::gc_sample(bytes).map(|sampled| collector::sampled(&sampled, start_ns)),
+        kind::LOOP_END => wire::loop_end(bytes).map(|turned| turn::turned(&turned)),
+        kind::GC_SAMPLE => wire::gc_sample(bytes).map(|sampled| gc::sampled(&sampled, start_ns)),
         kind::HANDLER_END => wire::handler_end(bytes).map(|end| handler::end(&end, start_ns)),
         _ => None,
     };
@@ -184,8 +198,10 @@ fn decode_exec(exec: &process::Exec, start_ns: Nanos) -> Exec {
         at: since(start_ns, exec.header.at_ns),
         task: task(&exec.header),
         comm: name(&exec.comm),
-        path: name(&exec.path),
-        arguments: arguments.split(|&byte| byte == 0).map(Bytes::copy_from_slice).collect(),
+        path: redact::program(name(&exec.path)),
+        arguments: redact::arguments(
+            arguments.split(|&byte| byte == 0).map(Bytes::copy_from_slice).collect(),
+        ),
         cut: exec.arguments_whole > exec.arguments_bytes,
         groups: Groups { pgid: exec.group, sid: exec.session },
     }
@@ -201,6 +217,7 @@ fn decode_exit(exit: &process::Exit, start_ns: Nanos) -> Exit {
         comm: name(&exit.comm),
         out_of_memory: exit.out_of_memory == 1,
         groups: Groups { pgid: exit.group, sid: exit.session },
+        cpu: exit.cpu_ns,
         pending: exit.pending,
         pending_shared: exit.pending_shared,
         stack: exit.stack,
@@ -304,18 +321,43 @@ mod tests {
         // header: kind and bytes, time, pid and tid; child and padding
         let bytes = words(&[u64::from(kind::REAPED) | 32 << 32, 350, 7 | 8 << 32, 9]);
         let Ok(Message::Event(event)) = decode(&bytes) else { panic!("an event") };
-        assert_eq!(event, Event::Reaped { at: 250, by: Task { pid: 7, tid: 8 }, child: 9 });
+        assert_eq!(
+            event,
+            Event::Reaped { at: 250, by: Task { pid: 7, tid: 8 }, child: 9, of_earlier: false }
+        );
     }
 
+    /// Bytes of all sorts: whatever comes of them, both say of it whether it is a record, and it is renumbered.
     #[test]
     fn any_bytes_are_an_event_or_corrupt() {
-        for kind in 0..40_u64 {
-            for length in 0..200 {
-                let mut bytes = words(&[kind]);
-                bytes.resize(length, 0xff);
-                let _ = decode(&bytes);
+        let mut seed = 1_u64;
+        let mut random = || {
+            // xorshift64
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            seed
+        };
+        let mut decoded = [0; 64];
+        for round in 0..40_000_usize {
+            let kind = round as u64 % 64;
+            let length = random() as usize % 2_000;
+            let mut bytes = words(&[kind]);
+            // Small numbers lead further than large ones: lengths, depths, numbers of frames.
+            let mask = [0, 7, 0xff, 0xffff_ffff, u64::MAX][round / 64 % 5];
+            (0..length / 8).for_each(|_| bytes.extend((random() & mask).to_ne_bytes()));
+            bytes.truncate(length.max(4));
+            let message = decode(&bytes);
+            decoded[kind as usize] += u32::from(message.is_ok());
+            if let Ok(message) = message {
+                assert_eq!(message.is_record(), is_record(&bytes), "{message:?}");
             }
+            let _ = numbered(&bytes);
+            renumber(&mut bytes, |id| id.wrapping_add(1));
         }
+        let known: Vec<_> = (0..64).filter(|kind| decoded[*kind] > 0).collect();
+        let all = [1..4, 16..23, 32..36, 48..50, 56..59].into_iter().flatten().collect::<Vec<_>>();
+        assert_eq!(known, all, "each kind is decoded from some bytes");
         assert_eq!(decode(&words(&[99, 0, 0])).err(), Some(Corrupt));
     }
 

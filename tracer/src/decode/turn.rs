@@ -1,12 +1,17 @@
 //! Turns of event loops, and what they were spent on.
 
-use tracer_common::turn::{Piece, Turn};
+use tracer_common::turn::{Piece, Turn, Turned};
 
 use super::{since, task};
 use crate::event::{Event, LoopPiece, Nanos};
 
 pub(super) fn turn(turn: &Turn, start_ns: Nanos) -> Event {
     Event::LoopTurn { task: task(&turn.header), began: since(start_ns, turn.began_ns), busy: turn.busy_ns }
+}
+
+pub(super) fn turned(turned: &Turned) -> Event {
+    let Turned { header, turns, busy_ns: busy, longest_ns: longest } = *turned;
+    Event::Loop { task: task(&header), turns, busy, longest }
 }
 
 pub(super) fn piece(piece: &Piece, start_ns: Nanos) -> LoopPiece {

@@ -2,7 +2,7 @@
 
 use tracer_common::event::Header;
 use tracer_common::task::Numbers;
-use tracer_common::{collector, file, handler, process, python, signal, turn};
+use tracer_common::{file, gc, handler, process, python, signal, switch, turn};
 
 /// A type whose every bit pattern is a value.
 ///
@@ -10,46 +10,38 @@ use tracer_common::{collector, file, handler, process, python, signal, turn};
 /// `repr(C)`, integers and arrays of them only, without padding.
 unsafe trait Plain: Copy {}
 
-// SAFETY: the wire types are so by their definition in `tracer_common`.
-unsafe impl Plain for Header {}
-// SAFETY: as above.
-unsafe impl Plain for process::Fork {}
-// SAFETY: as above.
-unsafe impl Plain for process::Exec {}
-// SAFETY: as above.
-unsafe impl Plain for process::Exit {}
-// SAFETY: as above.
-unsafe impl Plain for process::Free {}
-// SAFETY: as above.
-unsafe impl Plain for process::Rename {}
-// SAFETY: as above.
-unsafe impl Plain for process::Reaped {}
-// SAFETY: as above.
-unsafe impl Plain for signal::Generate {}
-// SAFETY: as above.
-unsafe impl Plain for signal::Deliver {}
-// SAFETY: as above.
-unsafe impl Plain for handler::Start {}
-// SAFETY: as above.
-unsafe impl Plain for collector::Pause {}
-// SAFETY: as above.
-unsafe impl Plain for collector::Sampled {}
-// SAFETY: as above.
-unsafe impl Plain for handler::End {}
-// SAFETY: as above.
-unsafe impl Plain for turn::Turn {}
-// SAFETY: as above.
-unsafe impl Plain for turn::Piece {}
-// SAFETY: as above.
-unsafe impl Plain for python::Code {}
-// SAFETY: as above.
-unsafe impl Plain for python::Frame {}
-// SAFETY: as above.
-unsafe impl Plain for file::File {}
-// SAFETY: as above.
-unsafe impl Plain for Numbers {}
-// SAFETY: as above.
-unsafe impl Plain for StackHead {}
+macro_rules! plain {
+    ($($wire:ty),+ $(,)?) => {$(
+        // SAFETY: the wire types are `repr(C)`, of integers and arrays of them, and without padding by their definition in
+        // `tracer_common`; `StackHead` below is, too.
+        unsafe impl Plain for $wire {}
+    )+};
+}
+
+plain!(
+    Header,
+    process::Fork,
+    process::Exec,
+    process::Exit,
+    process::Free,
+    process::Rename,
+    process::Reaped,
+    switch::Counted,
+    signal::Generate,
+    signal::Deliver,
+    handler::Start,
+    gc::Pause,
+    gc::Sampled,
+    handler::HandlerEnd,
+    turn::Turn,
+    turn::Piece,
+    turn::Turned,
+    python::Code,
+    python::Frame,
+    file::File,
+    Numbers,
+    StackHead,
+);
 
 /// What precedes the frames of a [`python::Stack`].
 #[repr(C)]
@@ -123,6 +115,10 @@ pub(super) fn reaped(bytes: &[u8]) -> Option<process::Reaped> {
     whole(bytes)
 }
 
+pub(super) fn counted(bytes: &[u8]) -> Option<switch::Counted> {
+    whole(bytes)
+}
+
 pub(super) fn generate(bytes: &[u8]) -> Option<signal::Generate> {
     whole(bytes)
 }
@@ -135,15 +131,15 @@ pub(super) fn handler_start(bytes: &[u8]) -> Option<handler::Start> {
     whole(bytes)
 }
 
-pub(super) fn handler_end(bytes: &[u8]) -> Option<handler::End> {
+pub(super) fn handler_end(bytes: &[u8]) -> Option<handler::HandlerEnd> {
     whole(bytes)
 }
 
-pub(super) fn gc_pause(bytes: &[u8]) -> Option<collector::Pause> {
+pub(super) fn gc_pause(bytes: &[u8]) -> Option<gc::Pause> {
     whole(bytes)
 }
 
-pub(super) fn gc_sample(bytes: &[u8]) -> Option<collector::Sampled> {
+pub(super) fn gc_sample(bytes: &[u8]) -> Option<gc::Sampled> {
     whole(bytes)
 }
 
@@ -152,6 +148,10 @@ pub(super) fn loop_turn(bytes: &[u8]) -> Option<turn::Turn> {
 }
 
 pub(super) fn loop_piece(bytes: &[u8]) -> Option<turn::Piece> {
+    whole(bytes)
+}
+
+pub(super) fn loop_end(bytes: &[u8]) -> Option<turn::Turned> {
     whole(bytes)
 }
 

@@ -6,9 +6,10 @@ use super::model::Handler;
 use crate::cpython::code::{CodeObject, Pointers};
 use crate::cpython::memory::Memory;
 use crate::event::Bytes;
+use crate::python::Interpreter;
+use crate::python::signals::Handlers;
+use crate::redact;
 use crate::report::{Frame, Name};
-use crate::target::Interpreter;
-use crate::target::signals::Handlers;
 
 /// Bytes from `ob_type` of an object to what follows its head: `partialobject.fn`, `PyCFunctionObject.m_ml`, whose first
 /// member is its name. <https://github.com/python/cpython/blob/v3.12.0/Modules/_functoolsmodule.c>,
@@ -61,7 +62,7 @@ fn frame(memory: &dyn Memory, interpreter: &Interpreter, code: u64) -> io::Resul
     let object = CodeObject::read(code, identity, layout, memory)?;
     Ok(Frame {
         function: Name::from(object.function),
-        file: Name::from(object.file),
+        file: Name::from(redact::source(object.file)),
         line: u32::try_from(object.first_line).ok(),
     })
 }

@@ -3,17 +3,19 @@
 use tracer_common::handler::SIGNALS;
 
 use super::callable;
-use super::model::{Process, Signal, Thread};
+use super::model::{ProcessSignals, Signal, ThreadSignals};
 use crate::analysis::signal_name;
 use crate::event::{Tid, is_in};
+use crate::process::{Error, Masks};
+use crate::python::Interpreter;
+use crate::python::signals::Handlers;
+use crate::redact;
 use crate::report::{Disposition, Name};
 use crate::session::Root;
 use crate::sys::memory::ProcessMemory;
-use crate::target::signals::Handlers;
-use crate::target::{Error, Interpreter, Masks};
 
 /// Looks at it.
-pub fn process(root: &Root) -> Result<Process, Error> {
+pub fn process(root: &Root) -> Result<ProcessSignals, Error> {
     let process = &root.process;
     let masks: Vec<_> =
         process.threads()?.into_iter().filter_map(|tid| Some((tid, process.masks(tid).ok()?))).collect();
@@ -24,9 +26,9 @@ pub fn process(root: &Root) -> Result<Process, Error> {
     let memory = process.memory();
     let looked = python.map(|(python, handlers)| Python::read(&memory, python, handlers));
     let signal = |number| signal(number, &of_process, &masks, looked.as_ref());
-    Ok(Process {
+    Ok(ProcessSignals {
         pid: process.pid,
-        title: Name::from(process.title().unwrap_or_default()),
+        title: Name::from(redact::title(process.title().unwrap_or_default())),
         python: root.interpreter.as_ref().map(|python| Name::from(python.version.to_string())),
         wakeup_fd: looked.as_ref().and_then(|python| python.wakeup_fd),
         signals: (1..=SIGNALS).filter_map(signal).collect(),
@@ -92,9 +94,9 @@ fn signal(
     })
 }
 
-fn thread(root: &Root, tid: Tid, masks: &Masks) -> Option<Thread> {
+fn thread(root: &Root, tid: Tid, masks: &Masks) -> Option<ThreadSignals> {
     let tells = masks.blocked != 0 || masks.pending != 0;
-    tells.then(|| Thread {
+    tells.then(|| ThreadSignals {
         tid,
         name: root.process.thread_name(tid).ok().map(Name::from),
         blocked: names(masks.blocked),

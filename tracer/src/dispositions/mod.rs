@@ -7,12 +7,12 @@ mod collect;
 mod model;
 mod text;
 
-pub use model::{Handler, Process, Signal, Signals, Thread};
+pub use model::{Handler, ProcessSignals, Signal, Signals, ThreadSignals};
 pub use text::render;
 
 use crate::event::Pid;
+use crate::process::Error;
 use crate::session::Root;
-use crate::target::Error;
 
 /// Looks at some processes; tells of those that are gone.
 ///

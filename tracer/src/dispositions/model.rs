@@ -10,7 +10,7 @@ pub struct Signals {
     /// Which object this is.
     pub schema: &'static str,
     /// In the order in which they were asked for.
-    pub processes: Vec<Process>,
+    pub processes: Vec<ProcessSignals>,
 }
 
 impl Signals {
@@ -20,7 +20,7 @@ impl Signals {
 
 /// One process.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Process {
+pub struct ProcessSignals {
     /// Its id.
     pub pid: u32,
     /// Its command line as it stands now.
@@ -33,7 +33,7 @@ pub struct Process {
     /// Those that are caught, ignored, blocked or pending, by number. The others do what they do by default.
     pub signals: Vec<Signal>,
     /// Those that block signals, or have some that wait for them.
-    pub threads: Vec<Thread>,
+    pub threads: Vec<ThreadSignals>,
 }
 
 /// One signal.
@@ -68,7 +68,7 @@ pub struct Handler {
 
 /// One thread.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Thread {
+pub struct ThreadSignals {
     /// Its id.
     pub tid: u32,
     /// Its name.

@@ -1,6 +1,6 @@
 //! What each signal would do, as a table for each process.
 
-use super::model::{Handler, Process, Signal, Signals, Thread};
+use super::model::{Handler, ProcessSignals, Signal, Signals, ThreadSignals};
 use crate::report::text::Style;
 use crate::report::text::page::{Ink, Page};
 use crate::report::text::place::{columns, fit_text, place};
@@ -30,7 +30,7 @@ pub fn render(signals: &Signals, style: Style) -> String {
     page.into_string()
 }
 
-fn write_process(page: &mut Page, process: &Process) {
+fn write_process(page: &mut Page, process: &ProcessSignals) {
     let python = process.python.as_ref().map_or_else(String::new, |version| format!("  CPython {version}"));
     let pid = format!("pid {}  ", process.pid);
     let room = page.width().saturating_sub(columns(&pid) + columns(&python));
@@ -48,7 +48,7 @@ fn write_process(page: &mut Page, process: &Process) {
     }
 }
 
-fn table(process: &Process) -> Table {
+fn table(process: &ProcessSignals) -> Table {
     let mut table = Table::new([
         ("signal", Setting::Word),
         ("does", Setting::Word),
@@ -99,26 +99,27 @@ fn state(signal: &Signal) -> String {
     [pending, waits, blocked].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-fn notes(process: &Process) -> Vec<String> {
+fn notes(process: &ProcessSignals) -> Vec<String> {
     let of = |number| process.signals.iter().find(move |signal| signal.number == number);
     let in_c = |number| of(number).is_some_and(|signal: &Signal| signal.disposition == Disposition::C);
     let wakeup = process.wakeup_fd.map(|fd| {
-        format!("each signal is also written to descriptor {fd} (signal.set_wakeup_fd), as event loops want")
+        format!("each signal is also written to descriptor {fd} (signal.set_wakeup_fd), for an event loop")
     });
     let asyncio = process.signals.iter().any(|signal| {
         let frame = signal.handler.as_ref().and_then(|handler| handler.frame.as_ref());
         frame.is_some_and(|frame| place(frame).ends_with(NOTHING_BUT_A_WAKEUP))
     });
     let asyncio = asyncio.then(|| {
-        format!("{NOTHING_BUT_A_WAKEUP} is asyncio's: the loop calls what loop.add_signal_handler was told")
+        format!("{NOTHING_BUT_A_WAKEUP} belongs to asyncio: the loop calls the function given to loop.add_signal_handler")
     });
     let faults = FAULTS.into_iter().all(in_c);
-    let faults = faults.then(|| "the faults are caught in C, as faulthandler.enable() does".to_owned());
+    let faults =
+        faults.then(|| "crashes are caught by a C function, as faulthandler.enable() does".to_owned());
     [wakeup, asyncio, faults].into_iter().flatten().collect()
 }
 
 /// `thread 4243 worker blocks SIGTERM; SIGUSR1 waits for it`
-fn about(thread: &Thread) -> String {
+fn about(thread: &ThreadSignals) -> String {
     let name = thread.name.as_ref().map_or_else(String::new, |name| format!(" {name}"));
     let blocks = (!thread.blocked.is_empty()).then(|| format!("blocks {}", thread.blocked.join(", ")));
     let waits = (!thread.pending.is_empty()).then(|| format!("has {} pending", thread.pending.join(", ")));
@@ -145,7 +146,7 @@ mod tests {
         let kind = Handler { kind: Some("Stop\u{202e}".into()), ..Handler::default() };
         let late = Signal { handler_pending: Some(true), ..signal(15, Disposition::Python, Some(python)) };
         let held = Signal { pending: true, blocked_by: vec![8], ..signal(17, Disposition::Default, None) };
-        let process = Process {
+        let process = ProcessSignals {
             pid: 7,
             title: "python app.py".into(),
             python: Some("3.12.1".into()),
@@ -157,7 +158,7 @@ mod tests {
                 late,
                 held,
             ],
-            threads: vec![Thread {
+            threads: vec![ThreadSignals {
                 tid: 8,
                 name: Some("worker".into()),
                 blocked: vec!["SIGCHLD".into()],
@@ -176,7 +177,7 @@ pid 7  python app.py  CPython 3.12.1
   SIGPIPE  ignored         -
   SIGTERM  Python handler  /srv/app.py:12 on_term          arrived, handler not called yet
   SIGCHLD  default         -                               pending, blocked by thread 8
-  each signal is also written to descriptor 5 (signal.set_wakeup_fd), as event loops want
+  each signal is also written to descriptor 5 (signal.set_wakeup_fd), for an event loop
   thread 8 worker blocks SIGCHLD; has SIGUSR2 pending
 "
         );

@@ -47,7 +47,7 @@ fn types() -> Vec<Check> {
     };
     let found = format!("{}, {} KiB", btf::VMLINUX, btf.bytes() / 1024);
     let mut checks = vec![Check::ok("btf", found)];
-    match Features::of(&btf) {
+    match Features::from_btf(&btf) {
         Err(error) => {
             checks.push(Check::failed("btf fields", LACKS, error.to_string(), "try Linux 5.17 or later"))
         }
@@ -60,12 +60,12 @@ fn features_found(features: &Features) -> [Check; 3] {
     let value =
         |name| features.globals.iter().find(|&&(global, _)| global == name).map_or(0, |&(_, value)| value);
     let cast = match features.rdonly_cast {
-        Some(_) => "bpf_rdonly_cast: files of reads are named at little cost",
-        None => "no bpf_rdonly_cast (Linux 6.2): files of reads are named at some cost",
+        Some(_) => "bpf_rdonly_cast: finding the files of reads is cheap",
+        None => "no bpf_rdonly_cast (Linux 6.2): finding the files of reads costs more",
     };
     let state = match value("PREV_STATE_ARGUMENT") {
-        0 => "sched_switch does not say the state (Linux 5.18): it is read from the task",
-        _ => "sched_switch says the state",
+        0 => "sched_switch without the task state (Linux 5.18): it is read from the task",
+        _ => "sched_switch with the task state",
     };
     let fields = format!("all {} that the probes need", features.globals.len());
     [Check::ok("btf fields", fields), Check::ok("btf functions", cast), Check::ok("btf tracepoints", state)]
@@ -76,7 +76,7 @@ fn jit() -> Check {
     match setting("/proc/sys/net/core/bpf_jit_enable").as_deref() {
         Some("0") => Check::lacking(
             "bpf jit",
-            "off: probes are interpreted, at several times their cost",
+            "off: probes are interpreted and cost several times as much",
             "try sysctl net.core.bpf_jit_enable=1",
         ),
         Some(_) => Check::ok("bpf jit", "on"),
@@ -95,14 +95,14 @@ fn lockdown() -> Check {
             "try the kernel parameter lockdown=integrity",
         ),
         Some(mode) => Check::ok("lockdown", mode),
-        None => Check::ok("lockdown", "may not be read, or none"),
+        None => Check::ok("lockdown", "not readable, or none"),
     }
 }
 
 /// Security modules that may refuse what capabilities allow: the trial below tells.
 fn modules() -> Check {
     let modules = setting("/sys/kernel/security/lsm").map(|modules| modules.replace(',', ", "));
-    Check::ok("security modules", modules.unwrap_or_else(|| "may not be read, or none".into()))
+    Check::ok("security modules", modules.unwrap_or_else(|| "not readable, or none".into()))
 }
 
 /// What a file of one line says.

@@ -1,11 +1,12 @@
-//! A process that shall be traced.
+//! A process that is to be traced.
 
 use tracer_common::python::{Python, THREAD_STATES};
 
 use super::check::Check;
 use crate::event::Pid;
+use crate::process::{self, Process};
+use crate::python::{Interpreter, discover};
 use crate::report::Name;
-use crate::target::{self, Interpreter, Process, discover};
 
 /// All of them; `works_here` says whether probes do. The first that fails is the last.
 pub fn checks(pid: Pid, works_here: bool) -> Vec<Check> {
@@ -23,7 +24,7 @@ pub fn checks(pid: Pid, works_here: bool) -> Vec<Check> {
     checks
 }
 
-fn refused(name: &'static str, error: &target::Error) -> Check {
+fn refused(name: &'static str, error: &process::Error) -> Check {
     Check::error(name, error.exit_code(), error)
 }
 
@@ -34,13 +35,15 @@ fn circumstances(process: &Process) -> [Check; 2] {
         0 => Check::ok("ptrace", "nobody"),
         pid => Check::lacking(
             "ptrace",
-            format!("PID {pid} ptraces it and may stop it at any time: waits may be of its making"),
-            format!("try again without PID {pid}"),
+            format!("PID {pid} ptraces it and may stop it at any time: it may cause waits"),
+            format!("try again after PID {pid} has detached"),
         ),
     };
     let seccomp = match process.status_number("Seccomp").unwrap_or(0) {
         0 => Check::ok("seccomp", "no filter"),
-        _ => Check::ok("seccomp", "a filter, which the probes do not meet: they make no system call in it"),
+        _ => {
+            Check::ok("seccomp", "a filter, which does not affect the probes: they make no system call in it")
+        }
     };
     [traced, seccomp]
 }
@@ -48,14 +51,9 @@ fn circumstances(process: &Process) -> [Check; 2] {
 fn of_interpreter(process: &Process, interpreter: &Interpreter, works_here: bool) -> Vec<Check> {
     let file = Name::new(&interpreter.file);
     let found = format!("CPython {}, known by {} in {file}", interpreter.version, interpreter.how_found);
-    let known = if interpreter.free_threaded {
-        let untimed = "a build without GIL, where signal handlers and garbage collections are not timed";
-        Check::lacking("interpreter", format!("{found}; {untimed}"), "try the build with a GIL for these")
-    } else {
-        Check::ok("interpreter", found)
-    };
+    let build = if interpreter.free_threaded { "; a build without a GIL" } else { "" };
     vec![
-        known,
+        Check::ok("interpreter", format!("{found}{build}")),
         thread_states(process, interpreter),
         gil(interpreter),
         evaluation(interpreter),
@@ -72,7 +70,7 @@ fn thread_states(process: &Process, interpreter: &Interpreter) -> Check {
     match (table, slot) {
         (0, 0) if states > THREAD_STATES as usize => Check::lacking(
             "thread states",
-            format!("{by_list}; the others have no stacks at switches and in samples"),
+            format!("{by_list}; the others have no stacks"),
             "try tracer dump, which sees them all while they sleep",
         ),
         (0, 0) => Check::ok("thread states", by_list),
@@ -88,10 +86,10 @@ fn thread_states(process: &Process, interpreter: &Interpreter) -> Check {
 
 fn gil(interpreter: &Interpreter) -> Check {
     match interpreter.python.gil {
-        _ if interpreter.free_threaded => Check::ok("gil", "there is none"),
+        0 if interpreter.free_threaded => Check::ok("gil", "there is none"),
         0 => Check::lacking(
             "gil",
-            "its address is not known: waits for the GIL are told as waits for a lock",
+            "its address is not known: waits for the GIL are reported as waits for a lock",
             "try an interpreter that is not stripped",
         ),
         address => Check::ok("gil", format!("at {address:#x}")),
@@ -120,7 +118,7 @@ fn sections(interpreter: &Interpreter, works_here: bool) -> Check {
     let name = "sections";
     match (works_here, interpreter.python.gil) {
         (false, _) => {
-            Check::lacking(name, "none: the probes do not work here", "try what the failures above say")
+            Check::lacking(name, "none: the probes do not work here", "try the remedies above first")
         }
         (true, 0) => Check::ok(name, "switches, reads, processes, signals, frames; no gil, see above"),
         (true, _) => Check::ok(name, "switches, gil, reads, processes, signals, frames"),

@@ -85,7 +85,7 @@ const NEEDS: &[Need] = &[
     Need {
         name: "right to mapped files",
         any: &[(bit::CHECKPOINT_RESTORE, "CAP_CHECKPOINT_RESTORE"), (bit::SYS_ADMIN, "CAP_SYS_ADMIN")],
-        what_for: "opens the interpreter of a process whatever its name",
+        what_for: "opens the interpreter of a process even if its file was deleted",
         without: Some("an interpreter that was deleted or replaced on disk is not found"),
     },
     Need {
@@ -97,9 +97,9 @@ const NEEDS: &[Need] = &[
     Need {
         name: "right to set breakpoints",
         any: &[(bit::SYS_ADMIN, "CAP_SYS_ADMIN")],
-        what_for: "attaches uprobes, whatever the kernel wants for that",
+        what_for: "attaches uprobes on every kernel",
         without: Some(
-            "the kernel may refuse uprobes: when handlers begin and end, how long collections take, --calls",
+            "the kernel may refuse uprobes: no start of handlers, no exact length of collections, no --calls",
         ),
     },
 ];
@@ -131,7 +131,7 @@ fn user_namespace() -> Check {
         return Check::ok(name, "the first one");
     }
     let remedy = "try it outside of the container, or in a privileged one";
-    Check::failed(name, NOT_PERMITTED, "not the first one: capabilities do not count for BPF", remedy)
+    Check::failed(name, NOT_PERMITTED, "not the first one: BPF ignores its capabilities", remedy)
 }
 
 /// Probes see the pids of the first namespace.
@@ -143,7 +143,7 @@ fn pid_namespace() -> Check {
         Ok(_) => Check::failed(
             name,
             LACKS,
-            "not the first one: the kernel numbers processes otherwise",
+            "not the first one: the kernel uses other process numbers",
             "try tracer on the host, or --pid=host",
         ),
         Err(error) => Check::ok(name, format!("may not be read: {error}")),
@@ -167,7 +167,7 @@ fn perf_events(capabilities: Capabilities) -> Check {
         Some(level) if is_capable => Check::ok(name, format!("{level}, which CAP_PERFMON overrides")),
         Some(level) => Check::lacking(
             name,
-            format!("{level}: samples are for the privileged"),
+            format!("{level}: samples need a privilege"),
             "try sudo, or grant CAP_PERFMON",
         ),
     }
@@ -181,7 +181,7 @@ fn yama() -> Check {
         Some("3") => Check::failed(
             name,
             NOT_PERMITTED,
-            "3: nobody may read another process's memory until the next boot",
+            "3: no process may read another one's memory until the next boot",
             "try kernel.yama.ptrace_scope=2 in /etc/sysctl.d, and boot",
         ),
         Some(scope) => Check::ok(name, format!("{scope}, which CAP_SYS_PTRACE overrides")),

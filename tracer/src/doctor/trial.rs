@@ -28,17 +28,17 @@ pub fn checks() -> Vec<Check> {
         Err(error) => return vec![Check::error("probes", error.exit_code(), &error)],
     };
     let took = began.elapsed().as_millis();
-    let loaded = Check::ok("probes", format!("the kernel takes them all, in {took} ms"));
+    let loaded = Check::ok("probes", format!("the kernel accepts all of them, in {took} ms"));
     vec![loaded, attached(&mut probes), calls()]
 }
 
 /// What `--calls` needs besides: some hosts refuse it.
 fn calls() -> Check {
     match Probes::load(plan(Sections::only(&[]), true)) {
-        Ok(_) => Check::ok("uprobe", "the kernel takes the program that --calls needs"),
+        Ok(_) => Check::ok("uprobe", "the kernel accepts the program that --calls needs"),
         Err(_refused) => Check::lacking(
             "uprobe",
-            "the kernel does not take it: --calls does not work",
+            "the kernel refuses it: --calls does not work",
             "try without --calls, or on a host that permits uprobes",
         ),
     }

@@ -5,15 +5,16 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::context::Context;
-use super::model::{Dump, State, Status, Thread};
+use super::model::{Dump, DumpedThread, State, Status};
 use super::names::Names;
 use super::sampler::Sampler;
-use super::seen::{GilHolders, Seen, state_of, status_of};
+use super::seen::{GilHolders, SeenThread, state_of, status_of};
 use crate::attach;
 use crate::event::{Bytes, Pid, Task, Tid};
+use crate::process::Error;
+use crate::python::{Asleep, asleep};
 use crate::report::{self, Name, Target};
 use crate::session::Root;
-use crate::target::{Asleep, Error, asleep};
 
 /// Times that threads which run are looked at before the kernel is asked about them: most only woke up for a moment.
 const LOOKS: u32 = 3;
@@ -27,7 +28,7 @@ pub struct Collection<'a> {
     roots: &'a [Root],
     depth: u32,
     names: Names,
-    seen: BTreeMap<Task, Seen>,
+    seen: BTreeMap<Task, SeenThread>,
     /// They ran, or moved, whenever they were looked at.
     awake: BTreeSet<Task>,
 }
@@ -86,7 +87,7 @@ impl<'a> Collection<'a> {
         let stack = self.names.walked(root.space, task, thread.status, thread.frames);
         self.keep(
             task,
-            Seen {
+            SeenThread {
                 name,
                 namespace_tid,
                 state,
@@ -99,7 +100,7 @@ impl<'a> Collection<'a> {
         );
     }
 
-    fn keep(&mut self, task: Task, seen: Seen) {
+    fn keep(&mut self, task: Task, seen: SeenThread) {
         self.awake.remove(&task);
         self.seen.insert(task, seen);
     }
@@ -108,7 +109,9 @@ impl<'a> Collection<'a> {
         let task = Task { pid: root.process.pid, tid };
         match root.process.thread(tid) {
             Err(_gone) => _ = self.awake.remove(&task),
-            Ok(thread) if state_of(thread.state) == State::Zombie => self.keep(task, Seen::ended(thread)),
+            Ok(thread) if state_of(thread.state) == State::Zombie => {
+                self.keep(task, SeenThread::ended(thread))
+            }
             Ok(_) => {}
         }
     }
@@ -138,7 +141,7 @@ impl<'a> Collection<'a> {
             for (&task, &sample) in samples.iter().filter(|(task, _)| task.pid == root.process.pid) {
                 if self.awake.contains(&task) {
                     let thread = root.process.thread(task.tid).ok();
-                    self.keep(task, Seen::running(task.tid, thread, sample, holders.clone()));
+                    self.keep(task, SeenThread::running(task.tid, thread, sample, holders.clone()));
                 }
             }
         }
@@ -163,16 +166,22 @@ impl<'a> Collection<'a> {
         Dump { schema: Dump::SCHEMA, target: target(self.roots), threads }
     }
 
-    fn threads_of(&self, root: &Root) -> Vec<Thread> {
+    fn threads_of(&self, root: &Root) -> Vec<DumpedThread> {
         let of_root = || self.seen.iter().filter(|(task, _)| task.pid == root.process.pid);
         let tids: Vec<_> = of_root().map(|(_, seen)| seen.namespace_tid).collect();
-        let context = Context::of(root, &tids);
+        let context = Context::new(root, &tids);
         of_root().map(|(task, seen)| self.thread(root, task.tid, seen, context.as_ref())).collect()
     }
 
-    fn thread(&self, root: &Root, tid: Tid, seen: &Seen, context: Option<&Context<'_>>) -> Thread {
+    fn thread(
+        &self,
+        root: &Root,
+        tid: Tid,
+        seen: &SeenThread,
+        context: Option<&Context<'_>>,
+    ) -> DumpedThread {
         let inside = seen.namespace_tid;
-        Thread {
+        DumpedThread {
             pid: root.process.pid,
             tid,
             namespace_tid: (inside != tid).then_some(inside),
@@ -205,9 +214,9 @@ fn target(roots: &[Root]) -> Target {
     }
 }
 
-fn process(root: &Root) -> report::Process {
+fn process(root: &Root) -> report::TargetProcess {
     let known = root.describe();
-    report::Process {
+    report::TargetProcess {
         pid: known.pid,
         namespace_pid: known.namespace_pid,
         ppid: known.ppid,
@@ -217,6 +226,6 @@ fn process(root: &Root) -> report::Process {
         python: known.python.map(Name::from),
         free_threaded: known.free_threaded,
         root: known.root,
-        ..report::Process::default()
+        ..report::TargetProcess::default()
     }
 }

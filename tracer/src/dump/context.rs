@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use crate::event::{Bytes, Tid};
+use crate::python::Interpreter;
+use crate::python::asyncio::{Asyncio, RELEASE};
+use crate::python::threads::{self, ThreadState};
 use crate::session::Root;
 use crate::sys::aside::PATIENTLY;
 use crate::sys::memory::ProcessMemory;
-use crate::target::Interpreter;
-use crate::target::asyncio::{Asyncio, RELEASE};
-use crate::target::threads::{self, ThreadState};
 
 /// The thread states of one process, and what they lead to.
 pub struct Context<'a> {
@@ -20,7 +20,7 @@ pub struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// As it is now; `tids` are those of the process's own pid namespace.
-    pub fn of(root: &'a Root, tids: &[Tid]) -> Option<Self> {
+    pub fn new(root: &'a Root, tids: &[Tid]) -> Option<Self> {
         let interpreter = root.interpreter.as_ref()?;
         let (of_root, tids) = (interpreter.clone(), tids.to_vec());
         let read = root.process.aside(PATIENTLY, move |process| {

@@ -11,13 +11,13 @@ mod sampler;
 mod seen;
 mod text;
 
-pub use model::{Dump, State, Status, Thread};
+pub use model::{Dump, DumpedThread, State, Status};
 pub use text::render;
 
 use crate::attach;
 use crate::event::Pid;
+use crate::process;
 use crate::session::Root;
-use crate::target;
 use collect::Collection;
 
 /// What was found. Dropping it detaches the probes, which may take a while: show it first.
@@ -33,7 +33,11 @@ pub struct Dumped {
 ///
 /// # Errors
 /// When one of the processes cannot be traced, or none is left.
-pub fn dump(pids: &[Pid], depth: u32, gone: &mut dyn FnMut(&target::Error)) -> Result<Dumped, target::Error> {
+pub fn dump(
+    pids: &[Pid],
+    depth: u32,
+    gone: &mut dyn FnMut(&process::Error),
+) -> Result<Dumped, process::Error> {
     let roots = Root::open_all(pids, gone)?;
     let mut collection = Collection::new(&roots, depth);
     collection.look()?;

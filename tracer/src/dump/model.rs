@@ -12,7 +12,7 @@ pub struct Dump {
     /// Whose threads they are.
     pub target: Target,
     /// By process and thread id.
-    pub threads: Vec<Thread>,
+    pub threads: Vec<DumpedThread>,
 }
 
 impl Dump {
@@ -22,7 +22,7 @@ impl Dump {
 
 /// One thread.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Thread {
+pub struct DumpedThread {
     /// Its process.
     pub pid: u32,
     /// Itself.

@@ -7,7 +7,7 @@ use crate::decode::{self, Message};
 use crate::event::{StackId, Task};
 use crate::report::{Frame, Name, Stack};
 use crate::session::Root;
-use crate::timeline::{self, Spaces};
+use crate::timeline::{self, LifeId, Spaces};
 
 /// Names, and the address spaces that they come from.
 pub struct Names {
@@ -21,7 +21,7 @@ impl Names {
         let mut spaces = Spaces::default();
         for root in roots {
             if let Some(interpreter) = &root.interpreter {
-                spaces.insert(root.process.pid, root.space, interpreter.clone());
+                spaces.insert(root.process.pid, LifeId::default(), root.space, interpreter.clone());
             }
         }
         Self { names: timeline::Names::default(), spaces }

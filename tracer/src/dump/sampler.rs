@@ -11,7 +11,7 @@ use crate::event::{Event, StackId, Task};
 use crate::sections::{Section, Sections};
 use crate::session::Root;
 
-/// Ticks of each CPU's clock a second: whoever runs is seen within a millisecond.
+/// Ticks of each CPU's clock a second: whoever runs is seen within two milliseconds.
 const RATE_HZ: u32 = 1000;
 /// Room for the deepest stacks, with names, of more threads than there are CPUs.
 const RING_BYTES: u32 = 4 << 20;
@@ -54,7 +54,7 @@ impl Sampler {
             only_samples,
         };
         let mut probes = Probes::load(plan)?;
-        let (aggregates, ring) = (Aggregates::of(&mut probes)?, probes.events()?);
+        let (aggregates, ring) = (Aggregates::new(&mut probes)?, probes.events()?);
         probes.attach()?;
         for root in roots {
             probes.trace(root.process.pid, &root.target(false))?;

@@ -8,17 +8,17 @@ use super::model::{State, Status};
 use super::sampler::Sample;
 use crate::analysis::syscall_name;
 use crate::event::{StackId, Tid};
+use crate::process::ThreadStatus;
+use crate::process::comm::Comm;
+use crate::process::sleep::SleepsIn;
 use crate::report::Name;
-use crate::target::comm::Comm;
-use crate::target::process::Thread;
-use crate::target::sleep::SleepsIn;
 
 /// Thread states that hold a GIL, see [`Interpreter::gil_holders`].
 pub type GilHolders = Option<Rc<[u64]>>;
 
 /// What was seen of a thread.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct SeenThread {
     /// Its name, unless it was gone.
     pub name: Option<Comm>,
     /// Its id in its own pid namespace.
@@ -37,9 +37,9 @@ pub struct Seen {
     pub gil_holders: GilHolders,
 }
 
-impl Seen {
+impl SeenThread {
     /// On a CPU.
-    pub fn running(tid: Tid, thread: Option<Thread>, sample: Sample, gil_holders: GilHolders) -> Self {
+    pub fn running(tid: Tid, thread: Option<ThreadStatus>, sample: Sample, gil_holders: GilHolders) -> Self {
         let (state, status) = (State::Running, status_of(sample.status));
         let (name, sleeps_in) = (thread.map(|thread| thread.name), SleepsIn::Nothing);
         let namespace_tid = thread.map_or(tid, |thread| thread.namespace_tid);
@@ -57,7 +57,7 @@ impl Seen {
     }
 
     /// Ended, its process not.
-    pub fn ended(thread: Thread) -> Self {
+    pub fn ended(thread: ThreadStatus) -> Self {
         let (state, status) = (State::Zombie, Status::NoPythonFrame);
         let (name, namespace_tid) = (Some(thread.name), thread.namespace_tid);
         let sleeps_in = SleepsIn::Nothing;

@@ -1,11 +1,11 @@
 //! The dump as text: a block for each thread, innermost frame first.
 
-use super::model::{Dump, State, Status, Thread};
+use super::model::{Dump, DumpedThread, State, Status};
 use crate::report::text::Style;
 use crate::report::text::header::pid;
 use crate::report::text::page::{Ink, Page};
 use crate::report::text::place::{columns, fit_place, fit_text};
-use crate::report::{Name, Process};
+use crate::report::{Name, TargetProcess};
 use crate::units::counted;
 
 const INDENT: usize = 4;
@@ -25,7 +25,7 @@ pub fn render(dump: &Dump, style: Style) -> String {
     page.into_string()
 }
 
-fn write_process(page: &mut Page, process: &Process, threads: u64) {
+fn write_process(page: &mut Page, process: &TargetProcess, threads: u64) {
     let title = if process.title.is_empty() { &process.comm } else { &process.title };
     let python = process.python.as_ref().map_or_else(String::new, |version| format!("  CPython {version}"));
     let (pid, rest) = (format!("{}  ", pid(process)), format!("{python}, {}", counted(threads, "thread")));
@@ -34,7 +34,7 @@ fn write_process(page: &mut Page, process: &Process, threads: u64) {
     page.raw_line(&format!("{pid}{title}{rest}"));
 }
 
-fn write_thread(page: &mut Page, thread: &Thread) {
+fn write_thread(page: &mut Page, thread: &DumpedThread) {
     page.blank();
     let name = thread.name.as_ref().map_or_else(String::new, Name::to_string);
     let inside = thread.namespace_tid.map_or_else(String::new, |tid| format!(" ({tid} in its namespace)"));
@@ -48,7 +48,7 @@ fn write_thread(page: &mut Page, thread: &Thread) {
     }
 }
 
-fn ink(thread: &Thread) -> Ink {
+fn ink(thread: &DumpedThread) -> Ink {
     match thread.state {
         State::Running | State::Runnable => Ink::Warn,
         _ if thread.holds_gil == Some(true) => Ink::Critical,
@@ -57,7 +57,7 @@ fn ink(thread: &Thread) -> Ink {
 }
 
 /// `sleeping in futex, waits for the GIL`
-fn doing(thread: &Thread) -> String {
+fn doing(thread: &DumpedThread) -> String {
     let mut doing = thread.state.word().to_owned();
     if let Some(syscall) = &thread.sleeps_in {
         doing += &format!(" in {syscall}");
@@ -74,14 +74,14 @@ fn doing(thread: &Thread) -> String {
     doing
 }
 
-fn note(thread: &Thread) -> Option<&'static str> {
+fn note(thread: &DumpedThread) -> Option<&'static str> {
     match thread.status {
         Status::Ok => None,
         Status::NoPythonFrame if thread.state == State::Zombie => Some("it has ended"),
         Status::NoPythonFrame => Some("no Python code"),
         Status::Faulted => Some("and more that could not be read"),
-        Status::Truncated => Some("and more; see --depth"),
-        Status::Torn => Some("it moved while it was read: these frames may not belong together"),
+        Status::Truncated => Some("and more; raise --depth"),
+        Status::Torn => Some("the thread ran while it was read: these frames may not belong together"),
     }
 }
 
@@ -90,13 +90,13 @@ mod tests {
     use super::*;
     use crate::report::{Frame, Target};
 
-    fn thread(tid: u32, state: State, status: Status) -> Thread {
+    fn thread(tid: u32, state: State, status: Status) -> DumpedThread {
         let frame = |function: &str, line| Frame {
             function: function.into(),
             file: "/srv/shop/app.py".into(),
             line: Some(line),
         };
-        Thread {
+        DumpedThread {
             pid: 7,
             tid,
             namespace_tid: (tid == 8).then_some(2),
@@ -113,19 +113,19 @@ mod tests {
 
     #[test]
     fn a_block_reads_like_a_sentence() {
-        let process = Process {
+        let process = TargetProcess {
             pid: 7,
             title: "python3 app.py".into(),
             python: Some("3.12.1".into()),
-            ..Process::default()
+            ..TargetProcess::default()
         };
         let target = Target { pids: vec![7], processes: [process].into_iter().collect() };
-        let waits = Thread {
+        let waits = DumpedThread {
             sleeps_in: Some("futex".into()),
             waits_for: Some("gil"),
             ..thread(7, State::Sleeping, Status::Ok)
         };
-        let holds = Thread { holds_gil: Some(true), ..thread(8, State::Running, Status::Truncated) };
+        let holds = DumpedThread { holds_gil: Some(true), ..thread(8, State::Running, Status::Truncated) };
         let dump = Dump { schema: Dump::SCHEMA, target, threads: vec![waits, holds] };
         assert_eq!(
             render(&dump, Style { color: false, width: 60, full: true }),
@@ -138,7 +138,7 @@ thread 7 worker\u{202e}  sleeping in futex, waits for the GIL
 thread 8 (2 in its namespace) worker\u{202e}  running, holds the GIL
     /srv/shop/app.py:41 Cart.total
     /srv/shop/app.py:90 <module>
-    and more; see --depth
+    and more; raise --depth
 "
         );
     }

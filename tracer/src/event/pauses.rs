@@ -1,6 +1,6 @@
 //! What keeps a process, or one of its loops, from its work: garbage collections, long turns.
 
-use super::{Nanos, StackId, Task};
+use super::{Nanos, Pid, StackId, Task};
 
 /// How the garbage collections of a process are seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,21 @@ pub struct GcPause {
     pub collected: Option<u64>,
     /// Threads of the process that waited for the GIL when it ended.
     pub waiters: Option<u32>,
+}
+
+/// What the collector of a process has counted of one generation, in the window or a part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GcCounted {
+    /// Whose.
+    pub pid: Pid,
+    /// Which generation of objects.
+    pub generation: u32,
+    /// Collections.
+    pub collections: u64,
+    /// Objects that they freed.
+    pub collected: u64,
+    /// The process came or went meanwhile: there may have been more.
+    pub at_least: bool,
 }
 
 /// What a piece of a long turn of an event loop was spent on.

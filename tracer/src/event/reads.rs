@@ -19,6 +19,8 @@ pub struct Reads {
     pub opens: u64,
     /// Calls of which it is not known whether they began with an open.
     pub opens_unknown: u64,
+    /// Calls that read what their own function has opened, by another call.
+    pub own: u64,
     /// The whole stack of one of the calls.
     pub stack: StackId,
     /// Where its bytes went: one of [`tracer_common::syscall::into`].

@@ -41,6 +41,7 @@ impl Event {
             | Self::HandlersWatched { .. }
             | Self::HandlerEnd { .. }
             | Self::Collections { .. }
+            | Self::GcCounted(_)
             | Self::LoopsWatched
             | Self::LoopTurn { .. }
             | Self::LoopTask { .. }
@@ -48,7 +49,8 @@ impl Event {
             | Self::GilHeld { .. }
             | Self::ReadSizes { .. }
             | Self::Entries { .. }
-            | Self::KernelSwitches { .. } => None,
+            | Self::KernelSwitches { .. }
+            | Self::KernelSwitchesBefore { .. } => None,
         }
     }
 }

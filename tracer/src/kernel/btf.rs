@@ -2,6 +2,7 @@
 //!
 //! Format: <https://github.com/torvalds/linux/blob/v6.12/Documentation/bpf/btf.rst>
 
+use std::cell::Cell;
 use std::io;
 
 use crate::sys::vmlinux::Blob;
@@ -11,6 +12,8 @@ const MAGIC: u16 = 0xeb9f;
 /// `struct btf_type` before what its kind appends.
 const TYPE_BYTES: usize = 12;
 const MEMBER_BYTES: usize = 12;
+/// Most members that are looked at for one path: the longest structs of a kernel have a few hundred.
+const MEMBERS: u32 = 1 << 14;
 const SECTION_VARIABLE_BYTES: usize = 12;
 
 /// Kinds of types that matter here.
@@ -91,6 +94,9 @@ impl Btf {
         let header = word(&blob, 4)? as usize;
         let (types, length) = (header + word(&blob, 8)? as usize, word(&blob, 12)? as usize);
         let strings = header + word(&blob, 16)? as usize;
+        if strings + word(&blob, 20)? as usize > blob.len() || types + length > blob.len() {
+            return Err(Error::Truncated { offset: blob.len() });
+        }
         let mut btf = Self {
             blob,
             strings,
@@ -147,28 +153,30 @@ impl Btf {
     }
 
     fn walk(&self, mut id: u32, path: &str) -> Option<u32> {
-        let mut total = 0;
+        let (mut total, left) = (0_u32, Cell::new(MEMBERS));
         for name in path.split('.') {
-            let (bits, member) = self.member(id, name.as_bytes(), 0)?;
-            total += bits;
+            let (bits, member) = self.member(id, name.as_bytes(), 0, &left)?;
+            total = total.checked_add(bits)?;
             id = member;
         }
         Some(total)
     }
 
     /// Offset in bits, and type, of a member, looked for inside anonymous ones too.
-    fn member(&self, id: u32, name: &[u8], nesting: u32) -> Option<(u32, u32)> {
+    fn member(&self, id: u32, name: &[u8], nesting: u32, left: &Cell<u32>) -> Option<(u32, u32)> {
         let at = self.at(id)?;
         let info = word(&self.blob, at + 4).ok()?;
         let packed = info >> 31 == 1; // the upper byte of an offset is then a bit field's width
         (0..(info & 0xffff) as usize).find_map(|index| {
+            left.set(left.get().checked_sub(1)?);
             let member = at + TYPE_BYTES + MEMBER_BYTES * index;
             let kind = self.resolve(word(&self.blob, member + 4).ok()?)?;
             let offset = word(&self.blob, member + 8).ok()? & if packed { 0xff_ffff } else { u32::MAX };
             match self.string(word(&self.blob, member).ok()?) {
                 found if found == name => Some((offset, kind)),
                 b"" if nesting < 8 => {
-                    self.member(kind, name, nesting + 1).map(|(bits, inner)| (offset + bits, inner))
+                    let (bits, inner) = self.member(kind, name, nesting + 1, left)?;
+                    Some((offset.checked_add(bits)?, inner))
                 }
                 _ => None,
             }
@@ -315,11 +323,12 @@ mod tests {
     }
 
     #[test]
-    fn survives_a_blob_that_is_cut_anywhere() {
+    fn a_blob_that_is_cut_anywhere_is_refused() {
         let blob = std::fs::read(VMLINUX).unwrap();
-        for length in [24, 100, 1000, blob.len() / 3] {
+        for length in [0, 24, 100, 1000, blob.len() / 3, blob.len() - 1] {
             let cut = Btf::parse(Blob::Copied(blob[..length].to_vec()));
-            assert!(cut.is_err() || cut.unwrap().offset("task_struct", "no_such_field").is_err());
+            assert!(cut.is_err(), "{length} of {} bytes", blob.len());
         }
+        assert!(Btf::parse(Blob::Copied(blob)).unwrap().offset("task_struct", "pid").is_ok());
     }
 }

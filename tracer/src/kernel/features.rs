@@ -16,7 +16,7 @@ impl Features {
     ///
     /// # Errors
     /// When a field that the probes need is not there.
-    pub fn of(btf: &Btf) -> Result<Self, btf::Error> {
+    pub fn from_btf(btf: &Btf) -> Result<Self, btf::Error> {
         let mut globals = offsets(btf)?;
         let rdonly_cast = typed_files(btf);
         globals.push(("HAS_RDONLY_CAST", u32::from(rdonly_cast.is_some())));
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn the_running_kernel_has_all_that_the_probes_need() {
         let btf = Btf::of_kernel().unwrap();
-        let features = Features::of(&btf).unwrap();
+        let features = Features::from_btf(&btf).unwrap();
         assert!(features.globals.iter().any(|&(name, offset)| name == "TASK_TGID" && offset > 0));
     }
 }

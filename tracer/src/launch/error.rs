@@ -8,7 +8,7 @@ use crate::report::Name;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no command at all.
-    #[error("cannot run nothing; try tracer run -- python3 app.py")]
+    #[error("cannot run a command: none was given; try tracer run -- python3 app.py")]
     Empty,
     /// It is not there, or what its first line names is not.
     #[error("cannot run {command}: no such command; try its path, or another PATH")]
@@ -42,7 +42,7 @@ pub enum Error {
 
 impl Error {
     /// What the system's refusal means.
-    pub(super) fn of(command: &Name, cause: io::Error) -> Self {
+    pub(super) fn new(command: &Name, cause: io::Error) -> Self {
         let command = command.clone();
         match cause.kind() {
             io::ErrorKind::NotFound => Self::NotFound { command },

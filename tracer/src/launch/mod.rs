@@ -41,7 +41,7 @@ impl Waiting {
     pub fn start(command: &[OsString], stdout: Option<OwnedFd>, user: Option<User>) -> Result<Self, Error> {
         let (program, arguments) = command.split_first().ok_or(Error::Empty)?;
         let name = Name::new(program.as_encoded_bytes());
-        let cannot = |cause| Error::of(&name, cause);
+        let cannot = |cause| Error::new(&name, cause);
         search::check(program).map_err(cannot)?;
 
         let mut command = Command::new(program);
@@ -73,7 +73,7 @@ impl Waiting {
     /// When the program cannot be executed.
     pub fn release(mut self) -> Result<Child, Error> {
         let opened = self.gate.take().map_or(Ok(()), Gate::open);
-        opened.and_then(|()| join(&mut self.spawning)).map_err(|cause| Error::of(&self.command, cause))
+        opened.and_then(|()| join(&mut self.spawning)).map_err(|cause| Error::new(&self.command, cause))
     }
 }
 

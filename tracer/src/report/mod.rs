@@ -8,12 +8,14 @@ pub mod json;
 mod model;
 mod name;
 pub mod output;
+mod pool;
 mod sanitize;
 pub mod text;
 
 pub use bounded::{Bounded, NoTotals, Omitted, Row, bounded};
 pub use model::*;
 pub use name::{Name, Sentence};
+pub use pool::{Pool, Programs, Shared, alike, joined, pooled};
 
 #[cfg(test)]
 mod tests;

@@ -67,7 +67,7 @@ pub fn for_text(name: &[u8]) -> String {
 pub fn sentence(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
-        Piece::of(character).push_to(&mut out);
+        Piece::from_char(character).push_to(&mut out);
     }
     out
 }
@@ -96,7 +96,7 @@ enum Piece {
 }
 
 impl Piece {
-    fn of(character: char) -> Self {
+    fn from_char(character: char) -> Self {
         match character {
             '\0'..='\x1f' | '\x7f' => Self::Byte(character as u8),
             _ if is_unsafe(character) => Self::Escaped(character),
@@ -136,7 +136,7 @@ fn pieces(name: &[u8]) -> impl Iterator<Item = Piece> {
         let valid = chunk.valid();
         let shown = valid.char_indices().map(move |(at, character)| match character {
             '\\' if escape_at(&valid[at..]).is_some() => Piece::Byte(b'\\'),
-            _ => Piece::of(character),
+            _ => Piece::from_char(character),
         });
         shown.chain(chunk.invalid().iter().copied().map(Piece::Byte))
     })

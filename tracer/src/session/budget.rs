@@ -1,6 +1,6 @@
-//! What tracing may cost the target before detail is shed, and what was shed.
+//! What tracing may cost the target before detail is thinned, then shed, and what was shed.
 
-use tracer_common::control::{SHED_READ_SITES, SHED_SWITCH_STACKS};
+use tracer_common::control::{MOST_THINNING, SHED_READ_SITES};
 
 use tracer_common::counters::Probe;
 
@@ -9,19 +9,22 @@ use crate::event::Nanos;
 use crate::report::Shed;
 
 /// Detail in the order in which it is given up, each with the probe that it costs time in.
-const LADDER: [(Detail, Probe, &str); 4] = [
+const LADDER: [(Detail, Probe, &str); 3] = [
     (Detail::Calls, Probe::Entry, "entries of the evaluation function, except 0.1 s in 2 s"),
-    (Detail::SwitchStacks, Probe::Switch, "stacks at switches beyond the innermost frame"),
     (Detail::ReadSites, Probe::Syscall, "call sites of reads"),
     (Detail::Reads, Probe::Syscall, "reads, except 0.1 s in 2 s"),
 ];
 
+/// Up to this share of the target's time reads are told exactly, whatever the budget: each is counted, and has its line.
+/// A probe takes about 0.5 us a read, a read of a small file in `/proc` 3 to 20 us: at 3 % a program that does nothing else
+/// would lose what it is traced for.
+const EXACT: f64 = 0.15;
 /// What a run of the evaluation function's probe costs beside its program, in nanoseconds: the trap of a breakpoint.
 /// Measured on Linux 6.18.
 const TRAP_NS: Nanos = 1_000;
 /// A probe that takes less than one part in so many of the cost is not what costs.
 const MINOR: u64 = 4;
-/// So many times the budget is far over it: there are no steps then.
+/// So many times the budget is far over it: there are no steps then, or large ones.
 pub const FAR: f64 = 2.0;
 /// Seconds below half of the budget after which detail is taken back; doubled each time it was in vain.
 const CALM: u32 = 5;
@@ -34,12 +37,20 @@ const LEAST_SHARE: f64 = 0.1;
 pub enum Detail {
     /// Counting entries of the evaluation function all the time.
     Calls,
-    /// Whole stacks at switches.
-    SwitchStacks,
     /// Call sites of reads.
     ReadSites,
     /// Watching reads all the time.
     Reads,
+}
+
+impl Detail {
+    /// The share of the target's time above which it is given up.
+    fn limit(self, budget: f64) -> f64 {
+        match self {
+            Self::Calls => budget,
+            Self::ReadSites | Self::Reads => budget.max(EXACT),
+        }
+    }
 }
 
 /// What is given up now, in the order in which it was.
@@ -62,8 +73,7 @@ impl GivenUp {
     /// As the probes know it.
     #[must_use]
     pub fn flags(&self) -> u32 {
-        let stacks = if self.has(Detail::SwitchStacks) { SHED_SWITCH_STACKS } else { 0 };
-        stacks | if self.has(Detail::ReadSites) { SHED_READ_SITES } else { 0 }
+        if self.has(Detail::ReadSites) { SHED_READ_SITES } else { 0 }
     }
 }
 
@@ -71,6 +81,7 @@ impl GivenUp {
 pub struct Budget {
     /// Share of the target's CPU time, `None` for no limit.
     limit: Option<f64>,
+    thinning: u32,
     given_up: GivenUp,
     calm: u32,
     calm_wanted: u32,
@@ -119,13 +130,32 @@ impl Second {
         self.probes.iter().map(cost).sum::<f64>()
             / (self.target_ns as f64).max(self.wall_ns as f64 * LEAST_SHARE)
     }
+
+    /// Whether this probe is what costs, or one of few.
+    fn is_spent_in(&self, probe: Probe) -> bool {
+        let spent = self.share(|work| if work.probe == probe { work.cost() } else { 0.0 });
+        MINOR as f64 * spent >= self.share(Work::cost)
+    }
 }
 
 impl Budget {
     /// With a limit, as a share.
     #[must_use]
     pub fn new(limit: Option<f64>) -> Self {
-        Self { limit, given_up: GivenUp::default(), calm: 0, calm_wanted: CALM, shed: Vec::new() }
+        Self {
+            limit,
+            thinning: 0,
+            given_up: GivenUp::default(),
+            calm: 0,
+            calm_wanted: CALM,
+            shed: Vec::new(),
+        }
+    }
+
+    /// Callers are looked at one time in 2 to the power of this now.
+    #[must_use]
+    pub fn thinning(&self) -> u32 {
+        self.thinning
     }
 
     /// What is given up now.
@@ -134,24 +164,29 @@ impl Budget {
         &self.given_up
     }
 
-    /// Takes note of a second; whether something was given up or taken back.
+    /// Takes note of a second; whether something was thinned, given up or taken back.
     pub fn second(&mut self, second: &Second) -> bool {
         let Some(limit) = self.limit else { return false };
         let share = second.share(Work::cost);
-        if share > limit {
+        if share > limit && (self.thin(second, share, limit) || self.give_up(second, share, limit)) {
             self.calm = 0;
-            return self.give_up(second, share, limit);
+            return true;
         }
+        if self.given_up.is_empty() && self.thinning > 0 && share < limit / 2.0 {
+            self.thinning -= 1; // walks cost twice as much then, which there is room for
+            return true;
+        }
+        let limit = self.given_up.0.last().map_or(limit, |last| last.limit(limit));
         let is_calm = second.share(|work| self.cost_when_whole(work)) < limit / 2.0;
         self.calm = if is_calm { self.calm + 1 } else { 0 };
         self.calm >= self.calm_wanted && self.take_back(second.at_ns)
     }
 
     /// Takes note of less than a second, which matters only where it is far over the budget.
-    pub fn glance(&mut self, moment: &Second) -> bool {
+    pub fn check_briefly(&mut self, moment: &Second) -> bool {
         self.limit.is_some_and(|limit| {
             let share = moment.share(Work::cost);
-            share > FAR * limit && self.give_up(moment, share, limit)
+            share > FAR * limit && (self.thin(moment, share, limit) || self.give_up(moment, share, limit))
         })
     }
 
@@ -164,27 +199,42 @@ impl Budget {
         work.cost() * if in_bursts { part_time::PARTS as f64 } else { 1.0 }
     }
 
-    /// Gives up the next detail of what costs; all of it where that is far over the budget.
-    fn give_up(&mut self, second: &Second, share: f64, limit: f64) -> bool {
-        let costs = |probe: Probe| {
-            MINOR as f64 * second.share(|work| if work.probe == probe { work.cost() } else { 0.0 }) >= share
+    /// Has fewer callers looked at, where that is what costs and there is something left to save.
+    fn thin(&mut self, second: &Second, share: f64, limit: f64) -> bool {
+        if self.thinning == MOST_THINNING || !second.is_spent_in(Probe::Switch) {
+            return false;
+        }
+        let step = if share > FAR * limit { MOST_THINNING } else { 1 };
+        self.thinning = (self.thinning + step).min(MOST_THINNING);
+        true
+    }
+
+    /// Gives up the next detail of what costs; all of it where that is far over its limit.
+    fn give_up(&mut self, second: &Second, share: f64, budget: f64) -> bool {
+        let is_far = |detail: Detail| share > FAR * detail.limit(budget);
+        let keeps_reads = |detail: Detail| {
+            let limit = detail.limit(budget) * if is_far(detail) { FAR } else { 1.0 };
+            detail == Detail::Reads && second.share_of_a_cpu() <= limit
         };
-        let is_far = share > FAR * limit;
-        let keeps_reads = second.share_of_a_cpu() <= if is_far { FAR * limit } else { limit };
-        let left = LADDER.iter().filter(|(detail, probe, _)| {
-            !self.given_up.has(*detail) && costs(*probe) && !(keeps_reads && *detail == Detail::Reads)
+        let mut due = LADDER.iter().filter(|(detail, probe, _)| {
+            let is_over = share > detail.limit(budget) && second.is_spent_in(*probe);
+            is_over && !self.given_up.has(*detail) && !keeps_reads(*detail)
         });
-        let now: Vec<_> = left.take(if is_far { LADDER.len() } else { 1 }).collect();
-        let why = format!(
-            "the probes took {:.0}% of the target's time, over the budget of {:.0}%",
-            share * 100.0,
-            limit * 100.0
-        );
+        let next = due.next();
+        let now: Vec<_> = next.into_iter().chain(due.filter(|(detail, ..)| is_far(*detail))).collect();
         for (detail, _, what) in &now {
+            let limit = detail.limit(budget);
+            let (share, percent) = (100.0 * share, 100.0 * limit);
+            let over = if limit > budget {
+                format!("over the {percent:.0}% up to which reads are exact")
+            } else {
+                format!("over the budget of {percent:.0}%")
+            };
+            let why = format!("the probes took {share:.0}% of the target's time, {over}");
             if self.shed.iter().any(|shed| shed.what == *what) {
                 self.calm_wanted = (self.calm_wanted * 2).min(CALM_AT_MOST);
             }
-            self.shed.push(Shed { at_ns: second.at_ns, what: (*what).to_owned(), why: why.clone() });
+            self.shed.push(Shed { at_ns: second.at_ns, what: (*what).to_owned(), why });
             self.given_up.0.push(*detail);
         }
         !now.is_empty()
@@ -194,8 +244,8 @@ impl Budget {
         self.calm = 0;
         let Some(last) = self.given_up.0.pop() else { return false };
         let what = LADDER.iter().find(|(detail, ..)| *detail == last).map_or("", |(_, _, what)| what);
-        let what = format!("{what}: taken again");
-        self.shed.push(Shed { at_ns, what, why: "the load has fallen".to_owned() });
+        let what = format!("{what}: restored");
+        self.shed.push(Shed { at_ns, what, why: "the load is lower again".to_owned() });
         true
     }
 
@@ -247,17 +297,17 @@ mod tests {
     #[test]
     fn a_burst_of_reads_is_counted_whole() {
         let mut budget = Budget::new(Some(0.15));
-        assert!(budget.glance(&second(Probe::Syscall, 200, 300)));
+        assert!(budget.check_briefly(&second(Probe::Syscall, 200, 300)));
         assert_eq!(budget.given_up().0, [Detail::ReadSites]);
-        assert!(budget.glance(&second(Probe::Syscall, 310, 400)));
+        assert!(budget.check_briefly(&second(Probe::Syscall, 310, 400)));
         assert_eq!(budget.given_up().0, [Detail::ReadSites, Detail::Reads]);
     }
 
     #[test]
     fn a_glance_sees_only_what_is_far_over_the_budget() {
         let mut budget = Budget::new(Some(0.15));
-        assert!(!budget.glance(&second(Probe::Syscall, 290, 1000)));
-        assert!(budget.glance(&second(Probe::Syscall, 310, 1000)));
+        assert!(!budget.check_briefly(&second(Probe::Syscall, 290, 1000)));
+        assert!(budget.check_briefly(&second(Probe::Syscall, 310, 1000)));
     }
 
     #[test]
@@ -265,10 +315,38 @@ mod tests {
         let mut budget = Budget::new(Some(0.15));
         let mut spans = Vec::new();
         for _ in 0..3 {
-            assert!(budget.second(&second(Probe::Switch, 400, 1000)));
-            spans.push((1..).find(|_| budget.second(&second(Probe::Switch, 1, 1000))).unwrap());
+            assert!(budget.second(&worked(Probe::Entry, 0, 400, 1000)));
+            spans.push((1..).find(|_| budget.second(&worked(Probe::Entry, 0, 1, 1000))).unwrap());
         }
         assert_eq!(spans, [5, 10, 20]);
+    }
+
+    #[test]
+    fn callers_are_looked_at_less_often_before_anything_is_given_up() {
+        let mut budget = Budget::new(Some(0.03));
+        let switches = |budget: &mut Budget, ms| budget.second(&second(Probe::Switch, ms, 1000));
+        assert!(!switches(&mut budget, 29));
+        assert_eq!(budget.thinning(), 0);
+        assert!(switches(&mut budget, 40));
+        assert_eq!(budget.thinning(), 1);
+        assert!(!switches(&mut budget, 16), "one in one could be too much");
+        assert!(budget.check_briefly(&second(Probe::Switch, 61, 1000)));
+        assert_eq!(budget.thinning(), MOST_THINNING);
+        while switches(&mut budget, 40) {}
+        assert_eq!((budget.thinning(), budget.given_up().is_empty()), (MOST_THINNING, true));
+        let calm = (1..).find(|_| !switches(&mut budget, 14));
+        assert_eq!((calm, budget.thinning()), (Some(1 + MOST_THINNING), 0), "it comes back by halves");
+        assert_eq!(budget.into_shed(), []);
+    }
+
+    #[test]
+    fn reads_are_not_cheaper_for_fewer_callers() {
+        let mut budget = Budget::new(Some(0.03));
+        assert!(!budget.second(&second(Probe::Syscall, 140, 1000)), "they stay exact");
+        assert!(budget.second(&second(Probe::Syscall, 160, 1000)));
+        assert_eq!((budget.thinning(), budget.given_up().0.clone()), (0, vec![Detail::ReadSites]));
+        let calm = (1..).find(|_| budget.second(&second(Probe::Syscall, 60, 1000)));
+        assert_eq!(calm, Some(CALM), "it comes back where there is room for it");
     }
 
     #[test]

@@ -7,17 +7,18 @@ use std::time::Duration;
 use tracer_common::counters::{Counters, Probe};
 
 use super::Options;
-use super::collector::Collector;
-use super::losses::{self, Seen};
+use super::event_collector::EventCollector;
+use super::losses::{self, SeenHits};
 use super::relay::Relay;
 use super::roots::Root;
 use super::run::Begin;
 use crate::analysis::{Window, findings};
-use crate::attach::{Cost, total};
+use crate::attach::{Cost, of_probe, total};
 use crate::clock::own_usage;
 use crate::event::{Nanos, Pid};
 use crate::report::{
-    self, Bounded, Ended, Host, Overhead, ProgramTime, Quality, Records, Report, Shed, Target, TracerInfo,
+    self, Bounded, Ended, Host, Overhead, ProgramTime, Quality, Records, Report, Shed, Switches, Target,
+    TracerInfo,
 };
 use crate::sections::{Section, Sections};
 use crate::symbols::{LINES, Symbols};
@@ -60,13 +61,14 @@ pub fn assemble(
     options: &Options,
     roots: &[Root],
     begin: Begin,
-    collector: Collector<Relay<'_>>,
+    collector: EventCollector<Relay<'_>>,
     mut ending: Ending,
 ) -> Report {
     let duration_ns = ending.end_ns.saturating_sub(begin.start_ns);
     let window = Window {
         duration_ns,
         rate_hz: if options.plan.sections.has(Section::Frames) { options.plan.rate_hz.into() } else { 0 },
+        reached_hz: reached_hz(&ending.counters, duration_ns),
         entries_covered_ns: u64::try_from(ending.covered.as_nanos()).unwrap_or(u64::MAX),
     };
     ending.shed.extend(names_left_out(&collector.names.symbols, duration_ns));
@@ -76,7 +78,7 @@ pub fn assemble(
     let (records, unread) = (collector.records(), std::mem::take(&mut ending.unread));
     let counted = total(&ending.counters);
     let sections = collector.analysis.finish(&collector.names.symbols, &window);
-    let losses = losses::by_section(&Seen {
+    let losses = losses::by_section(&SeenHits {
         probes: &ending.counters,
         unread: &unread.events,
         reads: sections.reads.sum().totals.syscalls,
@@ -109,7 +111,7 @@ pub fn assemble(
             ..quality(&counted, unread.events.values().sum(), &ending.cost)
         },
         overhead: overhead(begin.attach_ns, ending),
-        switches: sections.switches,
+        switches: Switches { in_doubt: begin.switches_in_doubt, ..sections.switches },
         gil: sections.gil,
         reads: sections.reads,
         processes: sections.processes,
@@ -124,6 +126,14 @@ pub fn assemble(
     report
 }
 
+/// How often the clock of a CPU came each second, on average: it does so whether the CPU is idle or not.
+fn reached_hz(counters: &[(Probe, Counters)], duration_ns: Nanos) -> u64 {
+    let cpus = aya::util::online_cpus().map_or(1, |cpus| cpus.len().max(1) as u128);
+    let ticks = u128::from(of_probe(counters, Probe::Sample).hits) * 1_000_000_000;
+    let cpu_ns = cpus * u128::from(duration_ns.max(1));
+    u64::try_from((ticks + cpu_ns / 2) / cpu_ns).unwrap_or(u64::MAX)
+}
+
 /// A program that makes code without end has more lines than have names here.
 fn names_left_out(symbols: &Symbols, at_ns: Nanos) -> Option<Shed> {
     let why = format!("{LINES} different lines, or 16 MiB of their names, have been seen");
@@ -132,14 +142,14 @@ fn names_left_out(symbols: &Symbols, at_ns: Nanos) -> Option<Shed> {
 
 /// Large code objects take milliseconds each.
 fn names_not_read(names: &Names, at_ns: Nanos) -> Option<Shed> {
-    let why = "to read them from memory takes more than a fifth of the time".to_owned();
-    names.is_hurried().then(|| Shed { at_ns, what: "names of some lines".to_owned(), why })
+    let why = "reading them took more than a fifth of the time".to_owned();
+    names.is_over_time().then(|| Shed { at_ns, what: "names of some lines".to_owned(), why })
 }
 
 /// What is read of memory from outside: names that the probes could not copy, stacks of those who sleep.
 fn not_answered(tid: Pid, at_ns: Nanos) -> Shed {
     let why = "it did not answer when it was read".to_owned();
-    Shed { at_ns, what: format!("what only the memory of process {tid} tells"), why }
+    Shed { at_ns, what: format!("what is only in the memory of process {tid}"), why }
 }
 
 /// What was seen only because something else needed it is not told.

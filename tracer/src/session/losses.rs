@@ -14,7 +14,7 @@ use crate::units::percent;
 const MOST_ROOM: u32 = 16;
 
 /// What is known of the hits.
-pub struct Seen<'a> {
+pub struct SeenHits<'a> {
     /// What became of each probe's.
     pub probes: &'a [(Probe, Counters)],
     /// Events that were sent and not read, by their kinds.
@@ -42,7 +42,7 @@ impl Lost {
 }
 
 /// Those sections that had hits of their own, by name.
-pub fn by_section(seen: &Seen<'_>) -> BTreeMap<String, SectionLoss> {
+pub fn by_section(seen: &SeenHits<'_>) -> BTreeMap<String, SectionLoss> {
     let mut sections = BTreeMap::<_, Lost>::new();
     for (probe, counters) in seen.probes {
         let own = own(counters);
@@ -115,7 +115,7 @@ fn lost(part: &Part) -> u64 {
     part.lost_ring_full + part.lost_map_full + part.lost_map_busy
 }
 
-fn told(name: &str, lost: &Lost, seen: &Seen<'_>) -> SectionLoss {
+fn told(name: &str, lost: &Lost, seen: &SeenHits<'_>) -> SectionLoss {
     let reasons = [
         ("ring_full", lost.part.lost_ring_full),
         ("map_full", lost.part.lost_map_full),
@@ -130,7 +130,7 @@ fn told(name: &str, lost: &Lost, seen: &Seen<'_>) -> SectionLoss {
 }
 
 /// `35.0% of the reads of pid 17 were not counted: …; try …`
-fn sentence(name: &str, lost: &Lost, seen: &Seen<'_>) -> String {
+fn sentence(name: &str, lost: &Lost, seen: &SeenHits<'_>) -> String {
     let whose = match seen.pids {
         [pid] => format!(" of pid {pid}"),
         _ => String::new(),
@@ -143,7 +143,7 @@ fn what(section: &str) -> &'static str {
     match section {
         "switches" => "switches and wakeups",
         "frames" => "samples",
-        "processes" => "births, deaths and program starts",
+        "processes" => "forks, execs and exits",
         "signals" => "signals",
         "gc" => "garbage collections",
         "loops" => "turns of event loops",
@@ -162,7 +162,7 @@ fn remedy(Lost { part, unread }: &Lost, plan: &Plan) -> String {
     }
     if not_read >= part.lost_map_busy {
         let mib = (plan.ring_bytes >> 20).max(1) * 4;
-        return format!("they came faster than they could be told; try --ring-size {mib}MiB");
+        return format!("they came faster than they could be reported; try --ring-size {mib}MiB");
     }
     "a probe interrupted another one at the wrong moment".to_owned()
 }
@@ -204,7 +204,7 @@ mod tests {
     fn sections(pids: &[Pid], room: u32) -> BTreeMap<String, SectionLoss> {
         let probes = [(Probe::Syscall, system_calls())];
         let unread = [(kind::LOOP_TURN, 2)].into();
-        by_section(&Seen { probes: &probes, unread: &unread, reads: 65, pids, plan: &plan(room) })
+        by_section(&SeenHits { probes: &probes, unread: &unread, reads: 65, pids, plan: &plan(room) })
     }
 
     #[test]
@@ -236,6 +236,6 @@ mod tests {
             assert!(text.as_ref().is_some_and(|text| text.ends_with(expected)), "{text:?}");
         }
         let loops = sections(&[17], 1)["loops"].text.as_ref().map(ToString::to_string);
-        assert!(loops.is_some_and(|text| text.ends_with("could be told; try --ring-size 16MiB")));
+        assert!(loops.is_some_and(|text| text.ends_with("could be reported; try --ring-size 16MiB")));
     }
 }

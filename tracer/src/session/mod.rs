@@ -1,34 +1,31 @@
 //! One run: attach, watch, finish.
 
-mod asleep;
+mod baseline;
 mod budget;
-mod collections;
-mod collector;
+mod cpu;
+mod event_collector;
 mod finish;
-mod handlers;
 mod losses;
 mod part_time;
-mod pthreads;
 mod relay;
 mod roots;
 mod rules;
 mod run;
-mod senders;
+mod still_asleep;
 mod stop;
-mod tasks;
-mod threads;
 mod titles;
-mod traps;
-mod window;
+mod watchers;
 
 use std::time::{Duration, Instant};
 
-pub use collector::Listener;
+pub use event_collector::Listener;
 pub use roots::Root;
 pub use rules::Rule;
 
 use crate::attach::{self, Plan, Probes};
+use crate::event::Pid;
 use crate::report::{Ended, Report};
+use crate::selection::Selection;
 use run::Run;
 use stop::{Alive, Signals};
 
@@ -45,12 +42,16 @@ pub struct Options {
     pub budget: Option<f64>,
     /// What ends the run early.
     pub until: Option<Rule>,
+    /// Processes that are selected and come later are traced too; the run does not end with the first ones.
+    pub selection: Option<Selection>,
 }
 
 /// Whoever watches a run.
 pub trait Watch: Listener {
     /// Everything is attached and counted from now on.
     fn attached(&mut self, roots: &[Root], took: Duration);
+    /// A process that is selected has come, and is traced.
+    fn joined(&mut self, pid: Pid);
     /// Some time has passed.
     fn progress(&mut self, elapsed: Duration, events: u64, lost: u64);
     /// All that has happened so far has been told.
@@ -87,7 +88,7 @@ pub async fn trace(
         met = run.watch() => met?,
         () = pass(end) => Ended::Duration,
         () = signals.first() => Ended::Interrupt,
-        () = alive.all_ended() => Ended::TargetExited,
+        () = alive.all_ended(), if options.selection.is_none() => Ended::TargetExited,
     };
     let finished = run.finish(ended);
     signals.report_is_made();

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Watch;
-use super::collector::Listener;
+use super::event_collector::Listener;
 use super::rules::Rule;
 use crate::event::Event;
 use crate::timeline::Names;

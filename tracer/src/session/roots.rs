@@ -6,10 +6,15 @@ use std::time::Duration;
 use procfs::process::Stat;
 use tracer_common::target::{Target, flag};
 
-use super::window;
+use super::baseline::window;
 use crate::clock::monotonic_ns;
 use crate::event::{self, Groups, Pid};
-use crate::target::{self, Interpreter, Process, discover, discover_briefly};
+use crate::process::{self, Process};
+use crate::python::{Interpreter, discover, discover_briefly};
+use crate::redact;
+
+/// The dynamic linker has long mapped all that a program needs by then.
+const YOUNG: Duration = Duration::from_secs(2);
 
 /// A process that is traced from the start of the window on, and its interpreter.
 pub struct Root {
@@ -31,8 +36,11 @@ impl Root {
     ///
     /// # Errors
     /// With the first that cannot be traced, or the last if all are gone.
-    pub fn open_all(pids: &[Pid], gone: &mut dyn FnMut(&target::Error)) -> Result<Vec<Self>, target::Error> {
-        Self::open_each(pids, gone, Self::of)
+    pub fn open_all(
+        pids: &[Pid],
+        gone: &mut dyn FnMut(&process::Error),
+    ) -> Result<Vec<Self>, process::Error> {
+        Self::open_each(pids, gone, Self::from_process)
     }
 
     /// The same with all their descendants. A process that is no Python will do if one of its descendants is: a shell,
@@ -42,12 +50,12 @@ impl Root {
     /// Likewise.
     pub fn open_families(
         pids: &[Pid],
-        gone: &mut dyn FnMut(&target::Error),
-    ) -> Result<Vec<Self>, target::Error> {
+        gone: &mut dyn FnMut(&process::Error),
+    ) -> Result<Vec<Self>, process::Error> {
         let mut roots = Self::open_each(pids, gone, |process| {
             let pid = process.pid;
-            Self::of(process).or_else(|error| match error {
-                target::Error::NotPython { .. } => Self::head_of_pythons(pid)?.ok_or(error),
+            Self::from_process(process).or_else(|error| match error {
+                process::Error::NotPython { .. } => Self::head_of_pythons(pid)?.ok_or(error),
                 _ => Err(error),
             })
         })?;
@@ -57,9 +65,9 @@ impl Root {
 
     fn open_each(
         pids: &[Pid],
-        gone: &mut dyn FnMut(&target::Error),
-        of: impl Fn(Process) -> Result<Self, target::Error>,
-    ) -> Result<Vec<Self>, target::Error> {
+        gone: &mut dyn FnMut(&process::Error),
+        of: impl Fn(Process) -> Result<Self, process::Error>,
+    ) -> Result<Vec<Self>, process::Error> {
         let (mut roots, mut missing) = (Vec::<Self>::new(), Vec::new());
         for &pid in pids {
             match Self::open(pid, &roots, &of) {
@@ -81,24 +89,24 @@ impl Root {
     fn open(
         pid: Pid,
         known: &[Self],
-        of: impl Fn(Process) -> Result<Self, target::Error>,
-    ) -> Result<Option<Self>, target::Error> {
+        of: impl Fn(Process) -> Result<Self, process::Error>,
+    ) -> Result<Option<Self>, process::Error> {
         let process = Process::open(pid)?;
         let is_news = known.iter().all(|root| root.process.pid != process.pid);
         is_news.then(|| of(process)).transpose()
     }
 
     /// A process that is no Python, if one of its descendants is.
-    fn head_of_pythons(pid: Pid) -> Result<Option<Self>, target::Error> {
+    fn head_of_pythons(pid: Pid) -> Result<Option<Self>, process::Error> {
         let roots = [Self { other: true, ..Self::before_exec(Process::open(pid)?) }];
         let is_python = |stat: &Stat| {
-            Process::open(stat.pid.unsigned_abs()).and_then(|process| discover(&process)).is_ok()
+            Process::open(stat.pid.unsigned_abs()).and_then(|process| discover_briefly(&process)).is_ok()
         };
         let heads = window::descendants(&roots).iter().any(is_python);
         Ok(roots.into_iter().next().filter(|_| heads))
     }
 
-    fn of(process: Process) -> Result<Self, target::Error> {
+    fn from_process(process: Process) -> Result<Self, process::Error> {
         let interpreter = Arc::new(discover_patiently(&process)?);
         Ok(Self { interpreter: Some(interpreter), ..Self::before_exec(process) })
     }
@@ -119,7 +127,7 @@ impl Root {
     }
 
     /// One that has ended is no error: it is none of those that were asked for.
-    fn descendant(pid: Pid) -> Result<Self, target::Error> {
+    fn descendant(pid: Pid) -> Result<Self, process::Error> {
         let process = Process::open(pid)?;
         let interpreter = discover_briefly(&process).ok().map(Arc::new);
         // A program that has just begun is looked at again, until it is a Python or is none.
@@ -141,68 +149,70 @@ impl Root {
 
     /// What the report says of it.
     #[must_use]
-    pub fn describe(&self) -> event::Process {
-        event::Process { root: self.asked, ..describe(&self.process, self.interpreter.as_deref()) }
+    pub fn describe(&self) -> event::ProcessDescription {
+        event::ProcessDescription { root: self.asked, ..describe(&self.process, self.interpreter.as_deref()) }
     }
 }
 
 /// An interpreter that has just been started is not there yet: it is waited for.
-fn discover_patiently(process: &Process) -> Result<Interpreter, target::Error> {
+fn discover_patiently(process: &Process) -> Result<Interpreter, process::Error> {
     const LOOKS: u32 = 50;
     const PAUSE: Duration = Duration::from_millis(10);
     let mut looked = discover(process);
     for _ in 0..LOOKS {
         match looked {
-            Err(target::Error::NotInitialised { .. }) => {}
+            Err(process::Error::NotInitialised { .. }) => {}
             // Up to 3.10 the whole version is there only once the interpreter has put it together.
             Ok(ref interpreter) if interpreter.version.micro.is_none() && is_young(process) => {}
             Ok(ref interpreter) if interpreter.handlers_to_come && is_young(process) => {}
-            Err(target::Error::NotPython { .. }) if is_young(process) => {}
+            Err(process::Error::NotPython { .. }) if is_young(process) => {}
             _ => break,
         }
         std::thread::sleep(PAUSE);
         looked = discover(process);
     }
-    let gone = target::Error::NoSuchProcess { pid: process.pid };
+    let gone = process::Error::NoSuchProcess { pid: process.pid };
     // A process that ends meanwhile shows less and less of itself: it is not what it then looks like.
     looked.map_err(|error| if process.is_alive() { error } else { gone })
 }
 
 /// Its program may not be loaded whole.
 fn is_young(process: &Process) -> bool {
-    let since_boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime).tv_sec.unsigned_abs();
-    let started = process.stat().map_or(0, |stat| stat.starttime / procfs::ticks_per_second());
-    since_boot <= started + 1
+    process.age().is_ok_and(|age| age < YOUNG)
 }
 
 /// What the kernel must know of a process with an interpreter.
 #[must_use]
 pub fn known(interpreter: &Interpreter, space: u64, follow: bool) -> Target {
-    Target { space, flags: flag::PYTHON | follow_flag(follow), pad: 0, ended: 0, python: interpreter.python }
+    let flags = flag::PYTHON | follow_flag(follow);
+    Target { space, flags, python: interpreter.python, ..Target::default() }
 }
 
-fn follow_flag(follow: bool) -> u32 {
+/// What makes the kernel trace its children too.
+#[must_use]
+pub fn follow_flag(follow: bool) -> u32 {
     if follow { flag::FOLLOW } else { 0 }
 }
 
 /// What the report says of a process, as it is now.
 #[must_use]
-pub fn describe(process: &Process, interpreter: Option<&Interpreter>) -> event::Process {
+pub fn describe(process: &Process, interpreter: Option<&Interpreter>) -> event::ProcessDescription {
     let stat = process.stat().ok();
     let groups = |stat: &Stat| Groups { pgid: stat.pgrp.unsigned_abs(), sid: stat.session.unsigned_abs() };
-    event::Process {
+    event::ProcessDescription {
         pid: process.pid,
         namespace_pid: process.namespace_pid(),
         ppid: stat.as_ref().map_or(0, |stat| stat.ppid.unsigned_abs()),
         comm: process.comm().unwrap_or_default(),
-        title: process.title().unwrap_or_default(),
-        exe: process.exe(),
+        title: redact::title(process.title().unwrap_or_default()),
+        exe: process.exe().map(redact::program),
         python: interpreter.map(|interpreter| interpreter.version.to_string()),
         free_threaded: interpreter.map(|interpreter| interpreter.free_threaded),
         gil: interpreter.is_some_and(|interpreter| interpreter.python.gil != 0),
         gil_holder: interpreter.is_some_and(|interpreter| interpreter.python.gil_holder != 0),
         root: false,
         groups: stat.as_ref().map(groups),
-        cgroup: process.cgroup(),
+        cgroup: process.cgroup().map(redact::group),
+        born: None,
     }
 }

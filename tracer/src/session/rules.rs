@@ -74,9 +74,9 @@ fn parse_limit(text: &str) -> Result<f64, String> {
         "us" => 1e3,
         "ms" => 1e6,
         "s" => 1e9,
-        _ => return Err(format!("{text} is no limit")),
+        _ => return Err(format!("{text} is not a limit")),
     };
-    number.parse::<f64>().map(|number| number * scale).map_err(|_| format!("{text} is no limit"))
+    number.parse::<f64>().map(|number| number * scale).map_err(|_| format!("{text} is not a limit"))
 }
 
 /// By name, with or without `SIG`, or by number.
@@ -108,13 +108,13 @@ impl Rule {
     pub fn is_met_in(&self, report: &Report) -> bool {
         match self {
             Self::Signal(number) => report.signals.rows.iter().any(|row| row.number == *number),
-            Self::Above(figure, limit) => figure.of(report).is_some_and(|value| value > *limit),
+            Self::Above(figure, limit) => figure.value(report).is_some_and(|value| value > *limit),
         }
     }
 }
 
 impl Figure {
-    fn of(self, report: &Report) -> Option<f64> {
+    fn value(self, report: &Report) -> Option<f64> {
         let quality = &report.quality;
         match self {
             Self::Zombies => Some(count(&report.processes.zombies)),
@@ -147,7 +147,7 @@ mod tests {
             ("zombies>2", Ok(Rule::Above(Figure::Zombies, 2.0))),
             ("loss > 1%", Ok(Rule::Above(Figure::Loss, 0.01))),
             ("gc.max>50ms", Ok(Rule::Above(Figure::GcMax, 5e7))),
-            ("zombies>many", Err("many is no limit".to_owned())),
+            ("zombies>many", Err("many is not a limit".to_owned())),
             ("signal:NONE", Err("no signal is called NONE".to_owned())),
         ] {
             assert_eq!(text.parse(), expected, "{text}");

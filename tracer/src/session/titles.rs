@@ -1,6 +1,6 @@
 //! Command lines and paths of programs: each as long as a process wants, and there may be thousands of processes.
 
-use crate::event::{Bytes, Nanos, Process};
+use crate::event::{Bytes, Nanos, ProcessDescription};
 use crate::report::Shed;
 
 /// Bytes of them that are kept whole.
@@ -18,7 +18,7 @@ pub struct Titles {
 
 impl Titles {
     /// Cuts what there is no room for; what was known of the process before is kept once.
-    pub fn admit(&mut self, process: &mut Process, known: Option<&Process>) {
+    pub fn admit(&mut self, process: &mut ProcessDescription, known: Option<&ProcessDescription>) {
         self.admit_one(&mut process.title, known.map(|known| &known.title));
         if let Some(exe) = &mut process.exe {
             self.admit_one(exe, known.and_then(|known| known.exe.as_ref()));
@@ -54,7 +54,10 @@ mod tests {
     #[test]
     fn command_lines_take_so_much_room_and_no_more() {
         let mut titles = Titles::default();
-        let process = |byte, length| Process { title: vec![byte; length].into(), ..Process::default() };
+        let process = |byte, length| ProcessDescription {
+            title: vec![byte; length].into(),
+            ..ProcessDescription::default()
+        };
         let first = process(b'a', 20 << 10);
         for _ in 0..1_000 {
             titles.admit(&mut first.clone(), Some(&first));

@@ -3,8 +3,10 @@
 /// What is among the names of a code object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Calls {
-    /// It opens files: `open`, `os.open`, `fdopen`, `open_binary`.
+    /// It opens files itself: `open`, `os.open`, `fdopen`.
     pub opens: bool,
+    /// Another function opens files for it: `open_binary`.
+    pub has_opener: bool,
     /// It reads: `read`, `readline`, `os.pread`, `read_text`.
     pub reads: bool,
     /// It names the module `os`.
@@ -13,31 +15,35 @@ pub struct Calls {
 
 impl Calls {
     /// From `co_names`.
-    pub fn of<N: AsRef<[u8]>>(names: impl IntoIterator<Item = N>) -> Self {
+    pub fn new<N: AsRef<[u8]>>(names: impl IntoIterator<Item = N>) -> Self {
         let mut calls = Self::default();
         for name in names {
             let name = name.as_ref();
             calls.by_os |= name == b"os";
-            for word in name.split(|&byte| byte == b'_') {
-                calls.opens |= matches!(word, b"open" | b"fdopen");
-                calls.reads |= is_read(word);
+            calls.opens |= is_open(name);
+            for word in name.split(|&byte| byte == b'_').filter(|word| word.len() < name.len()) {
+                calls.has_opener |= is_open(word);
             }
+            calls.reads |= name.split(|&byte| byte == b'_').any(is_read);
         }
         calls
-    }
-
-    /// Neither opens nor reads, so that what it calls does: `load_verify_locations`.
-    #[must_use]
-    pub fn neither(self) -> bool {
-        !self.opens && !self.reads
     }
 
     /// What is known of both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        let Self { opens, reads, by_os } = other;
-        Self { opens: self.opens && opens, reads: self.reads && reads, by_os: self.by_os && by_os }
+        let Self { opens, has_opener, reads, by_os } = other;
+        Self {
+            opens: self.opens && opens,
+            has_opener: self.has_opener && has_opener,
+            reads: self.reads && reads,
+            by_os: self.by_os && by_os,
+        }
     }
+}
+
+fn is_open(word: &[u8]) -> bool {
+    matches!(word, b"open" | b"fdopen")
 }
 
 fn is_read(word: &[u8]) -> bool {
@@ -62,15 +68,15 @@ mod tests {
 
     #[test]
     fn names_tell_what_code_opens_and_reads() {
-        for (names, opens, reads, by_os) in [
-            (&["os", "read"][..], false, true, true),
-            (&["list", "open"], true, false, false),
-            (&["open_binary", "split"], true, false, false),
-            (&["load_verify_locations", "ready", "Thread", "spread", "reader"], false, false, false),
-            (&["pickle", "load"], false, false, false),
-            (&[], false, false, false),
+        for (names, opens, has_opener, reads, by_os) in [
+            (&["os", "read"][..], false, false, true, true),
+            (&["list", "open"], true, false, false, false),
+            (&["open_binary", "split"], false, true, false, false),
+            (&["load_verify_locations", "ready", "Thread", "spread", "reader"], false, false, false, false),
+            (&["pickle", "load"], false, false, false, false),
+            (&[], false, false, false, false),
         ] {
-            assert_eq!(Calls::of(names), Calls { opens, reads, by_os }, "{names:?}");
+            assert_eq!(Calls::new(names), Calls { opens, has_opener, reads, by_os }, "{names:?}");
         }
     }
 }

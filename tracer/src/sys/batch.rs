@@ -50,7 +50,7 @@ pub fn per_cpu<V: Pod>(map: &PerCpuArray<MapData, V>, entries: usize) -> io::Res
         keys: keys.as_mut_ptr() as u64,
         values: values.as_mut_ptr() as u64,
         count: entries as u32,
-        ..Batch::of(map.map())
+        ..Batch::new(map.map())
     };
     // SAFETY: there is room for so many entries, of the types that the map's have.
     unsafe { batch.call(LOOKUP) }?;
@@ -74,7 +74,7 @@ struct Batch {
 }
 
 impl Batch {
-    fn of(map: &MapData) -> Self {
+    fn new(map: &MapData) -> Self {
         let map = map.fd().as_fd().as_raw_fd().cast_unsigned();
         Self { map, ..Self::default() }
     }
@@ -106,7 +106,7 @@ impl<K: Pod, V: Pod> Page<K, V> {
             keys: self.keys.as_mut_ptr() as u64,
             values: self.values.as_mut_ptr() as u64,
             count: AT_A_TIME as u32,
-            ..Batch::of(map.map())
+            ..Batch::new(map.map())
         };
         // SAFETY: both have room for that many, of the types that the map's entries have, and any bytes are of those.
         let result = unsafe { batch.call(LOOKUP) };
@@ -132,7 +132,7 @@ impl<K: Pod, V: Pod> Page<K, V> {
 fn remove<K: Pod, V: Pod>(map: &mut HashMap<MapData, K, V>, mut keys: &[K]) {
     while !keys.is_empty() {
         let mut batch =
-            Batch { keys: keys.as_ptr() as u64, count: keys.len() as u32, ..Batch::of(map.map()) };
+            Batch { keys: keys.as_ptr() as u64, count: keys.len() as u32, ..Batch::new(map.map()) };
         // SAFETY: there are so many, of the type that the map's keys have.
         let result = unsafe { batch.call(DELETE) };
         let passed = batch.count as usize + usize::from(result.is_err());

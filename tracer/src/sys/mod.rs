@@ -3,7 +3,10 @@
 pub mod alarm;
 pub mod aside;
 pub mod batch;
+pub mod clock;
 pub mod closed;
+pub mod filter;
+pub mod in_flight;
 pub mod membarrier;
 pub mod memory;
 pub mod readable;

@@ -1,5 +1,6 @@
-//! What this process may do besides what it is for: nothing. Root has forty capabilities, and we need ten.
+//! What this process may do besides what it is for: nothing. Root has forty capabilities, and we need eleven.
 
+use super::filter;
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities, set_no_new_privs};
 
 /// What the commands need: to load probes, to read processes and their files, to raise limits, to act for who called sudo.
@@ -28,9 +29,19 @@ pub fn settle() {
     let _ = set_no_new_privs(true);
 }
 
+/// What is needed while probes come and go with processes.
+const WATCHING: CapabilitySet = READING.union(CapabilitySet::BPF).union(CapabilitySet::PERFMON);
+
+/// Gives up, for good, what was needed to begin with: of this thread and those that it will start.
+pub fn settle_for_watching() {
+    keep(WATCHING);
+    filter::only_watching();
+}
+
 /// Gives up all but what it takes to read what belongs to another process, on this thread: it parses what that has made up.
 pub fn settle_for_reading() {
     keep(READING);
+    filter::only_reading();
 }
 
 fn keep(needed: CapabilitySet) {
@@ -56,7 +67,9 @@ mod tests {
             thread.join().expect("a thread")
         };
         let before = held(|| ());
-        for (keep, needed) in [(settle as fn(), NEEDED), (settle_for_reading, READING)] {
+        for (keep, needed) in
+            [(settle as fn(), NEEDED), (settle_for_watching, WATCHING), (settle_for_reading, READING)]
+        {
             let after = held(keep);
             assert_eq!(after.effective, before.effective & needed);
             assert_eq!(after.permitted, before.permitted & needed);

@@ -39,7 +39,7 @@ impl User {
     #[must_use]
     pub fn of_name(name: &str) -> Option<Self> {
         let name = CString::new(name).ok()?;
-        // SAFETY: likewise, and `name` ends with a zero.
+        // SAFETY: `name` ends with a zero, and the other pointers are valid as `look_up` says.
         look_up(|entry, text, bytes, found| unsafe {
             libc::getpwnam_r(name.as_ptr(), entry, text, bytes, found)
         })

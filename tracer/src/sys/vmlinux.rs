@@ -26,7 +26,7 @@ pub struct Mapping {
 
 // SAFETY: it is read only, and nobody else unmaps it.
 unsafe impl Send for Mapping {}
-// SAFETY: as above.
+// SAFETY: threads that share it only read, and it is unmapped when the last has let it go.
 unsafe impl Sync for Mapping {}
 
 impl Blob {
@@ -37,7 +37,7 @@ impl Blob {
     pub fn open() -> io::Result<Self> {
         let file = File::open(PATH)?;
         let bytes = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
-        match Mapping::of(&file, bytes) {
+        match Mapping::new(&file, bytes) {
             Ok(mapping) => Ok(Self::Mapped(mapping)),
             Err(_refused) => std::fs::read(PATH).map(Self::Copied),
         }
@@ -45,7 +45,7 @@ impl Blob {
 }
 
 impl Mapping {
-    fn of(file: &File, bytes: usize) -> io::Result<Self> {
+    fn new(file: &File, bytes: usize) -> io::Result<Self> {
         // SAFETY: a new mapping, wherever the kernel finds room.
         let start = unsafe { mmap(ptr::null_mut(), bytes, ProtFlags::READ, MapFlags::PRIVATE, file, 0) }?;
         Ok(Self { start: start.cast_const().cast(), bytes })

@@ -1,4 +1,4 @@
-//! Who begot whom among the traced processes, as far as `/proc` must be asked about it.
+//! Parents and children among the traced processes, as far as only `/proc` tells.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -16,7 +16,7 @@ struct Child {
 }
 
 impl Child {
-    fn of(parent: Pid, ended: Option<Nanos>) -> Self {
+    fn new(parent: Pid, ended: Option<Nanos>) -> Self {
         Self { parent, ended, told: false }
     }
 }
@@ -71,15 +71,17 @@ impl Children {
             Event::Fork(fork) if fork.followed => self.fork(fork),
             Event::Exit(exit) if exit.last_thread => self.exit(exit),
             Event::ZombieAtStart { pid, ppid, .. } => {
-                _ = self.children.insert(*pid, Child::of(*ppid, Some(0)));
+                _ = self.children.insert(*pid, Child::new(*ppid, Some(0)));
             }
-            Event::ChildAtStart { pid, ppid } => _ = self.children.insert(*pid, Child::of(*ppid, None)),
+            Event::ChildAtStart { pid, ppid } => _ = self.children.insert(*pid, Child::new(*ppid, None)),
             Event::SignalGenerate(signal) if is_obituary(signal) => {
-                let child = Child::of(signal.target.pid, None);
+                let child = Child::new(signal.target.pid, None);
                 _ = self.children.entry(signal.current.pid).or_insert(child).ended.get_or_insert(signal.at);
             }
             // Before the window's zombies it is not traced, and its end is not seen: the last look at `/proc` tells.
-            Event::Free { pid, .. } | Event::Reaped { child: pid, .. } => _ = self.children.remove(pid),
+            Event::Free { pid, .. } | Event::Reaped { child: pid, of_earlier: false, .. } => {
+                _ = self.children.remove(pid)
+            }
             Event::Reparented { pid, new_ppid, .. } => {
                 if let Some(child) = self.children.get_mut(pid) {
                     child.parent = *new_ppid;
@@ -91,7 +93,7 @@ impl Children {
 
     fn fork(&mut self, fork: &Fork) {
         if fork.child.pid != fork.parent.pid {
-            self.children.insert(fork.child.pid, Child::of(fork.parent.pid, None));
+            self.children.insert(fork.child.pid, Child::new(fork.parent.pid, None));
         }
     }
 

@@ -2,12 +2,14 @@
 //! `/proc` knows is looked up while it can be.
 
 pub mod children;
-mod look;
+mod interpreter_probes;
+mod lives;
 mod names;
 mod recent;
 mod spaces;
 
 pub use children::Children;
-pub use look::{Found, Looks};
+pub use interpreter_probes::{Found, InterpreterProbes};
+pub use lives::{LifeId, Lives};
 pub use names::Names;
-pub use spaces::Spaces;
+pub use spaces::{Home, Spaces};

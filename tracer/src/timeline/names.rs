@@ -9,10 +9,11 @@ use tracer_common::wakeup::WakeKey;
 
 use super::recent::{Recent, Weight};
 use super::spaces::Spaces;
-use crate::cpython::code::{self, CodeObject};
+use crate::cpython::code::{self, CodeObject, Pointers};
 use crate::cpython::layout::Layout;
 use crate::decode;
 use crate::event::{Event, Pid, StackStatus};
+use crate::redact;
 use crate::symbols::{self, Calls, CodeKey, FrameId, Stack, Symbols};
 use crate::sys::aside::{BRIEFLY, aside};
 use crate::sys::memory::ProcessMemory;
@@ -36,7 +37,7 @@ pub struct Names {
     /// Time that is left for reading.
     left: Duration,
     /// Some were not read for want of time.
-    hurried: bool,
+    over_time: bool,
 }
 
 impl Weight for Arc<CodeObject> {
@@ -55,7 +56,7 @@ impl Default for Names {
     fn default() -> Self {
         let symbols = Symbols::default();
         let (codes, frames) = (Recent::new(CODES, CODE_BYTES), Recent::new(INSTRUCTIONS, 0));
-        Self { symbols, codes, frames, left: READING, hurried: false }
+        Self { symbols, codes, frames, left: READING, over_time: false }
     }
 }
 
@@ -67,14 +68,14 @@ impl Names {
 
     /// Whether names are missing because there was no time to read them.
     #[must_use]
-    pub fn is_hurried(&self) -> bool {
-        self.hurried
+    pub fn is_over_time(&self) -> bool {
+        self.over_time
     }
 
     /// Does what reads, if there is time left.
     fn in_time<T>(&mut self, read: impl FnOnce() -> T) -> Option<T> {
         if self.left.is_zero() {
-            self.hurried = true;
+            self.over_time = true;
             return None;
         }
         let began = Instant::now();
@@ -148,22 +149,40 @@ impl Names {
         };
         let found = self.in_time(|| processes.into_iter().flatten().find_map(read));
         if let Some(names) = found.flatten() {
-            self.symbols.insert_calls(key, Calls::of(names));
+            self.symbols.insert_calls(key, Calls::new(names));
         }
     }
 
     fn frame(&mut self, space: u64, pid: Pid, frame: &Frame, spaces: &Spaces) -> FrameId {
-        let key = ((space, frame.code, frame.identity), frame.instruction);
+        let identity = match frame.identity {
+            0 => self.identity(space, pid, frame.code, spaces).unwrap_or(0),
+            known => known,
+        };
+        let key = ((space, frame.code, identity), frame.instruction);
         if let Some(id) = self.frames.get(&key) {
             return id;
         }
         let Some((object, line)) = self.line(key.0, pid, frame, spaces) else {
             return self.symbols.intern(symbols::Frame::unknown());
         };
-        let (function, file) = (object.function.clone(), object.file.clone());
+        let (function, file) = (object.function.clone(), redact::source(object.file.clone()));
         let id = self.symbols.intern(symbols::Frame { function, file, line });
         self.frames.insert(key, id);
         id
+    }
+
+    /// The kernel cannot read a page while it is being replaced: after a fork our own reading replaces those that parent and
+    /// child share. The code object that was at the address before, and is there now, was there meanwhile.
+    /// <https://github.com/torvalds/linux/blob/v6.12/mm/gup.c> (`gup_must_unshare`)
+    fn identity(&mut self, space: u64, pid: Pid, code: u64, spaces: &Spaces) -> Option<u32> {
+        let layout = spaces.interpreter(space)?.layout;
+        let processes = [Some(pid), spaces.process_in(space)];
+        let read = || {
+            let mut pids = processes.into_iter().flatten();
+            pids.find_map(|pid| identity_aside(pid, code, layout).ok())
+        };
+        let identity = self.in_time(read)??;
+        self.codes.get(&(space, code, identity)).map(|_| identity)
     }
 
     fn line(
@@ -196,6 +215,11 @@ impl Names {
         self.codes.insert(key, object.clone());
         Some(object)
     }
+}
+
+fn identity_aside(pid: Pid, code: u64, layout: Layout) -> io::Result<u32> {
+    let memory = ProcessMemory::new(pid);
+    aside(pid, BRIEFLY, move || Pointers::read(&memory, &layout.wire(), code))?.map(|read| read.identity())
 }
 
 fn read_aside(pid: Pid, address: u64, identity: u32, layout: Layout) -> io::Result<CodeObject> {

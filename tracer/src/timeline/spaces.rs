@@ -3,9 +3,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use super::lives::LifeId;
 use crate::event::Pid;
-use crate::target::Interpreter;
-use crate::target::signals::Handlers;
+use crate::python::Interpreter;
+use crate::python::signals::Handlers;
 
 /// Address spaces that nobody lives in any more, of which something may still be to be named.
 const LEFT: usize = 1024;
@@ -14,16 +15,24 @@ const LEFT: usize = 1024;
 #[derive(Default)]
 pub struct Spaces {
     interpreters: HashMap<u64, Arc<Interpreter>>,
-    of_process: HashMap<Pid, u64>,
+    of_process: HashMap<Pid, Home>,
     /// Those that a process has left, oldest first.
     left: VecDeque<u64>,
 }
 
+/// A process and an address space that it lives in: another one, if either is another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Home {
+    /// The address space.
+    pub space: u64,
+    life: LifeId,
+}
+
 impl Spaces {
     /// A process lives in this address space, which holds this interpreter.
-    pub fn insert(&mut self, pid: Pid, space: u64, interpreter: Arc<Interpreter>) {
+    pub fn insert(&mut self, pid: Pid, life: LifeId, space: u64, interpreter: Arc<Interpreter>) {
         self.interpreters.insert(space, interpreter);
-        self.of_process.insert(pid, space);
+        self.of_process.insert(pid, Home { space, life });
     }
 
     /// This interpreter lives in this address space, whose process is not traced.
@@ -33,16 +42,16 @@ impl Spaces {
     }
 
     /// A child has a copy of its parent's address space.
-    pub fn fork(&mut self, parent: Pid, child: Pid) {
-        if let Some(&space) = self.of_process.get(&parent) {
-            self.of_process.insert(child, space);
+    pub fn fork(&mut self, parent: Pid, child: Pid, life: LifeId) {
+        if let Some(space) = self.space_of(parent) {
+            self.of_process.insert(child, Home { space, life });
         }
     }
 
     /// A process has ended, or left its address space for another program's. What ran in it is still to be named.
     pub fn leave(&mut self, pid: Pid) {
-        if let Some(space) = self.of_process.remove(&pid) {
-            self.retire(space);
+        if let Some(home) = self.of_process.remove(&pid) {
+            self.retire(home.space);
         }
     }
 
@@ -66,24 +75,30 @@ impl Spaces {
     /// The interpreter of a process.
     #[must_use]
     pub fn of_process(&self, pid: Pid) -> Option<&Arc<Interpreter>> {
-        self.interpreter(*self.of_process.get(&pid)?)
+        self.interpreter(self.space_of(pid)?)
+    }
+
+    /// Where a process lives.
+    #[must_use]
+    pub fn home_of(&self, pid: Pid) -> Option<Home> {
+        self.of_process.get(&pid).copied()
     }
 
     /// The address space of a process.
     #[must_use]
     pub fn space_of(&self, pid: Pid) -> Option<u64> {
-        self.of_process.get(&pid).copied()
+        self.home_of(pid).map(|home| home.space)
     }
 
-    /// All processes, their address spaces and their interpreters.
-    pub fn processes(&self) -> impl Iterator<Item = (Pid, u64, &Arc<Interpreter>)> {
-        self.of_process.iter().filter_map(|(&pid, &space)| Some((pid, space, self.interpreter(space)?)))
+    /// All processes, where they live, and their interpreters.
+    pub fn processes(&self) -> impl Iterator<Item = (Pid, Home, &Arc<Interpreter>)> {
+        self.of_process.iter().filter_map(|(&pid, &home)| Some((pid, home, self.interpreter(home.space)?)))
     }
 
     /// Some process that lives in an address space.
     #[must_use]
     pub fn process_in(&self, space: u64) -> Option<Pid> {
-        self.of_process.iter().find(|&(_, &lives_in)| lives_in == space).map(|(&pid, _)| pid)
+        self.of_process.iter().find(|(_, home)| home.space == space).map(|(&pid, _)| pid)
     }
 
     /// Whether a signal's handler in C is CPython's own, which makes it call the object in its table of handlers: other

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::harness::{
-    Interpreter, Program, Python, Report, Run, Tracer, number, on_every_release, on_other_builds, rows, text,
-    turn,
+    Interpreter, Program, Python, Report, Run, Tracer, number, on_every_release, on_other_builds, rows, skip,
+    text, turn,
 };
 
 /// What a pause may be off by.
@@ -18,8 +18,11 @@ const PROBED: usize = 16;
 /// Whatever is attached, a trace ends within a second of Ctrl-C; it is alone then, and waits for the kernel alone.
 const DETACHED: Duration = Duration::from_secs(1);
 
-on_every_release!(pauses_agree_with_the_callbacks);
-on_other_builds!(pauses_agree_with_the_callbacks as pauses_agree_elsewhere);
+on_every_release!(pauses_agree_with_the_callbacks, who_collects_often_is_not_stopped_for_it);
+on_other_builds!(
+    pauses_agree_with_the_callbacks as pauses_agree_elsewhere,
+    who_collects_often_is_not_stopped_for_it as who_collects_often_elsewhere,
+);
 
 fn pauses_agree_with_the_callbacks(python: &Python) {
     let (run, truth) = traced(python, "alone", &[]);
@@ -37,6 +40,41 @@ fn a_child_is_seen_as_its_parent_is() {
     let Some(python) = built_with_symbols() else { return };
     let (run, truth) = traced(&python, "child", &["--only", "gc"]);
     exact(&python, &run.exact(), &truth, number(&truth["pid"]));
+}
+
+/// Breakpoints at every collection would cost a process that collects often too much: they are gone after a second, and the
+/// collector's own counts are told still.
+fn who_collects_often_is_not_stopped_for_it(python: &Python) {
+    const SECONDS: &str = "3";
+    if python.major == 2 {
+        return; // it counts nothing
+    }
+    let _turn = turn();
+    let mut program = Program::start_with(python, "collected_counts.py", &[SECONDS]);
+    let tracer = Tracer::attach(program.pid(), &["--only", "gc", "--budget", "90%"]);
+    let truth: Vec<[u64; 2]> = serde_json::from_value(program.go()).expect("counts by generation");
+    let report = tracer.stop().exact();
+
+    let told: Vec<_> = (0..3).map(|generation| counted(&report, program.pid(), generation)).collect();
+    assert_eq!(told, truth, "{}", report["gc"]);
+    let collections: u64 = truth.iter().map(|[collections, _]| collections).sum();
+    assert!(collections > 400, "{collections} are not many");
+    let probed = rows(&report["overhead"]["programs"]).find(|row| row["name"] == "gc_begin");
+    let runs = probed.map_or(0, |row| number(&row["runs"]));
+    assert!(2 * runs < collections, "{runs} of {collections} ran into a breakpoint");
+    let shed: Vec<_> = rows(&report["overhead"]["shed"]).map(|shed| text(&shed["what"])).collect();
+    let expected = (runs > 0).then_some("each garbage collection of processes that collect often");
+    assert_eq!(shed, expected.into_iter().collect::<Vec<_>>());
+}
+
+/// What the collector has counted of a generation: collections, and objects that they freed.
+fn counted(report: &Report, pid: u32, generation: u64) -> [u64; 2] {
+    let mut rows = rows(&report["gc"]["collections"]);
+    let row = rows.find(|row| row["pid"] == pid && row["generation"] == generation);
+    row.map_or([0, 0], |row| {
+        assert_eq!(row["at_least"], false, "it was there throughout: {row}");
+        [number(&row["count"]), number(&row["collected"])]
+    })
 }
 
 /// What a collection takes longer while it is traced stands in the overhead, traps and all.
@@ -84,7 +122,7 @@ fn advice_to_freeze_holds() {
     let Some(python) = built_with_symbols() else { return };
     let (run, _) = traced(&python, "alone", &[]);
     let before = run.exact();
-    assert!(finding(&before).contains("6 freed nothing, so gc.freeze()"), "{}", finding(&before));
+    assert!(finding(&before).contains("6 of them freed nothing: gc.freeze()"), "{}", finding(&before));
     let (run, _) = traced(&python, "frozen", &[]);
     let after = run.exact();
     let total = |report: &Report| number(&row(report, 2)["total_ns"]);
@@ -188,7 +226,7 @@ fn finding(report: &Report) -> &str {
 fn built_with_symbols() -> Option<Python> {
     let found = rustix::process::geteuid().is_root().then(|| Interpreter::Release(12).find()).flatten();
     if found.is_none() {
-        eprintln!("skipped: no build of 3.12 with symbols, or no root");
+        skip("no build of 3.12 with symbols, or no root");
     }
     found
 }

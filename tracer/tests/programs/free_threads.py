@@ -68,12 +68,13 @@ def objects():
 
 
 def world():
-    pauses, began, done = [], [], []
+    pauses, on_cpu, began, done = [], [], [], []
 
     def on_gc(phase, info):
         if phase == "start":
-            began[:] = [now()]
+            began[:] = [now(), time.thread_time_ns()]
         else:
+            on_cpu.append(time.thread_time_ns() - began[1])
             pauses.append(now() - began[0])
 
     threads = [threading.Thread(target=spin, args=[done, []]) for _ in range(2)]
@@ -87,7 +88,7 @@ def world():
     done.append(True)
     for thread in threads:
         thread.join()
-    return {"pauses": len(pauses), "ns": sum(pauses), "frame": told.only_line(collect)}
+    return {"pauses": len(pauses), "ns": sum(pauses), "on_cpu_ns": sum(on_cpu), "frame": told.only_line(collect)}
 
 
 def at_once():

@@ -28,7 +28,7 @@ else:
     class Timespec(ctypes.Structure):
         _fields_ = [("sec", ctypes.c_long), ("nsec", ctypes.c_long)]
 
-    clock_gettime = ctypes.CDLL(None).clock_gettime
+    clock_gettime = ctypes.PyDLL(None).clock_gettime  # a CDLL's function gives the GIL away first
     timespec = Timespec()
     pointer = ctypes.byref(timespec)
 
@@ -84,8 +84,8 @@ def long_call():
 
 
 def make_long():
-    """A call that outlasts the sender's pause, on any machine, however busy it is now."""
-    while min(duration(long_call) for _ in range(3)) < 20000000:
+    """A call that outlasts the sender's pause, on any machine, however busy it is now, by twice what a reason takes."""
+    while min(duration(long_call) for _ in range(5)) < 30000000:
         numbers[0] = numbers_to(2 * len(numbers[0]))
 
 

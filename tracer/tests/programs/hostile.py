@@ -3,6 +3,7 @@
 import ctypes
 import mmap
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -14,6 +15,7 @@ import told
 
 kept = []
 children = []
+servers = []
 
 
 def names(prefix):
@@ -32,6 +34,33 @@ def names(prefix):
         file.write(struct.pack("<IIQQQQIIQQ", 0, 3, 0, 0, header + symbols, strings, 0, 0, 1, 0))
         file.flush()
         kept.append(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ | mmap.PROT_EXEC))
+
+
+def maps():
+    """Has as many mappings as the kernel allows, of a file whose path is as long as it can be."""
+    here, folder = os.getcwd(), tempfile.mkdtemp()
+    os.chdir(folder)
+    for _ in range(15):
+        os.mkdir("d" * 250)
+        os.chdir("d" * 250)
+    with open("f" * 200, "w+b") as file:
+        file.truncate(1 << 29)
+        pages = mmap.mmap(file.fileno(), 1 << 29, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
+    os.unlink("f" * 200)
+    os.chdir(here)
+    shutil.rmtree(folder)
+    libc = ctypes.CDLL(None)
+    start = address_of(pages)
+    for page in range(60_000):
+        libc.mprotect(ctypes.c_void_p(start + 8192 * page), 4096, 0)
+    kept.append(pages)
+
+
+def address_of(pages):
+    """Where a mapping begins: the largest of ours that has a name of such length."""
+    with open("/proc/self/maps") as maps:
+        lines = [line for line in maps if "ffff (deleted)" in line or line.rstrip().endswith("f" * 200)]
+    return int(lines[0].split("-")[0], 16)
 
 
 def decoy(library):
@@ -83,6 +112,49 @@ def silent():
     kept.append((fault, pipe, scope))
 
 
+def server(prefix):
+    """Maps a file of a FUSE file system whose server stands still before anybody has read it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.unshare(0x20000) == 0, os.strerror(ctypes.get_errno())  # CLONE_NEWNS
+    assert libc.mount(b"none", b"/", None, 1 << 14 | 1 << 18, None) == 0  # recursive, private
+    folder, device = tempfile.mkdtemp(), os.open("/dev/fuse", os.O_RDWR)
+    options = b"fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other" % device
+    assert libc.mount(b"silent", folder.encode(), b"fuse", 0, options) == 0, os.strerror(ctypes.get_errno())
+    pid = os.fork()
+    if not pid:
+        serve(device)
+    os.close(device)
+    servers.append(pid)
+    name = os.path.join(folder, prefix + "1.so")
+    file = os.open(name, os.O_RDONLY)
+    kept.append(mmap.mmap(file, 1 << 20, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_EXEC))
+    os.kill(pid, signal.SIGSTOP)
+    os.waitpid(pid, os.WUNTRACED)
+    libc.umount2(folder.encode(), 2)  # what is mapped stays
+    os.rmdir(folder)
+
+
+def serve(device):
+    """A folder in which every name is a file, for ever: https://github.com/torvalds/linux/blob/v6.12/include/uapi/linux/fuse.h"""
+    folder = struct.pack("=6Q10I", 1, 0, 0, 0, 0, 0, 0, 0, 0, 0o40755, 2, 0, 0, 0, 4096, 0)
+    file = struct.pack("=6Q10I", 2, 1 << 20, 2048, 0, 0, 0, 0, 0, 0, 0o100755, 1, 0, 0, 0, 4096, 0)
+    answers = {
+        1: struct.pack("=4Q2I", 2, 0, 9999, 9999, 0, 0) + file,  # LOOKUP
+        14: struct.pack("=Q2I", 1, 0, 0),  # OPEN
+        26: struct.pack("=4I2H2I2H8I", 7, 31, 1 << 17, 0, 16, 12, 1 << 17, 1, 0, 0, *[0] * 8),  # INIT
+    }
+    while True:
+        request = os.read(device, 1 << 18)
+        _, opcode, unique, node = struct.unpack_from("=IIQQ", request)
+        if opcode == 3:  # GETATTR
+            answer = struct.pack("=Q2I", 9999, 0, 0) + (folder if node == 1 else file)
+        else:
+            answer = answers.get(opcode)
+        if opcode not in (2, 36, 42):  # FORGET, INTERRUPT, BATCH_FORGET: nobody waits
+            error = 0 if answer is not None else -38
+            os.write(device, struct.pack("=IiQ", 16 + len(answer or b""), error, unique) + (answer or b""))
+
+
 def storm(library):
     """Sends itself ignored signals without pause, below many frames."""
     send = ctypes.CDLL(library).storm
@@ -95,10 +167,13 @@ def storm(library):
     kept.append(send)
 
 
-work = {"names": names, "decoy": decoy, "hoard": hoard, "silent": silent, "storm": storm}[sys.argv[1]](*sys.argv[2:])
+ways = {"names": names, "decoy": decoy, "hoard": hoard, "server": server, "silent": silent, "storm": storm, "maps": maps}
+work = ways[sys.argv[1]](*sys.argv[2:])
 told.ready()
 told.tell(work() if work else len(kept))
 told.stay()
 for child in children:
     child.kill()
+for pid in servers:
+    os.kill(pid, signal.SIGKILL)
 os._exit(0)  # without a look at what we must not look at

@@ -27,12 +27,14 @@ def member(pipe):
 
 def lead(pipe):
     """A group of its own; each member says so when its handler has run, and ends when it is told to by SIGTERM."""
+    program = os.getppid()
     os.setpgid(0, 0)
     for _ in range(CHILDREN):
         if os.fork() == 0:
+            program = os.getppid()
             break
     member(pipe)
-    while True:
+    while os.getppid() == program:  # nobody else ends a group of its own
         time.sleep(0.01)  # a signal that comes just before a sleep has its handler called after it
 
 

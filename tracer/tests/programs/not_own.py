@@ -1,5 +1,7 @@
-"""Lines that others read for, or that must not read more; and one that opens a file again and again."""
+"""Lines that others read for, or that must not read more; one that opens a file again and again, and one that iterates over
+the file that it opens."""
 
+import csv
 import linecache
 import os
 import ssl
@@ -33,6 +35,23 @@ def setting(path):
     return open(path, "rb").read()
 
 
+def iterate(path):
+    for _ in open(path, "rb", buffering=128): pass
+
+
+def merge(lines, path):
+    """Opens a file, and iterates over another."""
+    with open(path, "wb") as file:
+        for line in lines:
+            file.write(line)
+
+
+def rows(path):
+    """What a file of text asks for at a time no argument of `open` says."""
+    with open(path) as file:
+        return list(csv.reader(file))
+
+
 def work(directory):
     path = os.path.join(directory, "certificates")
     with open(path, "wb") as file:
@@ -56,10 +75,18 @@ def work(directory):
         file.write(b"1234")
     for _ in range(837):
         setting(path)
+    path = os.path.join(directory, "lines")
+    with open(path, "wb") as file:
+        file.write(b"a line of thirty bytes, or so\n" * 10_000)
+    for _ in range(9):  # once more, and what is read might be kept
+        iterate(path)
+        rows(path)
+        with open(path, "rb", buffering=128) as lines:
+            merge(lines, os.path.join(directory, "merged"))
 
 
 told.ready()
 with tempfile.TemporaryDirectory() as directory:
     work(directory)
-told.tell({"setting": told.only_line(setting)})
+told.tell({"setting": told.only_line(setting), "iterate": told.only_line(iterate)})
 told.stay()

@@ -13,8 +13,10 @@ def read_answer(fd):
     return os.read(fd, 1)
 
 
-def voluntary_switches():
-    return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+def so_far():
+    """Voluntary switches, and page faults, which may have to wait too."""
+    usage = resource.getrusage(resource.RUSAGE_THREAD)
+    return usage.ru_nvcsw, usage.ru_minflt + usage.ru_majflt
 
 
 def serve(questions, answers):
@@ -33,13 +35,20 @@ if server == 0:
     serve(question_reader, answer_writer)
 
 told.ready()
-switches = waited_ns = 0
+switches = faults = waited_ns = 0
 for _ in range(READS):
     os.write(question_writer, b"?")
-    before, started_ns = voluntary_switches(), time.monotonic_ns()
+    before, started_ns = so_far(), time.monotonic_ns()
     read_answer(answer_reader)
     waited_ns += time.monotonic_ns() - started_ns
-    switches += voluntary_switches() - before
-truth = {"frame": told.only_line(read_answer), "reads": READS, "voluntary_switches": switches, "waited_ns": waited_ns}
-told.tell(truth)
+    after = so_far()
+    switches += after[0] - before[0]
+    faults += after[1] - before[1]
+told.tell({
+    "frame": told.only_line(read_answer),
+    "reads": READS,
+    "voluntary_switches": switches,
+    "faults": faults,
+    "waited_ns": waited_ns,
+})
 told.stay()

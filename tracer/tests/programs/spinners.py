@@ -1,12 +1,14 @@
-"""Threads that compute and do nothing else: whenever one sleeps, it waits for the GIL."""
+"""Threads that compute and do nothing else: whenever one sleeps, it waits for the GIL. With the argument `switched-on` a
+build without GIL has one, too."""
 
+import sys
 import threading
 import time
 
 import told
 
 THREADS = 3
-SECONDS = 3
+SECONDS = 2
 
 
 def spin(until):
@@ -15,7 +17,7 @@ def spin(until):
 
 
 def voluntary():
-    return told.switches(threading.get_native_id())[0]
+    return told.switches(told.tid())[0]
 
 
 def work(truth):
@@ -24,6 +26,10 @@ def work(truth):
     truth.append(voluntary() - before)
 
 
+if sys.argv[1:] == ["switched-on"]:
+    import needs_gil
+
+    assert needs_gil.switch_on()
 told.ready()
 truth = []
 threads = [threading.Thread(target=work, args=[truth]) for _ in range(THREADS)]

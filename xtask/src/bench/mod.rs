@@ -63,7 +63,7 @@ fn measure(case: &Case, peers: &Peers, folder: &Path, rounds: usize, seconds: f6
         }
     }
     let rows = contenders.iter().map(|contender| contender.name()).zip(seen).collect();
-    let table = table::Table::of(case, rows);
+    let table = table::Table::new(case, rows);
     print!("{table}");
     let path = folder.join(format!("{}.json", case.name));
     std::fs::write(&path, table.to_json()).with_context(|| format!("cannot write {}", path.display()))

@@ -161,7 +161,7 @@ impl Tracing {
     }
 
     fn usage(&self) -> Usage {
-        Usage::of(self.child.id())
+        Usage::new(self.child.id())
     }
 
     /// Interrupts it, and all that a launcher started; how long it took to end, in milliseconds.

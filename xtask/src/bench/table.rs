@@ -22,7 +22,7 @@ struct Figure {
 }
 
 impl Figure {
-    fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
+    fn from_values(values: impl Iterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<_> = values.filter(|value| value.is_finite()).collect();
         values.sort_by(f64::total_cmp);
         let (low, high) = (*values.first()?, *values.last()?);
@@ -42,20 +42,20 @@ impl Figure {
 
 impl<'a> Table<'a> {
     /// Of all rounds of all contenders, the first of which the others are compared with.
-    pub fn of(case: &'a Case, rows: Vec<(String, Vec<Round>)>) -> Self {
+    pub fn new(case: &'a Case, rows: Vec<(String, Vec<Round>)>) -> Self {
         Self { case, rows }
     }
 
     /// Round by round, so that what changes between rounds changes both.
     fn ratio(&self, rounds: &[Round], value: impl Fn(&Round) -> f64) -> Option<Figure> {
         let base = &self.rows[0].1;
-        Figure::of(rounds.iter().zip(base).map(|(round, base)| value(round) / value(base)))
+        Figure::from_values(rounds.iter().zip(base).map(|(round, base)| value(round) / value(base)))
     }
 
     /// Over all rounds: a host that slows some of them down leaves others alone.
     fn fastest_ratio(&self, rounds: &[Round]) -> Option<Figure> {
         let fastest = |rounds: &[Round]| rounds.iter().map(|round| round.fastest).fold(0.0, f64::max);
-        Figure::of(std::iter::once(fastest(rounds) / fastest(&self.rows[0].1)))
+        Figure::from_values(std::iter::once(fastest(rounds) / fastest(&self.rows[0].1)))
     }
 
     /// For programs to read.
@@ -77,7 +77,7 @@ impl<'a> Table<'a> {
     }
 
     fn figures(&self, rounds: &[Round]) -> Vec<(&'static str, Option<Figure>)> {
-        let of = |value: &dyn Fn(&Round) -> Option<f64>| Figure::of(rounds.iter().filter_map(value));
+        let of = |value: &dyn Fn(&Round) -> Option<f64>| Figure::from_values(rounds.iter().filter_map(value));
         let number = |round: &Round, path: &str| round.report.as_ref()?.pointer(path)?.as_f64();
         vec![
             ("throughput_ratio", self.ratio(rounds, |round| round.throughput)),
@@ -164,7 +164,7 @@ mod tests {
             ("untraced".to_owned(), [100.0, 50.0, 200.0].map(round).to_vec()),
             ("traced".to_owned(), [90.0, 45.0, 190.0].map(round).to_vec()),
         ];
-        let table = Table::of(&CASES[0], rows);
+        let table = Table::new(&CASES[0], rows);
         let ratio = table.ratio(&table.rows[1].1, |round| round.throughput).unwrap();
         assert_eq!((ratio.median, ratio.low), (0.9, 0.9));
         assert!((ratio.high - 0.95).abs() < 1e-9);
@@ -177,13 +177,16 @@ mod tests {
             ("untraced".to_owned(), [100.0, 50.0].map(round).to_vec()),
             ("traced".to_owned(), [40.0, 90.0].map(round).to_vec()),
         ];
-        let table = Table::of(&CASES[0], rows);
+        let table = Table::new(&CASES[0], rows);
         assert_eq!(table.fastest_ratio(&table.rows[1].1).map(|figure| figure.median), Some(0.9));
     }
 
     #[test]
     fn a_median_of_two_lies_between() {
-        assert_eq!(Figure::of([3.0, 1.0].into_iter()), Some(Figure { median: 2.0, low: 1.0, high: 3.0 }));
-        assert_eq!(Figure::of(std::iter::empty()), None);
+        assert_eq!(
+            Figure::from_values([3.0, 1.0].into_iter()),
+            Some(Figure { median: 2.0, low: 1.0, high: 3.0 })
+        );
+        assert_eq!(Figure::from_values(std::iter::empty()), None);
     }
 }

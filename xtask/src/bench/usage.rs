@@ -14,10 +14,10 @@ pub struct Usage {
 
 impl Usage {
     /// Of a process and its descendants: launchers start what they launch as a child.
-    pub fn of(pid: u32) -> Self {
+    pub fn new(pid: u32) -> Self {
         let mut sum = Self { cpu: cpu(pid), peak_bytes: peak_bytes(pid) };
         for child in children(pid) {
-            let usage = Self::of(child);
+            let usage = Self::new(child);
             sum.cpu += usage.cpu;
             sum.peak_bytes += usage.peak_bytes;
         }
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn we_have_used_something() {
-        let usage = Usage::of(std::process::id());
+        let usage = Usage::new(std::process::id());
         assert!(usage.cpu > Duration::ZERO && usage.peak_bytes > 1 << 20, "{usage:?}");
     }
 }

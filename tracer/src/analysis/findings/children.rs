@@ -1,36 +1,52 @@
 //! Children that nobody waited for, and children that were left alone.
 
+use super::whose::Whose;
 use super::{Found, grouped, own, place, process};
-use crate::report::{FindingKind, Frame, Name, Notice, Orphan, ParentEnd, Report, Severity, Zombie};
+use crate::report::{
+    FindingKind, Frame, Name, Notice, Orphan, ParentEnd, Programs, Report, Severity, Zombie,
+};
 use crate::units::duration;
 
-/// One sentence for the zombies of one parent that were spawned at one line.
-pub fn zombies(report: &Report) -> Vec<Found> {
+/// Somebody who waits for a child at once leaves it a zombie for less.
+const WORTH_A_LOOK_NS: u64 = 1_000_000_000;
+
+/// One sentence for the zombies of one program that were started at one line.
+pub fn zombies(report: &Report, programs: &Programs) -> Vec<Found> {
     let end = |zombie: &Zombie| (zombie.reaped, zombie.parent_ended);
     let line = |zombie: &&Zombie| {
-        (zombie.ppid, end(zombie), zombie.sigchld, own(zombie.spawned_at.as_ref()).cloned())
+        (programs.first(zombie.ppid), end(zombie), zombie.sigchld, own(zombie.spawned_at.as_ref()).cloned())
     };
-    let groups = grouped(&report.processes.zombies.rows, line);
-    groups.iter().map(|group| zombie(report, group)).collect()
+    let rows = report.processes.zombies.rows.iter();
+    let long = rows.filter(|zombie| !zombie.reaped || zombie.zombie_ns >= worth_a_look(report));
+    grouped(long, line).iter().map(|group| zombie(report, group)).collect()
+}
+
+/// A second, or a tenth of a shorter window.
+fn worth_a_look(report: &Report) -> u64 {
+    WORTH_A_LOOK_NS.min(report.window.duration_ns / 10)
 }
 
 fn zombie(report: &Report, group: &[&Zombie]) -> Found {
     let first = group[0];
+    let whose = Whose::new(group.iter().map(|zombie| (zombie.ppid, 1)));
     let longest = group.iter().map(|zombie| zombie.zombie_ns).max().unwrap_or_default();
     let severity = if first.reaped || first.parent_ended { Severity::Info } else { Severity::Warn };
-    let spawned = own(first.spawned_at.as_ref());
+    let started = own(first.spawned_at.as_ref());
+    let one = group.len() == 1;
     let text = format!(
-        "{} of {}{} stayed {} for {}, {}",
+        "{} of {}{} {} {} for {}{}",
         children(group.len(), first.pid, &first.comm),
-        process(report, first.ppid),
-        spawned.map_or_else(String::new, |frame| format!(", spawned at {},", place(frame))),
-        if group.len() == 1 { "a zombie" } else { "zombies" },
+        whose.text(report),
+        started.map_or_else(String::new, |frame| format!(", started at {},", place(frame))),
+        if one { "was" } else { "were" },
+        if one { "a zombie" } else { "zombies" },
         lasted(report, group, longest),
-        end(first),
+        end(first, &whose),
     );
     Found::new(FindingKind::Zombie, severity, first.ppid, text)
         .costs(group.iter().map(|zombie| zombie.zombie_ns).sum())
-        .at(spawned)
+        .at(started)
+        .whose(&whose)
         .with("zombies", group.len() as u64)
         .with("zombie_ns", longest)
         .with("sigchld", first.sigchld.map(|notice| notice.as_str()))
@@ -47,32 +63,36 @@ fn lasted(report: &Report, group: &[&Zombie], longest: u64) -> String {
     if is_bound { format!("up to {}", duration(longest)) } else { duration(longest) }
 }
 
-fn end(zombie: &Zombie) -> String {
-    let waits = !zombie.reaped && !zombie.parent_ended;
-    let parent_is = own(zombie.parent_doing.as_ref()).filter(|_| waits);
-    match parent_is {
-        Some(frame) => format!("and nobody waits: the parent is at {}{}", place(frame), advice(zombie)),
-        None if zombie.reaped => "then the parent waited".into(),
-        None if zombie.parent_ended => "until the parent itself ended".into(),
-        None => format!("and nobody waits{}", advice(zombie)),
+fn end(zombie: &Zombie, whose: &Whose) -> String {
+    let parent = whose.verb("the parent", "each parent");
+    if zombie.reaped {
+        return format!(", until {parent} waited");
     }
+    if zombie.parent_ended {
+        return format!(", until {parent} ended");
+    }
+    let doing =
+        own(zombie.parent_doing.as_ref()).map_or_else(String::new, |frame| format!(" (at {})", place(frame)));
+    format!("; {parent}{doing} has not waited: {}", advice(zombie))
 }
 
 /// What would end it.
 fn advice(zombie: &Zombie) -> &'static str {
     match zombie.sigchld {
-        Some(Notice::Python | Notice::C) => "; its SIGCHLD handler does not wait for it",
+        Some(Notice::Python | Notice::C) => "its SIGCHLD handler does not call wait()",
         Some(Notice::Coalesced) => {
-            "; one SIGCHLD may stand for several children: its handler must call waitpid(-1, WNOHANG) until none is left"
+            "one SIGCHLD may stand for several children: let its handler call waitpid(-1, WNOHANG) until none is left"
         }
-        Some(Notice::Blocked) => "; SIGCHLD is blocked there",
-        Some(Notice::Ignored | Notice::Pending) | None => "; call wait() or poll() on it, or handle SIGCHLD",
+        Some(Notice::Blocked) => "SIGCHLD is blocked there: unblock it, or call wait()",
+        Some(Notice::Ignored | Notice::Pending) | None => "call wait() or poll() on the child",
     }
 }
 
 /// One sentence for the children of one parent.
 pub fn orphans(report: &Report) -> Vec<Found> {
-    let left = |orphan: &&Orphan| !is_left_by_a_kill(report, orphan) && !ended_at_once(report, orphan);
+    let left = |orphan: &&Orphan| {
+        !is_left_by_a_kill(report, orphan) && !ended_at_once(report, orphan) && !is_helper(report, orphan)
+    };
     let orphans = report.processes.orphans.rows.iter().filter(left);
     let groups = grouped(orphans, |orphan| (orphan.old_ppid, orphan.new_ppid));
     groups.iter().map(|group| orphan(report, group)).collect()
@@ -84,7 +104,7 @@ fn is_left_by_a_kill(report: &Report, orphan: &Orphan) -> bool {
     kills.iter().any(|kill| kill.left.iter().any(|left| left.pid == orphan.pid))
 }
 
-/// Whether it hardly outlived its parent: both were told to end.
+/// Whether it ended right after its parent: both were to end.
 fn ended_at_once(report: &Report, orphan: &Orphan) -> bool {
     const AT_ONCE: u64 = 100_000_000;
     let ended = |pid| {
@@ -95,6 +115,19 @@ fn ended_at_once(report: &Report, orphan: &Orphan) -> bool {
     own.zip(parents).is_some_and(|(own, parents)| own <= parents + AT_ONCE)
 }
 
+/// Whether it is one of those processes of `multiprocessing` that end by themselves once nobody is left to write to them:
+/// after the trace, if the end of their parent ended that.
+/// <https://github.com/python/cpython/blob/v3.12.1/Lib/multiprocessing/resource_tracker.py#L131>
+fn is_helper(report: &Report, orphan: &Orphan) -> bool {
+    const HELPERS: [&str; 2] =
+        ["from multiprocessing.resource_tracker import main", "from multiprocessing.forkserver import main"];
+    let rows = report.target.processes.rows.iter();
+    rows.filter(|row| row.pid == orphan.pid).any(|row| {
+        let title = row.title.to_string();
+        HELPERS.iter().any(|helper| title.contains(helper))
+    })
+}
+
 fn orphan(report: &Report, group: &[&Orphan]) -> Found {
     let first = group[0];
     let how = match (first.old_parent_ended, &first.old_parent_signal) {
@@ -103,9 +136,10 @@ fn orphan(report: &Report, group: &[&Orphan]) -> Found {
         (ParentEnd::Signal, Some(signal)) => format!("was killed by {signal}"),
     };
     let text = format!(
-        "{} {how} and left {} behind, adopted by pid {}",
+        "{} {how} while its {} still running; the parent is now pid {}: end children first, or signal the whole \
+         process group",
         process(report, first.old_ppid),
-        children(group.len(), first.pid, &first.comm),
+        children(group.len(), first.pid, &first.comm) + if group.len() == 1 { " was" } else { " were" },
         first.new_ppid
     );
     Found::new(FindingKind::Orphan, Severity::Warn, first.old_ppid, text)

@@ -2,15 +2,15 @@
 
 use super::tests::{SECOND, frame, report, stack, told};
 use crate::report::{
-    EndedIn, FindingKind, Handler, HandlerState, Interrupted, Name, Origin, Outcome, Process, Report, Sender,
-    Severity, Signal, SignalTarget,
+    EndedIn, FindingKind, Handler, HandlerState, Interrupted, Name, Origin, Outcome, Report, Sender,
+    Severity, Signal, SignalTarget, TargetProcess,
 };
 
 const CRITICAL: Severity = Severity::Critical;
 
 /// A child of 7 that lived for a second.
-fn child(pid: u32, born_s: u64) -> Process {
-    Process {
+fn child(pid: u32, born_s: u64) -> TargetProcess {
+    TargetProcess {
         pid,
         ppid: 7,
         comm: "worker".into(),
@@ -19,7 +19,7 @@ fn child(pid: u32, born_s: u64) -> Process {
         ended_at_ns: Some((born_s + 1) * SECOND),
         exit_code: Some(0),
         ended_in: Some(EndedIn { syscall: Some("exit_group".into()), ..EndedIn::default() }),
-        ..Process::default()
+        ..TargetProcess::default()
     }
 }
 
@@ -46,7 +46,7 @@ fn signal(number: u32, name: &str, from: u32, to: u32, born_s: u64) -> Signal {
     }
 }
 
-fn report_of(children: Vec<Process>, signals: Vec<Signal>) -> Report {
+fn report_of(children: Vec<TargetProcess>, signals: Vec<Signal>) -> Report {
     let mut report = report();
     report.target.processes = [vec![report.target.processes.rows[0].clone()], children].concat().into();
     report.signals = signals.into();
@@ -56,7 +56,7 @@ fn report_of(children: Vec<Process>, signals: Vec<Signal>) -> Report {
 /// What uvicorn does: it is not the one to blame.
 #[test]
 fn a_signal_that_is_raised_again_is_told_by_whoever_sent_it_first() {
-    let server = Process { exit_code: None, exit_signal: Some("SIGTERM".into()), ..child(8, 1) };
+    let server = TargetProcess { exit_code: None, exit_signal: Some("SIGTERM".into()), ..child(8, 1) };
     let asked = signal(15, "SIGTERM", 900, 8, 1);
     let raised = Signal {
         at_ns: asked.at_ns + 5_000_000,
@@ -68,19 +68,42 @@ fn a_signal_that_is_raised_again_is_told_by_whoever_sent_it_first() {
     let both = sentences(vec![asked, raised.clone()]);
     let [(FindingKind::ProcessEnd, Severity::Warn, text)] = &both[..] else { panic!("{both:?}") };
     assert!(text.starts_with("SIGTERM from pid 900 (sender, uid 0) ended pid 8 (worker)"), "{text}");
-    assert!(text.contains("it handled it, and then ended itself by the same signal"), "{text}");
+    assert!(text.contains("it handled it, and then ended itself with the same signal"), "{text}");
     let alone = sentences(vec![raised]);
     let [(FindingKind::SignalKill, CRITICAL, text)] = &alone[..] else { panic!("{alone:?}") };
-    assert!(text.starts_with("SIGTERM that it sent to itself killed pid 8 (worker)"), "{text}");
+    assert!(text.starts_with("SIGTERM that the process sent to itself killed pid 8 (worker)"), "{text}");
+}
+
+/// Of what `multiprocessing` spawns, each has the numbers of its own pipes.
+#[test]
+fn exits_of_workers_that_differ_in_numbers_are_one_in_the_order_of_time() {
+    let spawned = |pid, born_s, pipe| TargetProcess {
+        exit_code: Some(5),
+        argv: Some(vec![
+            "/usr/bin/python3".into(),
+            "-c".into(),
+            format!("spawn_main({pipe})").as_str().into(),
+        ]),
+        ended_in: at(stack(&["a.py:10"])),
+        ..child(pid, born_s)
+    };
+    let told = told(&report_of(vec![spawned(8, 4, 33), spawned(9, 1, 36)], Vec::new()));
+    let [(_, CRITICAL, text)] = &told[..] else { panic!("{told:?}") };
+    assert!(text.starts_with("2 processes (pid 9 (worker), pid 8 (worker))"), "{text}");
+    assert!(
+        text.ends_with("exited with 5 at a.py:10 in f (from 2.00 s to 5.00 s after the start)"),
+        "{text}"
+    );
 }
 
 #[test]
 fn exits_are_told_by_the_line_and_what_came_before() {
-    let exits = |code, ended_in| Process { exit_code: Some(code), ended_in, ..child(8, 1) };
+    let exits = |code, ended_in| TargetProcess { exit_code: Some(code), ended_in, ..child(8, 1) };
     let line = at(stack(&["/usr/lib/python3.12/os.py:1", "a.py:10"]));
     let pool = at(stack(&["/usr/lib/python3.12/multiprocessing/popen_fork.py:71", "a.py:10"]));
-    let not_python = Process { python: None, argv: Some(vec!["grep".into()]), ..exits(1, None) };
-    let program = Process { argv: Some(vec!["/usr/bin/python3".into()]), python: None, ..exits(1, at(None)) };
+    let not_python = TargetProcess { python: None, argv: Some(vec!["grep".into()]), ..exits(1, None) };
+    let program =
+        TargetProcess { argv: Some(vec!["/usr/bin/python3".into()]), python: None, ..exits(1, at(None)) };
     let abort = || signal(6, "SIGABRT", 7, 8, 1);
     for (name, process, signals, expected) in [
         ("well", exits(0, at(None)), vec![], None),
@@ -89,13 +112,13 @@ fn exits_are_told_by_the_line_and_what_came_before() {
             "sys.exit",
             exits(3, at(None)),
             vec![],
-            Some((CRITICAL, "3: its Python code had ended, as after sys.exit (2.00 s")),
+            Some((CRITICAL, "3: its Python code had ended, as with sys.exit(3) (2.00 s")),
         ),
         (
             "the target of a process raises",
             exits(1, pool),
             vec![],
-            Some((CRITICAL, "1: by an exception that nobody caught, or by sys.exit (2.00 s")),
+            Some((CRITICAL, "1: an uncaught exception, or sys.exit(1) (2.00 s")),
         ),
         ("an older kernel", exits(9, None), vec![], Some((CRITICAL, "9 (2.00 s"))),
         ("no Python", not_python, vec![], None),
@@ -103,7 +126,7 @@ fn exits_are_told_by_the_line_and_what_came_before() {
             "a program",
             program,
             vec![],
-            Some((Severity::Warn, "1: by an exception that nobody caught, or by sys.exit (2.00 s")),
+            Some((Severity::Warn, "1: an uncaught exception, or sys.exit(1) (2.00 s")),
         ),
         (
             "given up",
@@ -112,7 +135,7 @@ fn exits_are_told_by_the_line_and_what_came_before() {
             Some((
                 CRITICAL,
                 "0, 10.0 ms after SIGABRT from pid 7 (sender, uid 0) at boss.py:5 in f, called from boss.py:9 in f; \
-                 it came at work.py:3 in f (2.00 s",
+                 it arrived at work.py:3 in f (2.00 s",
             )),
         ),
         ("its parent ends it", exits(0, at(None)), vec![signal(15, "SIGTERM", 7, 8, 1)], None),
@@ -129,8 +152,8 @@ fn exits_are_told_by_the_line_and_what_came_before() {
             Some((CRITICAL, "9 at a.py:10 in f")),
         ),
     ] {
-        let runs = process.argv.as_ref().map_or("", |_| " running /usr/bin/python3");
-        let who = format!("pid 8 (worker){runs} of pid 7 (app), exited with");
+        let runs = process.argv.as_ref().map_or("", |_| ", running /usr/bin/python3");
+        let who = format!("pid 8 (worker), child of pid 7 (app){runs}, exited with");
         let found = told(&report_of(vec![process], signals));
         let Some((severity, text)) = expected else {
             assert_eq!(found, [], "{name}");
@@ -144,13 +167,13 @@ fn exits_are_told_by_the_line_and_what_came_before() {
 
 #[test]
 fn a_service_that_is_ended_from_outside_is_one_sentence() {
-    let root = Process { pid: 8, ppid: 1, at_ns: None, ..child(8, 1) };
-    let workers = [9, 10].map(|pid| Process { ppid: 8, ..child(pid, 1) });
+    let root = TargetProcess { pid: 8, ppid: 1, at_ns: None, ..child(8, 1) };
+    let workers = [9, 10].map(|pid| TargetProcess { ppid: 8, ..child(pid, 1) });
     let term = |from, to| signal(15, "SIGTERM", from, to, 1);
-    let killed = Process { exit_code: None, exit_signal: Some("SIGTERM".into()), ..root.clone() };
+    let killed = TargetProcess { exit_code: None, exit_signal: Some("SIGTERM".into()), ..root.clone() };
     let kills = Signal { outcome: Outcome::Killed, ..term(99, 8) };
     let from = "SIGTERM from pid 99 (sender, uid 0)";
-    let end = "after 10.0 ms; it came at work.py:3 in f (1.99 s after the start)";
+    let end = "after 10.0 ms; it arrived at work.py:3 in f (1.99 s after the start)";
     for (name, head, signals, severity, expected) in [
         (
             "its head tells its workers",
@@ -182,22 +205,22 @@ fn a_service_that_is_ended_from_outside_is_one_sentence() {
 #[test]
 fn ends_that_are_alike_are_a_loop_if_one_follows_another() {
     let argv = |pid| Some(vec![Name::from("python3"), Name::from(if pid == 11 { "b.py" } else { "a.py" })]);
-    let crash = |pid, born_s| Process { exit_code: Some(3), argv: argv(pid), ..child(pid, born_s) };
-    let tail = "exited with 3: its Python code had ended, as after sys.exit";
+    let crash = |pid, born_s| TargetProcess { exit_code: Some(3), argv: argv(pid), ..child(pid, born_s) };
+    let tail = "exited with 3: its Python code had ended, as with sys.exit(3)";
     let three = "pid 8 (worker), pid 9 (worker), pid 10 (worker)";
     for (name, children, expected) in [
         (
             "one after another",
             vec![crash(8, 1), crash(9, 3), crash(10, 5)],
             vec![format!(
-                "crash loop: 3 processes ({three}) running python3 a.py of pid 7 (app), {tail} (from 2.00 s to 6.00 s after the start)"
+                "crash loop: 3 processes ({three}), children of pid 7 (app), running python3 a.py, {tail} (from 2.00 s to 6.00 s after the start)"
             )],
         ),
         (
             "at a time",
             vec![crash(8, 1), crash(9, 1), crash(10, 1)],
             vec![format!(
-                "3 processes ({three}) running python3 a.py of pid 7 (app), {tail} (2.00 s after the start)"
+                "3 processes ({three}), children of pid 7 (app), running python3 a.py, {tail} (2.00 s after the start)"
             )],
         ),
         (
@@ -205,10 +228,10 @@ fn ends_that_are_alike_are_a_loop_if_one_follows_another() {
             vec![crash(8, 1), crash(11, 3)],
             vec![
                 format!(
-                    "pid 8 (worker) running python3 a.py of pid 7 (app), {tail} (2.00 s after the start)"
+                    "pid 8 (worker), child of pid 7 (app), running python3 a.py, {tail} (2.00 s after the start)"
                 ),
                 format!(
-                    "pid 11 (worker) running python3 b.py of pid 7 (app), {tail} (4.00 s after the start)"
+                    "pid 11 (worker), child of pid 7 (app), running python3 b.py, {tail} (4.00 s after the start)"
                 ),
             ],
         ),
@@ -221,7 +244,7 @@ fn ends_that_are_alike_are_a_loop_if_one_follows_another() {
 
 #[test]
 fn the_signal_that_began_an_end_leads() {
-    let killed = Process { exit_code: None, exit_signal: Some("SIGTERM".into()), ..child(8, 1) };
+    let killed = TargetProcess { exit_code: None, exit_signal: Some("SIGTERM".into()), ..child(8, 1) };
     let first = signal(15, "SIGTERM", 7, 8, 1);
     let second = Signal {
         at_ns: first.at_ns + 3_000_000,
@@ -232,7 +255,7 @@ fn the_signal_that_began_an_end_leads() {
         ..first.clone()
     };
     let expected = "SIGTERM from pid 7 (sender, uid 0) at boss.py:5 in f, called from boss.py:9 in f killed pid 8 (worker); \
-                    it came at work.py:3 in f, and a second SIGTERM, 3.00 ms later at pool.py:914 in f, killed it \
+                    it arrived at work.py:3 in f, and a second SIGTERM, 3.00 ms later at pool.py:914 in f, killed it \
                     (1.99 s after the start)";
     let report = report_of(vec![killed], vec![first, second]);
     assert_eq!(told(&report), [(FindingKind::SignalKill, Severity::Info, expected.to_owned())]);

@@ -1,9 +1,10 @@
-//! Processes that exited: not with 0, after they were given up, or since they were told to from outside.
+//! Processes that exited: not with 0, after their parent gave them up, or because they were told to from outside.
 
-use super::kills::{POLITE, sent_by};
+use super::kills::{POLITE, SIGABRT, sent_by};
 use super::{Found, grouped, own, place, process, when};
+use crate::analysis::kills::BY_HANDLER;
 use crate::report::{
-    EndedIn, FindingKind, Frame, HandlerState, Origin, Outcome, Process, Report, Severity, Signal,
+    EndedIn, FindingKind, Frame, HandlerState, Origin, Outcome, Report, Severity, Signal, TargetProcess,
 };
 use crate::units::duration;
 
@@ -11,15 +12,12 @@ use crate::units::duration;
 pub const LOOP: usize = 3;
 /// Processes that a sentence names.
 const NAMED: usize = 3;
-/// Who exits so soon after its handler began does so because of the signal.
-const BY_HANDLER: u64 = 1_000_000_000;
 /// A service may take its time to end after these, and has no reason to end by itself.
 const TO_END: [u32; 2] = [3, 15];
-const GRACE: u64 = 90_000_000_000;
-const SIGABRT: u32 = 6;
+pub const GRACE: u64 = 90_000_000_000;
 
 /// The row of a process.
-pub fn row(report: &Report, pid: u32) -> Option<&Process> {
+pub fn row(report: &Report, pid: u32) -> Option<&TargetProcess> {
     report.target.processes.rows.iter().rfind(|process| process.pid == pid)
 }
 
@@ -43,8 +41,8 @@ pub fn call(ended: &EndedIn) -> Option<String> {
 /// A process that somebody from outside told to end, and all those below it that ended with it.
 pub struct Service<'a> {
     signal: &'a Signal,
-    head: &'a Process,
-    members: Vec<&'a Process>,
+    head: &'a TargetProcess,
+    members: Vec<&'a TargetProcess>,
 }
 
 impl Service<'_> {
@@ -74,20 +72,25 @@ pub fn services(report: &Report) -> Vec<Service<'_>> {
 }
 
 /// The same was told to a process above it: systemd tells all of a control group.
-fn told_to_end_above<'a>(report: &'a Report, process: &'a Process, signal: &Signal) -> Option<&'a Process> {
-    let told = |above: &Process| told_to_end(report, above).is_some_and(|told| told.number == signal.number);
+fn told_to_end_above<'a>(
+    report: &'a Report,
+    process: &'a TargetProcess,
+    signal: &Signal,
+) -> Option<&'a TargetProcess> {
+    let told =
+        |above: &TargetProcess| told_to_end(report, above).is_some_and(|told| told.number == signal.number);
     ancestors(report, process).find(|above| told(above))
 }
 
 /// Parent, grandparent and so on.
-fn ancestors<'a>(report: &'a Report, process: &'a Process) -> impl Iterator<Item = &'a Process> {
+fn ancestors<'a>(report: &'a Report, process: &'a TargetProcess) -> impl Iterator<Item = &'a TargetProcess> {
     /// Numbers are used again, so that a chain may seem to have no end.
     const DEEPEST: usize = 32;
     std::iter::successors(Some(process), |process| row(report, process.ppid)).skip(1).take(DEEPEST)
 }
 
 /// The signal that made a process exit, or killed it, after it was asked to end.
-fn told_to_end<'a>(report: &'a Report, process: &Process) -> Option<&'a Signal> {
+fn told_to_end<'a>(report: &'a Report, process: &TargetProcess) -> Option<&'a Signal> {
     let end = process.ended_at_ns?;
     let told = |signal: &&Signal| {
         let began = signal.handler.as_ref().and_then(|handler| handler.started_after_ns);
@@ -106,10 +109,10 @@ fn told_to_end<'a>(report: &'a Report, process: &Process) -> Option<&'a Signal> 
     report.signals.rows.iter().find(told).filter(|signal| signal.origin != Origin::Fault)
 }
 
-/// Whether its handler ran, and the process then ended itself by the same signal, so that whoever waits for it learns why:
+/// Whether its handler ran, and the process then ended itself by the same signal, so that its parent learns why:
 /// uvicorn, and what Python itself does at a Ctrl-C.
 /// <https://github.com/python/cpython/blob/v3.13.0/Modules/main.c> (`exit_sigint`)
-fn raised_again(report: &Report, process: &Process, signal: &Signal) -> bool {
+fn raised_again(report: &Report, process: &TargetProcess, signal: &Signal) -> bool {
     let is_it = |raised: &Signal| {
         (raised.number, raised.target.pid) == (signal.number, process.pid)
             && raised.sender.as_ref().is_some_and(|sender| sender.pid == Some(process.pid))
@@ -122,8 +125,8 @@ fn raised_again(report: &Report, process: &Process, signal: &Signal) -> bool {
 }
 
 /// Those below that ended with it: by themselves, or since a process of the same tree told them to.
-fn members<'a>(report: &'a Report, head: &Process, signal: &Signal) -> Vec<&'a Process> {
-    let with_it = |member: &&Process| {
+fn members<'a>(report: &'a Report, head: &TargetProcess, signal: &Signal) -> Vec<&'a TargetProcess> {
+    let with_it = |member: &&TargetProcess| {
         let in_time = member.ended_at_ns.is_some_and(|end| end >= signal.at_ns && end < signal.at_ns + GRACE);
         let well = member.exit_code == Some(0) || told_to_end(report, member).is_some();
         in_time && well && ancestors(report, member).any(|above| above.pid == head.pid)
@@ -132,7 +135,7 @@ fn members<'a>(report: &'a Report, head: &Process, signal: &Signal) -> Vec<&'a P
 }
 
 /// Whether the sentence about a whole call tells of its end.
-fn is_in_group(report: &Report, process: &Process) -> bool {
+fn is_in_group(report: &Report, process: &TargetProcess) -> bool {
     let kills = report.processes.kills.rows.iter();
     kills.flat_map(|kill| &kill.reached).any(|reached| reached.pid == process.pid && reached.by_it)
 }
@@ -141,12 +144,14 @@ fn is_in_group(report: &Report, process: &Process) -> bool {
 pub fn ends(report: &Report) -> Vec<Found> {
     let services = services(report);
     let told = services.iter().map(|service| service_of(report, service));
-    let exits = report.target.processes.rows.iter().filter_map(|process| Exit::of(report, process));
+    let exits = report.target.processes.rows.iter().filter_map(|process| Exit::new(report, process));
     let exits = exits.filter(|exit| {
         is_python(exit.process)
             && !is_in_group(report, exit.process)
             && !services.iter().any(|service| service.tells(exit.process.pid))
     });
+    let mut exits: Vec<_> = exits.collect();
+    exits.sort_by_key(|exit| exit.at_ns);
     told.chain(grouped(exits, Exit::alike).iter().map(|exits| exit_of(report, exits))).collect()
 }
 
@@ -163,11 +168,12 @@ fn service_of(report: &Report, service: &Service) -> Found {
         Some(0) => ("exited with 0".to_owned(), Severity::Warn),
         Some(code) => (format!("exited with {code}"), Severity::Critical),
         None if raised_again(report, head, signal) => {
-            ("handled it, and then ended itself by the same signal".to_owned(), Severity::Warn)
+            ("handled it, and then ended itself with the same signal".to_owned(), Severity::Warn)
         }
         None => ("was killed by it".to_owned(), Severity::Critical),
     };
-    let came = interrupted(signal).map_or_else(String::new, |frame| format!("; it came at {}", place(frame)));
+    let came =
+        interrupted(signal).map_or_else(String::new, |frame| format!("; it arrived at {}", place(frame)));
     let text = format!(
         "{} {} ended {}{below}: it {end} after {after}{came} ({})",
         signal.signal,
@@ -191,7 +197,7 @@ fn interrupted(signal: &Signal) -> Option<&Frame> {
 
 /// A process that exited, and why that is worth a sentence.
 struct Exit<'a> {
-    process: &'a Process,
+    process: &'a TargetProcess,
     code: u32,
     at_ns: u64,
     /// What it was told before.
@@ -199,7 +205,7 @@ struct Exit<'a> {
 }
 
 impl<'a> Exit<'a> {
-    fn of(report: &'a Report, process: &'a Process) -> Option<Self> {
+    fn new(report: &'a Report, process: &'a TargetProcess) -> Option<Self> {
         let (code, at_ns) = process.exit_code.zip(process.ended_at_ns)?;
         let signal = told_to_end(report, process);
         // Whom its parent gives up may still end well.
@@ -211,8 +217,15 @@ impl<'a> Exit<'a> {
     fn alike(&self) -> impl PartialEq + use<'a> {
         let line = self.frame();
         let sender = self.signal.map(|signal| (signal.number, own(signal.sender_stack.as_ref())));
-        let Process { ppid, argv, comm, root, started_at, .. } = self.process;
-        (*ppid, *root, comm, argv, started_at, self.code, line, sender)
+        let TargetProcess { ppid, comm, root, started_at, .. } = self.process;
+        (*ppid, *root, comm, self.words(), started_at, self.code, line, sender)
+    }
+
+    /// The arguments without numbers: those of workers differ in descriptors and ports.
+    fn words(&self) -> Option<String> {
+        let arguments = self.process.argv.as_ref()?.iter().map(ToString::to_string);
+        let words = arguments.map(|argument| argument.replace(|byte: char| byte.is_ascii_digit(), ""));
+        Some(words.collect::<Vec<_>>().join(" "))
     }
 
     /// The line that exited, if Python still ran, and it is not the library's for whatever a child does.
@@ -244,8 +257,8 @@ impl<'a> Exit<'a> {
         let arguments: Vec<_> = arguments.iter().map(ToString::to_string).collect();
         let line = arguments.join(" ");
         match line.char_indices().nth(LONGEST) {
-            Some((end, _)) => format!(" running {}…", &line[..end]),
-            None => format!(" running {line}"),
+            Some((end, _)) => format!(", running {}…", &line[..end]),
+            None => format!(", running {line}"),
         }
     }
 
@@ -254,15 +267,13 @@ impl<'a> Exit<'a> {
         if let Some(signal) = self.signal {
             let after = duration(self.at_ns.saturating_sub(signal.at_ns));
             let came = interrupted(signal)
-                .map_or_else(String::new, |frame| format!("; it came at {}", place(frame)));
+                .map_or_else(String::new, |frame| format!("; it arrived at {}", place(frame)));
             return format!(", {after} after {} {}{came}", signal.signal, sent_by(signal));
         }
         match (self.frame(), &self.process.ended_in) {
             (Some(frame), _) => format!(" at {}", place(frame)),
-            (None, Some(_)) if self.code == 1 => {
-                ": by an exception that nobody caught, or by sys.exit".to_owned()
-            }
-            (None, Some(_)) => ": its Python code had ended, as after sys.exit".to_owned(),
+            (None, Some(_)) if self.code == 1 => ": an uncaught exception, or sys.exit(1)".to_owned(),
+            (None, Some(_)) => format!(": its Python code had ended, as with sys.exit({})", self.code),
             (None, None) => String::new(),
         }
     }
@@ -276,16 +287,18 @@ fn exit_of(report: &Report, exits: &[Exit]) -> Found {
         many if many > NAMED => format!("{many} processes ({} and others)", names.join(", ")),
         many => format!("{many} processes ({})", names.join(", ")),
     };
-    let who = format!("{who}{}", first.command());
     let (lead, severity) =
         if is_loop(exits) { ("crash loop: ", Severity::Critical) } else { ("", first.severity(report)) };
     let parent = row(report, first.process.ppid).filter(|parent| parent.pid != first.process.pid);
-    let parent = parent.map_or_else(String::new, |parent| format!(" of {}", process(report, parent.pid)));
+    let children = if exits.len() == 1 { "child" } else { "children" };
+    let parent =
+        parent.map_or_else(String::new, |parent| format!(", {children} of {}", process(report, parent.pid)));
     let started = first.process.started_at.as_ref();
     let started = started.map_or_else(String::new, |frame| format!(", started at {}", place(frame)));
+    let about = [parent, first.command(), started].concat();
     let text = format!(
-        "{lead}{who}{parent}{started}{} exited with {}{} ({})",
-        if parent.is_empty() && started.is_empty() { "" } else { "," },
+        "{lead}{who}{about}{} exited with {}{} ({})",
+        if about.is_empty() { "" } else { "," },
         first.code,
         first.why(),
         when([first.at_ns, last.at_ns]),
@@ -311,7 +324,7 @@ fn is_loop(exits: &[Exit]) -> bool {
 }
 
 /// Whether it is, or was, a Python: a short life may end before it is looked at.
-fn is_python(process: &Process) -> bool {
+fn is_python(process: &TargetProcess) -> bool {
     let is_name = |name: &[u8]| {
         name.rsplit(|&byte| byte == b'/').next().is_some_and(|name| name.starts_with(b"python"))
     };

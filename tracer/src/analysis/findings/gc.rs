@@ -1,7 +1,9 @@
 //! Processes that the garbage collector paused.
 
-use super::{Found, grouped, own, place, process};
-use crate::report::{FindingKind, Frame, GcPauses, Report, Severity};
+use super::cpus::is_short;
+use super::whose::Whose;
+use super::{Found, grouped, own, place};
+use crate::report::{FindingKind, Frame, GcPauses, Programs, Report, Severity};
 use crate::units::{count, counted, duration};
 
 /// Somebody who waits notices.
@@ -12,58 +14,71 @@ const OBJECT_NS: u64 = 200;
 /// `gc.freeze`: <https://docs.python.org/3/library/gc.html#gc.freeze>
 const FREEZES: (u32, u32) = (3, 7);
 
-/// What the collector did to each process.
-pub fn gc_pauses(report: &Report) -> Vec<Found> {
+/// What the collector did to each program.
+pub fn gc_pauses(report: &Report, programs: &Programs) -> Vec<Found> {
     let pauses = report.gc.iter().flat_map(|gc| &gc.pauses.rows);
-    grouped(pauses, |row| row.pid).iter().filter_map(|rows| pauses_of(report, rows)).collect()
+    let paused = grouped(pauses, |row| row.pid).into_iter().filter(|rows| is_noticed(report, rows));
+    let alike = grouped(paused, |rows| programs.first(rows[0].pid));
+    alike.iter().map(|processes| pauses_of(report, &processes.concat())).collect()
 }
 
-fn pauses_of(report: &Report, rows: &[&GcPauses]) -> Option<Found> {
-    let total: u64 = rows.iter().map(|row| row.total_ns).sum();
-    let worst = rows.iter().max_by_key(|row| row.max_ns)?;
-    let window = report.window.duration_ns;
-    // In a short window some short pauses are much of the time, too.
-    if worst.max_ns < LONG_NS && total < LONG_NS.max(window / 20) {
-        return None;
-    }
-    let severity = if worst.max_ns >= VERY_LONG_NS || total >= VERY_LONG_NS.max(window / 10) {
+/// In one process. In a short window some short pauses are much of the time, too.
+fn is_noticed(report: &Report, rows: &[&GcPauses]) -> bool {
+    worst(rows).max_ns >= LONG_NS || total_ns(rows) >= LONG_NS.max(report.window.duration_ns / 20)
+}
+
+fn total_ns(rows: &[&GcPauses]) -> u64 {
+    rows.iter().map(|row| row.total_ns).sum()
+}
+
+fn worst<'a>(rows: &[&'a GcPauses]) -> &'a GcPauses {
+    rows.iter().max_by_key(|row| row.max_ns).expect("a group has a row")
+}
+
+/// The line that began a pause.
+fn line(pause: &GcPauses) -> Option<&Frame> {
+    own(pause.stack.as_ref()).or(pause.started_by.as_ref())
+}
+
+fn pauses_of(report: &Report, rows: &[&GcPauses]) -> Found {
+    let (worst, total, whose) =
+        (worst(rows), total_ns(rows), Whose::new(rows.iter().map(|row| (row.pid, row.total_ns))));
+    let dear = VERY_LONG_NS.max(report.window.duration_ns / 10);
+    let severity = if worst.max_ns >= VERY_LONG_NS || whose.greatest() >= dear {
         Severity::Warn
     } else {
         Severity::Info
     };
-    let frame = own(worst.stack.as_ref()).or(worst.started_by.as_ref());
-    let parts = [sentence(report, rows, worst, frame), stopped(report, worst.pid), waited(rows)];
-    let text = parts.concat() + &remedy(report, worst);
+    let frame = line(worst);
+    let parts = [sentence(report, rows, &whose), stopped(report, worst.pid), waited(rows)];
+    let text = parts.concat() + &whose.outliers(duration) + &remedy(report, rows);
     let found = Found::new(FindingKind::GcPause, severity, worst.pid, text).costs(total).at(frame);
     let evidence = found.with("count", worst.count).with("total_ns", total).with("max_ns", worst.max_ns);
     let generation = worst.generation.map(u64::from);
-    Some(
-        evidence
-            .with("generation", generation)
-            .with("collected", worst.collected)
-            .with("waiters", most(rows)),
-    )
+    let evidence = evidence.with("generation", generation).with("collected", worst.collected);
+    evidence.with("waiters", most(rows)).whose(&whose)
 }
 
-fn sentence(report: &Report, rows: &[&GcPauses], worst: &GcPauses, frame: Option<&Frame>) -> String {
+fn sentence(report: &Report, rows: &[&GcPauses], whose: &Whose) -> String {
+    let worst = worst(rows);
     let all: u64 = rows.iter().map(|row| row.count).sum();
-    let total: u64 = rows.iter().map(|row| row.total_ns).sum();
     let at_least = if worst.sampled { "at least " } else { "" };
-    let of = worst.generation.map_or_else(String::new, |generation| format!("generation {generation} "));
-    let who = process(report, worst.pid);
-    let set_off = frame.map_or_else(String::new, |frame| format!(", set off at {}", place(frame)));
+    let of = worst.generation.map_or_else(String::new, |generation| format!(" (generation {generation})"));
+    let who = whose.text(report);
+    let started = line(worst).map_or_else(String::new, |frame| format!(", started at {}", place(frame)));
     let whole = match all {
         1 => String::new(),
-        _ => format!(" (in all {at_least}{} in {})", duration(total), counted(all, "collection")),
+        _ => format!(", {at_least}{} in all in {}", duration(whose.cost()), counted(all, "collection")),
     };
-    format!("a {of}collection paused {who} for {at_least}{}{whole}{set_off}", duration(worst.max_ns))
+    let up_to = if all > 1 && !worst.sampled { "up to " } else { at_least };
+    format!("garbage collection{of} paused {who} for {up_to}{}{started}{whole}", duration(worst.max_ns))
 }
 
 /// With a GIL, threads that need none go on.
 fn stopped(report: &Report, pid: u32) -> String {
     let process = report.target.processes.rows.iter().find(|process| process.pid == pid);
     match process.and_then(|process| process.free_threaded) {
-        Some(true) => "; without a GIL, all its threads stand still meanwhile".to_owned(),
+        Some(true) => "; without a GIL, all threads stand still meanwhile".to_owned(),
         _ => String::new(),
     }
 }
@@ -79,16 +94,29 @@ fn most(rows: &[&GcPauses]) -> Option<u64> {
     rows.iter().filter_map(|row| row.waiters).max()
 }
 
-/// Collections of everything that find next to nothing look at what stays, again and again.
-fn remedy(report: &Report, worst: &GcPauses) -> String {
-    let Some(collected) = worst.collected else { return String::new() };
-    // Of what was looked at, less than one in a hundred.
-    let is_vain = worst.generation == Some(2) && collected < worst.total_ns / OBJECT_NS / 100;
-    if worst.count < 2 || !is_vain || !freezes(report, worst.pid) {
-        return String::new();
+/// Collections of everything that find next to nothing look at what stays, again and again. What the interpreter does at its
+/// end has no line, and no remedy.
+fn remedy(report: &Report, rows: &[&GcPauses]) -> String {
+    /// So many collections are the interpreter's own choice.
+    const MANY: u64 = 100;
+    let worst = worst(rows);
+    let Some(collected) = worst.collected.filter(|_| line(worst).is_some()) else { return String::new() };
+    // Of what was looked at, less than one in a hundred; without a CPU it looked at less than it had time for.
+    let next_to_nothing = collected < worst.total_ns / OBJECT_NS / 100 && !is_short(report);
+    let is_vain = worst.generation == Some(2) && (collected == 0 || next_to_nothing);
+    if worst.count >= 2 && is_vain && freezes(report, worst.pid) {
+        let freed = if collected == 0 {
+            "nothing".to_owned()
+        } else {
+            format!("only {}", counted(collected, "object"))
+        };
+        return format!(
+            "; {} of them freed {freed}: gc.freeze() after startup makes the next ones shorter",
+            count(worst.count)
+        );
     }
-    let freed = if collected == 0 { "nothing".to_owned() } else { counted(collected, "object") };
-    format!("; {} freed {freed}, so gc.freeze() after the start would shorten the next", count(worst.count))
+    let all: u64 = rows.iter().map(|row| row.count).sum();
+    if all >= MANY { "; larger gc.set_threshold() values make them rarer".to_owned() } else { String::new() }
 }
 
 fn freezes(report: &Report, pid: u32) -> bool {
@@ -106,7 +134,7 @@ fn release(version: &str) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Gc, GcMethod, Process};
+    use crate::report::{Bounded, Gc, GcMethod, Switches, TargetProcess};
 
     const SECOND: u64 = 1_000_000_000;
     const MILLISECOND: u64 = 1_000_000;
@@ -114,11 +142,16 @@ mod tests {
     fn found(python: &str, rows: Vec<GcPauses>) -> Vec<(Severity, String)> {
         let mut report = Report::default();
         report.window.duration_ns = 10 * SECOND;
-        let process =
-            Process { pid: 7, comm: "app".into(), python: Some(python.into()), ..Process::default() };
+        let process = TargetProcess {
+            pid: 7,
+            comm: "app".into(),
+            python: Some(python.into()),
+            ..TargetProcess::default()
+        };
         report.target.processes = vec![process].into();
-        report.gc = Some(Gc { method: GcMethod::Probe, pauses: rows.into() });
-        let found = gc_pauses(&report).into_iter();
+        report.gc =
+            Some(Gc { method: GcMethod::Probe, collections: Bounded::default(), pauses: rows.into() });
+        let found = gc_pauses(&report, &Programs::new(&report)).into_iter();
         found.map(|found| (found.finding.severity, found.finding.text.to_string())).collect()
     }
 
@@ -138,9 +171,10 @@ mod tests {
 
     #[test]
     fn a_pause_is_told_with_who_waited_and_what_would_help() {
-        let paused = "a generation 2 collection paused pid 7 (app) for 143 ms (in all 610 ms in 6 collections), \
-            set off at models.py:210 in load; 3 threads waited for the GIL meanwhile";
-        let freeze = "; 6 freed 12 objects, so gc.freeze() after the start would shorten the next";
+        let paused = "garbage collection (generation 2) paused pid 7 (app) for up to 143 ms, started at models.py:210 in \
+            load, 610 ms in all in 6 collections; 3 threads waited for the GIL meanwhile";
+        let freeze =
+            "; 6 of them freed only 12 objects: gc.freeze() after startup makes the next ones shorter";
         for (name, python, row, remedy) in [
             ("in vain", "3.12.1", full(), freeze),
             ("no such function", "3.6.15", full(), ""),
@@ -152,14 +186,29 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_without_a_cpu_does_not_tell_how_much_was_looked_at() {
+        let (run_queue_ns, on_cpu_ns) = (4 * SECOND, SECOND);
+        let mut report = Report::default();
+        report.window.duration_ns = 10 * SECOND;
+        report.switches = Switches { run_queue_ns, on_cpu_ns, ..Switches::default() };
+        let python = Some("3.12.1".into());
+        report.target.processes = vec![TargetProcess { pid: 7, python, ..TargetProcess::default() }].into();
+        let (collections, pauses) = (Bounded::default(), vec![full()].into());
+        report.gc = Some(Gc { method: GcMethod::Probe, collections, pauses });
+        let text = gc_pauses(&report, &Programs::new(&report)).remove(0).finding.text.to_string();
+        assert!(!text.contains("gc.freeze"), "{text}");
+    }
+
+    #[test]
     fn without_a_gil_all_threads_stand_still() {
         let mut report = Report::default();
         report.window.duration_ns = 10 * SECOND;
-        let process = Process { pid: 7, free_threaded: Some(true), ..Process::default() };
+        let process = TargetProcess { pid: 7, free_threaded: Some(true), ..TargetProcess::default() };
         report.target.processes = vec![process].into();
-        report.gc = Some(Gc { method: GcMethod::Sampled, pauses: vec![full()].into() });
-        let text = gc_pauses(&report).remove(0).finding.text.to_string();
-        assert!(text.contains("; without a GIL, all its threads stand still meanwhile"), "{text}");
+        let (collections, pauses) = (Bounded::default(), vec![full()].into());
+        report.gc = Some(Gc { method: GcMethod::Sampled, collections, pauses });
+        let text = gc_pauses(&report, &Programs::new(&report)).remove(0).finding.text.to_string();
+        assert!(text.contains("; without a GIL, all threads stand still meanwhile"), "{text}");
     }
 
     #[test]
@@ -168,7 +217,8 @@ mod tests {
             GcPauses { total_ns: 20 * MILLISECOND, max_ns: MILLISECOND, generation: Some(0), ..full() };
         assert_eq!(found("3.12.1", vec![short.clone()]), []);
         let often = GcPauses { count: 600, total_ns: 600 * MILLISECOND, ..short };
-        assert_eq!(found("3.12.1", vec![often]).len(), 1);
+        let often = found("3.12.1", vec![often]);
+        assert!(often[0].1.ends_with("; larger gc.set_threshold() values make them rarer"), "{often:?}");
     }
 
     #[test]
@@ -176,7 +226,7 @@ mod tests {
         let (generation, collected, waiters, started_by) = (None, None, None, None);
         let sampled =
             GcPauses { sampled: true, generation, collected, waiters, started_by, count: 1, ..full() };
-        let text = "a collection paused pid 7 (app) for at least 143 ms";
+        let text = "garbage collection paused pid 7 (app) for at least 143 ms";
         assert_eq!(found("3.11.2", vec![sampled]), [(Severity::Warn, text.to_owned())]);
     }
 }

@@ -1,5 +1,6 @@
-//! Whom a signal reached, and who was left behind.
+//! Which processes a signal reached, and which children it left running.
 
+use super::ends::is_traced;
 use super::{Found, at, grouped, own, process, when};
 use crate::report::{FindingKind, Kill, KillAim, KillEnd, KillLeft, KillReached, Report, Severity};
 
@@ -100,9 +101,9 @@ fn outcome(kill: &Kill) -> Option<String> {
     }
     let others: Vec<_> = kill.reached.iter().filter(|reached| !reached.by_it).collect();
     let live = match count {
-        _ if others.iter().any(|other| other.end != KillEnd::Lives) => "did not end by it",
-        1 => "lives on",
-        _ => "live on",
+        _ if others.iter().any(|other| other.end != KillEnd::Lives) => "did not end because of it",
+        1 => "is still running",
+        _ => "are still running",
     };
     let names = others.into_iter().map(|reached| (reached.pid, &reached.comm));
     Some(format!("{} {live}", named(names, count)))
@@ -134,13 +135,19 @@ fn advice(kill: &Kill, first: &KillReached) -> String {
     let is_member = |left: &KillLeft| left.pgid.is_none_or(|pgid| Some(pgid) == kill.pgid);
     match kill.left.iter().all(is_member) {
         true if leads(kill, first) => format!("os.killpg({}, …) reaches its whole group", first.pid),
-        true => "start it with start_new_session=True, and os.killpg reaches them too".into(),
-        false => format!("{} left its process group, so that {} must be ended by name", they(kill), it(kill)),
+        true => {
+            "start it with start_new_session=True and end it with os.killpg, which reaches them too".into()
+        }
+        false => format!("{} another process group: signal {} separately", is_in(kill), them(kill)),
     }
 }
 
-fn they(kill: &Kill) -> &'static str {
-    if kill.left_count == 1 { "it has" } else { "they have" }
+fn is_in(kill: &Kill) -> &'static str {
+    if kill.left_count == 1 { "it is in" } else { "they are in" }
+}
+
+fn them(kill: &Kill) -> &'static str {
+    if kill.left_count == 1 { "it" } else { "them" }
 }
 
 fn it(kill: &Kill) -> &'static str {
@@ -155,10 +162,9 @@ fn named<'a>(names: impl Iterator<Item = (u32, &'a crate::report::Name)>, count:
     if more == 0 { names } else { format!("{names} and {more} more") }
 }
 
-/// Whoever is left is worth a look; a process that ends its own children means to.
+/// Processes that are left are worth a look; a process that ends its own children means to.
 fn severity(report: &Report, kill: &Kill) -> Severity {
-    let traced = |pid| report.target.processes.rows.iter().any(|process| Some(process.pid) == pid);
-    let own = kill.sender.as_ref().is_some_and(|sender| traced(sender.pid));
+    let own = kill.sender.as_ref().is_some_and(|sender| is_traced(report, sender.pid));
     match kill.left_count {
         0 if own => Severity::Info,
         _ if own => Severity::Warn,

@@ -1,32 +1,41 @@
 //! Lines that took much of the CPU time.
 
+use super::whose::Whose;
 use super::{Found, own, place};
-use crate::report::{FindingKind, Frame, HotLine, Report, Severity};
+use crate::report::{FindingKind, Frame, HotLine, Programs, Report, Severity, alike, joined};
 use crate::units::{counted, percent};
 
 /// Fewer samples prove nothing.
 const ENOUGH: u64 = 50;
 
-/// Lines that at least three of ten samples ended at.
-pub fn hot_lines(report: &Report) -> Vec<Found> {
-    let all = report.quality.samples.python;
-    let is_hot = |line: &&HotLine| all >= ENOUGH && line.self_samples * 10 >= all * 3;
-    report.frames.hot.rows.iter().filter(is_hot).map(|line| hot_line(report, line)).collect()
+/// Lines that at least three of ten samples ended at, of all that were taken, as in FRAMES; in all workers of a program
+/// together.
+pub fn hot_lines(report: &Report, programs: &Programs) -> Vec<Found> {
+    let all = report.quality.samples.taken;
+    let is_hot = |lines: &Vec<&HotLine>| all >= ENOUGH && joined(lines).self_samples * 10 >= all * 3;
+    let lines = alike(&report.frames.hot.rows, programs).into_iter().filter(is_hot);
+    lines.map(|lines| hot_line(report, &lines)).collect()
 }
 
-fn hot_line(report: &Report, line: &HotLine) -> Found {
-    let all = report.quality.samples.python;
+fn hot_line(report: &Report, lines: &[&HotLine]) -> Found {
+    let all = report.quality.samples.taken;
+    let whose = Whose::new(lines.iter().map(|line| (line.pid, line.self_samples)));
+    let line = &joined(lines);
     let own = called_from(report, line);
     let via = if *own == line.frame { String::new() } else { format!(", called from {}", place(own)) };
     let text = format!(
-        "{} of the CPU time is spent at {}{via} ({})",
+        "{} {} {} of the CPU time at {}{via} ({}){}; make it faster, or call it less often",
+        whose.text(report),
+        whose.verb("spends", "spend"),
         percent(line.self_samples, all),
         place(&line.frame),
         counted(line.self_samples, "sample"),
+        whose.outliers(|samples| percent(samples, all)),
     );
-    Found::new(FindingKind::HotLine, Severity::Info, line.pid, text)
+    Found::new(FindingKind::HotLine, Severity::Info, whose.pid(), text)
         .costs(line.self_samples * 1_000_000_000 / report.frames.rate_hz.max(1))
         .at(Some(own))
+        .whose(&whose)
         .with("self_samples", line.self_samples)
         .with("total_samples", line.total_samples)
 }

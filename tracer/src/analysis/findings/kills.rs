@@ -4,14 +4,12 @@ use super::{Found, at_called, ends, grouped, own, place, process, when};
 use crate::report::{FindingKind, Frame, HandlerState, Origin, Outcome, Report, Severity, Signal};
 use crate::units::duration;
 
-const SIGABRT: u32 = 6;
+pub const SIGABRT: u32 = 6;
 const SIGKILL: u32 = 9;
 /// Signals that ask a process to end: it may handle them.
 pub const POLITE: [u32; 5] = [1, 2, 3, SIGABRT, 15];
 /// Victims that a sentence names.
 const NAMED: usize = 3;
-/// Who was asked to end so long ago, and goes on, is ended by what comes next.
-const PATIENCE: u64 = 90_000_000_000;
 
 /// One sentence for the signals of one line that killed processes.
 pub fn kills(report: &Report) -> Vec<Found> {
@@ -49,7 +47,7 @@ fn asked_before<'a>(report: &'a Report, kill: &Signal) -> impl DoubleEndedIterat
         signal.target.pid == pid
             && POLITE.contains(&signal.number)
             && signal.at_ns < at_ns
-            && signal.at_ns + PATIENCE > at_ns
+            && signal.at_ns + ends::GRACE > at_ns
     })
 }
 
@@ -73,13 +71,13 @@ impl<'a> Warned<'a> {
         interrupted.frame.as_ref().filter(|_| self.first.handler_state == HandlerState::Pending)
     }
 
-    /// `, 92.0 ms after a SIGABRT whose handler had not begun: it came at app.py:6 in app`
+    /// `, 92.0 ms after a SIGABRT whose handler had not started: it arrived at app.py:6 in app`
     fn told(&self, victims: usize) -> String {
         let (what, each) = (&self.first.signal, if victims == 1 { "" } else { " each" });
-        let came = self.place().map_or_else(String::new, |frame| format!(": it came at {}", place(frame)));
+        let came = self.place().map_or_else(String::new, |frame| format!(": it arrived at {}", place(frame)));
         let matter = match (self.first.handler_state, self.first.outcome) {
-            (HandlerState::Pending, _) => format!("whose handler had not begun{came}"),
-            (HandlerState::Started, _) => "whose handler had begun".into(),
+            (HandlerState::Pending, _) => format!("whose handler had not started{came}"),
+            (HandlerState::Started, _) => "whose handler had started".into(),
             (_, Outcome::Ignored) => "that was ignored".into(),
             (_, Outcome::Blocked) => "that was blocked".into(),
             _ => "that did not end it".into(),
@@ -148,10 +146,10 @@ fn listed(group: &[&Signal], name: impl Fn(&Signal) -> String) -> String {
     }
 }
 
-/// `; it came at app.py:3 in f, and a second SIGTERM, 3.00 ms later at pool.py:914 in on_death, killed it`
+/// `; it arrived at app.py:3 in f, and a second SIGTERM, 3.00 ms later at pool.py:914 in on_death, killed it`
 fn again(first: &Signal, kill: &Signal, victims: usize) -> String {
     let came = first.interrupted.as_ref().and_then(|interrupted| interrupted.frame.as_ref());
-    let came = came.map_or_else(String::new, |frame| format!("; it came at {}", place(frame)));
+    let came = came.map_or_else(String::new, |frame| format!("; it arrived at {}", place(frame)));
     let later = duration(kill.at_ns.saturating_sub(first.at_ns));
     let (line, it) = (at_called(kill.sender_stack.as_ref()), if victims == 1 { "it" } else { "them" });
     let second = if kill.number == first.number { "second" } else { "following" };
@@ -183,14 +181,16 @@ pub fn sent_by(signal: &Signal) -> String {
 /// `from pid 1 (systemd) killed`
 fn from(report: &Report, signal: &Signal) -> String {
     match (&signal.sender, signal.origin) {
-        (_, Origin::Fault) => "after a fault of its own killed".into(),
-        _ if is_crash(report, signal) => "after a fault of its own killed".into(),
-        (Some(sender), _) if sender.pid == Some(signal.target.pid) => "that it sent to itself killed".into(),
+        (_, Origin::Fault) => "of its own code (a crash) killed".into(),
+        _ if is_crash(report, signal) => "of its own code (a crash) killed".into(),
+        (Some(sender), _) if sender.pid == Some(signal.target.pid) => {
+            "that the process sent to itself killed".into()
+        }
         (Some(_), _) => format!("{} killed", sent_by(signal)),
-        (None, Origin::Timer) => "of a timer killed".into(),
+        (None, Origin::Timer) => "from a timer killed".into(),
         (None, Origin::Oom) => {
             let group = cgroup(report, signal.target.pid);
-            format!("from the kernel, as memory ran out{group}, killed")
+            format!("from the kernel, because memory ran out{group}, killed")
         }
         (None, _) => "from the kernel killed".into(),
     }
@@ -198,8 +198,7 @@ fn from(report: &Report, signal: &Signal) -> String {
 
 /// ` in control group /shop`
 fn cgroup(report: &Report, pid: u32) -> String {
-    let row = report.target.processes.rows.iter().rfind(|process| process.pid == pid);
-    let group = row.and_then(|process| process.cgroup.as_ref());
+    let group = ends::row(report, pid).and_then(|process| process.cgroup.as_ref());
     group.map_or_else(String::new, |group| format!(" in control group {group}"))
 }
 

@@ -1,44 +1,58 @@
-//! Event loops that were kept from their descriptors.
+//! Event loops that were blocked.
 
-use super::{Found, place, process};
-use crate::report::{Cause, FindingKind, Loop, LoopBlock, Report, Severity};
+use super::cpus::is_short;
+use super::whose::Whose;
+use super::{Found, grouped, place};
+use crate::report::{Cause, FindingKind, Loop, LoopBlock, Programs, Report, Severity};
 use crate::units::{counted, duration};
 
-/// Whoever waits for an answer notices.
+/// Somebody who waits for an answer notices.
 const LONG_NS: u64 = 100_000_000;
 
-/// What kept each loop for so long, once at least.
-pub fn loops_blocked(report: &Report) -> Vec<Found> {
+/// What blocked loops for so long, once at least.
+pub fn loops_blocked(report: &Report, programs: &Programs) -> Vec<Found> {
     let loops = report.loops.iter().flat_map(|loops| &loops.rows);
-    let long = loops.flat_map(|row| row.by.rows.iter().map(move |by| (row, by)));
-    long.filter(|(_, by)| by.max_ns >= LONG_NS).map(|(row, by)| blocked(report, row, by)).collect()
+    let all = loops.flat_map(|row| row.by.rows.iter().map(move |by| (row, by)));
+    let long = all.filter(|(_, by)| by.max_ns >= LONG_NS);
+    let alike = |(row, by): &(&Loop, &LoopBlock)| {
+        (programs.first(row.pid), by.frame.clone(), by.callback.clone(), by.cause, by.on_cpu)
+    };
+    grouped(long, alike).iter().map(|rows| blocked(report, rows)).collect()
 }
 
-fn blocked(report: &Report, row: &Loop, by: &LoopBlock) -> Found {
+fn blocked(report: &Report, rows: &[(&Loop, &LoopBlock)]) -> Found {
+    let whose = Whose::new(rows.iter().map(|(row, by)| (row.pid, by.total_ns)));
+    let by = rows.iter().map(|(_, by)| by).max_by_key(|by| by.max_ns).expect("a group has a row");
+    let count: u64 = rows.iter().map(|(_, by)| by.count).sum();
     let at = by.frame.as_ref().map_or_else(String::new, |frame| format!(" at {}", place(frame)));
-    let often = match by.count {
+    let often = match count {
         1 => String::new(),
-        count => format!(", {} in all {}", counted(count, "time"), duration(by.total_ns)),
+        count => format!(", {} in all, {}", duration(whose.cost()), counted(count, "time")),
     };
     let text = format!(
-        "the event loop of {} was kept from its sockets for {} by {}{at}{}{often}{}",
-        process(report, row.pid),
+        "the event {} of {} {} blocked for {}{} by {}{at}{}{often}{}{}",
+        whose.verb("loop", "loops"),
+        whose.text(report),
+        whose.verb("was", "were"),
+        if count > 1 { "up to " } else { "" },
         duration(by.max_ns),
         reason(by),
         task(by),
-        remedy(by)
+        whose.outliers(duration),
+        remedy(report, by)
     );
-    let found = Found::new(FindingKind::LoopBlocked, Severity::Warn, row.pid, text);
-    let found = found.costs(by.total_ns).at(by.frame.as_ref());
-    let evidence = found.with("count", by.count).with("total_ns", by.total_ns).with("max_ns", by.max_ns);
-    evidence.with("turns", row.turns).with("task", by.task.clone()).with("callback", by.callback.clone())
+    let found = Found::new(FindingKind::LoopBlocked, Severity::Warn, whose.pid(), text).whose(&whose);
+    let found = found.costs(whose.cost()).at(by.frame.as_ref());
+    let evidence = found.with("count", count).with("total_ns", whose.cost()).with("max_ns", by.max_ns);
+    let turns: u64 = rows.iter().map(|(row, _)| row.turns).sum();
+    evidence.with("turns", turns).with("task", by.task.clone()).with("callback", by.callback.clone())
 }
 
 fn reason(by: &LoopBlock) -> String {
     let object = by.object.as_ref().map_or_else(String::new, |object| format!(" of {object}"));
     match by.cause {
-        None if by.on_cpu => "what ran".to_owned(),
-        None => "a turn that no sample saw".to_owned(),
+        None if by.on_cpu => "Python code".to_owned(),
+        None => "something that no sample shows".to_owned(),
         Some(Cause::Sleep) => "a sleep".to_owned(),
         Some(Cause::Gil) => "waiting for the GIL".to_owned(),
         Some(Cause::Lock) => "waiting for a lock".to_owned(),
@@ -64,11 +78,13 @@ fn task(by: &LoopBlock) -> String {
     }
 }
 
-fn remedy(by: &LoopBlock) -> &'static str {
+fn remedy(report: &Report, by: &LoopBlock) -> &'static str {
     match by.cause {
-        None if by.on_cpu => "; in another process it would not",
+        None if by.on_cpu && is_short(report) => "; threads waited longer for a CPU than they ran",
+        None if by.on_cpu && by.frame.is_none() => "",
+        None if by.on_cpu => "; move it to a process pool",
         Some(Cause::Sleep) => "; await asyncio.sleep() instead",
-        Some(Cause::Gil) => "; the threads that held it ran meanwhile",
+        Some(Cause::Gil) => "; other threads held it meanwhile: see GIL",
         Some(
             Cause::Lock
             | Cause::Read
@@ -77,7 +93,7 @@ fn remedy(by: &LoopBlock) -> &'static str {
             | Cause::Disk
             | Cause::PageFault
             | Cause::Wait,
-        ) => "; in a thread (run_in_executor) it would not",
+        ) => "; run it in a thread (asyncio.to_thread, run_in_executor)",
         _ => "",
     }
 }
@@ -85,18 +101,21 @@ fn remedy(by: &LoopBlock) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Bounded, Frame, Process};
+    use crate::report::{Bounded, Frame, TargetProcess};
 
     const MILLISECOND: u64 = 1_000_000;
 
     fn told(by: LoopBlock) -> Vec<String> {
         let mut report = Report::default();
-        let app = Process { pid: 7, comm: "app".into(), ..Process::default() };
+        let app = TargetProcess { pid: 7, comm: "app".into(), ..TargetProcess::default() };
         report.target.processes = vec![app].into();
         let (turns, busy_ns, max_busy_ns) = (9, by.total_ns, by.max_ns);
         let row = Loop { pid: 7, tid: 7, turns, busy_ns, max_busy_ns, by: vec![by].into() };
         report.loops = Some(Bounded::from(vec![row]));
-        loops_blocked(&report).into_iter().map(|found| found.finding.text.to_string()).collect()
+        loops_blocked(&report, &Programs::new(&report))
+            .into_iter()
+            .map(|found| found.finding.text.to_string())
+            .collect()
     }
 
     fn sleep() -> LoopBlock {
@@ -112,9 +131,10 @@ mod tests {
     }
 
     #[test]
-    fn what_kept_the_loop_is_told_with_what_would_not() {
-        let kept = "the event loop of pid 7 (app) was kept from its sockets for 312 ms by";
-        let often = ", 14 times in all 2.10 s";
+    fn what_blocked_the_loop_is_told_with_a_remedy() {
+        let kept = "the event loop of pid 7 (app) was blocked for up to 312 ms by";
+        let often = ", 2.10 s in all, 14 times";
+        let once = kept.replace("up to ", "");
         let named = || Some("job-3".into());
         for (name, by, expected) in [
             (
@@ -125,20 +145,21 @@ mod tests {
             (
                 "in a task",
                 LoopBlock { task: named(), count: 1, ..sleep() },
-                format!("{kept} a sleep at app.py:30 in fetch (task job-3); await asyncio.sleep() instead"),
+                format!("{once} a sleep at app.py:30 in fetch (task job-3); await asyncio.sleep() instead"),
             ),
             (
                 "on the CPU",
                 LoopBlock { on_cpu: true, cause: None, callback: Some("serve".into()), ..sleep() },
                 format!(
-                    "{kept} what ran at app.py:30 in fetch (called from serve){often}; in another process it would not"
+                    "{kept} Python code at app.py:30 in fetch (called from serve){often}; move it to a process pool"
                 ),
             ),
             (
                 "a read",
                 LoopBlock { cause: Some(Cause::Read), object: Some("/data".into()), ..sleep() },
                 format!(
-                    "{kept} a read of /data at app.py:30 in fetch{often}; in a thread (run_in_executor) it would not"
+                    "{kept} a read of /data at app.py:30 in fetch{often}; run it in a thread (asyncio.to_thread, \
+                     run_in_executor)"
                 ),
             ),
         ] {

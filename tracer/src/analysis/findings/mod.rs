@@ -1,6 +1,7 @@
 //! What a person should change, in sentences. They are made from the finished rows, and claim what these prove.
 
 mod children;
+mod cpus;
 #[cfg(test)]
 mod end_tests;
 mod ends;
@@ -20,12 +21,19 @@ mod small_read_tests;
 mod small_reads;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wait_tests;
 mod waits;
+mod whose;
+#[cfg(test)]
+mod worker_tests;
 
 use std::cmp::Reverse;
 
 use super::lines::{is_standard_library, own_line};
-use crate::report::{Bounded, Evidence, Fact, Finding, FindingKind, Frame, Report, Severity, Stack};
+use crate::report::{
+    Bounded, Evidence, Fact, Finding, FindingKind, Frame, Programs, Report, Severity, Stack,
+};
 use crate::units::duration;
 
 /// More than that nobody reads.
@@ -34,23 +42,25 @@ const MOST: usize = 10;
 /// The findings of a report whose other sections are complete, gravest first.
 #[must_use]
 pub fn findings(report: &Report) -> Bounded<Finding> {
+    let programs = &Programs::new(report);
     let all = [
-        children::zombies(report),
+        children::zombies(report, programs),
         children::orphans(report),
         groups::groups(report),
         kills::kills(report),
         ends::ends(report),
-        signal_delays::signal_delays(report),
-        waits::stuck(report),
-        gil::waits(report),
-        gil::sleeps(report),
-        waits::locks(report),
-        loops::loops_blocked(report),
-        gc::gc_pauses(report),
-        small_reads::small_reads(report),
-        polls::polls(report),
-        hot::hot_lines(report),
+        signal_delays::signal_delays(report, programs),
+        waits::stuck(report, programs),
+        gil::waits(report, programs),
+        gil::sleeps(report, programs),
+        waits::locks(report, programs),
+        loops::loops_blocked(report, programs),
+        gc::gc_pauses(report, programs),
+        small_reads::small_reads(report, programs),
+        polls::polls(report, programs),
+        hot::hot_lines(report, programs),
         quality::quality(report),
+        cpus::cpus(report).into_iter().collect(),
     ];
     let mut all = all.concat();
     all.sort_by_key(|found| (Reverse(found.finding.severity), Reverse(found.cost_ns)));

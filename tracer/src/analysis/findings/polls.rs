@@ -1,7 +1,8 @@
 //! Children that are asked again and again whether they have ended.
 
-use super::{Found, grouped, own, place, process};
-use crate::report::{FindingKind, Frame, HotStack, Report, Severity};
+use super::whose::Whose;
+use super::{Found, grouped, own, place};
+use crate::report::{FindingKind, Frame, HotStack, Programs, Report, Severity};
 use crate::units::percent;
 
 /// Fewer samples prove nothing.
@@ -10,33 +11,32 @@ const SAMPLES: u64 = 20;
 const SHARE: u64 = 5;
 
 /// One sentence for each line that polls without a pause: a loop that sleeps in between costs nothing, and is no finding.
-pub fn polls(report: &Report) -> Vec<Found> {
+pub fn polls(report: &Report, programs: &Programs) -> Vec<Found> {
     let polling = report.frames.stacks.rows.iter().filter(|row| row.stack.iter().any(is_poll));
-    let groups = grouped(polling, |row| (row.pid, own(Some(&row.stack)).cloned()));
+    let groups = grouped(polling, |row| (programs.first(row.pid), own(Some(&row.stack)).cloned()));
     groups.iter().filter_map(|group| poll(report, group)).collect()
 }
 
 fn poll(report: &Report, group: &[&HotStack]) -> Option<Found> {
-    let (first, all) = (group[0], report.quality.samples.python);
-    let samples: u64 = group.iter().map(|row| row.samples).sum();
+    let (first, all) = (group[0], report.quality.samples.taken);
+    let whose = Whose::new(group.iter().map(|row| (row.pid, row.samples)));
+    let samples = whose.cost();
     let line = own(Some(&first.stack)).filter(|frame| !is_poll(frame))?;
     if samples < SAMPLES || samples * 100 < all * SHARE {
         return None;
     }
     let text = format!(
-        "{} asks without a pause whether a child has ended: {} of the CPU time is spent in poll() at {}; wait() sleeps \
-         until it has, and takes a timeout",
-        process(report, first.pid),
+        "{} {} again and again, without a pause, whether a child has ended: {} of the CPU time is spent in poll() at \
+         {}{}; use wait(timeout=...), which sleeps",
+        whose.text(report),
+        whose.verb("asks", "ask"),
         percent(samples, all),
-        place(line)
+        place(line),
+        whose.outliers(|samples| percent(samples, all)),
     );
-    let found = Found::new(FindingKind::ChildPoll, Severity::Warn, first.pid, text);
-    Some(
-        found
-            .costs(samples * 1_000_000_000 / report.frames.rate_hz.max(1))
-            .at(Some(line))
-            .with("samples", samples),
-    )
+    let found = Found::new(FindingKind::ChildPoll, Severity::Warn, whose.pid(), text).at(Some(line));
+    let cost_ns = samples * 1_000_000_000 / report.frames.rate_hz.max(1);
+    Some(found.costs(cost_ns).with("samples", samples).whose(&whose))
 }
 
 /// `subprocess.Popen.poll`, `multiprocessing.Process.is_alive` and its `exitcode`: the functions below them that ask.

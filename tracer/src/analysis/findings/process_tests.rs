@@ -41,16 +41,16 @@ fn a_sigkill_is_told_with_the_signal_that_went_before() {
             "by another",
             vec![Signal { sender: by(99), ..term.clone() }],
             warn,
-            ", 2.00 s after a SIGTERM whose handler had begun",
+            ", 2.00 s after a SIGTERM whose handler had started",
         ),
-        ("asked", vec![term], warn, ", 2.00 s after a SIGTERM whose handler had begun"),
+        ("asked", vec![term], warn, ", 2.00 s after a SIGTERM whose handler had started"),
         (
             "in C",
             vec![pending],
             critical,
-            ", 2.00 s after a SIGABRT whose handler had not begun: it came at c.py:1 in f",
+            ", 2.00 s after a SIGABRT whose handler had not started: it arrived at c.py:1 in f",
         ),
-        ("slow", vec![handled], critical, ", 2.00 s after a SIGABRT whose handler had begun"),
+        ("slow", vec![handled], critical, ", 2.00 s after a SIGABRT whose handler had started"),
         ("ignored", vec![ignored], critical, ", 2.00 s after a SIGABRT that was ignored"),
     ] {
         let mut report = report();
@@ -76,8 +76,8 @@ fn a_loop_that_polls_is_told_where_it_costs() {
     };
     let (inner, library) =
         (poll(popen, "Popen._internal_poll"), frame("/usr/lib/python3.11/subprocess.py:2"));
-    let told = "pid 7 (app) asks without a pause whether a child has ended: 30.0% of the CPU time is spent in poll() at \
-                a.py:3 in f; wait() sleeps until it has, and takes a timeout";
+    let told = "pid 7 (app) asks again and again, without a pause, whether a child has ended: 30.0% of the CPU time is spent in \
+                poll() at a.py:3 in f; use wait(timeout=...), which sleeps";
     for (name, rows, expected) in [
         ("in two stacks", vec![loop_of(inner.clone(), 25), loop_of(library, 5)], Some(told)),
         ("seldom", vec![loop_of(inner, 19)], None),
@@ -93,7 +93,7 @@ fn a_loop_that_polls_is_told_where_it_costs() {
         ),
     ] {
         let mut report = report();
-        report.quality.samples.python = 100;
+        report.quality.samples.taken = 100;
         report.frames.stacks = rows.into();
         assert_eq!(text(&report), Vec::from_iter(expected), "{name}");
     }
@@ -126,7 +126,7 @@ fn calls_to_groups_are_told_once_if_they_ended_somebody() {
     for (name, kills, expected) in [
         ("handled", vec![kill(1, handled), kill(2, handled)], vec![]),
         ("ended", vec![kill(1, handled), kill(2, ended)], vec![format!("{both}; all of them ended")]),
-        ("one ends", vec![kill(1, [true, false])], vec![format!("{both}; 8 (worker) lives on")]),
+        ("one ends", vec![kill(1, [true, false])], vec![format!("{both}; 8 (worker) is still running")]),
         (
             "again",
             vec![kill(1, ended), kill(2, handled), kill(3, ended)],

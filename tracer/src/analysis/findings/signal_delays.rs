@@ -1,7 +1,8 @@
 //! Signals whose Python handlers began late, or not at all.
 
-use super::{Found, own, place, process};
-use crate::report::{FindingKind, Frame, HandlerState, HandlerWait, Report, Severity, Signal};
+use super::whose::Whose;
+use super::{Found, own, place, when};
+use crate::report::{FindingKind, Frame, HandlerState, HandlerWait, Programs, Report, Severity, Signal};
 use crate::units::{counted, duration};
 
 /// A person notices that.
@@ -9,15 +10,17 @@ const LATE_NS: u64 = 100_000_000;
 /// An orchestrator loses patience with a process that does not end.
 const GRAVE_NS: u64 = 1_000_000_000;
 
-/// One sentence for each signal and reason: the longest delay.
-pub fn signal_delays(report: &Report) -> Vec<Found> {
+/// One sentence for each program, signal and reason: the longest delay.
+pub fn signal_delays(report: &Report, programs: &Programs) -> Vec<Found> {
     let late = report.signals.rows.iter().filter_map(|signal| Some((signal, delay(report, signal)?)));
     let late = late.filter(|(_, delay)| *delay >= LATE_NS);
-    let alike = super::grouped(late, |(signal, _)| (signal.target.pid, signal.number, reason(signal)));
+    let alike = super::grouped(late, |(signal, _)| {
+        (programs.first(signal.target.pid), signal.number, reason(signal))
+    });
     alike.iter().filter_map(|rows| worst(report, rows)).collect()
 }
 
-/// From the delivery to the start, or to the end of whatever ended first; from the generation where it was blocked.
+/// From the delivery to the start, or to the end of process or trace; from the generation where it was blocked.
 fn delay(report: &Report, signal: &Signal) -> Option<u64> {
     let began = match signal.handler_state {
         HandlerState::Started => signal.handler.as_ref()?.started_after_ns?,
@@ -48,22 +51,28 @@ fn worst(report: &Report, rows: &[(&Signal, u64)]) -> Option<Found> {
     let times: u64 = rows.iter().map(|(signal, _)| signal.count).sum();
     let others =
         if times > 1 { format!(" (the longest of {})", counted(times, "delay")) } else { String::new() };
-    let text =
-        format!("{}{}{others}{}", reached(report, signal), then(report, signal, delay), remedy(signal));
+    let whose = Whose::new(rows.iter().map(|(signal, delay)| (signal.target.pid, *delay)));
+    let text = format!(
+        "{}{}{others}{} ({})",
+        reached(report, signal, &whose),
+        then(report, signal, delay),
+        remedy(signal),
+        when([signal.at_ns; 2]),
+    );
     let found = Found::new(FindingKind::SignalDelay, severity(signal, delay), signal.target.pid, text);
-    let found = found.costs(delay).at(cause(signal)).with("signal", signal.signal.as_str());
+    let found = found.costs(delay).at(cause(signal)).whose(&whose).with("signal", signal.signal.as_str());
     let found = found.with("at_ns", signal.at_ns).with("delay_ns", delay).with("count", times);
     Some(found.with("waited_for", reason(signal).map(HandlerWait::as_str)))
 }
 
-/// What has not begun, or kept somebody waiting for a second, is a bug most often.
+/// A handler that has not started, or a second late, is a bug most often.
 fn severity(signal: &Signal, delay: u64) -> Severity {
     let grave = delay >= GRAVE_NS || signal.handler_state == HandlerState::Pending;
     if grave { Severity::Warn } else { Severity::Info }
 }
 
 /// `from pid 812 (gunicorn, arbiter.py:530 in kill_worker) reached pid 830 (app) after 30 µs`
-fn reached(report: &Report, signal: &Signal) -> String {
+fn reached(report: &Report, signal: &Signal, whose: &Whose) -> String {
     let from = match &signal.sender {
         Some(sender) if sender.pid == Some(signal.target.pid) => " of its own".to_owned(),
         Some(sender) => {
@@ -74,22 +83,23 @@ fn reached(report: &Report, signal: &Signal) -> String {
         None => String::new(),
     };
     let after = signal.delivered_after_ns.map_or_else(String::new, |ns| format!(" after {}", duration(ns)));
-    format!("{}{from} reached {}{after}", signal.signal, process(report, signal.target.pid))
+    let after = if is_blocked(signal) { format!(" only{after}") } else { after };
+    format!("{}{from} reached {}{after}", signal.signal, whose.text(report))
 }
 
-/// `; its Python handler on_term at app.py:12 ran 4.02 s later because the main thread was in a C call at img.py:60 in f`
+/// `, but its Python handler on_term at app.py:12 started 4.02 s later: the main thread was in a C call at img.py:60 in f`
 fn then(report: &Report, signal: &Signal, delay: u64) -> String {
     let late = duration(delay);
     if is_blocked(signal) {
-        return format!(" because it was blocked{}", arrival(signal, " until"));
+        return format!(": it was blocked{}", arrival(signal, " until"));
     }
     if signal.handler_state == HandlerState::Pending {
-        let (ended, came) = (end(report, signal.target.pid).1, arrival(signal, "; it came at"));
-        return format!("; its Python handler had not begun {late} later, when {ended} ended{came}");
+        let (ended, came) = (end(report, signal.target.pid).1, arrival(signal, "; it arrived at"));
+        return format!(", but its Python handler had not started {late} later, when {ended} ended{came}");
     }
     let frame = signal.handler.as_ref().and_then(|handler| handler.frame.as_ref());
     let named = frame.map_or_else(String::new, |frame| format!(" {}", function(frame)));
-    format!("; its Python handler{named} ran {late} later{}", because(signal))
+    format!(", but its Python handler{named} started {late} later{}", because(signal))
 }
 
 /// `on_term at app.py:12`
@@ -102,28 +112,27 @@ fn because(signal: &Signal) -> String {
     match reason(signal) {
         None | Some(HandlerWait::Nothing | HandlerWait::Blocked) => String::new(),
         Some(HandlerWait::CCall) => {
-            format!(" because the main thread was in a C call{}", arrival(signal, " at"))
+            format!(": the main thread was in a C call{}", arrival(signal, " at"))
         }
         Some(HandlerWait::Gil) => {
-            format!(" because the main thread waited for the GIL{}", arrival(signal, " at"))
+            format!(": the main thread waited for the GIL{}", arrival(signal, " at"))
         }
         Some(HandlerWait::WrongThread) => {
-            " because another thread took the signal while the main thread slept".into()
+            ": another thread received the signal, and the main thread slept on".into()
         }
-        Some(HandlerWait::Nested) => " because another handler was running".into(),
+        Some(HandlerWait::Nested) => ": another handler was running".into(),
     }
 }
 
 /// What to do about it.
 fn remedy(signal: &Signal) -> &'static str {
     match reason(signal) {
-        None | Some(HandlerWait::Nothing | HandlerWait::Blocked) => "",
-        Some(HandlerWait::CCall) => "; call it in another thread, or with less at a time",
-        Some(HandlerWait::Gil) => {
-            "; let the threads that keep the GIL do less in one go, or in another process"
-        }
-        Some(HandlerWait::WrongThread) => "; block it in the other threads (signal.pthread_sigmask)",
-        Some(HandlerWait::Nested) => "; let handlers only take note",
+        None | Some(HandlerWait::Nothing) => "",
+        Some(HandlerWait::Blocked) => "; unblock it earlier",
+        Some(HandlerWait::CCall) => "; make that call in another thread, or in smaller pieces",
+        Some(HandlerWait::Gil) => "; move the work of the threads that hold the GIL to other processes",
+        Some(HandlerWait::WrongThread) => "; block the signal in the other threads (signal.pthread_sigmask)",
+        Some(HandlerWait::Nested) => "; keep handlers short: set a flag and return",
     }
 }
 

@@ -17,7 +17,7 @@ fn small_reads_are_told_with_no_promise_that_the_rows_do_not_keep() {
     let facts = |asked: u64, what: &str| {
         Some(format!("pid 7 (app) reads /proc/7/stat {asked} B at a time: 20,000 calls for 312 KiB{what}"))
     };
-    let none = " at a.py:3 in f; a larger buffer would save none of them";
+    let none = " at a.py:3 in f; a larger buffer would save none: read it less often";
     let advised = Read { avoidable: Some(19_990), advice: Some(advice), ..read(16, 20_000, 320_000) };
     let useless = Read { avoidable: Some(0), ..read(16, 20_000, 320_000) };
     let alone = Read { gil_waits: Some(0), gil_wait_ns: Some(0), ..useless.clone() };
@@ -33,10 +33,15 @@ fn small_reads_are_told_with_no_promise_that_the_rows_do_not_keep() {
             contended,
             facts(16, ", and 3 waits for the GIL after them, 15.0 ms in all; take more"),
         ),
-        ("alone", alone, facts(16, &format!(", without one voluntary switch{none}"))),
+        ("alone", alone, facts(16, none)),
+        (
+            "seldom",
+            Read { syscalls: 900, requested: [(16, 900)].into(), bytes: 14_400, ..useless.clone() },
+            None,
+        ),
         ("nothing to win", useless.clone(), facts(16, none)),
         ("one call an open", once_an_open, {
-            facts(16, &none.replace(";", ", one each time it is opened;"))
+            facts(16, &none.replace("; a", ", one each time it is opened; a"))
         }),
         ("nobody can say", Read { avoidable: None, ..useless.clone() }, None),
         ("not worth a sentence", Read { avoidable: Some(900), ..useless.clone() }, None),

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Found, at, own, process};
-use crate::report::{FileKind, FindingKind, Read, Report, Severity, Through};
+use super::whose::Whose;
+use super::{Found, at, own};
+use crate::report::{FileKind, FindingKind, Programs, Read, Report, Severity, Through, alike, joined};
 use crate::units::{bytes, count, counted, duration};
 
 /// Pieces up to this size are small.
@@ -17,11 +18,21 @@ const TOO_MANY: u64 = 10_000;
 const TOO_LONG: u64 = 100;
 
 /// One sentence for each line that reads a file in small pieces although more was there.
-pub fn small_reads(report: &Report) -> Vec<Found> {
-    report.reads.rows.iter().filter(|read| is_small(read)).map(|read| small_read(report, read)).collect()
+pub fn small_reads(report: &Report, programs: &Programs) -> Vec<Found> {
+    let small = report.reads.rows.iter().filter(|read| is_small(read) && is_dear(report, read));
+    alike(small, programs).iter().map(|reads| small_read(report, reads)).collect()
 }
 
-/// What would gain from a larger buffer; and what is read in small pieces that were full, so that nobody looks further.
+/// 100 calls a second, or a hundredth of the window or of its CPU time.
+fn is_dear(report: &Report, read: &Read) -> bool {
+    const A_SECOND: u128 = 100;
+    let window = report.window.duration_ns;
+    let busy = if report.switches.on_cpu_ns == 0 { window } else { report.switches.on_cpu_ns.min(window) };
+    u128::from(read.syscalls) * 1_000_000_000 >= A_SECOND * u128::from(window)
+        || read.cost_ns() * TOO_LONG >= busy
+}
+
+/// What would gain from a larger buffer; and what is read in small pieces that were full, which only fewer reads help.
 fn is_small(read: &Read) -> bool {
     let asked: u64 = read.requested.iter().map(|(size, calls)| size * calls).sum();
     let in_full_pieces = has_a_length(read.kind)
@@ -39,22 +50,27 @@ fn has_a_length(kind: FileKind) -> bool {
     matches!(kind, FileKind::Procfs | FileKind::Sysfs | FileKind::File | FileKind::Pipe | FileKind::Memfd)
 }
 
-fn small_read(report: &Report, read: &Read) -> Found {
+fn small_read(report: &Report, reads: &[&Read]) -> Found {
+    let read = &joined(reads);
+    let whose = Whose::new(reads.iter().map(|read| (read.pid, read.syscalls)));
     let median = median(&read.requested);
     let text = format!(
-        "{} reads {} {} at a time{}: {} for {}{}{}",
-        process(report, read.pid),
+        "{} {} {} {} at a time{}: {} for {}{}{}{}",
+        whose.text(report),
+        whose.verb("reads", "read"),
         read.path,
         bytes(median),
         if read.through == Some(Through::Buffered) { ", the size of its buffer" } else { "" },
         counted(read.syscalls, "call"),
         bytes(read.bytes),
         price(read),
-        remedy(read),
+        whose.outliers(|calls| counted(calls, "call")),
+        remedy(read, &whose),
     );
-    let mut found = Found::new(FindingKind::SmallReads, severity(report, read), read.pid, text)
+    let mut found = Found::new(FindingKind::SmallReads, severity(report, read), whose.pid(), text)
         .costs(read.cost_ns())
         .at(own(read.stack.as_ref()))
+        .whose(&whose)
         .with("path", read.path.clone())
         .with("syscalls", read.syscalls)
         .with("bytes", read.bytes)
@@ -72,29 +88,28 @@ fn severity(report: &Report, read: &Read) -> Severity {
     if read.advice.is_some() && is_dear { Severity::Warn } else { Severity::Info }
 }
 
-/// A read gives the GIL away: with other threads about, getting it back is what a call costs most. Alone, it does not
-/// even switch.
+/// A read releases the GIL: beside other threads, getting it back is what a call costs most.
 fn price(read: &Read) -> String {
     match (read.gil_waits, read.gil_wait_ns) {
         (Some(waits @ 1..), Some(wait_ns)) => {
             format!(", and {} for the GIL after them, {} in all", counted(waits, "wait"), duration(wait_ns))
         }
-        _ if read.voluntary_switches > 0 => String::new(),
-        (Some(0), _) => ", without one voluntary switch".to_owned(),
         _ => String::new(),
     }
 }
 
-fn remedy(read: &Read) -> String {
+/// The advice's figures are those of the process that would save most.
+fn remedy(read: &Read, whose: &Whose) -> String {
     if let Some(advice) = &read.advice {
-        return format!("; {}", advice.text);
+        let each = if whose.several() { "in the one that reads most, " } else { "" };
+        return format!("; {each}{}", advice.text);
     }
     let at = at(read.stack.as_ref());
     match (read.avoidable, read.opens) {
-        (Some(avoidable), Some(opens)) if avoidable == 0 && opens == read.syscalls => {
-            format!("{at}, one each time it is opened; a larger buffer would save none of them")
+        (Some(0), Some(opens)) if opens == read.syscalls => {
+            format!("{at}, one each time it is opened; a larger buffer would save none: read it less often")
         }
-        (Some(0), _) => format!("{at}; a larger buffer would save none of them"),
+        (Some(0), _) => format!("{at}; a larger buffer would save none: read it less often"),
         (Some(avoidable), _) => format!("{at}; a larger buffer would save {}", count(avoidable)),
         (None, _) => at,
     }

@@ -1,8 +1,9 @@
 //! Threads that did not move, and threads that waited for locks.
 
+use super::whose::Whose;
 use super::{Found, at, grouped, own, place, process};
-use crate::analysis::lines::is_standard_library;
-use crate::report::{Cause, FindingKind, Frame, LockKind, Report, Severity, SwitchCause};
+use crate::analysis::lines::{is_own, is_standard_library};
+use crate::report::{Cause, FindingKind, Frame, LockKind, Programs, Report, Severity, SwitchCause};
 use crate::units::{counted, duration};
 
 /// A window that is shorter proves nothing.
@@ -11,13 +12,17 @@ const WORTH_A_LOOK_NS: u64 = 1_000_000_000;
 const CONTENDED: u64 = 100;
 
 /// Processes in which a thread, or all threads, did not move.
-pub fn stuck(report: &Report) -> Vec<Found> {
+pub fn stuck(report: &Report, programs: &Programs) -> Vec<Found> {
     let whole = report.switches.causes.rest.is_none();
     if !whole || report.window.duration_ns < WORTH_A_LOOK_NS {
         return Vec::new();
     }
     let processes = grouped(&report.switches.causes.rows, |row| row.pid);
-    processes.iter().filter_map(|rows| deadlock(report, rows).or_else(|| idle(report, rows))).collect()
+    let (locked, others): (Vec<_>, Vec<_>) = processes.into_iter().partition(|rows| is_locked(rows));
+    let idle = others.iter().filter_map(|rows| Idle::new(rows));
+    let idle = grouped(idle, |idle| (programs.first(idle.row.pid), idle.row.cause, idle.place()));
+    let locked = locked.iter().map(|rows| deadlock(report, rows));
+    locked.chain(idle.iter().map(|alike| idle_of(report, alike))).collect()
 }
 
 /// Without a switch of its own, a row that is still blocked had been so when the window began.
@@ -25,53 +30,93 @@ fn is_stuck(row: &SwitchCause) -> bool {
     row.count == 0 && row.still_blocked > 0
 }
 
-/// Two or more threads that waited for locks throughout, at lines of one's own: idle workers of a pool wait deep in
-/// the standard library.
-fn deadlock(report: &Report, rows: &[&SwitchCause]) -> Option<Found> {
+/// Threads that waited for locks throughout, at lines of one's own: idle workers of a pool wait deep in the standard
+/// library.
+fn locked<'a>(rows: &[&'a SwitchCause]) -> Vec<(&'a SwitchCause, &'a Frame)> {
     let waits = rows.iter().filter(|row| is_stuck(row) && row.cause == Cause::Lock);
-    let own: Vec<_> = waits.filter_map(|row| Some((row, own_code(row)?))).collect();
-    let threads: u64 = own.iter().map(|(row, _)| row.still_blocked).sum();
-    if threads < 2 {
-        return None;
-    }
+    waits.filter_map(|row| Some((*row, own_code(row)?))).collect()
+}
+
+fn threads_of(locked: &[(&SwitchCause, &Frame)]) -> u64 {
+    locked.iter().map(|(row, _)| row.still_blocked).sum()
+}
+
+/// Two of them, or more.
+fn is_locked(rows: &[&SwitchCause]) -> bool {
+    threads_of(&locked(rows)) >= 2
+}
+
+fn deadlock(report: &Report, rows: &[&SwitchCause]) -> Found {
+    /// Lines that a sentence names.
+    const NAMED: usize = 4;
+    let own = locked(rows);
+    let threads = threads_of(&own);
     let nothing_else = rows.iter().all(|row| row.count == 0);
     let severity = if nothing_else { Severity::Critical } else { Severity::Info };
-    let lines: Vec<_> = own.iter().map(|(_, frame)| place(frame)).collect();
+    let lines: Vec<_> = own.iter().take(NAMED).map(|(_, frame)| place(frame)).collect();
+    let more = match own.len() - lines.len() {
+        0 => String::new(),
+        more => format!(" and at {}", counted(more as u64, "other line")),
+    };
+    let verdict = if nothing_else { "; nothing else ran: this looks like a deadlock" } else { "" };
     let (pid, waited) = (rows[0].pid, duration(report.window.duration_ns));
     let who = process(report, pid);
-    let text = format!("{threads} threads of {who} waited for locks for all {waited}: {}", lines.join("; "));
+    let lines = lines.join(" and at ");
+    let text =
+        format!("{threads} threads of {who} waited for locks for all {waited} at {lines}{more}{verdict}");
     let found = Found::new(FindingKind::Stuck, severity, pid, text);
-    Some(found.costs(report.window.duration_ns).at(Some(own[0].1)).with("threads", threads))
+    found.costs(report.window.duration_ns).at(Some(own[0].1)).with("threads", threads)
 }
 
 fn own_code(row: &SwitchCause) -> Option<&Frame> {
-    row.stack.as_ref()?.iter().find(|frame| !is_standard_library(frame.file.as_bytes()))
+    row.stack.as_ref()?.iter().find(|frame| is_own(frame))
 }
 
 /// A process of which nothing ran at all.
-fn idle(report: &Report, rows: &[&SwitchCause]) -> Option<Found> {
-    let stuck: Vec<_> = rows.iter().filter(|row| is_stuck(row)).collect();
-    if stuck.is_empty() || rows.iter().any(|row| row.count > 0) {
-        return None;
+struct Idle<'a> {
+    /// What stands for all that its threads wait for.
+    row: &'a SwitchCause,
+    threads: u64,
+}
+
+impl<'a> Idle<'a> {
+    fn new(rows: &[&'a SwitchCause]) -> Option<Self> {
+        let stuck: Vec<_> = rows.iter().filter(|row| is_stuck(row)).collect();
+        if stuck.is_empty() || rows.iter().any(|row| row.count > 0) {
+            return None;
+        }
+        let row = stuck.iter().max_by_key(|row| own_code(row).is_some())?;
+        Some(Self { row, threads: stuck.iter().map(|row| row.still_blocked).sum() })
     }
-    let row = stuck.iter().max_by_key(|row| own_code(row).is_some())?;
-    let threads: u64 = stuck.iter().map(|row| row.still_blocked).sum();
+
+    fn place(&self) -> Option<&'a Frame> {
+        own(self.row.stack.as_ref())
+    }
+}
+
+fn idle_of(report: &Report, alike: &[Idle<'_>]) -> Found {
+    let whose = Whose::new(alike.iter().map(|idle| (idle.row.pid, report.window.duration_ns)));
+    let row = alike[0].row;
+    let threads: u64 = alike.iter().map(|idle| idle.threads).sum();
+    let each = if threads > alike.len() as u64 { ", one" } else { "" };
     let text = format!(
-        "{} did nothing for all {}: {} blocked, {}",
-        process(report, row.pid),
+        "{} did nothing for all {}: {} asleep{each} {}",
+        whose.text(report),
         duration(report.window.duration_ns),
         counted(threads, "thread"),
         blocked_in(row),
     );
-    let found = Found::new(FindingKind::Stuck, severity_of_idling(row.cause), row.pid, text);
+    let found = Found::new(FindingKind::Stuck, severity_of_idling(row), row.pid, text).whose(&whose);
     let found = found.costs(report.window.duration_ns).at(own(row.stack.as_ref()));
-    Some(found.with("cause", row.cause.as_str()).with("object", row.object.clone()).with("threads", threads))
+    found.with("cause", row.cause.as_str()).with("object", row.object.clone()).with("threads", threads)
 }
 
-/// Servers and pools wait for work; what waits for a lock, a disk or a pipe may wait for ever.
-fn severity_of_idling(cause: Cause) -> Severity {
-    match cause {
+/// Servers and pools wait for work, and so do helpers of the standard library; what waits for a lock, a disk or a pipe in
+/// code of one's own may wait forever.
+fn severity_of_idling(row: &SwitchCause) -> Severity {
+    match row.cause {
         Cause::Poll | Cause::Sleep | Cause::Network | Cause::Wait => Severity::Info,
+        _ if row.stack.is_some() && own_code(row).is_none() => Severity::Info,
         _ => Severity::Warn,
     }
 }
@@ -85,12 +130,16 @@ fn blocked_in(row: &SwitchCause) -> String {
 }
 
 /// Lines that waited for locks, again and again.
-pub fn locks(report: &Report) -> Vec<Found> {
+pub fn locks(report: &Report, programs: &Programs) -> Vec<Found> {
     // That all threads stand still is the collector's doing.
     let rows = contended(report, Cause::Lock).filter(|row| row.lock != Some(LockKind::World));
     let rows = rows.filter(|row| own_code(row).is_some() && !waits_for_news(row));
     let lines = grouped(rows, |row| (row.pid, own_code(row), row.lock == Some(LockKind::Object)));
-    lines.iter().filter_map(|waits| lock_of(report, waits)).collect()
+    let dear = lines.into_iter().filter(|waits| is_contention(report, waits)).flatten();
+    let alike = |row: &&SwitchCause| {
+        (programs.first(row.pid), own_code(row).cloned(), row.lock == Some(LockKind::Object))
+    };
+    grouped(dear, alike).iter().filter_map(|waits| lock_of(report, waits)).collect()
 }
 
 /// A condition, an event, a queue or a thread's end is waited for by way of a lock, which nobody holds for long; a
@@ -110,18 +159,34 @@ fn waits_for_news(row: &SwitchCause) -> bool {
 }
 
 fn lock_of(report: &Report, waits: &[&SwitchCause]) -> Option<Found> {
+    let whose = Whose::new(waits.iter().map(|row| (row.pid, row.off_cpu_ns)));
     let (count, waited) = sums(waits);
-    if !is_contention(report, count, waited) {
-        return None;
-    }
-    let (pid, frame) = (waits[0].pid, own_code(waits[0])?);
-    let (who, times) = (process(report, pid), counted(count, "time"));
+    let frame = own_code(waits[0])?;
     let is_object = waits[0].lock == Some(LockKind::Object);
     let what = if is_object { "an object that others use" } else { "a lock" };
-    let text =
-        format!("threads of {who} waited {} for {what} at {}, {times}", duration(waited), place(frame));
-    let found = Found::new(FindingKind::Lock, Severity::Info, pid, text).costs(waited).at(Some(frame));
-    Some(found.with("switches", count).with("off_cpu_ns", waited))
+    let text = format!(
+        "threads of {} waited {} for {what} at {}, {}{}{}",
+        whose.text(report),
+        duration(waited),
+        place(frame),
+        counted(count, "time"),
+        whose.outliers(duration),
+        release(waits),
+    );
+    let found =
+        Found::new(FindingKind::Lock, Severity::Info, whose.pid(), text).costs(waited).at(Some(frame));
+    Some(found.with("switches", count).with("off_cpu_ns", waited).whose(&whose))
+}
+
+/// `; most often released at cache.py:80 in put: hold it for less time there`
+fn release(waits: &[&SwitchCause]) -> String {
+    let wakers = waits.iter().filter_map(|row| row.wakers.as_ref()).flat_map(|wakers| &wakers.rows);
+    let lines =
+        grouped(wakers.filter_map(|waker| Some((waker.frame.as_ref()?, waker.count))), |(frame, _)| *frame);
+    let count = |line: &[(&Frame, u64)]| line.iter().map(|(_, count)| count).sum::<u64>();
+    let most = lines.iter().max_by_key(|line| count(line)).map(|line| line[0].0);
+    let hold = |frame| format!("; most often released at {}: hold it for less time there", place(frame));
+    most.map_or_else(String::new, hold)
 }
 
 pub fn contended(report: &Report, cause: Cause) -> impl Iterator<Item = &SwitchCause> {
@@ -136,6 +201,7 @@ pub fn sums(rows: &[&SwitchCause]) -> (u64, u64) {
     rows.iter().fold((0, 0), |(count, ns), row| (count + row.count, ns + row.off_cpu_ns))
 }
 
-fn is_contention(report: &Report, count: u64, waited_ns: u64) -> bool {
+fn is_contention(report: &Report, waits: &[&SwitchCause]) -> bool {
+    let (count, waited_ns) = sums(waits);
     count >= CONTENDED && waited_ns >= report.window.duration_ns / 20
 }

@@ -29,6 +29,8 @@ use crate::symbols::{FrameId, Symbols};
 
 /// Different threads, stacks and reasons that are kept apart.
 const ROWS: usize = 4_096;
+/// Threads that are kept: as many as the probes know.
+const THREADS: usize = 4_096;
 /// Pieces of one turn that are kept.
 const PIECES: usize = 256;
 
@@ -39,7 +41,7 @@ pub struct Loops {
     watched: bool,
     turns: BTreeMap<Task, Turns>,
     open: HashMap<Task, Open>,
-    rows: Sums<Piece, Sum>,
+    rows: Sums<Piece, TurnSum>,
     /// A stack of each thread that waits as loops do.
     waits: HashMap<Task, StackId>,
 }
@@ -72,7 +74,7 @@ struct Piece {
 
 /// What turns add up to.
 #[derive(Clone, Debug, Default)]
-struct Sum {
+struct TurnSum {
     count: u64,
     total: Nanos,
     longest: Nanos,
@@ -96,12 +98,20 @@ impl Loops {
         match event {
             Event::LoopsWatched => self.watched = true,
             Event::Switches { key, .. } if turn::waits(key.syscall) && is_whole(key) => {
-                self.waits.insert(Task { pid: key.pid, tid: key.tid }, key.stack);
+                let task = Task { pid: key.pid, tid: key.tid };
+                if self.waits.len() < THREADS || self.waits.contains_key(&task) {
+                    self.waits.insert(task, key.stack);
+                }
             }
+            // A turn that its thread's end has cut short is over.
+            Event::Exit(exit) => _ = self.open.remove(&exit.task),
             Event::LoopPiece(piece) => self.piece(piece),
             Event::LoopTask { task, began, name } => self.open(*task, *began).task = Some(name.clone()),
             Event::LoopTurn { task, began, busy } => self.turn(*task, *began, *busy),
             Event::Loop { task, turns, busy, longest } => {
+                if self.turns.len() >= THREADS && !self.turns.contains_key(task) {
+                    self.drop_shortest();
+                }
                 let sum = self.turns.entry(*task).or_default();
                 sum.turns += turns;
                 sum.busy += busy;
@@ -109,6 +119,14 @@ impl Loops {
             }
             _ => {}
         }
+    }
+
+    /// Of loops of processes that have ended, those with long turns are of interest.
+    fn drop_shortest(&mut self) {
+        let mut longest: Vec<_> = self.turns.values().map(|turns| turns.longest).collect();
+        let (_, middle, _) = longest.select_nth_unstable(THREADS / 2);
+        let middle = *middle;
+        self.turns.retain(|_, turns| turns.longest > middle);
     }
 
     fn open(&mut self, task: Task, began: Nanos) -> &mut Open {
@@ -138,7 +156,7 @@ impl Loops {
     fn ended(&mut self, task: Task, open: Open, busy: Nanos) {
         let key = most(&open.pieces).unwrap_or(Piece { task: Some(task), ..Piece::default() });
         let row = self.rows.row(key);
-        row.merge(&Sum { count: 1, total: busy, longest: busy, task: open.task });
+        row.merge(&TurnSum { count: 1, total: busy, longest: busy, task: open.task });
     }
 
     /// The section of the report: the loops that are known as such, the longest turn first. `None` if nobody looked.
@@ -181,7 +199,7 @@ impl Loops {
     }
 
     fn by(&self, task: Task, symbols: &Symbols) -> Bounded<LoopBlock> {
-        let mut groups: HashMap<(Option<Name>, Why), (Sum, Piece)> = HashMap::new();
+        let mut groups: HashMap<(Option<Name>, Why), (TurnSum, Piece)> = HashMap::new();
         let of_task = self.rows.iter().filter(|(key, _)| key.task == Some(task));
         for (key, sum) in of_task.filter(|(key, _)| is_inside(symbols, key)) {
             let frames = lines::frames(symbols, key.stack).unwrap_or_default();
@@ -224,7 +242,7 @@ fn most(pieces: &[(Piece, Nanos)]) -> Option<Piece> {
 
 fn block(
     symbols: &Symbols,
-    ((callback, (on_cpu, cause)), (sum, longest)): ((Option<Name>, Why), (Sum, Piece)),
+    ((callback, (on_cpu, cause)), (sum, longest)): ((Option<Name>, Why), (TurnSum, Piece)),
 ) -> LoopBlock {
     let frames = lines::frames(symbols, longest.stack).unwrap_or_default();
     let inner = &frames[..called(symbols, &frames).unwrap_or(frames.len())];
@@ -262,7 +280,7 @@ fn why(symbols: &Symbols, piece: &Piece) -> Why {
     }
 }
 
-impl Sum {
+impl TurnSum {
     fn merge(&mut self, other: &Self) {
         if other.longest >= self.longest {
             (self.longest, self.task) = (other.longest, other.task.clone());

@@ -40,8 +40,21 @@ pub struct Flow {
 pub struct Reader {
     /// What that calls; `None` where it is not known, or is not one's own code.
     pub calls: Option<Calls>,
+    /// The same function has opened what it reads, by another call.
+    pub opened: bool,
     /// No other line reads the file.
     pub alone: bool,
+}
+
+impl Reader {
+    /// It names what opens, and has opened this very file; or it names a function that opens, and has not.
+    fn opens(self) -> bool {
+        self.calls.is_some_and(|calls| if self.opened { calls.opens } else { calls.has_opener })
+    }
+
+    fn reads(self) -> bool {
+        self.calls.is_some_and(|calls| calls.reads)
+    }
 }
 
 /// What savings are compared with.
@@ -55,16 +68,19 @@ pub struct Window {
 
 /// Fills in `avoidable` and `advice` of a row that has all the rest.
 pub fn advise(read: &mut Read, flow: Flow, reader: Reader, window: Window) {
+    if read.sizes_unknown > 0 {
+        return;
+    }
     let Some(better) = better(read, flow, reader) else { return };
     let avoidable = read.syscalls.saturating_sub(better.syscalls_then);
     read.avoidable = Some(avoidable);
-    // A line that neither opens nor reads takes no such argument: what it calls reads.
-    let Some(calls) = reader.calls.filter(|calls| !calls.neither()) else {
+    // Where no call of the line's function takes such an argument, another one reads, or has chosen the buffer.
+    let Some(change) = change(read, better, reader) else {
         read.avoidable = read.avoidable.filter(|avoidable| *avoidable == 0);
         return;
     };
     if avoidable >= WORTH_IT && avoidable * 10 >= read.syscalls && is_worth_it(read, avoidable, window) {
-        let text = sentence(read, better, calls, window.wall_ns).into();
+        let text = sentence(read, better, &change, window.wall_ns).into();
         let Better { buffer_size, syscalls_then, .. } = better;
         read.advice = Some(Advice { buffer_size, syscalls_then, text });
     }
@@ -105,9 +121,8 @@ fn better(read: &Read, flow: Flow, reader: Reader) -> Option<Better> {
 fn kept(read: &Read, reader: Reader) -> Option<Better> {
     const OFTEN: u64 = 10;
     let opens = read.opens.filter(|opens| *opens >= OFTEN)?;
-    let opens_itself = reader.calls.is_some_and(|calls| calls.opens);
     let is_same = read.kind == FileKind::File && read.bytes > 0 && read.bytes.is_multiple_of(opens);
-    (opens_itself && is_same).then(|| Better {
+    (reader.opens() && is_same).then(|| Better {
         buffer_size: read.bytes / opens,
         syscalls_then: read.syscalls.div_ceil(opens),
         kept: true,
@@ -126,7 +141,11 @@ fn larger(read: &Read, flow: Flow, reader: Reader) -> Option<Better> {
     let (buffer_size, at_a_time) = gives(read, flow, length)?;
     let now = median(read);
     if now >= buffer_size.min(LARGE_ENOUGH) {
-        return Some(Better { buffer_size: now, syscalls_then: read.syscalls, kept: false });
+        // Of a file a call returns whatever it asks for: a larger one would save those that went on, for what that is worth.
+        let is_all = now >= buffer_size && !matches!(read.kind, FileKind::File | FileKind::Memfd);
+        let saves_none = flow.continued == 0 || is_all;
+        let as_it_is = Better { buffer_size: now, syscalls_then: read.syscalls, kept: false };
+        return saves_none.then_some(as_it_is);
     }
     let syscalls_then = empty + stretches * length.div_ceil(at_a_time).max(1);
     Some(Better { buffer_size, syscalls_then: syscalls_then.min(read.syscalls), kept: false })
@@ -193,14 +212,13 @@ fn median(read: &Read) -> u64 {
     half.map_or(0, |(size, _)| *size)
 }
 
-/// `open(..., buffering=4096) at a.py:3 in f takes 400 calls instead of 600, 66.7 fewer a second`
-fn sentence(read: &Read, better: Better, calls: Calls, window_ns: Nanos) -> String {
+/// `open(..., buffering=4096) at a.py:3 in f needs 400 calls instead of 600, 66.7 fewer per second`
+fn sentence(read: &Read, better: Better, change: &str, window_ns: Nanos) -> String {
     let frame = read.stack.as_ref().and_then(|stack| own_line(stack));
     let at = frame.map_or_else(String::new, |frame| format!(" at {}", place(frame)));
     let avoidable = read.syscalls - better.syscalls_then;
     format!(
-        "{}{at} takes {} instead of {}, {} fewer a second{}{}",
-        change(read, better, calls),
+        "{change}{at} needs {} instead of {}, {} fewer per second{}{}",
         counted(better.syscalls_then, "call"),
         count(read.syscalls),
         per_second(avoidable, window_ns),
@@ -216,7 +234,7 @@ fn hand_overs(read: &Read, avoidable: u64, window_ns: Nanos) -> String {
         (Some(waits @ 1..), Some(wait_ns)) => {
             let a_second = u128::from(wait_ns) * 1_000_000_000 / u128::from(window_ns.max(1));
             format!(
-                ", and with them {} GIL hand-overs and {} of waiting a second",
+                ", and {} fewer waits for the GIL per second ({} of waiting)",
                 per_second(waits, window_ns),
                 duration(a_second as u64)
             )
@@ -225,18 +243,21 @@ fn hand_overs(read: &Read, avoidable: u64, window_ns: Nanos) -> String {
     }
 }
 
-/// What to write there.
-fn change(read: &Read, better: Better, calls: Calls) -> String {
+/// What to write there; `None` where the function itself neither reads so nor has opened the file. A text file asks for
+/// as much at a time as its layer of text does, whatever its buffer.
+fn change(read: &Read, better: Better, reader: Reader) -> Option<String> {
     let size = better.buffer_size;
-    match (read.through, read.syscall.as_str()) {
+    let by_os = reader.calls.is_some_and(|calls| calls.by_os);
+    Some(match (read.through, read.syscall.as_str()) {
         _ if better.kept => "keeping what was read".to_owned(),
-        (Some(Through::Buffered), "read") => format!("open(..., buffering={size})"),
-        (Some(Through::Raw), "read") if calls.by_os && calls.reads => format!("os.read(fd, {size})"),
-        (Some(Through::Raw), "read") if calls.opens => format!("open(..., buffering={size})"),
+        (Some(Through::Raw), "read") if by_os && reader.reads() => format!("os.read(fd, {size})"),
+        (Some(_), "read") if reader.opens() => format!("open(..., buffering={size})"),
+        (None | Some(Through::Buffered), "read") => return None,
+        _ if !reader.reads() => return None,
         (_, "pread64") => format!("os.pread(fd, {size}, ...)"),
         (_, "readv" | "preadv" | "preadv2") => format!("buffers of {size} bytes in all"),
         _ => format!("reading {size} bytes at a time"),
-    }
+    })
 }
 
 /// Lines of procfs that are read by two calls may be of two moments.
@@ -244,13 +265,15 @@ fn in_one_piece(read: &Read, better: Better) -> String {
     let ends = read.returned.get(&0).copied().unwrap_or(0);
     if better.kept {
         let (opens, each) = (read.opens.map_or_else(String::new, count), bytes(better.buffer_size));
-        return format!(": it was opened {opens} times, for {each} each; if it may change, os.stat tells");
+        return format!(
+            ": it was opened {opens} times for {each} each; if the file may change, check os.stat() first"
+        );
     }
     match read.kind {
         FileKind::Procfs if better.syscalls_then <= 2 * ends => {
-            "; one read is also a snapshot, two may be of two moments".to_owned()
+            "; a single read is also consistent, two may see two moments".to_owned()
         }
-        FileKind::File if better.syscalls_then <= 2 * ends => "; so does read_bytes()".to_owned(),
+        FileKind::File if better.syscalls_then <= 2 * ends => "; read_bytes() does the same".to_owned(),
         _ => String::new(),
     }
 }
@@ -258,209 +281,4 @@ fn in_one_piece(read: &Read, better: Better) -> String {
 fn per_second(n: u64, window_ns: Nanos) -> String {
     let rate = n as f64 * 1e9 / window_ns.max(1) as f64;
     if rate < 99.95 { format!("{rate:.1}") } else { count(rate.round() as u64) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND: Nanos = 1_000_000_000;
-
-    /// Calls that asked for `asked` bytes, of which `ends` returned nothing.
-    fn read(kind: FileKind, asked: u64, calls: u64, bytes: u64, ends: u64) -> Read {
-        Read {
-            kind,
-            path: "/proc/7/maps".into(),
-            syscall: "read".into(),
-            syscalls: calls,
-            eof: ends,
-            bytes,
-            requested: [(asked, calls)].into(),
-            returned: [(0, ends), (asked, calls - ends)].into(),
-            ..Read::default()
-        }
-    }
-
-    const OWN: Calls = Calls { opens: true, reads: true, by_os: true };
-    const WINDOW: Window = Window { wall_ns: SECOND, busy_ns: SECOND };
-
-    fn advised(mut read: Read, continued: u64, full: u64) -> Read {
-        let reader = Reader { calls: Some(OWN), alone: true };
-        advise(&mut read, Flow { continued, full }, reader, WINDOW);
-        read
-    }
-
-    #[test]
-    fn what_a_line_does_not_read_itself_it_cannot_read_better() {
-        let nobody = Calls { opens: false, reads: false, by_os: true };
-        let two_sizes = Read {
-            requested: [(4, 4_000), (50, 4_000)].into(),
-            ..read(FileKind::Pipe, 4, 8_000, 216_000, 0)
-        };
-        let pipe = read(FileKind::Pipe, 4, 8_000, 32_000, 0);
-        let file = read(FileKind::File, 100, 10_001, 1_000_000, 1);
-        let own = Reader { calls: Some(OWN), alone: true };
-        for (name, read, reader, expected) in [
-            ("its own", &file, own, (Some(9_992), true)),
-            ("what it calls", &file, Reader { calls: Some(nobody), ..own }, (None, false)),
-            ("not known, or the library's", &file, Reader { calls: None, ..own }, (None, false)),
-            ("a stream", &pipe, own, (Some(7_999), true)),
-            (
-                "another line reads what this one announces",
-                &pipe,
-                Reader { alone: false, ..own },
-                (None, false),
-            ),
-            ("lengths, and what they announce", &two_sizes, own, (None, false)),
-        ] {
-            let mut read = read.clone();
-            let flow = Flow { continued: 9_999.min(read.syscalls - 1), full: 0 };
-            advise(&mut read, flow, reader, WINDOW);
-            assert_eq!((read.avoidable, read.advice.is_some()), expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn what_saves_nothing_that_is_worth_a_change_is_not_told() {
-        let hour = 3_600 * SECOND;
-        for (wall_ns, busy_ns, told) in
-            [(SECOND, SECOND, true), (hour, hour, false), (hour, SECOND / 2, true)]
-        {
-            let mut read = read(FileKind::File, 100, 10_001, 1_000_000, 1);
-            let reader = Reader { calls: Some(OWN), alone: true };
-            advise(&mut read, Flow { continued: 9_999, full: 0 }, reader, Window { wall_ns, busy_ns });
-            assert_eq!(read.advice.is_some(), told, "{wall_ns} {busy_ns}");
-        }
-    }
-
-    #[test]
-    fn what_is_opened_again_and_again_is_to_be_kept() {
-        let of = |opens, bytes| Read {
-            opens: Some(opens),
-            ..read(FileKind::File, 4_096, 2 * opens, bytes, opens)
-        };
-        for (name, read, expected) in [
-            ("four bytes each time", of(837, 4 * 837), Some((2, 4))),
-            ("it grew", of(837, 4 * 837 + 1), None),
-            ("few times", of(9, 36), None),
-        ] {
-            let read = advised(read, 0, 0);
-            let found = read.advice.map(|advice| (advice.syscalls_then, advice.buffer_size));
-            assert_eq!(found, expected, "{name}");
-        }
-        let text = advised(of(837, 4 * 837), 0, 0).advice.unwrap().text.to_string();
-        assert_eq!(
-            text,
-            "keeping what was read takes 2 calls instead of 1,674, 1,672 fewer a second: it was opened 837 times, for \
-             4 B each; if it may change, os.stat tells"
-        );
-    }
-
-    #[test]
-    fn what_a_buffer_saves_depends_on_what_the_file_gives() {
-        use FileKind::{Fifo, File, Inet, Pipe, Procfs, Sysfs};
-        let stat = |read: Read| Read { path: "/proc/stat".into(), ..read };
-        for (name, read, continued, full, expected) in [
-            (
-                "100 passes through 1,400 bytes",
-                read(Procfs, 16, 8_900, 140_000, 100),
-                8_700,
-                0,
-                Some((8_700, Some(200))),
-            ),
-            (
-                "the reader stops before the end",
-                read(Procfs, 16, 8_800, 140_000, 0),
-                8_700,
-                0,
-                Some((8_700, Some(100))),
-            ),
-            (
-                "10 passes through 10 pages",
-                read(Procfs, 1_024, 410, 409_600, 10),
-                390,
-                0,
-                Some((290, Some(120))),
-            ),
-            (
-                "as large, in one record",
-                stat(read(Procfs, 1_024, 410, 409_600, 10)),
-                390,
-                0,
-                Some((390, Some(20))),
-            ),
-            ("a page at a time already", read(Procfs, 32_768, 110, 409_600, 10), 90, 0, Some((0, None))),
-            ("one call an open", read(Procfs, 1_024, 200, 204_800, 0), 0, 0, Some((0, None))),
-            ("a page of sysfs", read(Sysfs, 64, 650, 40_960, 10), 630, 0, Some((630, Some(20)))),
-            (
-                "a file, from end to end",
-                read(File, 100, 10_001, 1_000_000, 1),
-                9_999,
-                0,
-                Some((9_992, Some(9))),
-            ),
-            ("pieces here and there", read(File, 100, 1_000, 100_000, 0), 0, 0, Some((0, None))),
-            ("large pieces", read(File, 65_536, 1_000, 65_536_000, 0), 999, 0, Some((0, None))),
-            ("few calls", read(File, 100, 9, 900, 0), 8, 0, Some((8, None))),
-            ("little to win", read(File, 100, 1_000, 100_000, 0), 50, 0, Some((50, None))),
-            ("lines of a pipe", read(Pipe, 1, 8_000, 8_000, 0), 7_900, 0, Some((7_900, Some(100)))),
-            ("a pipe that is always full", read(Pipe, 1, 8_000, 8_000, 0), 7_900, 8_000, None),
-            ("more than a pipe holds", read(Fifo, 16, 8_192, 131_072, 0), 8_191, 0, Some((8_190, Some(2)))),
-            ("a socket", read(Inet, 1, 8_000, 8_000, 0), 0, 0, None),
-            (
-                "without the page cache",
-                Read { o_direct: true, ..read(File, 512, 100, 51_200, 0) },
-                99,
-                0,
-                None,
-            ),
-        ] {
-            let read = advised(read, continued, full);
-            let found = read.avoidable.map(|n| (n, read.advice.as_ref().map(|advice| advice.syscalls_then)));
-            assert_eq!(found, expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn the_buffer_is_as_large_as_it_has_to_be() {
-        for (kind, bytes, expected) in [
-            (FileKind::Procfs, 1_500, 4_096),
-            (FileKind::Procfs, 100_000, 4_096),
-            (FileKind::File, 100, 4_096),
-            (FileKind::File, 4_000, 8_192),
-            (FileKind::File, 100_000, 131_072),
-            (FileKind::File, 10_000_000, 131_072),
-            (FileKind::Pipe, 100, 65_536),
-        ] {
-            let read = advised(read(kind, 16, 1_000, bytes, 0), 999, 0);
-            assert_eq!(read.advice.unwrap().buffer_size, expected, "{kind} {bytes}");
-        }
-    }
-
-    #[test]
-    fn the_sentence_names_the_line_the_change_and_what_it_saves() {
-        let frame = crate::report::Frame { function: "f".into(), file: "a.py".into(), line: Some(3) };
-        let base = Read { stack: Some(vec![frame]), ..read(FileKind::Procfs, 16, 8_900, 140_000, 100) };
-        let takes = |what: &str| {
-            format!("{what} at a.py:3 in f takes 200 calls instead of 8,900, 8,700 fewer a second")
-        };
-        let snapshot = "; one read is also a snapshot, two may be of two moments";
-        let contended = Read { gil_waits: Some(890), gil_wait_ns: Some(89_000_000), ..base.clone() };
-        for (read, expected) in [
-            (base.clone(), takes("reading 4096 bytes at a time")),
-            (Read { through: Some(Through::Buffered), ..base.clone() }, takes("open(..., buffering=4096)")),
-            (Read { through: Some(Through::Raw), ..base.clone() }, takes("os.read(fd, 4096)")),
-            (
-                Read { syscall: "pread64".into(), through: Some(Through::Raw), ..base },
-                takes("os.pread(fd, 4096, ...)"),
-            ),
-            (
-                contended,
-                takes("reading 4096 bytes at a time")
-                    + ", and with them 870 GIL hand-overs and 87.0 ms of waiting a second",
-            ),
-        ] {
-            assert_eq!(advised(read, 8_700, 0).advice.unwrap().text.to_string(), expected + snapshot);
-        }
-    }
 }

@@ -8,7 +8,7 @@ use tracer_common::syscall::{ReadKey, flag};
 
 use super::advice;
 use super::opens::Opens;
-use super::{Reads, Sum};
+use super::{ReadSum, Reads};
 use crate::analysis::causes::syscall_name;
 use crate::analysis::lines::{self, Frames};
 use crate::analysis::patterns::Patterns;
@@ -19,7 +19,7 @@ use crate::symbols::{Calls, FileKind, FrameId, Symbols};
 
 /// The rows of the report, most calls first.
 pub fn rows(reads: &Reads, symbols: &Symbols, switches: &Switches, window_ns: Nanos) -> Vec<Read> {
-    let mut merged = Merged::of(reads, symbols);
+    let mut merged = Merged::new(reads, symbols);
     merged.join(switches, symbols);
     let busy_ns = switches.rows().map(|(_, sum)| sum.on_cpu_ns).sum();
     let window = advice::Window { wall_ns: window_ns, busy_ns };
@@ -34,7 +34,8 @@ pub fn rows(reads: &Reads, symbols: &Symbols, switches: &Switches, window_ns: Na
         if !read.sampled || row.is_of_one_line(symbols) {
             let calls = row.own_calls(site, symbols);
             let alone = lines[&(site.pid, site.path.clone())] == 1;
-            let reader = advice::Reader { calls, alone };
+            let opened = row.sum.own == row.sum.calls;
+            let reader = advice::Reader { calls, opened, alone };
             advice::advise(read, row.sum.flow, reader, window);
         }
     }
@@ -56,7 +57,7 @@ type Reader = (Pid, u32, Option<FrameId>);
 /// One row of the report, nearly.
 #[derive(Debug, Default)]
 struct Joined {
-    sum: Sum,
+    sum: ReadSum,
     opens: Opens,
     kind: report::FileKind,
     flags: u32,
@@ -87,8 +88,8 @@ struct Merged {
 }
 
 impl Merged {
-    fn of(reads: &Reads, symbols: &Symbols) -> Self {
-        let folded = Patterns::of(reads.rows.iter().filter_map(|(key, sum)| {
+    fn new(reads: &Reads, symbols: &Symbols) -> Self {
+        let folded = Patterns::new(reads.rows.iter().filter_map(|(key, sum)| {
             let file = symbols.file(key.file)?;
             Some(((key.pid, key.syscall, line(key, sum, symbols)), file.path.clone()))
         }));
@@ -169,7 +170,7 @@ fn inside<'a>(
 }
 
 impl Joined {
-    fn add(&mut self, key: &ReadKey, sum: &Sum, symbols: &Symbols) {
+    fn add(&mut self, key: &ReadKey, sum: &ReadSum, symbols: &Symbols) {
         self.sum.merge(sum);
         self.opens.add(key, sum);
         let calls = symbols.calls(key.space, &key.site);
@@ -178,12 +179,12 @@ impl Joined {
         self.kind = symbols.file(key.file).map_or(self.kind, |file| kind(file.kind));
     }
 
-    fn add_switches(&mut self, voluntary: bool, sum: &switches::Sum) {
+    fn add_switches(&mut self, voluntary: bool, sum: &switches::SwitchSum) {
         self.switched[usize::from(voluntary)] += sum.count;
         self.off_cpu_ns += sum.off_cpu_ns;
     }
 
-    fn add_gil(&mut self, sum: &switches::Sum) {
+    fn add_gil(&mut self, sum: &switches::SwitchSum) {
         if let Some(gil) = &mut self.gil {
             gil.waits += sum.gil_waits;
             gil.switches += sum.count;
@@ -192,6 +193,10 @@ impl Joined {
     }
 
     fn read(&self, site: &Site) -> Read {
+        let (requested, returned) = (self.sum.requested.finish(), self.sum.returned.finish());
+        let errors = self.errors();
+        let answered = returned.values().chain(errors.values()).sum();
+        let with_sizes = requested.values().sum::<u64>().min(answered);
         Read {
             pid: site.pid,
             path: report::Name::new(&site.path),
@@ -201,10 +206,11 @@ impl Joined {
             syscalls: self.sum.calls,
             opens: self.opens.finish(),
             eof: self.sum.eof,
-            errors: self.errors(),
+            errors,
             bytes: self.sum.bytes,
-            requested: self.sum.requested.finish(),
-            returned: self.sum.returned.finish(),
+            requested,
+            returned,
+            sizes_unknown: self.sum.calls.saturating_sub(with_sizes),
             o_direct: self.flags & flag::DIRECT != 0,
             nonblocking: self.flags & flag::NONBLOCKING != 0,
             off_cpu_ns: self.off_cpu_ns,
@@ -264,7 +270,7 @@ impl Joined {
 }
 
 /// The line of a call site: by its own record, or by that of a stack which it is the top of.
-fn line(key: &ReadKey, sum: &Sum, symbols: &Symbols) -> Option<FrameId> {
+fn line(key: &ReadKey, sum: &ReadSum, symbols: &Symbols) -> Option<FrameId> {
     let of_stack = || sum.stacks.iter().find_map(|(stack, _)| symbols.leaf(*stack));
     if key.site.code == 0 { None } else { symbols.site(key.space, &key.site).or_else(of_stack) }
 }

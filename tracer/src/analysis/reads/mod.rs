@@ -1,6 +1,8 @@
 //! Reads: which file, at which line, in which pieces, and what the thread waited for inside the call.
 
 mod advice;
+#[cfg(test)]
+mod advice_tests;
 mod merged;
 mod opens;
 #[cfg(test)]
@@ -33,20 +35,21 @@ mod which {
 /// Every read, by process, file and call site.
 #[derive(Debug)]
 pub struct Reads {
-    rows: Sums<ReadKey, Sum>,
+    rows: Sums<ReadKey, ReadSum>,
     /// Processes whose waits for the GIL are told from others.
     with_gil: HashSet<Pid>,
 }
 
 /// What one row adds up to.
 #[derive(Clone, Debug, Default)]
-struct Sum {
+struct ReadSum {
     calls: u64,
     bytes: u64,
     eof: u64,
     flow: Flow,
     opens: u64,
     opens_unknown: u64,
+    own: u64,
     /// Calls into `bytes`, and elsewhere.
     into: [u64; 2],
     requested: Sizes,
@@ -86,12 +89,12 @@ impl Reads {
         merged::rows(self, symbols, switches, window_ns).into()
     }
 
-    fn row(&mut self, key: &ReadKey) -> &mut Sum {
+    fn row(&mut self, key: &ReadKey) -> &mut ReadSum {
         self.rows.row(ReadKey { slice: 0, ..*key })
     }
 }
 
-impl Sum {
+impl ReadSum {
     fn add(&mut self, drained: &Drained) {
         self.calls += drained.calls;
         self.bytes += drained.bytes;
@@ -100,6 +103,7 @@ impl Sum {
         self.flow.full += drained.full;
         self.opens += drained.opens;
         self.opens_unknown += drained.opens_unknown;
+        self.own += drained.own;
         match drained.into {
             into::BYTES => self.into[0] += drained.calls,
             into::BUFFER => self.into[1] += drained.calls,
@@ -138,6 +142,7 @@ impl Sum {
         self.flow.continued += other.flow.continued;
         self.flow.full += other.flow.full;
         self.opens_unknown += other.opens_unknown;
+        self.own += other.own;
         (0..2).for_each(|kind| self.into[kind] += other.into[kind]);
         self.requested.merge(&other.requested);
         self.returned.merge(&other.returned);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tracer_common::syscall::ReadKey;
 
-use super::Sum;
+use super::ReadSum;
 
 /// A call is at either of two instructions, which lie that close, before and after CPython has specialised it.
 const SAME_CALL: i32 = 4;
@@ -19,7 +19,7 @@ pub struct Opens {
 
 impl Opens {
     /// Adds a row of the same line and path.
-    pub fn add(&mut self, key: &ReadKey, sum: &Sum) {
+    pub fn add(&mut self, key: &ReadKey, sum: &ReadSum) {
         self.unknown |= key.file == 0 || sum.opens_unknown > 0;
         let calls = self.calls.entry((key.file, key.space, key.site.code)).or_default();
         *calls.entry(key.site.instruction).or_default() += sum.opens;

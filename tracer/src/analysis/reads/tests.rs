@@ -138,7 +138,21 @@ fn sizes_add_up_to_the_calls() {
     assert_eq!(row.errors, [("EINTR".into(), 1), ("EINVAL".into(), 1)].into());
     assert_eq!(row.requested.values().sum::<u64>(), row.syscalls);
     assert_eq!(row.returned.values().chain(row.errors.values()).sum::<u64>(), row.syscalls);
-    assert_eq!((row.bytes, row.eof), (900, 1));
+    assert_eq!((row.bytes, row.eof, row.sizes_unknown), (900, 1, 0));
+}
+
+#[test]
+fn calls_without_room_for_their_sizes_are_told() {
+    let of = |calls, requested, returned| {
+        let value = Drained { calls, requested, returned, ..Drained::default() };
+        finished(&world(), [Event::Reads { key: key(1, site(1, 4)), value }]).rows[0].sizes_unknown
+    };
+    for (name, requested, returned, unknown) in [
+        ("all known", vec![(100, 9)], vec![(100, 9)], 0),
+        ("of one what it asked for, of two what they got", vec![(100, 8)], vec![(100, 7)], 2),
+    ] {
+        assert_eq!(of(9, requested, returned), unknown, "{name}");
+    }
 }
 
 #[test]

@@ -25,11 +25,11 @@ const RUNNING: usize = 1_024;
 /// The handlers of traced processes.
 #[derive(Debug, Default)]
 pub struct Handlers {
-    processes: HashMap<Pid, Process>,
+    processes: HashMap<Pid, ProcessHandlers>,
 }
 
 #[derive(Debug, Default)]
-struct Process {
+struct ProcessHandlers {
     /// Since when handlers are seen to begin.
     watched: Option<Nanos>,
     /// They are seen to end, too.
@@ -53,8 +53,13 @@ impl Handlers {
     /// Takes what is seen of handlers; returns signals of which nothing more will be seen.
     pub fn fold(&mut self, event: &Event) -> Vec<Row> {
         match event {
-            Event::HandlersWatched { at, pid, starts, ends } => {
-                self.processes.entry(*pid).or_default().watch(*at, *starts, *ends)
+            Event::HandlersWatched { at, pid, starts: true, ends } => {
+                self.processes.entry(*pid).or_default().watch(*at, *ends);
+                Vec::new()
+            }
+            // Also told of processes that have ended.
+            Event::HandlersWatched { pid, .. } => {
+                self.processes.get_mut(pid).map_or_else(Vec::new, ProcessHandlers::watch_no_more)
             }
             Event::HandlersPending { pid, signals } => {
                 self.processes.get_mut(pid).map_or_else(Vec::new, |process| process.begun_unseen(*signals))
@@ -77,7 +82,7 @@ impl Handlers {
 
     /// The process has ended: what has not begun by now never will.
     pub fn exit(&mut self, pid: Pid) -> Vec<Row> {
-        self.processes.remove(&pid).map(Process::finish).unwrap_or_default()
+        self.processes.remove(&pid).map(ProcessHandlers::finish).unwrap_or_default()
     }
 
     /// The window has ended.
@@ -88,11 +93,15 @@ impl Handlers {
     }
 }
 
-impl Process {
-    fn watch(&mut self, at: Nanos, starts: bool, ends: bool) -> Vec<Row> {
+impl ProcessHandlers {
+    fn watch(&mut self, at: Nanos, ends: bool) {
         self.ends = ends;
-        self.watched = if starts { self.watched.or(Some(at)) } else { None };
-        if starts { Vec::new() } else { std::mem::take(&mut self.awaiting) }
+        self.watched.get_or_insert(at);
+    }
+
+    fn watch_no_more(&mut self) -> Vec<Row> {
+        (self.ends, self.watched) = (false, None);
+        std::mem::take(&mut self.awaiting)
     }
 
     fn delivered(&mut self, row: Row) -> Option<Row> {

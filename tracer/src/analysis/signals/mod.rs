@@ -61,6 +61,7 @@ impl Signals {
             Event::Exit(exit) if exit.last_thread => self.exit(exit),
             Event::Exit(exit) => self.thread_exit(exit),
             Event::SignalsPending(pending) => self.check(pending),
+            Event::Free { pid, .. } => self.free(*pid),
             _ => self.rows.extend(self.handlers.fold(event)),
         }
     }
@@ -160,6 +161,11 @@ impl Signals {
         if let Some(open) = self.open.get_mut(&exit.task.pid) {
             self.rows.extend(open.thread_exit(exit));
         }
+    }
+
+    /// What was sent to a zombie is never delivered, and not to whoever has its pid next.
+    fn free(&mut self, pid: Pid) {
+        self.rows.extend(self.open.remove(&pid).into_iter().flat_map(Open::finish));
     }
 
     fn exit(&mut self, exit: &Exit) {

@@ -70,7 +70,7 @@ impl Rows {
 
     fn fold(&mut self, row: Row) {
         let alike = self.alike.get_or_insert_default();
-        let key = Alike::of(&row);
+        let key = Alike::new(&row);
         if let Some(&first) = alike.get(&key) {
             self.rows[first].join(&row);
         } else if self.rows.len() < ROWS {
@@ -84,7 +84,7 @@ impl Rows {
 }
 
 impl Alike {
-    fn of(row: &Row) -> Self {
+    fn new(row: &Row) -> Self {
         Self {
             signal: row.signal,
             target: row.target.pid,

@@ -4,7 +4,7 @@
 //!  Fork ── … ── Exit ─ SIGCHLD ─────────────── Reaped ── Free
 //!                         └───── a zombie ────────┘   the kernel lets go up to 25 ms later
 //! ```
-//! A child whose parent ignores SIGCHLD is reaped by the kernel at once and is no zombie:
+//! A child whose parent ignores SIGCHLD is reaped by the kernel at once, its parent is not told, and it is no zombie:
 //! <https://github.com/torvalds/linux/blob/v6.12/kernel/signal.c> (`do_notify_parent`)
 
 mod notice;
@@ -24,10 +24,10 @@ use crate::symbols::Symbols;
 
 /// A zombie is worth a row from here on.
 const WORTH_A_ROW: Nanos = 100_000_000;
-/// How long after the reaping the kernel lets go of a process, at most.
-const FREED_AFTER: Nanos = 25_000_000;
 /// How long to wait for `Reaped` once `Free` was seen: they come from different CPUs.
 const PATIENCE: Nanos = 100_000_000;
+/// Children that have been taken for reaped and are remembered.
+const PRESUMED: usize = 1_024;
 /// Living children whose origin is remembered.
 const CHILDREN: usize = 65_536;
 
@@ -39,8 +39,10 @@ const CHILD_ENDED: std::ops::RangeInclusive<i32> = 1..=3;
 #[derive(Debug, Default)]
 pub struct Zombies {
     children: HashMap<Pid, Child>,
-    /// Children without `Reaped` that the kernel has let go of.
-    freed: VecDeque<(Nanos, Pid)>,
+    /// Children without `Reaped` that the kernel has let go of: their pids may be others' already.
+    freed: VecDeque<(Nanos, Child)>,
+    /// Those of them that have been taken for reaped: on a busy machine the news may still come.
+    presumed: VecDeque<Pid>,
     /// Where main threads were blocked when the window ended.
     doing: HashMap<Pid, StackId>,
     /// Where main threads were last seen to run.
@@ -74,12 +76,12 @@ struct Child {
 struct Row {
     child: Child,
     zombie_ns: Nanos,
-    end: End,
+    end: ZombieEnd,
 }
 
 /// How we know that a child is a zombie no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+enum ZombieEnd {
     Reaped,
     /// Let go of by the kernel: reaped some time before.
     Freed,
@@ -104,7 +106,7 @@ impl Zombies {
             }
             Event::SignalGenerate(signal) => self.notify(signal, traced),
             Event::SignalDeliver(delivery) if delivery.signal == SIGCHLD => self.deliver(delivery),
-            Event::Reaped { at, child, .. } => self.reap(*at, *child),
+            Event::Reaped { at, child, of_earlier, .. } => self.reap(*at, *child, *of_earlier),
             Event::Free { at, pid } => self.free(*at, *pid),
             Event::ZombieAtStart { pid, ppid, comm, wait_status } => {
                 let child = self.child(*pid, *ppid, comm);
@@ -124,7 +126,7 @@ impl Zombies {
         self.settle_freed(Nanos::MAX);
         let zombies: Vec<_> = self.children.extract_if(|_, child| child.is_zombie).collect();
         for (_, child) in zombies {
-            self.end(child, duration_ns, End::Window);
+            self.end(child, duration_ns, ZombieEnd::Window);
         }
         self.sort();
         let mut rows: Bounded<_> =
@@ -140,7 +142,7 @@ impl Zombies {
     /// Where its parent is: blocked, or else where it ran last.
     fn doing_of(&self, row: &Row) -> Option<StackId> {
         let parent = &row.child.ppid;
-        let still = row.end == End::Window;
+        let still = row.end == ZombieEnd::Window;
         self.doing.get(parent).or_else(|| self.running.get(parent)).copied().filter(|_| still)
     }
 
@@ -183,7 +185,7 @@ impl Zombies {
         let is_its = |child: &Child| child.ppid == parent && child.begin().is_some();
         let zombies: Vec<_> = self.children.extract_if(|_, child| is_its(child)).collect();
         for (_, child) in zombies {
-            self.end(child, at, End::Parent);
+            self.end(child, at, ZombieEnd::Parent);
         }
     }
 
@@ -209,27 +211,44 @@ impl Zombies {
         }
     }
 
-    fn reap(&mut self, at: Nanos, pid: Pid) {
+    fn reap(&mut self, at: Nanos, pid: Pid, of_earlier: bool) {
+        let freed = self.freed.iter().position(|(_, child)| child.pid == pid);
+        let freed = freed.and_then(|index| self.freed.remove(index)).map(|(_, child)| child);
+        let child = if of_earlier { freed } else { freed.or_else(|| self.children.remove(&pid)) };
+        if let Some(child) = child {
+            self.reaped += 1;
+            self.end(child, at, ZombieEnd::Reaped);
+        } else if !self.was_presumed(pid) {
+            self.reaped += u64::from(!of_earlier);
+        }
+    }
+
+    fn was_presumed(&mut self, pid: Pid) -> bool {
+        let index = self.presumed.iter().position(|presumed| *presumed == pid);
+        index.and_then(|index| self.presumed.remove(index)).is_some()
+    }
+
+    fn presume_reaped(&mut self, pid: Pid) {
         self.reaped += 1;
-        if let Some(child) = self.children.remove(&pid) {
-            self.end(child, at, End::Reaped);
+        self.presumed.push_back(pid);
+        if self.presumed.len() > PRESUMED {
+            self.presumed.pop_front();
         }
     }
 
     fn free(&mut self, at: Nanos, pid: Pid) {
         self.settle_freed(at);
-        if self.children.contains_key(&pid) {
-            self.freed.push_back((at, pid));
-        }
+        self.freed.extend(self.children.remove(&pid).map(|child| (at, child)));
     }
 
     /// Takes the kernel's letting go for the reaping where no `Reaped` has come.
     fn settle_freed(&mut self, now: Nanos) {
-        while let Some((at, pid)) = self.freed.pop_front_if(|(at, _)| *at + PATIENCE < now) {
-            let Some(child) = self.children.remove(&pid) else { continue };
-            let late = child.begin().is_some_and(|begin| begin + FREED_AFTER < at);
-            self.reaped += u64::from(late || child.notified.is_some());
-            self.end(child, at, End::Freed);
+        while let Some((at, child)) = self.freed.pop_front_if(|(at, _)| *at + PATIENCE < now) {
+            // Of one that the kernel reaped itself nobody was told, however late it lets go of it.
+            if child.was_zombie || child.notified.is_some() {
+                self.presume_reaped(child.pid);
+                self.end(child, at, ZombieEnd::Freed);
+            }
         }
     }
 
@@ -239,9 +258,9 @@ impl Zombies {
         }
     }
 
-    fn end(&mut self, child: Child, at: Nanos, end: End) {
+    fn end(&mut self, child: Child, at: Nanos, end: ZombieEnd) {
         let zombie_ns = child.begin().map_or(0, |begin| at.saturating_sub(begin));
-        if zombie_ns >= WORTH_A_ROW || end == End::Window {
+        if zombie_ns >= WORTH_A_ROW || end == ZombieEnd::Window {
             self.rows.push(Row { child, zombie_ns, end });
         }
         if self.rows.len() > 2 * report::Zombie::LIMIT {
@@ -293,9 +312,9 @@ impl Row {
             signal: signal.map(signal_name),
             exited_at_ns: child.begin().filter(|_| !child.was_zombie),
             zombie_ns: self.zombie_ns,
-            end_is_upper_bound: self.end == End::Freed,
-            reaped: matches!(self.end, End::Reaped | End::Freed),
-            parent_ended: self.end == End::Parent,
+            end_is_upper_bound: self.end == ZombieEnd::Freed,
+            reaped: matches!(self.end, ZombieEnd::Reaped | ZombieEnd::Freed),
+            parent_ended: self.end == ZombieEnd::Parent,
             spawned_at: child.forked_at.and_then(|stack| lines::stack_of(symbols, stack)),
             parent_doing: doing.and_then(|stack| lines::stack_of(symbols, stack)),
             sigchld: child.notice,

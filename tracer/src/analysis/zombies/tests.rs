@@ -20,7 +20,11 @@ fn notice(at: Nanos) -> Event {
 }
 
 fn reaped(at: Nanos) -> Event {
-    Event::Reaped { at, by: task(7, 7), child: 8 }
+    Event::Reaped { at, by: task(7, 7), child: 8, of_earlier: false }
+}
+
+fn reaped_earlier(at: Nanos) -> Event {
+    Event::Reaped { at, by: task(7, 7), child: 8, of_earlier: true }
 }
 
 #[test]
@@ -34,13 +38,14 @@ fn a_zombie_lives_from_its_parents_notice_to_its_reaping() {
         ("reaped at once", vec![died.clone(), notice(101 * MS), reaped(102 * MS)], vec![]),
         ("reaped late", vec![died.clone(), notice(110 * MS), reaped(410 * MS)], found(300 * MS, false, true)),
         ("no notice seen", vec![died.clone(), reaped(400 * MS)], found(300 * MS, false, true)),
-        ("only let go", vec![died.clone(), free(400 * MS)], found(300 * MS, true, true)),
+        ("only let go", vec![died.clone(), notice(110 * MS), free(410 * MS)], found(300 * MS, true, true)),
         (
             "let go before the parent has its status",
             vec![died.clone(), free(401 * MS), reaped(400 * MS)],
             found(300 * MS, false, true),
         ),
         ("its parent ignores SIGCHLD", vec![died.clone(), free(124 * MS)], vec![]),
+        ("the same on a busy machine", vec![died.clone(), free(400 * MS)], vec![]),
         ("still one", vec![died.clone(), notice(110 * MS), still], found(890 * MS, false, false)),
         (
             "its parent ends",
@@ -116,6 +121,12 @@ fn counts_each_end_and_each_wait_once() {
         ("not followed", vec![born.clone(), notice(11 * MS), reaped(12 * MS)], 1, 1),
         ("no reaping seen", vec![born.clone(), died.clone(), notice(11 * MS), free.clone()], 1, 1),
         ("reaped by the kernel", vec![born.clone(), died.clone(), free], 1, 0),
+        (
+            "reaped by a busy kernel",
+            vec![born.clone(), died.clone(), Event::Free { at: 90 * MS, pid: 8 }],
+            1,
+            0,
+        ),
         ("from before", vec![died, reaped(12 * MS)], 1, 1),
         ("the root itself", vec![exit(10 * MS, 7, 1, 0)], 1, 0),
         ("adopted by init", vec![born, exit(10 * MS, 8, 1, 0)], 1, 0),
@@ -137,4 +148,20 @@ fn the_longest_are_kept_and_the_others_still_add_up() {
     assert_eq!((sum.omitted, rows.rows.len()), (5_000, report::Zombie::LIMIT - 1));
     assert_eq!(sum.totals.zombie_ns, (0..5_000).map(|n| 200 * MS - 1 + n).sum::<u64>());
     assert_eq!(rows.rows[0].zombie_ns, 200 * MS - 1 + 4_999);
+}
+
+#[test]
+fn a_reaping_is_counted_once_however_late_its_news_comes() {
+    let (born, died, free) = (fork(1, 7, 8, 1), exit(2, 8, 7, 0), Event::Free { at: 9, pid: 8 });
+    let late = 500 * MS;
+    for (name, events) in [
+        ("in time", vec![reaped(8), free.clone()]),
+        ("after the kernel has let go of it", vec![free.clone(), reaped(10)]),
+        ("long after that", vec![free.clone(), fork(late, 7, 9, 1), reaped(late + 1)]),
+        ("long after that, its pid is another's", vec![free, fork(late, 7, 8, 1), reaped_earlier(late + 1)]),
+    ] {
+        let before = vec![born.clone(), died.clone(), notice(2)];
+        let (zombies, _) = zombies(&[before, events].concat());
+        assert_eq!(zombies.reaped, 1, "{name}");
+    }
 }

@@ -46,6 +46,8 @@ pub enum Fact {
     Number(f64),
     /// A path, a function, a signal.
     Name(Name),
+    /// Processes.
+    Pids(Vec<u32>),
     /// A stack.
     Stack(Stack),
     /// Not known.
@@ -105,6 +107,8 @@ vocabulary! {
         ProcessEnd = "process_end",
         /// Threads wait for the GIL.
         Gil = "gil",
+        /// Threads wait for a CPU.
+        RunQueue = "run_queue",
         /// Threads wait for a lock.
         Lock = "lock",
         /// The garbage collector paused the process.
@@ -149,6 +153,7 @@ mod tests {
             (Fact::Number(0.5), "0.5"),
             (Fact::from("SIGTERM"), r#""SIGTERM""#),
             (Fact::from(vec![frame]), r#"[{"function":"f","file":"a.py","line":1}]"#),
+            (Fact::Pids(vec![7, 8]), "[7,8]"),
             (Fact::from(None::<u64>), "null"),
         ] {
             assert_eq!(serde_json::to_string(&fact).unwrap(), json);

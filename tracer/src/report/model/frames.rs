@@ -9,8 +9,10 @@ use crate::report::{Bounded, Name, Row};
 /// Hot lines and stacks.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Frames {
-    /// Samples a second on each CPU.
+    /// Samples a second on each CPU, as they were asked for.
     pub rate_hz: u64,
+    /// As the clocks came, on average.
+    pub reached_hz: u64,
     /// By line, hottest first.
     pub hot: Bounded<HotLine>,
     /// By thread and stack, hottest first.

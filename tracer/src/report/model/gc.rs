@@ -12,8 +12,43 @@ use crate::report::{Bounded, Row};
 pub struct Gc {
     /// How they were seen.
     pub method: GcMethod,
+    /// By process and generation, as the collectors count them themselves, those that paused nobody for long too.
+    pub collections: Bounded<GcCollections>,
     /// By process, generation and line, the most time first.
     pub pauses: Bounded<GcPauses>,
+}
+
+/// What the collector of a process has counted of one generation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GcCollections {
+    /// Process; 0 where there were too many.
+    pub pid: u32,
+    /// Generation.
+    pub generation: u32,
+    /// Collections.
+    pub count: u64,
+    /// Objects collected.
+    pub collected: u64,
+    /// The process came or went in the window: there may have been more.
+    pub at_least: bool,
+}
+
+/// What `GcCollections` rows add up to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GcCollectionsTotals {
+    /// Collections.
+    pub count: u64,
+    /// Objects collected.
+    pub collected: u64,
+}
+
+impl Row for GcCollections {
+    type Totals = GcCollectionsTotals;
+
+    fn add_to(&self, totals: &mut GcCollectionsTotals) {
+        totals.count += self.count;
+        totals.collected += self.collected;
+    }
 }
 
 /// Collections of one generation that one line set off.

@@ -24,7 +24,7 @@ pub use frame::{Frame, Stack};
 pub use frames::{
     Entries, EntriesTotals, EntryMetric, EntryRow, Frames, HotLine, HotStack, HotStackTotals, HotTotals,
 };
-pub use gc::{Gc, GcMethod, GcPauses, GcTotals};
+pub use gc::{Gc, GcCollections, GcCollectionsTotals, GcMethod, GcPauses, GcTotals};
 pub use gil::{BlockedHolder, BlockedHolderTotals, Gil, GilHolder, GilHolderTotals};
 pub use kills::{Kill, KillAim, KillEnd, KillLeft, KillReached};
 pub use loops::{Loop, LoopBlock, LoopBlockTotals, LoopTotals};
@@ -36,8 +36,10 @@ pub use signals::{
     Disposition, Handler, HandlerState, HandlerWait, Interrupted, Origin, Outcome, Sender, Signal,
     SignalTarget, SignalTotals,
 };
-pub use switches::{AfterCall, Cause, CauseTotals, LockKind, SwitchCause, Switches, Waker, WakerTotals};
-pub use target::{Ended, EndedIn, Host, Process, StartedHow, Target, TracerInfo, Window};
+pub use switches::{
+    AfterCall, Callers, Cause, CauseTotals, LockKind, SwitchCause, Switches, Waker, WakerTotals,
+};
+pub use target::{Ended, EndedIn, Host, StartedHow, Target, TargetProcess, TracerInfo, Window};
 
 use serde::{Deserialize, Serialize};
 

@@ -43,6 +43,8 @@ pub struct Read {
     pub requested: Histogram,
     /// Calls by the size returned; beyond 16 different sizes, by powers of two.
     pub returned: Histogram,
+    /// Calls that are missing in `requested`, or in `returned` and `errors`: the kernel had no room for their sizes.
+    pub sizes_unknown: u64,
     /// Opened with `O_DIRECT`.
     pub o_direct: bool,
     /// Opened with `O_NONBLOCK`.
@@ -95,6 +97,8 @@ pub struct ReadTotals {
     pub requested: Histogram,
     /// Calls by the size returned.
     pub returned: Histogram,
+    /// Calls without sizes.
+    pub sizes_unknown: u64,
     /// Time in the calls.
     pub time_ns: Option<u64>,
     /// Off-CPU time inside the calls.
@@ -126,6 +130,7 @@ impl Row for Read {
         totals.bytes += self.bytes;
         add_sizes(&mut totals.requested, &self.requested);
         add_sizes(&mut totals.returned, &self.returned);
+        totals.sizes_unknown += self.sizes_unknown;
         add_known(&mut totals.time_ns, self.time_ns);
         totals.off_cpu_ns += self.off_cpu_ns;
         totals.voluntary_switches += self.voluntary_switches;

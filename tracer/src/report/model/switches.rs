@@ -21,14 +21,29 @@ pub struct Switches {
     pub checked_voluntary: u64,
     /// The same of involuntary switches.
     pub checked_involuntary: u64,
+    /// Switches of those threads while the kernel's counts were read at the two ends of the window: the two sides may differ
+    /// by as many.
+    #[serde(default)]
+    pub in_doubt: u64,
     /// Time on a CPU, all threads together.
     pub on_cpu_ns: u64,
     /// Off-CPU time, asleep or waiting for a CPU, all threads together.
     pub off_cpu_ns: u64,
     /// Time runnable but not running, all threads together.
     pub run_queue_ns: u64,
+    /// How far callers were looked at; `null` where they were each time.
+    pub callers: Option<Callers>,
     /// Why, dearest first.
     pub causes: Bounded<SwitchCause>,
+}
+
+/// What rows of `causes` say of callers: the line of each switch is known, its callers by some of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Callers {
+    /// One in so many was looked at, when it was least often.
+    pub one_in_at_most: u64,
+    /// Switches that were not, and are shared out among the callers of their lines.
+    pub estimated: u64,
 }
 
 /// Switches of one process that had one cause at one stack.
@@ -48,6 +63,8 @@ pub struct SwitchCause {
     pub after_call: Option<AfterCall>,
     /// Switches.
     pub count: u64,
+    /// One standard deviation of `count`, where callers were looked at by chance; `null` where `count` is exact.
+    pub count_error: Option<u64>,
     /// Off-CPU time.
     pub off_cpu_ns: u64,
     /// Time runnable but not running.

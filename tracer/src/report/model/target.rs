@@ -31,12 +31,12 @@ pub struct Target {
     /// The roots that were asked for.
     pub pids: Vec<u32>,
     /// Roots and followed children, and what children the roots had before the window.
-    pub processes: Bounded<Process>,
+    pub processes: Bounded<TargetProcess>,
 }
 
 /// One process.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Process {
+pub struct TargetProcess {
     /// Process.
     pub pid: u32,
     /// As its own pid namespace numbers it, where that is another number: in a container.
@@ -89,7 +89,7 @@ pub struct Process {
     pub reaped_at_ns: Option<u64>,
 }
 
-impl Row for Process {
+impl Row for TargetProcess {
     type Totals = NoTotals;
 
     fn add_to(&self, _: &mut NoTotals) {}

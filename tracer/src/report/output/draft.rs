@@ -20,8 +20,8 @@ const NAMES: u32 = 100;
 /// A report being written, under a name of its own beside its destination.
 #[derive(Debug)]
 pub struct Draft {
-    pub(super) invoker: Invoker,
-    pub(super) path: PathBuf,
+    invoker: Invoker,
+    path: PathBuf,
     directory: OwnedFd,
     file: File,
     /// The name it has now: none at first, and none once it has been renamed.

@@ -25,7 +25,7 @@ pub enum OutputError {
         obstacle: Obstacle,
     },
     /// The path leads through a link that somebody else may turn elsewhere.
-    #[error("cannot write {path}: {link} is another user's link; try the path it stands for")]
+    #[error("cannot write {path}: {link} is another user's link; try the path it points to")]
     ForeignLink {
         /// As it was asked for.
         path: Name,
@@ -104,7 +104,7 @@ impl fmt::Display for Obstacle {
             Self::Directory => "it is a directory",
             Self::Fifo => "it is a named pipe",
             Self::Device => "it is a device or a socket",
-            Self::HardLinked => "it is a file with several names",
+            Self::HardLinked => "the file has several names (hard links)",
             Self::Foreign => "it is another user's file",
         })
     }

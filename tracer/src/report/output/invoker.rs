@@ -2,7 +2,6 @@
 
 use std::env;
 use std::io;
-use std::thread::{Builder, scope};
 
 use crate::sys::user::User;
 
@@ -34,15 +33,9 @@ impl Invoker {
         self.sudo.map(|(uid, gid)| User { gid, ..User::of_uid(uid, gid) })
     }
 
-    /// Does something with the rights of whoever asked.
-    pub fn act<T: Send>(&self, act: impl FnOnce() -> T + Send) -> io::Result<T> {
-        let Some(user) = self.caller() else { return Ok(act()) };
-        let act = || user.become_here(&user.group_ids()).map(|()| act());
-        // Rights are a thread's own, and this one has no others ever after.
-        scope(|scope| {
-            let thread = Builder::new().name("caller".into()).spawn_scoped(scope, act)?;
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })
+    /// Gives this thread the rights of whoever asked, for good.
+    pub fn become_here(&self) -> io::Result<()> {
+        self.caller().map_or(Ok(()), |user| user.become_here(&user.group_ids()))
     }
 
     /// Whether what belongs to `uid` is theirs to replace.

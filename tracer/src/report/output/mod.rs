@@ -7,6 +7,7 @@
 mod directory;
 mod draft;
 mod error;
+mod file_thread;
 mod invoker;
 
 pub use invoker::Invoker;
@@ -17,7 +18,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use crate::sys::closed;
-use draft::Draft;
+use file_thread::FileThread;
 
 /// What a report is written as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub enum Format {
 
 impl Format {
     /// The format that a file's name asks for.
-    pub fn of(path: &Path) -> Option<Self> {
+    pub fn from_path(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()? {
             "txt" => Some(Self::Text),
             "json" => Some(Self::Json),
@@ -44,19 +45,19 @@ impl Format {
 pub struct Destination {
     /// What to write there.
     pub format: Format,
-    place: Place,
+    place: Sink,
 }
 
 #[derive(Debug)]
-enum Place {
+enum Sink {
     Stdout,
-    File(Draft),
+    File(FileThread),
 }
 
 impl Destination {
     /// Standard output.
     pub fn stdout(format: Format) -> Self {
-        Self { format, place: Place::Stdout }
+        Self { format, place: Sink::Stdout }
     }
 
     /// The file that `--output` names, `-` being stdout. Without a `format` the name's extension decides.
@@ -68,26 +69,21 @@ impl Destination {
         if path.as_os_str() == "-" {
             return Ok(Self::stdout(format.unwrap_or(Format::Text)));
         }
-        let format = format.or_else(|| Format::of(path)).ok_or_else(|| OutputError::unknown_format(path))?;
-        let created = invoker.act(|| Draft::create(invoker, path));
-        let draft = created.map_err(|cause| OutputError::create(path, cause))??;
-        Ok(Self { format, place: Place::File(draft) })
+        let format =
+            format.or_else(|| Format::from_path(path)).ok_or_else(|| OutputError::unknown_format(path))?;
+        Ok(Self { format, place: Sink::File(FileThread::begin(invoker, path)?) })
     }
 
     /// Whether the report goes to standard output.
     pub fn is_stdout(&self) -> bool {
-        matches!(self.place, Place::Stdout)
+        matches!(self.place, Sink::Stdout)
     }
 
     /// Writes the whole report; a file appears under its name only now.
     pub fn finish(self, report: &[u8]) -> Result<(), OutputError> {
         match self.place {
-            Place::Stdout => write_stdout(report).map_err(OutputError::Stdout),
-            Place::File(draft) => {
-                let (invoker, path) = (draft.invoker, draft.path.clone());
-                let finished = invoker.act(|| draft.finish(report));
-                finished.map_err(|cause| OutputError::write(&path, cause))?
-            }
+            Sink::Stdout => write_stdout(report).map_err(OutputError::Stdout),
+            Sink::File(thread) => thread.finish(report),
         }
     }
 }

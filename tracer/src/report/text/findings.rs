@@ -3,9 +3,9 @@
 use super::and_more;
 use super::page::{Ink, Page};
 use super::place::fit_place;
-use crate::report::{Bounded, Finding, Frame, Severity};
+use crate::report::{Bounded, Finding, FindingKind, Frame, Severity};
 
-const SHOWN: usize = 20;
+const SHOWN: usize = 6;
 /// Columns of `  1  critical  `.
 const INDENT: usize = 15;
 
@@ -19,7 +19,7 @@ pub fn write(page: &mut Page, findings: &Bounded<Finding>, names_pids: bool) {
         write_finding(page, number, finding, names_pids);
     }
     if let Some(rest) = rest {
-        and_more(page, rest.omitted, "the JSON report has them");
+        and_more(page, rest.omitted, "--full shows them");
     }
 }
 
@@ -52,7 +52,8 @@ fn names_process(text: &str, pid: u32) -> bool {
 fn place(finding: &Finding, names_pids: bool, width: usize) -> Option<String> {
     let pid = format!(" in pid {}", finding.pid);
     // Most sentences name the process, too.
-    let is_news = names_pids && !names_process(finding.text.as_str(), finding.pid);
+    let is_of_all = matches!(finding.kind, FindingKind::Quality | FindingKind::RunQueue);
+    let is_news = names_pids && !is_of_all && !names_process(finding.text.as_str(), finding.pid);
     let pid = if names_pids { pid } else { String::new() };
     match &finding.frame {
         Some(frame) => Some(format!("at {}{pid}", fit_place(frame, width.saturating_sub(3 + pid.len())))),

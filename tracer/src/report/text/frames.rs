@@ -1,34 +1,36 @@
 //! Where the time went: on-CPU from samples, off-CPU from switches.
 
-use super::and_more;
 use super::page::{Ink, Page};
 use super::place::chain;
-use super::pool::{Pool, Processes, pooled};
 use super::table::{Cell, Column, Setting, Table};
-use crate::report::{Bounded, Entries, EntryMetric, Frames, HotLine, HotStack, Report};
+use super::{Processes, and_more, is_worth};
+use crate::report::{Bounded, Entries, EntryMetric, Frames, HotLine, HotStack, Pool, Report, pooled};
 use crate::units::{count, counted, duration, percent};
 
-const LINES_SHOWN: usize = 8;
-const STACKS_SHOWN: usize = 3;
+const LINES_SHOWN: usize = 4;
+const STACKS_SHOWN: usize = 1;
 /// Of fewer samples a share says no more than their number.
 const SIGNIFICANT: u64 = 20;
 const ENTRIES_SHOWN: usize = 8;
 const COLUMNS: [Column; 4] = [
     ("on-CPU", Setting::Figure),
-    ("with callees", Setting::Figure),
+    ("incl. callees", Setting::Figure),
     ("off-CPU", Setting::Figure),
     ("line", Setting::Flexible),
 ];
 
-pub fn write(page: &mut Page, report: &Report, processes: &Processes<'_>) {
+pub fn write(page: &mut Page, report: &Report, processes: &Processes) {
     let frames = &report.frames;
     let taken = report.quality.samples.taken;
     if frames.hot.is_empty() && frames.stacks.is_empty() {
-        page.section("FRAMES", Ink::Plain, &format!("none: {}", counted(taken, "sample")));
+        page.section("FRAMES", Ink::Plain, &format!("none ({})", counted(taken, "sample")));
+    } else if taken == 0 && !page.is_full() {
+        // Where threads slept is among the switches.
+        page.quiet_section("FRAMES", "0 samples");
     } else {
         page.section("FRAMES", Ink::Plain, &summary(frames, taken));
-        write_lines(page, &pooled(&frames.hot, processes), taken, processes.several);
-        write_stacks(page, &pooled(&frames.stacks, processes), taken);
+        write_lines(page, &pooled(&frames.hot, &processes.programs), taken, processes.several);
+        write_stacks(page, &pooled(&frames.stacks, &processes.programs), taken);
     }
     if let Some(entries) = &frames.entries {
         write_entries(page, entries, processes.several);
@@ -36,15 +38,22 @@ pub fn write(page: &mut Page, report: &Report, processes: &Processes<'_>) {
 }
 
 fn summary(frames: &Frames, taken: u64) -> String {
-    format!("{} at {} Hz; off-CPU time from switches", counted(taken, "sample"), count(frames.rate_hz))
+    let &Frames { rate_hz, reached_hz, .. } = frames;
+    let rate = match reached_hz == rate_hz {
+        true => count(rate_hz),
+        false => format!("{} of {}", count(reached_hz), count(rate_hz)),
+    };
+    format!("{} at {rate} Hz; off-CPU times are measured, not sampled", counted(taken, "sample"))
 }
 
 fn write_lines(page: &mut Page, hot: &Bounded<Pool<HotLine>>, taken: u64, names_pids: bool) {
     if hot.is_empty() {
         return;
     }
-    let (shown, rest) =
-        hot.dearest(page.most(LINES_SHOWN), |pool| (pool.row.self_samples, pool.row.off_cpu_ns));
+    let is_worth = |pool: &Pool<HotLine>| is_worth(pool.row.total_samples, taken);
+    let (shown, rest) = hot.dearest(page.most_of(LINES_SHOWN, &hot.rows, is_worth), |pool| {
+        (pool.row.self_samples, pool.row.total_samples, pool.row.off_cpu_ns)
+    });
     let mut table = Table::by_process(names_pids, COLUMNS);
     for Pool { row: line, pids } in shown {
         let own = share(line.self_samples, taken);
@@ -73,7 +82,9 @@ fn share(samples: u64, taken: u64) -> String {
 
 fn write_stacks(page: &mut Page, stacks: &Bounded<Pool<HotStack>>, taken: u64) {
     // Where threads slept is among the switches, with what they slept for.
-    let (shown, _) = stacks.dearest(page.most(STACKS_SHOWN), |pool| (pool.row.samples, pool.row.off_cpu_ns));
+    let is_worth = |pool: &Pool<HotStack>| is_worth(pool.row.samples, taken);
+    let most = page.most_of(STACKS_SHOWN, &stacks.rows, is_worth);
+    let (shown, _) = stacks.dearest(most, |pool| (pool.row.samples, pool.row.off_cpu_ns));
     if !shown.is_empty() {
         page.line(Ink::Faint, 2, "stacks");
     }

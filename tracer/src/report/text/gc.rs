@@ -6,22 +6,31 @@ use super::table::{Cell, Setting, Table};
 use crate::report::{Gc, GcMethod, GcPauses};
 use crate::units::{count, counted, duration, known};
 
-const SHOWN: usize = 8;
+const SHOWN: usize = 3;
+/// Shorter pauses are noticed only where there are many.
+const NOTICED_NS: u64 = 10_000_000;
 
 /// Says nothing where pauses were not looked for.
-pub fn write(page: &mut Page, gc: Option<&Gc>, names_pids: bool) {
+pub fn write(page: &mut Page, gc: Option<&Gc>, window_ns: u64, names_pids: bool) {
     let Some(gc) = gc else { return };
     if gc.pauses.is_empty() {
-        return page.quiet_section("GC", none(gc.method));
+        return page.quiet_section("GC", &none(gc));
     }
     let totals = gc.pauses.sum().totals;
-    let summary = format!(
-        "{} took {}, the longest {}{}",
-        counted(totals.count, "pause"),
-        duration(totals.total_ns),
-        duration(totals.max_ns),
-        caveat(gc.method)
-    );
+    let summary = match totals.total_ns {
+        // A pause that one sample fell into has no length.
+        0 => format!("{} sampled, too short to measure{}", counted(totals.count, "pause"), in_all(gc)),
+        total => format!(
+            "{} took {}, the longest {}{}",
+            counted(totals.count, "pause"),
+            duration(total),
+            duration(totals.max_ns),
+            caveat(gc)
+        ),
+    };
+    if !page.is_full() && totals.max_ns < NOTICED_NS && !super::is_worth(totals.total_ns, window_ns) {
+        return page.quiet_section("GC", &summary);
+    }
     page.section("GC", Ink::Plain, &summary);
     let (shown, rest) = gc.pauses.top(page.most(SHOWN));
     table(shown, names_pids).write(page);
@@ -30,18 +39,30 @@ pub fn write(page: &mut Page, gc: Option<&Gc>, names_pids: bool) {
     }
 }
 
-fn none(method: GcMethod) -> &'static str {
-    match method {
-        GcMethod::Probe => "no pauses",
-        GcMethod::Sampled => "no sample fell into a pause (short ones may have been missed)",
+fn none(gc: &Gc) -> String {
+    match gc.method {
+        GcMethod::Probe => "no pauses".to_owned(),
+        GcMethod::Sampled if gc.collections.is_empty() => {
+            "no pause was sampled; short ones may be missed".to_owned()
+        }
+        GcMethod::Sampled => format!("no pause was sampled{}", in_all(gc)),
     }
 }
 
-fn caveat(method: GcMethod) -> &'static str {
-    match method {
-        GcMethod::Probe => "",
-        GcMethod::Sampled => "; sampled: there were more, and longer ones",
+fn caveat(gc: &Gc) -> String {
+    match gc.method {
+        GcMethod::Probe => String::new(),
+        GcMethod::Sampled => format!("; sampled, real figures are higher{}", in_all(gc)),
     }
+}
+
+/// What the collectors count themselves, where not each pause was seen.
+fn in_all(gc: &Gc) -> String {
+    let totals = gc.collections.sum().totals;
+    if gc.collections.is_empty() {
+        return String::new();
+    }
+    format!("; in all {} freed {}", counted(totals.count, "collection"), counted(totals.collected, "object"))
 }
 
 fn table(pauses: &[GcPauses], names_pids: bool) -> Table {
@@ -53,8 +74,8 @@ fn table(pauses: &[GcPauses], names_pids: bool) -> Table {
             ("total", Setting::Figure),
             ("longest", Setting::Figure),
             ("freed", Setting::Figure),
-            ("kept waiting", Setting::Figure),
-            ("set off by", Setting::Flexible),
+            ("GIL waiters", Setting::Figure),
+            ("started by", Setting::Flexible),
         ],
     );
     for row in pauses {
@@ -64,7 +85,7 @@ fn table(pauses: &[GcPauses], names_pids: bool) -> Table {
             duration(row.total_ns),
             duration(row.max_ns),
             known(row.collected.map(count)),
-            known(row.waiters.map(|threads| counted(threads, "thread"))),
+            known(row.waiters.map(count)),
         ];
         let line = Cell::place(row.started_by.as_ref());
         table.row_of(row.pid, Ink::Plain, figures.map(Cell::from).into_iter().chain([line]));

@@ -8,32 +8,37 @@ use std::cmp::Reverse;
 use crate::report::{BlockedHolder, Bounded, Frame, Gil, GilHolder};
 use crate::units::{count, counted, duration, percent};
 
-const SHOWN: usize = 5;
+const SHOWN: usize = 3;
 
 /// Says nothing about a process that has no GIL.
-pub fn write(page: &mut Page, gil: Option<&Gil>, names_pids: bool) {
+pub fn write(page: &mut Page, gil: Option<&Gil>, window_ns: u64, names_pids: bool) {
     let Some(gil) = gil else { return };
     if gil.waits == 0 && gil.holders.is_empty() {
-        return page.quiet_section("GIL", "nobody waited for it");
+        return page.quiet_section("GIL", "no thread waited for it");
+    }
+    if !page.is_full() && !super::is_worth(gil.wait_ns, window_ns) {
+        return page.quiet_section("GIL", &summary(gil));
     }
     page.section("GIL", Ink::Plain, &summary(gil));
     if let Some(why) = &gil.holders_unknown {
         page.prose(Ink::Faint, 2, why);
     }
     write_holders(page, &gil.holders, names_pids);
-    write_blocked(page, &gil.blocked_while_held, names_pids);
+    write_blocked(page, &gil.blocked_while_held, window_ns, names_pids);
 }
 
-/// Lines that slept with the GIL in hand: while they do, nobody else runs Python.
-fn write_blocked(page: &mut Page, blocked: &Bounded<BlockedHolder>, names_pids: bool) {
-    let (shown, rest) = blocked.top(page.most(SHOWN));
+/// Lines that slept without releasing the GIL: while they do, no other thread runs Python.
+fn write_blocked(page: &mut Page, blocked: &Bounded<BlockedHolder>, window_ns: u64, names_pids: bool) {
+    let is_worth = |row: &BlockedHolder| super::is_worth(row.others_waited_ns, window_ns);
+    let (shown, rest) =
+        blocked.dearest(page.most_of(SHOWN, &blocked.rows, is_worth), |row| row.others_waited_ns);
     if shown.is_empty() {
         return;
     }
     let mut table = Table::by_process(
         names_pids,
         [
-            ("asleep with the GIL", Setting::Figure),
+            ("slept without releasing it", Setting::Figure),
             ("times", Setting::Figure),
             ("in", Setting::Word),
             ("line", Setting::Flexible),
@@ -52,9 +57,9 @@ fn write_blocked(page: &mut Page, blocked: &Bounded<BlockedHolder>, names_pids: 
 
 fn summary(gil: &Gil) -> String {
     let held = gil.held_ns.map_or_else(String::new, |held| format!("; held for {}", duration(held)));
-    let waits = counted(gil.waits, "acquisition");
+    let waits = counted(gil.waits, "time");
     format!(
-        "waited {} for it: {waits} slept, with {} switches{held}",
+        "threads waited {} for it, {waits}, in {} switches{held}",
         duration(gil.wait_ns),
         count(gil.switches)
     )

@@ -2,7 +2,7 @@
 
 use super::page::{Ink, Page};
 use super::place::{columns, fit_text};
-use crate::report::{Ended, Process, Report, Window};
+use crate::report::{Ended, Report, TargetProcess, Window};
 use crate::units::{count, counted, duration, percent};
 
 /// Roots that are named one by one.
@@ -13,7 +13,8 @@ pub fn write(page: &mut Page, report: &Report) {
     let machine = format!("Linux {} {}, {}", host.kernel, host.arch, counted(host.cpus, "CPU"));
     page.line(Ink::Faint, 0, &format!("tracer {}, {machine}", report.tracer.version));
     let processes = &report.target.processes;
-    let roots: Vec<&Process> = processes.rows.iter().filter(|process| process.root).take(ROOTS).collect();
+    let roots: Vec<&TargetProcess> =
+        processes.rows.iter().filter(|process| process.root).take(ROOTS).collect();
     for root in &roots {
         write_root(page, root);
     }
@@ -26,7 +27,7 @@ pub fn write(page: &mut Page, report: &Report) {
     page.prose(Ink::Plain, 0, &times(report));
 }
 
-fn write_root(page: &mut Page, root: &Process) {
+fn write_root(page: &mut Page, root: &TargetProcess) {
     let title = if root.title.is_empty() { &root.comm } else { &root.title };
     let (pid, python) = (format!("{}  ", pid(root)), python(root));
     let room = page.width().saturating_sub(columns(&pid) + columns(&python));
@@ -35,12 +36,12 @@ fn write_root(page: &mut Page, root: &Process) {
 }
 
 /// Both of its pids where it has two.
-pub fn pid(process: &Process) -> String {
+pub fn pid(process: &TargetProcess) -> String {
     let inside = process.namespace_pid.map_or_else(String::new, |pid| format!(" ({pid} in its namespace)"));
     format!("pid {}{inside}", process.pid)
 }
 
-fn python(process: &Process) -> String {
+fn python(process: &TargetProcess) -> String {
     let build = if process.free_threaded == Some(true) { ", free-threaded" } else { "" };
     let version = process.python.as_ref().map(|version| fit_text(&version.to_string(), 16));
     version.map_or_else(String::new, |version| format!("  CPython {version}{build}"))
@@ -54,7 +55,7 @@ fn window(window: &Window) -> String {
 
 fn ended(ended: Ended) -> &'static str {
     match ended {
-        Ended::Duration => "until its time (-d) was up",
+        Ended::Duration => "until the time of -d was over",
         Ended::Interrupt => "until interrupted",
         Ended::TargetExited => "until the target exited",
         Ended::Until => "until the rule of --until held",

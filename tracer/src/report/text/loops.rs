@@ -1,4 +1,4 @@
-//! Event loops, and what kept them from their descriptors.
+//! Event loops, and what blocked them.
 
 use super::and_more;
 use super::page::{Ink, Page};
@@ -6,14 +6,14 @@ use super::table::{Cell, Setting, Table};
 use crate::report::{Bounded, Loop, LoopBlock};
 use crate::units::{count, counted, duration};
 
-const SHOWN: usize = 8;
+const SHOWN: usize = 4;
 
 /// Says nothing where there is no loop, or nobody looked.
 pub fn write(page: &mut Page, loops: Option<&Bounded<Loop>>, names_pids: bool) {
     let Some(loops) = loops.filter(|loops| !loops.is_empty()) else { return };
     let totals = loops.sum().totals;
     let summary = format!(
-        "{} between waits took {}, the longest {}",
+        "{} took {}, the longest {}",
         counted(totals.turns, "turn"),
         duration(totals.busy_ns),
         duration(totals.max_busy_ns),
@@ -36,7 +36,7 @@ fn table(blocks: &[(&Loop, &LoopBlock)], names_pids: bool) -> Table {
     let mut table = Table::by_process(
         names_pids,
         [
-            ("kept by", Setting::Word),
+            ("blocked by", Setting::Word),
             ("turns", Setting::Figure),
             ("total", Setting::Figure),
             ("longest", Setting::Figure),

@@ -9,7 +9,6 @@ mod loops;
 mod overhead;
 pub(crate) mod page;
 pub(crate) mod place;
-mod pool;
 mod processes;
 mod quality;
 mod reads;
@@ -18,10 +17,9 @@ mod switches;
 pub(crate) mod table;
 mod tree;
 
-use super::Report;
+use super::{Programs, Report};
 use crate::sections::Section;
 use page::Page;
-use pool::Processes;
 
 /// How text is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,9 +32,22 @@ pub struct Style {
     pub full: bool,
 }
 
+/// Whose rows there are.
+struct Processes {
+    /// Whether there are several processes, so that rows have to say whose they are.
+    several: bool,
+    programs: Programs,
+}
+
+impl Processes {
+    fn new(report: &Report) -> Self {
+        Self { several: report.target.processes.sum().omitted > 1, programs: Programs::new(report) }
+    }
+}
+
 /// The whole report.
 pub fn render(report: &Report, style: Style) -> String {
-    let processes = Processes::of(report);
+    let processes = Processes::new(report);
     let mut page = Page::new(style);
     header::write(&mut page, report);
     findings::write(&mut page, &report.findings, processes.several);
@@ -58,25 +69,30 @@ fn ordered(report: &Report) -> Vec<Section> {
     sections
 }
 
-fn write(page: &mut Page, report: &Report, section: Section, processes: &Processes<'_>) {
+fn write(page: &mut Page, report: &Report, section: Section, processes: &Processes) {
     let names_pids = processes.several;
     let caveat = |name| report.quality.sections.get(name)?.text.as_ref().map(ToString::to_string);
     page.warn_next(caveat(section.name()));
     match section {
         Section::Switches => {
             switches::write(page, report, processes);
-            gil::write(page, report.gil.as_ref(), names_pids);
+            gil::write(page, report.gil.as_ref(), report.window.duration_ns, names_pids);
         }
         Section::Reads => {
-            reads::write(page, &report.reads, processes);
+            reads::write(page, report, processes);
             page.warn_next(caveat("loops").filter(|_| report.loops.is_some()));
             loops::write(page, report.loops.as_ref(), names_pids);
         }
         Section::Processes => processes::write(page, report),
         Section::Signals => signals::write(page, &report.signals),
         Section::Frames => frames::write(page, report, processes),
-        Section::Gc => gc::write(page, report.gc.as_ref(), names_pids),
+        Section::Gc => gc::write(page, report.gc.as_ref(), report.window.duration_ns, names_pids),
     }
+}
+
+/// Whether a row has a hundredth of the whole: less is worth no line of its own.
+fn is_worth(part: u64, whole: u64) -> bool {
+    part > 0 && part.saturating_mul(100) >= whole
 }
 
 /// What a list ends in when it is longer than what is shown of it.

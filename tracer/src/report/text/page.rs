@@ -62,6 +62,12 @@ impl Page {
         if self.style.full { usize::MAX } else { usually }
     }
 
+    /// How many of these rows to show: all of them if every row was asked for, else those that are worth a line, as many
+    /// as usual at most.
+    pub fn most_of<R>(&self, usually: usize, rows: &[R], is_worth: impl Fn(&R) -> bool) -> usize {
+        self.most(rows.iter().filter(|row| is_worth(row)).count().min(usually))
+    }
+
     pub fn into_string(self) -> String {
         self.out
     }

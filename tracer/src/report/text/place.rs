@@ -55,15 +55,36 @@ pub fn chain(stack: &[Frame], width: usize, lines: usize) -> Vec<String> {
     let Some(first) = stack.first() else { return Vec::new() };
     let share = if stack.len() == 1 { width } else { width / 2 };
     let first = fit_place(first, columns(&short_place(first)).max(share).min(width));
+    laid_out(&steps(stack, first), width, lines)
+}
+
+/// A stack on one line: three frames at least, if they fit, and of the innermost one's path what there is room for.
+pub fn chain_line(stack: &[Frame], width: usize) -> Option<String> {
+    const FRAMES: usize = 3;
+    let first = stack.first()?;
+    let short = short_place(first);
+    let steps = steps(stack, short.clone());
+    let most = steps.len().min(FRAMES);
+    let filled = (1..=most).rev().find_map(|kept| fill(&steps, kept, width).filter(|lines| lines.len() == 1));
+    let Some(line) = filled.and_then(|lines| lines.into_iter().next()) else {
+        return chain(stack, width, 1).into_iter().next();
+    };
+    let room = columns(&short) + width.saturating_sub(columns(&line));
+    Some(line.replacen(&short, &fit_place(first, room), 1))
+}
+
+fn steps(stack: &[Frame], first: String) -> Vec<Step> {
     // A function that calls itself from one line is told once.
     let runs: Vec<&[Frame]> = stack.chunk_by(|callee, caller| callee == caller).collect();
     let callers = runs.windows(2).map(|pair| step(&pair[0][0], &pair[1][0]));
     let places = std::iter::once(first).chain(callers);
-    let steps: Vec<Step> = places
-        .zip(&runs)
-        .map(|(place, run)| Step { text: times(place, run.len()), frames: run.len() })
-        .collect();
-    let fits = |kept: &usize| fill(&steps, *kept, width).filter(|filled| filled.len() <= lines);
+    let steps =
+        places.zip(&runs).map(|(place, run)| Step { text: times(place, run.len()), frames: run.len() });
+    steps.collect()
+}
+
+fn laid_out(steps: &[Step], width: usize, lines: usize) -> Vec<String> {
+    let fits = |kept: &usize| fill(steps, *kept, width).filter(|filled| filled.len() <= lines);
     // No more fit than there are columns, however deep the stack is.
     let most = (1..=steps.len().min(width)).rev().find_map(|kept| fits(&kept));
     most.unwrap_or_else(|| vec![steps[0].text.clone()])
@@ -190,6 +211,27 @@ mod tests {
         ] {
             assert_eq!(fit_place(&frame, width), expected, "{width}");
         }
+    }
+
+    #[test]
+    fn one_line_has_three_frames_and_of_the_path_what_fits() {
+        let stack = [
+            frame("/lib/python3.12/subprocess.py", 1893, "execute"),
+            frame("/lib/python3.12/subprocess.py", 1026, "init"),
+            frame("/srv/app.py", 88, "worker"),
+            frame("/srv/app.py", 9, "main"),
+        ];
+        for (width, expected) in [
+            (90, "/lib/python3.12/subprocess.py:1893 execute ← :1026 init ← app.py:88 worker ← 1 more"),
+            (81, "…/python3.12/subprocess.py:1893 execute ← :1026 init ← app.py:88 worker ← 1 more"),
+            (68, "subprocess.py:1893 execute ← :1026 init ← app.py:88 worker ← 1 more"),
+            (60, "…/subprocess.py:1893 execute ← :1026 init ← 2 more"),
+            (20, "…/subprocess.py:1893"),
+        ] {
+            let line = chain_line(&stack, width).unwrap();
+            assert_eq!(line, expected, "{width}");
+        }
+        assert_eq!(chain_line(&[], 10), None);
     }
 
     #[test]

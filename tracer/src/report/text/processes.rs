@@ -6,15 +6,15 @@ use super::{and_more, tree};
 use crate::report::{Bounded, Orphan, ParentEnd, Report, Zombie};
 use crate::units::{count, duration};
 
-const ZOMBIES_SHOWN: usize = 12;
-const ORPHANS_SHOWN: usize = 8;
+const ZOMBIES_SHOWN: usize = 4;
+const ORPHANS_SHOWN: usize = 3;
 
 pub fn write(page: &mut Page, report: &Report) {
     let processes = &report.processes;
     let counts = [processes.forked, processes.execed, processes.exited, processes.reaped];
     let left_behind = !processes.zombies.is_empty() || !processes.orphans.is_empty();
     if counts == [0; 4] && !left_behind {
-        return page.quiet_section("PROCESSES", "none came or went");
+        return page.quiet_section("PROCESSES", "none started or ended");
     }
     let [forked, execed, exited, reaped] = counts.map(count);
     let summary = format!("{forked} forked, {execed} execed, {exited} exited, {reaped} reaped");
@@ -28,7 +28,16 @@ fn write_zombies(page: &mut Page, zombies: &Bounded<Zombie>) {
     if zombies.is_empty() {
         return;
     }
-    let (shown, rest) = zombies.top(page.most(ZOMBIES_SHOWN));
+    // The finding has those that lasted.
+    let is_left = |zombie: &Zombie| !zombie.reaped && !zombie.parent_ended;
+    let most = page.most_of(ZOMBIES_SHOWN, &zombies.rows, is_left);
+    let (shown, rest) = zombies.dearest(most, |zombie| (is_left(zombie), zombie.zombie_ns));
+    if shown.is_empty() {
+        let all = zombies.sum();
+        let were = if all.omitted == 1 { "child was a zombie" } else { "children were zombies" };
+        let text = format!("{} {were}, for {} in all", count(all.omitted), duration(all.totals.zombie_ns));
+        return page.prose(Ink::Plain, 2, &text);
+    }
     let mut table = Table::new([
         ("zombie", Setting::Figure),
         ("name", Setting::Flexible),
@@ -40,8 +49,9 @@ fn write_zombies(page: &mut Page, zombies: &Bounded<Zombie>) {
     for zombie in shown {
         let ink = if zombie.reaped || zombie.parent_ended { Ink::Plain } else { Ink::Warn };
         table.row(ink, zombie_cells(zombie));
-        table.stack(page, "spawned at", zombie.spawned_at.as_ref());
-        table.stack(page, "parent was at", zombie.parent_doing.as_ref());
+        // The finding has their lines.
+        table.stack(page, "started at", zombie.spawned_at.as_ref().filter(|_| page.is_full()));
+        table.stack(page, "parent was at", zombie.parent_doing.as_ref().filter(|_| page.is_full()));
     }
     table.write(page);
     if let Some(rest) = rest {

@@ -18,7 +18,7 @@ pub fn write(page: &mut Page, quality: &Quality) {
         page.prose(
             Ink::Warn,
             2,
-            &format!("the kernel skipped {missed} runs of probes: counts are that much too low"),
+            &format!("the kernel skipped {missed} runs of probes: counts are too low by up to as many"),
         );
     }
 }
@@ -52,14 +52,14 @@ fn samples(samples: &Samples) -> String {
     let Samples { expected, taken, python, no_python_frame, faulted, unresolved, truncated } = samples;
     let [expected, taken, python] = [expected, taken, python].map(|samples| count(*samples));
     let others = [
-        (no_python_frame, "without a Python frame"),
+        (no_python_frame, "outside of Python"),
         (faulted, "unreadable"),
-        (unresolved, "before their interpreter was known"),
+        (unresolved, "before the interpreter was known"),
         (truncated, "cut at --depth"),
     ];
     let others = others.iter().filter(|(samples, _)| **samples > 0);
     let others: String = others.map(|(samples, what)| format!(", {} {what}", count(**samples))).collect();
-    format!("samples: {taken} taken of {expected} expected, {python} with a Python stack{others}")
+    format!("{taken} samples taken of {expected} expected, {python} with a Python stack{others}")
 }
 
 fn write_records(page: &mut Page, records: Records) {

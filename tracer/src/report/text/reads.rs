@@ -2,28 +2,36 @@
 
 use std::collections::BTreeMap;
 
-use super::and_more;
 use super::page::{Ink, Page};
-use super::pool::{Pool, Processes, pooled};
 use super::table::{Cell, Setting, Table};
-use crate::report::{Bounded, Read};
+use super::{Processes, and_more, is_worth};
+use crate::report::{Pool, Read, Report, pooled};
 use crate::units::{bytes, count, counted, duration, known};
 
-const SHOWN: usize = 6;
+const SHOWN: usize = 3;
 /// Fewer calls are not worth a note that nothing can be done about them.
 const MANY: u64 = 100;
 const UNSEEN: &str = "mmap, sendfile, splice and io_uring are not seen";
 
-pub fn write(page: &mut Page, reads: &Bounded<Read>, processes: &Processes<'_>) {
+pub fn write(page: &mut Page, report: &Report, processes: &Processes) {
+    let reads = &report.reads;
     if reads.is_empty() {
         return page.quiet_section("READS", &format!("none seen ({UNSEEN})"));
     }
     let totals = reads.sum().totals;
     let summary = format!("{} returned {}", counted(totals.syscalls, "call"), bytes(totals.bytes));
+    let pools = pooled(reads, &processes.programs);
+    let busy_ns = report.switches.on_cpu_ns.clamp(1, report.window.duration_ns.max(1));
+    let is_worth = |pool: &Pool<Read>| pool.row.advice.is_some() || is_worth(pool.row.cost_ns(), busy_ns);
+    if !page.is_full() && !pools.rows.iter().any(is_worth) {
+        return page.quiet_section("READS", &format!("{summary}, at little cost"));
+    }
     page.section("READS", Ink::Plain, &summary);
-    page.prose(Ink::Faint, 2, UNSEEN);
-    let reads = pooled(reads, processes);
-    let (shown, rest) = reads.dearest(page.most(SHOWN), |pool| pool.row.cost_ns());
+    if page.is_full() {
+        page.prose(Ink::Faint, 2, UNSEEN);
+    }
+    let most = page.most_of(SHOWN, &pools.rows, is_worth);
+    let (shown, rest) = pools.dearest(most, |pool| (is_worth(pool), pool.row.cost_ns()));
     table(page, &shown, processes.several).write(page);
     if let Some(rest) = rest {
         let totals = rest.totals;
@@ -43,15 +51,15 @@ fn table(page: &Page, reads: &[&Pool<Read>], names_pids: bool) -> Table {
             ("calls", Setting::Figure),
             ("asked/call", Setting::Figure),
             ("bytes", Setting::Figure),
-            ("EOFs", Setting::Figure),
+            ("empty reads", Setting::Figure),
             ("switches", Setting::Figure),
             ("GIL switches", Setting::Figure),
         ],
     );
     for Pool { row: read, pids } in reads {
         table.row_of_all(pids, Ink::Plain, cells(read));
-        table.stack(page, if read.sampled { "often at" } else { "at" }, read.stack.as_ref());
-        notes(read).into_iter().flatten().for_each(|note| table.note(Ink::Faint, note));
+        table.stack(page, if read.sampled { "mostly at" } else { "at" }, read.stack.as_ref());
+        notes(page, read).into_iter().flatten().for_each(|note| table.note(Ink::Faint, note));
     }
     table
 }
@@ -68,12 +76,15 @@ fn cells(read: &Read) -> [Cell; 7] {
     ]
 }
 
-fn notes(read: &Read) -> [Option<String>; 3] {
+fn notes(page: &Page, read: &Read) -> [Option<String>; 4] {
+    // The finding has it.
+    let advice = read.advice.as_ref().filter(|_| page.is_full()).map(|advice| advice.text.to_string());
     let gil = read.gil_wait_ns.filter(|wait| *wait > 0);
     [
-        read.advice.as_ref().map(|advice| advice.text.to_string()).or_else(|| nothing_to_win(read)),
-        gil.map(|wait| format!("afterwards waited {} to get the GIL back", duration(wait))),
+        advice.or_else(|| nothing_to_win(read)),
+        gil.map(|wait| format!("then waited {} for the GIL", duration(wait))),
         (!read.errors.is_empty()).then(|| format!("failed: {}", errors(&read.errors))),
+        (read.sizes_unknown > 0).then(|| sizes_unknown(read.sizes_unknown)),
     ]
 }
 
@@ -81,6 +92,13 @@ fn notes(read: &Read) -> [Option<String>; 3] {
 fn nothing_to_win(read: &Read) -> Option<String> {
     let has_none = read.avoidable == Some(0) && read.syscalls >= MANY;
     has_none.then(|| "a larger buffer would save no call".to_owned())
+}
+
+fn sizes_unknown(calls: u64) -> String {
+    format!(
+        "how large {} were is not known: too many different sizes at a time; try --room 4",
+        counted(calls, "call")
+    )
 }
 
 fn errors(errors: &BTreeMap<String, u64>) -> String {

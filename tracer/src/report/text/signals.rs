@@ -12,7 +12,7 @@ use crate::report::{
 use crate::units::{count, counted, duration, known};
 
 /// Rows that are shown: of signals that are alike, one.
-const SHOWN: usize = 12;
+const SHOWN: usize = 6;
 /// Less is usual.
 const NOTABLE_NS: u64 = 1_000_000;
 
@@ -20,16 +20,22 @@ pub fn write(page: &mut Page, signals: &Bounded<Signal>) {
     if signals.is_empty() {
         return page.quiet_section("SIGNALS", "none seen");
     }
-    page.section("SIGNALS", Ink::Plain, &format!("{} generated", count(signals.sum().totals.count)));
+    let all = counted(signals.sum().totals.count, "signal");
     let is_shown = |signal: &Signal| page.is_full() || is_news(signal);
     let (news, rest): (Vec<_>, Vec<_>) = folded(&signals.rows).into_iter().partition(is_shown);
     let news = Bounded { rows: news, rest: signals.rest };
+    if news.is_empty() {
+        return page.quiet_section("SIGNALS", &of_rest(&rest).unwrap_or(all));
+    }
+    page.section("SIGNALS", Ink::Plain, &all);
     let (shown, others) = news.top(page.most(SHOWN));
     table(page, shown).write(page);
     if let Some(others) = others {
         and_more(page, others.omitted, &counted(others.totals.count, "signal"));
     }
-    write_rest(page, &rest);
+    if let Some(rest) = of_rest(&rest) {
+        page.prose(Ink::Faint, 2, &rest);
+    }
 }
 
 /// Whether something followed from it: not of a child's end that no Python handler was called for, nor of what was ignored.
@@ -40,19 +46,19 @@ pub fn is_news(signal: &Signal) -> bool {
     signal.outcome != Outcome::Ignored && !is_usual
 }
 
-/// `17 were ignored, or told of a child's end: SIGCHLD 16, SIGWINCH 1`
-fn write_rest(page: &mut Page, rest: &[Signal]) {
+/// `17 that no Python handler was called for: SIGCHLD 16, SIGWINCH 1`
+fn of_rest(rest: &[Signal]) -> Option<String> {
     let mut kinds = BTreeMap::<&str, u64>::new();
     for signal in rest {
         *kinds.entry(&signal.signal).or_default() += signal.count;
     }
     if kinds.is_empty() {
-        return;
+        return None;
     }
     let all = count(kinds.values().sum());
     let kinds: Vec<_> =
         kinds.into_iter().map(|(signal, times)| format!("{signal} {}", count(times))).collect();
-    page.prose(Ink::Faint, 2, &format!("{all} were ignored, or told of a child's end: {}", kinds.join(", ")));
+    Some(format!("{all} that no Python handler was called for: {}", kinds.join(", ")))
 }
 
 /// Signals that differ in their times only, as one: of these the one whose handler waited longest.
@@ -68,7 +74,7 @@ fn folded(signals: &[Signal]) -> Vec<Signal> {
             None => folded.push(signal.clone()),
         }
     }
-    // What nobody took notice of comes last.
+    // What was ignored comes last.
     folded.sort_by_key(|signal| signal.outcome == Outcome::Ignored);
     folded
 }
@@ -101,7 +107,8 @@ fn table(page: &Page, signals: &[Signal]) -> Table {
     ]);
     for signal in signals {
         table.row(ink(signal), cells(signal));
-        let notes = [handler(signal), delay(signal), interrupted(signal)];
+        let usual = !page.is_full() && signal.outcome == Outcome::Handled && delay(signal).is_none();
+        let notes = [handler(signal), delay(signal), interrupted(signal).filter(|_| !usual)];
         notes.into_iter().flatten().for_each(|note| table.note(Ink::Plain, note));
         table.stack(page, "sent at", signal.sender_stack.as_ref());
     }
@@ -170,13 +177,11 @@ fn handler(signal: &Signal) -> Option<String> {
     let handler = signal.handler.as_ref();
     match (signal.handler_state, signal.outcome, signal.disposition) {
         (HandlerState::Started, ..) => Some(ran(handler)),
-        (HandlerState::Pending, ..) => Some(format!("{} has not begun", named(handler))),
-        (HandlerState::None, Outcome::Handled, None) => {
-            Some("the program took it by itself (sigwait or signalfd)".to_string())
-        }
+        (HandlerState::Pending, ..) => Some(format!("{} has not started", named(handler))),
+        (HandlerState::None, Outcome::Handled, None) => Some("taken by sigwait or signalfd".to_string()),
         (_, Outcome::Handled, Some(Disposition::C)) => Some("handled by a C function".to_string()),
         (HandlerState::Unknown, Outcome::Handled, Some(Disposition::Python)) => {
-            Some("when the Python handler ran was not seen".to_string())
+            Some("when its Python handler ran is not known".to_string())
         }
         _ => None,
     }
@@ -198,9 +203,9 @@ fn delay(signal: &Signal) -> Option<String> {
     let handler = signal.handler.as_ref()?;
     let reason = handler.waited_for.and_then(reason).map(str::to_owned);
     let queued = handler.run_queue_ns.filter(|&ns| ns >= NOTABLE_NS);
-    let queued = queued.map(|ns| format!("there was no CPU for the main thread for {}", duration(ns)));
+    let queued = queued.map(|ns| format!("the main thread waited {} for a CPU", duration(ns)));
     let reasons: Vec<_> = [reason, queued].into_iter().flatten().collect();
-    (!reasons.is_empty()).then(|| format!("it had to wait: {}", reasons.join("; ")))
+    (!reasons.is_empty()).then(|| format!("late because {}", reasons.join("; ")))
 }
 
 fn reason(reason: HandlerWait) -> Option<&'static str> {
@@ -208,7 +213,7 @@ fn reason(reason: HandlerWait) -> Option<&'static str> {
         HandlerWait::Nothing => None,
         HandlerWait::CCall => Some("the main thread was in a C function"),
         HandlerWait::Gil => Some("the main thread waited for the GIL"),
-        HandlerWait::WrongThread => Some("another thread received the signal, the main thread slept on"),
+        HandlerWait::WrongThread => Some("another thread received the signal, and the main thread slept on"),
         HandlerWait::Blocked => Some("the signal was blocked"),
         HandlerWait::Nested => Some("another handler was running"),
     }

@@ -1,18 +1,17 @@
 //! How often and why threads left their CPU, and whether the kernel counted the same.
 
-use super::and_more;
 use super::page::{Ink, Page};
 use super::place::{columns, fit_place};
-use super::pool::{Pool, Processes, pooled};
 use super::table::{Cell, Setting, Table};
-use crate::report::{Bounded, Cause, LockKind, Report, SwitchCause, Switches, Waker};
+use super::{Processes, and_more, is_worth};
+use crate::report::{Bounded, Cause, LockKind, Pool, Report, Shared, SwitchCause, Switches, Waker, pooled};
 use crate::units::{count, counted, duration, percent};
 
-const SHOWN: usize = 6;
+const SHOWN: usize = 4;
 /// Of those that slept throughout.
-const IDLE_SHOWN: usize = 3;
+const IDLE_SHOWN: usize = 2;
 
-pub fn write(page: &mut Page, report: &Report, processes: &Processes<'_>) {
+pub fn write(page: &mut Page, report: &Report, processes: &Processes) {
     let switches = &report.switches;
     let all = switches.voluntary + switches.involuntary;
     if all == 0 && switches.causes.is_empty() {
@@ -20,10 +19,32 @@ pub fn write(page: &mut Page, report: &Report, processes: &Processes<'_>) {
     }
     page.section("CONTEXT SWITCHES", Ink::Plain, &summary(switches, report.window.duration_ns));
     write_check(page, switches);
-    let causes = pooled(&switches.causes, processes);
+    write_callers(page, switches);
+    let mut causes = pooled(&switches.causes, &processes.programs);
+    if !page.is_full() {
+        join_preempted(&mut causes.rows);
+    }
     let (idle, switched): (Vec<_>, Vec<_>) = causes.rows.into_iter().partition(is_idle);
     write_switched(page, &Bounded { rows: switched, rest: causes.rest }, all, processes.several);
     write_idle(page, &Bounded { rows: idle, rest: None }, processes.several);
+}
+
+/// Where a thread lost its CPU says little, and comes in as many rows as there are lines: they are one.
+fn join_preempted(causes: &mut Vec<Pool<SwitchCause>>) {
+    let is_preempted = |pool: &Pool<SwitchCause>| pool.row.cause == Cause::Preempted;
+    let (preempted, others): (Vec<_>, Vec<_>) = std::mem::take(causes).into_iter().partition(is_preempted);
+    *causes = others;
+    let joined = preempted.into_iter().reduce(|mut joined, pool| {
+        joined.row.absorb(&pool.row);
+        (joined.row.stack, joined.row.syscall, joined.row.object) = (None, None, None);
+        joined.pids.extend(pool.pids);
+        joined
+    });
+    causes.extend(joined.map(|mut joined| {
+        joined.pids.sort_unstable();
+        joined.pids.dedup();
+        joined
+    }));
 }
 
 /// Asleep from the begin of the window to its end.
@@ -35,7 +56,14 @@ fn write_switched(page: &mut Page, causes: &Bounded<Pool<SwitchCause>>, all: u64
     if causes.is_empty() {
         return;
     }
-    let (shown, rest) = causes.dearest(page.most(SHOWN), |pool| pool.row.off_cpu_ns);
+    let slept = causes.sum().totals.off_cpu_ns;
+    let is_worth =
+        |pool: &Pool<SwitchCause>| is_worth(pool.row.off_cpu_ns, slept) || is_worth(pool.row.count, all);
+    let most = page.most_of(SHOWN, &causes.rows, is_worth);
+    let cost = |pool: &Pool<SwitchCause>| {
+        (is_worth(pool) && !is_chosen(&pool.row), is_worth(pool), pool.row.off_cpu_ns)
+    };
+    let (shown, rest) = causes.dearest(most, cost);
     table(page, &shown, all, names_pids).write(page);
     if let Some(rest) = rest {
         let totals = rest.totals;
@@ -66,6 +94,11 @@ fn write_idle(page: &mut Page, causes: &Bounded<Pool<SwitchCause>>, names_pids: 
     }
 }
 
+/// What a thread waits for because it has nothing to do, most often: it costs nobody anything.
+fn is_chosen(cause: &SwitchCause) -> bool {
+    matches!(cause.cause, Cause::Poll | Cause::Sleep | Cause::Wait | Cause::Unknown)
+}
+
 fn summary(switches: &Switches, window_ns: u64) -> String {
     let a_second = switches.voluntary as f64 / (window_ns.max(1) as f64 / 1e9);
     let voluntary = count(switches.voluntary);
@@ -83,16 +116,36 @@ fn write_check(page: &mut Page, switches: &Switches) {
         return; // no thread was there throughout
     }
     let counted = format!(
-        "kernel counted {} voluntary, {} involuntary for the threads alive throughout",
+        "the kernel counted {} voluntary, {} involuntary for the threads that lived throughout",
         count(kernel.0),
         count(kernel.1)
     );
-    if kernel == ours {
-        page.prose(Ink::Faint, 2, &format!("{counted}; so did we"));
+    let apart = kernel.0.abs_diff(ours.0) + kernel.1.abs_diff(ours.1);
+    if 0 < apart && apart <= switches.in_doubt {
+        return; // as many fell between the two
+    }
+    if apart == 0 {
+        if page.is_full() {
+            page.prose(Ink::Faint, 2, &format!("{counted}; so did tracer"));
+        }
     } else {
-        let ours = format!("we counted {} and {}", count(ours.0), count(ours.1));
+        let ours = format!("tracer counted {} and {}", count(ours.0), count(ours.1));
         page.prose(Ink::Warn, 2, &format!("{counted}; {ours}"));
     }
+}
+
+/// That callers were not looked at each time.
+fn write_callers(page: &mut Page, switches: &Switches) {
+    let Some(callers) = &switches.callers else { return };
+    let off = switches.causes.rows.iter().filter_map(|cause| cause.count_error).max();
+    let off =
+        off.map_or_else(String::new, |off| format!("; a row's count may be off by {} or so", count(off)));
+    let text = format!(
+        "the callers of {} of these are an estimate: 1 in {} was looked at, to stay within --budget{off}",
+        percent(callers.estimated, switches.voluntary + switches.involuntary),
+        count(callers.one_in_at_most)
+    );
+    page.prose(Ink::Faint, 2, &text);
 }
 
 fn table(page: &Page, causes: &[&Pool<SwitchCause>], all: u64, names_pids: bool) -> Table {
@@ -118,6 +171,7 @@ fn table(page: &Page, causes: &[&Pool<SwitchCause>], all: u64, names_pids: bool)
         table.row_of_all(pids, Ink::Plain, figures.map(Cell::from).into_iter().chain([what(cause)]));
         table.stack(page, "at", cause.stack.as_ref());
         let notes = [clipped(cause), woken(cause.wakers.as_ref(), Table::note_width(page))];
+        let notes = notes.map(|note| note.filter(|_| page.is_full()));
         notes.into_iter().flatten().for_each(|note| table.note(Ink::Faint, note));
     }
     table
@@ -133,13 +187,13 @@ fn what(cause: &SwitchCause) -> Cell {
         Some(LockKind::Shared) => ", between processes",
         Some(LockKind::Native) => " of the C library",
         Some(LockKind::Object) => " of an object",
-        Some(LockKind::World) => ", all threads stand still",
+        Some(LockKind::World) => ", all threads stopped",
         Some(LockKind::Python) | None => "",
     };
     match (&cause.syscall, &cause.object) {
         // New threads that wait for their first turn have not switched yet.
         (None, None) if cause.cause == Cause::Kernel && cause.count == 0 => {
-            Cell::from("new threads, first turn")
+            Cell::from("new threads that have not run yet")
         }
         (None, None) => Cell::from("-"),
         (Some(syscall), object) if !lock.is_empty() => {

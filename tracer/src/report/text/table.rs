@@ -1,7 +1,7 @@
 //! Tables whose columns share a line: figures take what they need, names and places share what is left.
 
 use super::page::{Ink, Page};
-use super::place::{chain, columns, fit_path, fit_place, fit_text, place};
+use super::place::{chain, chain_line, columns, fit_path, fit_place, fit_text, place};
 use crate::report::{Frame, Stack};
 
 const GAP: usize = 2;
@@ -128,10 +128,13 @@ impl Table {
         self.indented_note(ink, NOTE_INDENT, text);
     }
 
-    /// Adds a stack on at most two lines below the last row, if there is one.
+    /// Adds a stack below the last row, if there is one: on one line, or on two where every row was asked for.
     pub fn stack(&mut self, page: &Page, lead: &str, stack: Option<&Stack>) {
         let room = Self::note_width(page).saturating_sub(columns(lead) + 1);
-        let mut lines = chain(stack.map_or(&[], Vec::as_slice), room, 2).into_iter();
+        let stack = stack.map_or(&[][..], Vec::as_slice);
+        let lines =
+            if page.is_full() { chain(stack, room, 2) } else { Vec::from_iter(chain_line(stack, room)) };
+        let mut lines = lines.into_iter();
         if let Some(first) = lines.next() {
             self.note(Ink::Plain, format!("{lead} {first}"));
         }

@@ -1,21 +1,21 @@
-//! Who begot whom: one line a process, or one for many that are alike.
+//! Parents and children: one line a process, or one for many that are alike.
 
 use super::and_more;
 use super::page::{Ink, Page};
 use super::table::{Cell, Setting, Table};
-use crate::report::{Bounded, Process};
+use crate::report::{Bounded, TargetProcess};
 use crate::units::{count, duration, known};
 
-const LINES_SHOWN: usize = 16;
+const LINES_SHOWN: usize = 10;
 /// From so many alike siblings on, one line stands for all.
 const MANY: usize = 3;
 
 /// Shows the tree, unless there is only a root.
-pub fn write(page: &mut Page, processes: &Bounded<Process>) {
+pub fn write(page: &mut Page, processes: &Bounded<TargetProcess>) {
     if processes.rows.len() < 2 {
         return;
     }
-    let tree = Tree::of(&processes.rows, page.most(LINES_SHOWN));
+    let tree = Tree::new(&processes.rows, page.most(LINES_SHOWN));
     let mut lines = Vec::new();
     for &root in &tree.roots {
         tree.add(root, "", "", &mut lines);
@@ -23,7 +23,7 @@ pub fn write(page: &mut Page, processes: &Bounded<Process>) {
     let mut table = Table::new([
         ("process", Setting::Word),
         ("title", Setting::Flexible),
-        ("born", Setting::Figure),
+        ("started", Setting::Figure),
         ("by", Setting::Word),
         ("at", Setting::Flexible),
         ("ended", Setting::Word),
@@ -44,12 +44,12 @@ pub fn write(page: &mut Page, processes: &Bounded<Process>) {
 struct Line<'a> {
     branch: String,
     /// One process, or several that are alike.
-    rows: Vec<&'a Process>,
+    rows: Vec<&'a TargetProcess>,
 }
 
 /// Processes by their place in the list.
 struct Tree<'a> {
-    rows: &'a [Process],
+    rows: &'a [TargetProcess],
     /// Lines that are shown.
     most: usize,
     roots: Vec<usize>,
@@ -57,7 +57,7 @@ struct Tree<'a> {
 }
 
 impl<'a> Tree<'a> {
-    fn of(rows: &'a [Process], most: usize) -> Self {
+    fn new(rows: &'a [TargetProcess], most: usize) -> Self {
         let mut tree = Self { rows, most, roots: Vec::new(), children: vec![Vec::new(); rows.len()] };
         for index in 0..rows.len() {
             match tree.parent(index) {
@@ -70,7 +70,7 @@ impl<'a> Tree<'a> {
 
     /// A pid may be used again: the parent is the last to have had it by then.
     fn parent(&self, child: usize) -> Option<usize> {
-        let Process { ppid, at_ns, .. } = self.rows[child];
+        let TargetProcess { ppid, at_ns, .. } = self.rows[child];
         let born = at_ns.unwrap_or(0); // of those who were there before, the parent was there, too
         let older = |&index: &usize| index != child && self.rows[index].at_ns.is_none_or(|at| at <= born);
         (0..self.rows.len()).rev().filter(older).find(|&index| self.rows[index].pid == ppid)
@@ -119,8 +119,8 @@ fn singles(group: Vec<usize>) -> Vec<Vec<usize>> {
     group.into_iter().map(|child| vec![child]).collect()
 }
 
-fn is_alike(one: &Process, other: &Process) -> bool {
-    fn about(row: &Process) -> impl PartialEq {
+fn is_alike(one: &TargetProcess, other: &TargetProcess) -> bool {
+    fn about(row: &TargetProcess) -> impl PartialEq {
         (
             &row.title,
             &row.started_at,
@@ -135,7 +135,7 @@ fn is_alike(one: &Process, other: &Process) -> bool {
     about(one) == about(other)
 }
 
-fn ink(row: &Process) -> Ink {
+fn ink(row: &TargetProcess) -> Ink {
     if row.exit_signal.is_some() { Ink::Warn } else { Ink::Plain }
 }
 
@@ -158,7 +158,7 @@ impl Line<'_> {
     }
 
     fn lived(&self) -> String {
-        let lived = |row: &&Process| Some(row.ended_at_ns?.saturating_sub(row.at_ns?));
+        let lived = |row: &&TargetProcess| Some(row.ended_at_ns?.saturating_sub(row.at_ns?));
         let longest = self.rows.iter().filter_map(lived).max();
         let at_most = if self.rows.len() > 1 { "≤ " } else { "" };
         known(longest.map(|longest| format!("{at_most}{}", duration(longest))))
@@ -166,12 +166,12 @@ impl Line<'_> {
 }
 
 /// A descendant may have been there before the window.
-fn born(row: &Process) -> String {
+fn born(row: &TargetProcess) -> String {
     let before = || if row.root { String::from("-") } else { String::from("before") };
     row.at_ns.map_or_else(before, duration)
 }
 
-fn title(row: &Process) -> String {
+fn title(row: &TargetProcess) -> String {
     let shown = if row.title.as_bytes().is_empty() { &row.comm } else { &row.title };
     let shown = shown.to_string();
     // Of a program the name says enough, and its arguments say more than where it lies.
@@ -180,7 +180,7 @@ fn title(row: &Process) -> String {
 }
 
 /// What it leads, if it was born in the window.
-fn leads(row: &Process) -> &'static str {
+fn leads(row: &TargetProcess) -> &'static str {
     let own = Some(row.pid);
     match row.at_ns {
         Some(_) if row.sid == own => ", own session",
@@ -189,7 +189,7 @@ fn leads(row: &Process) -> &'static str {
     }
 }
 
-fn end(row: &Process) -> String {
+fn end(row: &TargetProcess) -> String {
     match (&row.exit_signal, row.exit_code) {
         (Some(signal), _) if row.out_of_memory => format!("{signal}, no memory"),
         (Some(signal), _) => signal.clone(),
@@ -203,19 +203,19 @@ mod tests {
     use super::*;
     use crate::report::text::Style;
 
-    fn child(pid: u32, ppid: u32, at_ns: u64, title: &str) -> Process {
+    fn child(pid: u32, ppid: u32, at_ns: u64, title: &str) -> TargetProcess {
         let title = title.into();
-        Process {
+        TargetProcess {
             pid,
             ppid,
             title,
             at_ns: Some(at_ns),
             ended_at_ns: Some(at_ns + 1_000),
-            ..Process::default()
+            ..TargetProcess::default()
         }
     }
 
-    fn tree(rows: Vec<Process>) -> Vec<String> {
+    fn tree(rows: Vec<TargetProcess>) -> Vec<String> {
         let mut page = Page::new(Style { color: false, width: 100, full: false });
         write(&mut page, &rows.into());
         let line = |line: &str| line.chars().take(23).collect::<String>().trim_end().to_string();
@@ -224,7 +224,8 @@ mod tests {
 
     #[test]
     fn children_stand_below_their_parents_and_alike_ones_together() {
-        let root = Process { pid: 7, root: true, title: "/usr/bin/app x".into(), ..Process::default() };
+        let root =
+            TargetProcess { pid: 7, root: true, title: "/usr/bin/app x".into(), ..TargetProcess::default() };
         let again = child(9, 8, 40, "later"); // the pid of an earlier child of the root
         let rows = vec![
             root.clone(),
@@ -254,13 +255,13 @@ mod tests {
 
     #[test]
     fn a_deep_or_wide_tree_is_cut_and_counted() {
-        let root = Process { pid: 1, root: true, ..Process::default() };
+        let root = TargetProcess { pid: 1, root: true, ..TargetProcess::default() };
         let deep = (2..900).map(|pid| child(pid, pid - 1, pid.into(), "deep"));
         let wide = (2..900).map(|pid| child(pid, 1, pid.into(), &pid.to_string()));
         for rows in [deep.collect::<Vec<_>>(), wide.collect()] {
             let lines = tree([vec![root.clone()], rows].concat());
             assert_eq!(lines.len(), LINES_SHOWN + 1);
-            assert_eq!(lines[LINES_SHOWN], "  and 883 more: process");
+            assert_eq!(lines[LINES_SHOWN], "  and 889 more: process");
         }
     }
 }

@@ -5,10 +5,7 @@ use std::time::Instant;
 use tracer_common::counters::{Counters, Probe};
 
 use super::super::budget::{Detail, FAR, Second, Work};
-use super::super::collections::Collectors;
-use super::super::handlers::Handlers;
-use super::super::traps::Traps;
-use super::super::window;
+use super::super::watchers::{BreakpointCost, CollectionWatcher, HandlerWatcher};
 use super::{QUARTER, Run, SOON, nanos, place_of_entry};
 use crate::attach::{Error, TrapCost, of_probe};
 use crate::clock::monotonic_ns;
@@ -64,7 +61,7 @@ impl Run<'_> {
     }
 
     /// Compares cost and budget between the seconds.
-    pub(super) fn glance(&mut self) -> Result<(), Error> {
+    pub(super) fn check_budget(&mut self) -> Result<(), Error> {
         if self.quarter.0.elapsed() < SOON / 2 {
             return Ok(()); // just looked: of so short a moment, one timed run that stands for others is a large part
         }
@@ -76,23 +73,33 @@ impl Run<'_> {
         }
         let traps = spent.hits_since(&self.quarter.1);
         self.quarter = (Instant::now(), spent);
-        if self.budget.glance(&moment) {
-            self.probes.shed(self.budget.given_up().flags())?;
+        if self.budget.check_briefly(&moment) {
+            self.probes.shed(self.budget.given_up().flags(), self.budget.thinning())?;
         }
-        self.weigh_traps(traps, &moment, FAR);
+        self.check_breakpoints(traps, &moment, FAR);
         Ok(())
     }
 
     /// Compares what so many breakpoints have cost with the budget, or with so many times that.
-    pub(super) fn weigh_traps(&mut self, hits: Hits, second: &Second, times: f64) {
+    pub(super) fn check_breakpoints(&mut self, hits: Hits, second: &Second, times: f64) {
         let (wall_ns, target_ns, limit) = (second.wall_ns, second.target_ns, self.options.budget);
-        let traps = |hits| Traps { hits, wall_ns, target_ns, limit, times };
+        let cost = |hits| BreakpointCost { hits, wall_ns, target_ns, limit, times };
         if let Some(collectors) = &mut self.collectors {
-            let events = collectors.second(&mut self.probes, &traps(hits.collections), second.at_ns);
+            let events = collectors.second(&mut self.probes, &cost(hits.collections), second.at_ns);
             events.into_iter().for_each(|event| self.collector.event(event));
         }
         if let Some(handlers) = &mut self.handlers {
-            let events = handlers.second(&mut self.probes, &traps(hits.handlers), second.at_ns);
+            let events = handlers.second(&mut self.probes, &cost(hits.handlers), second.at_ns);
+            events.into_iter().for_each(|event| self.collector.event(event));
+        }
+    }
+
+    /// Takes breakpoints out of processes that collect often, unless cost does not matter.
+    pub(super) fn weigh_collections(&mut self, second: &Second) {
+        let Some(collectors) = &mut self.collectors else { return };
+        collectors.count();
+        if self.options.budget.is_some() {
+            let events = collectors.rates(&mut self.probes, second.wall_ns, second.at_ns);
             events.into_iter().for_each(|event| self.collector.event(event));
         }
     }
@@ -124,8 +131,8 @@ impl Run<'_> {
             return Vec::new();
         }
         let cost = TrapCost::measure(&mut self.probes);
-        let handlers_stepped = self.handlers.as_ref().is_some_and(Handlers::are_stepped);
-        let ends_stepped = self.collectors.as_ref().is_some_and(Collectors::are_stepped);
+        let handlers_stepped = self.handlers.as_ref().is_some_and(HandlerWatcher::are_stepped);
+        let ends_stepped = self.collectors.as_ref().is_some_and(CollectionWatcher::are_stepped);
         let of = |probe| match probe {
             Probe::Handler if handlers_stepped => cost.stepped_ns,
             Probe::GcEnd if ends_stepped => cost.stepped_ns,
@@ -148,8 +155,8 @@ impl Run<'_> {
         }
     }
 
-    pub(super) fn spent(&self) -> Result<Spent, Error> {
-        let target_ns = self.collector.pids().filter_map(window::cpu_ns).sum();
+    pub(super) fn spent(&mut self) -> Result<Spent, Error> {
+        let target_ns = self.collector.cpu_ns();
         let probes = self.ledger.by_probe()?;
         let hits_of = |probe| of_probe(&probes, probe).hits;
         let handlers = hits_of(Probe::Handler) + hits_of(Probe::Check);

@@ -27,8 +27,8 @@ impl Pace {
         self.begin
     }
 
-    /// Something happens.
-    pub fn hasten(&mut self, now: Instant) {
+    /// Something happens: the ring buffer is read more often for a while.
+    pub fn poll_faster(&mut self, now: Instant) {
         self.last = now;
     }
 
@@ -92,7 +92,7 @@ mod tests {
         assert_eq!(pace.next(at(499)), at(519));
         assert_eq!(pace.next(at(500)), at(625));
         assert_eq!(pace.next(at(612)), at(625));
-        pace.hasten(at(700));
+        pace.poll_faster(at(700));
         assert_eq!(pace.next(at(701)), at(721));
     }
 

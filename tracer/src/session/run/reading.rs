@@ -30,13 +30,27 @@ impl Run<'_> {
     /// Takes in what is in the ring buffer, as far as one pass comes.
     pub(super) fn read(&mut self) -> Result<(), Error> {
         let before = self.collector.listener.events;
-        self.is_behind = !self.read_for(PASS)?;
+        let is_empty = self.read_for(PASS)?;
+        self.is_behind = !is_empty;
+        while let Some(mut rows) = self.held.next(is_empty) {
+            self.probes.show_rows(&mut rows)?;
+            rows.into_iter().for_each(|row| self.collector.event(row));
+        }
         // Names and stacks, which most messages are, ask for nothing.
         if self.collector.listener.events > before {
-            self.pace.hasten(Instant::now());
+            self.pace.poll_faster(Instant::now());
         }
         self.collector.listener.watch.caught_up();
         Ok(())
+    }
+
+    /// Takes the rows out of the maps. Names come before the rows that use them.
+    pub(super) fn drain(&mut self) -> Result<(), Error> {
+        let mut rows = Vec::new();
+        self.drained_at_event = self.collector.listener.events;
+        self.aggregates.drain(&mut self.probes, &mut rows)?;
+        self.held.hold(rows);
+        self.read()
     }
 
     /// Whether the ring buffer was empty in time.
@@ -44,6 +58,7 @@ impl Run<'_> {
         let began = Instant::now();
         while let Some(message) = self.ring.get_mut().next() {
             self.collector.message(&self.probes.shown(&message)?);
+            self.held.read(message.len());
             if began.elapsed() >= limit {
                 return Ok(false);
             }

@@ -2,8 +2,10 @@
 
 mod files;
 mod interpreter;
+mod kernel;
 mod program;
 mod report;
+mod servers;
 mod signals;
 mod status;
 mod tracer;
@@ -14,9 +16,11 @@ use std::time::{Duration, Instant};
 
 pub use files::{Scratch, install, install_bytes};
 pub use interpreter::{Interpreter, Python, each, package, provided, system};
+pub use kernel::{Holdings, KernelLog};
 pub use program::{Program, only_child, source};
-pub use report::{Report, Tally, in_window, number, rows, site, stack, text};
+pub use report::{Report, Tally, assert_first, in_window, number, rows, site, stack, text};
 pub use rustix::process::Signal;
+pub use servers::{answer, ask, children, kill, serve, server, sleeps_in_a_request, until_says, worker};
 pub use signals::as_a_shell_would;
 pub use status::Status;
 pub use tracer::{Run, Tracer, run};
@@ -24,13 +28,13 @@ pub use tracer::{Run, Tracer, run};
 /// Nothing in these tests takes longer, unless it hangs.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Turns each property, a `fn(&Python)`, into one test per interpreter: `property::python3_12`.
+/// Turns each property, a `fn(&Python)`, into one test per interpreter: `property::python3_12`. These differ most in what
+/// the probes read; the system's is stripped.
 macro_rules! on_every_python {
     ($($property:ident),+ $(,)?) => {$(
         crate::harness::on_pythons! {
             $property:
             system System,
-            python3_11 Release(11),
             python3_12 Release(12),
             python3_13 Release(13),
         }
@@ -60,19 +64,26 @@ macro_rules! on_every_release {
 }
 pub(crate) use on_every_release;
 
+/// The same on a release of each kind of GIL: where it lies, and who tells where.
+macro_rules! on_every_gil {
+    ($($property:ident),+ $(,)?) => {$(
+        crate::harness::on_pythons! {
+            $property:
+            system System,
+            python3_6 Release(6),
+            python3_9 Release(9),
+            python3_12 Release(12),
+            python3_13 Release(13),
+            python3_15 Release(15),
+        }
+    )+};
+}
+pub(crate) use on_every_gil;
+
 /// The same on the builds that others made, in a module of another name.
 macro_rules! on_other_builds {
     ($($property:ident as $module:ident),+ $(,)?) => {$(
-        crate::harness::on_pythons! {
-            $property as $module:
-            python3_13t Foreign("python3.13t"),
-            python3_14t Foreign("python3.14t"),
-            python3_15t Foreign("python3.15t"),
-            python3_15_manylinux Foreign("python3.15-manylinux"),
-            python3_12_musl Foreign("python3.12-musl"),
-            python3_13_musl Foreign("python3.13-musl"),
-            python3_14_musl Foreign("python3.14-musl"),
-        }
+        crate::harness::without_gil! { with_gil $property as $module }
     )+};
 }
 pub(crate) use on_other_builds;
@@ -80,13 +91,7 @@ pub(crate) use on_other_builds;
 /// The same on those of them that have a GIL.
 macro_rules! on_other_builds_with_gil {
     ($($property:ident as $module:ident),+ $(,)?) => {$(
-        crate::harness::on_pythons! {
-            $property as $module:
-            python3_15_manylinux Foreign("python3.15-manylinux"),
-            python3_12_musl Foreign("python3.12-musl"),
-            python3_13_musl Foreign("python3.13-musl"),
-            python3_14_musl Foreign("python3.14-musl"),
-        }
+        crate::harness::with_gil! { $property as $module: }
     )+};
 }
 pub(crate) use on_other_builds_with_gil;
@@ -94,15 +99,38 @@ pub(crate) use on_other_builds_with_gil;
 /// The same on those that have none.
 macro_rules! on_other_builds_without_gil {
     ($($property:ident as $module:ident),+ $(,)?) => {$(
-        crate::harness::on_pythons! {
+        crate::harness::without_gil! { on_pythons $property as $module }
+    )+};
+}
+pub(crate) use on_other_builds_without_gil;
+
+/// One property on these builds, and on those that the next macro adds.
+macro_rules! without_gil {
+    ($next:ident $property:ident as $module:ident) => {
+        crate::harness::$next! {
             $property as $module:
             python3_13t Foreign("python3.13t"),
             python3_14t Foreign("python3.14t"),
             python3_15t Foreign("python3.15t"),
         }
-    )+};
+    };
 }
-pub(crate) use on_other_builds_without_gil;
+pub(crate) use without_gil;
+
+/// One property on these builds, and on others before.
+macro_rules! with_gil {
+    ($property:ident as $module:ident: $($others:tt)*) => {
+        crate::harness::on_pythons! {
+            $property as $module:
+            $($others)*
+            python3_15_manylinux Foreign("python3.15-manylinux"),
+            python3_12_musl Foreign("python3.12-musl"),
+            python3_13_musl Foreign("python3.13-musl"),
+            python3_14_musl Foreign("python3.14-musl"),
+        }
+    };
+}
+pub(crate) use with_gil;
 
 /// One property on these interpreters.
 macro_rules! on_pythons {

@@ -58,7 +58,7 @@ impl Program {
         let told = program.hear();
         let inside = told.strip_prefix("ready ").and_then(|pid| pid.parse().ok());
         let inside = inside.expect("the program tells its pid");
-        while Status::of(program.pid).expect("it runs").innermost_id() != u64::from(inside) {
+        while Status::new(program.pid).expect("it runs").innermost_id() != u64::from(inside) {
             program.pid = only_child(program.pid);
         }
         (program, inside)
@@ -97,7 +97,7 @@ impl Program {
     /// It does, and its main thread sleeps in its next read: to have answered is not to sleep yet.
     pub fn rests(&mut self) -> bool {
         let answers = self.answers();
-        until("its sleep", || (Status::of(self.pid())?.state() == 'S').then_some(()));
+        until("its sleep", || (Status::new(self.pid())?.state() == 'S').then_some(()));
         answers
     }
 

@@ -102,3 +102,15 @@ pub fn stack(frames: &Value) -> Vec<String> {
 pub fn in_window(report: &Report, monotonic_ns: u64) -> u64 {
     monotonic_ns - number(&report["window"]["start_monotonic_ns"])
 }
+
+/// The first finding, which says these things in this order.
+#[track_caller]
+pub fn assert_first(report: &Report, severity: &str, parts: &[&str]) {
+    let first = rows(&report["findings"]).next().unwrap_or_else(|| panic!("nothing found: {parts:?}"));
+    assert_eq!(first["severity"], severity, "{:#}", report["findings"]);
+    let mut rest = text(&first["text"]);
+    for part in parts {
+        let at = rest.find(part).unwrap_or_else(|| panic!("no {part:?}: {:#}", report["findings"]));
+        rest = &rest[at + part.len()..];
+    }
+}

@@ -7,7 +7,7 @@ pub struct Status(String);
 
 impl Status {
     /// None for a process that is gone.
-    pub fn of(pid: u32) -> Option<Self> {
+    pub fn new(pid: u32) -> Option<Self> {
         fs::read_to_string(format!("/proc/{pid}/status")).ok().map(Self)
     }
 
@@ -27,9 +27,20 @@ impl Status {
         ids.last().and_then(|id| id.parse().ok()).expect("a thread has an id")
     }
 
+    /// Memory that it has, in KiB.
+    pub fn resident_kib(&self) -> u64 {
+        self.field("VmRSS").split(' ').next().and_then(|kib| kib.parse().ok()).expect("it lives")
+    }
+
     /// Who traces it with ptrace(2); 0 is nobody.
     pub fn tracer_pid(&self) -> &str {
         self.field("TracerPid")
+    }
+
+    /// The most memory that it has had, in bytes.
+    pub fn peak_bytes(&self) -> u64 {
+        let kib = self.field("VmHWM").trim_end_matches(" kB");
+        kib.parse::<u64>().expect("a process has memory") << 10
     }
 
     /// A signal was sent to the process and no thread has taken it yet.

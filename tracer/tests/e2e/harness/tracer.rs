@@ -60,8 +60,8 @@ impl Tracer {
     pub fn spawn(command: &mut Command) -> Self {
         let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = as_a_shell_would(command).spawn().expect("the tracer was built");
-        let stdout = Stream::of(child.stdout.take().expect("stdout is piped"));
-        let stderr = Stream::of(child.stderr.take().expect("stderr is piped"));
+        let stdout = Stream::new(child.stdout.take().expect("stdout is piped"));
+        let stderr = Stream::new(child.stderr.take().expect("stderr is piped"));
         Self { pid: child.id(), child, stdout, stderr }
     }
 
@@ -173,7 +173,7 @@ struct Stream {
 }
 
 impl Stream {
-    fn of(mut source: impl Read + Send + 'static) -> Self {
+    fn new(mut source: impl Read + Send + 'static) -> Self {
         let text = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&text);
         let reader = thread::spawn(move || {

@@ -1,0 +1,16 @@
+#![no_main]
+
+use clap::Parser;
+
+// The command line is the program's, not the library's.
+#[allow(dead_code)]
+#[path = "../../src/bin/tracer/cli/mod.rs"]
+mod cli;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let words = bytes.split(|&byte| byte == b'\n').map(|word| String::from_utf8_lossy(word).into_owned());
+    match cli::Cli::try_parse_from(["tracer".to_owned()].into_iter().chain(words)) {
+        Ok(cli) => drop((cli.pids(), cli.trace.options(), cli.trace.shape())),
+        Err(error) => drop(error.to_string()),
+    }
+});

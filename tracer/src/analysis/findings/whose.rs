@@ -1,0 +1,163 @@
+//! Whose a finding is: that of one process, or of several that run one program.
+
+use super::{Found, process};
+use crate::report::{Fact, Report};
+
+/// Pids that a sentence names.
+const NAMED: usize = 4;
+/// From so many times the median of the others on, a process is named with its own figure.
+const FAR: u64 = 2;
+
+/// Processes, and what part of the cost each has; the greatest first.
+pub struct Whose {
+    parts: Vec<(u32, u64)>,
+}
+
+impl Whose {
+    /// Of rows: their processes, and their costs.
+    pub fn new(parts: impl IntoIterator<Item = (u32, u64)>) -> Self {
+        let mut sums = Vec::<(u32, u64)>::new();
+        for (pid, cost) in parts {
+            match sums.iter_mut().find(|(known, _)| *known == pid) {
+                Some((_, sum)) => *sum += cost,
+                None => sums.push((pid, cost)),
+            }
+        }
+        sums.sort_by_key(|&(pid, cost)| (std::cmp::Reverse(cost), pid));
+        Self { parts: sums }
+    }
+
+    /// The process that it costs most.
+    pub fn pid(&self) -> u32 {
+        self.parts.first().map_or(0, |(pid, _)| *pid)
+    }
+
+    /// The cost of the one that it costs most.
+    pub fn greatest(&self) -> u64 {
+        self.parts.first().map_or(0, |(_, cost)| *cost)
+    }
+
+    /// Whether a process is among them.
+    pub fn has(&self, pid: u32) -> bool {
+        self.parts.iter().any(|(known, _)| *known == pid)
+    }
+
+    /// Whether there are several.
+    pub fn several(&self) -> bool {
+        self.parts.len() > 1
+    }
+
+    /// The cost of all of them.
+    pub fn cost(&self) -> u64 {
+        self.parts.iter().map(|(_, cost)| cost).sum()
+    }
+
+    /// `pid 830 (gunicorn)`, `8 workers (gunicorn, pids 830, 831, 832, 833 and 4 more)`
+    pub fn text(&self, report: &Report) -> String {
+        let pids = self.pids();
+        let [first, _, ..] = pids[..] else { return process(report, self.pid()) };
+        let comm = row(report, first).map_or_else(String::new, |row| format!("{}, ", row.comm));
+        let named: Vec<_> = pids.iter().take(NAMED).map(ToString::to_string).collect();
+        let more = match pids.len() - named.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!("{} {} ({comm}pids {}{more})", pids.len(), self.noun(report), named.join(", "))
+    }
+
+    /// A master that does the same as its workers is none.
+    fn noun(&self, report: &Report) -> &'static str {
+        let below = |(pid, _): &(u32, u64)| row(report, *pid).is_some_and(|row| self.has(row.ppid));
+        if self.parts.iter().any(below) { "processes" } else { "workers" }
+    }
+
+    /// Whether it is one process, for which a verb takes an s.
+    pub fn verb<'a>(&self, of_one: &'a str, of_several: &'a str) -> &'a str {
+        if self.several() { of_several } else { of_one }
+    }
+
+    /// Their pids, in order.
+    pub fn pids(&self) -> Vec<u32> {
+        let mut pids: Vec<_> = self.parts.iter().map(|(pid, _)| *pid).collect();
+        pids.sort_unstable();
+        pids
+    }
+
+    /// `; much more in pid 832 (15.0 s) than in the others (median 3.00 s)`; nothing where all have about as much.
+    pub fn outliers(&self, figure: impl Fn(u64) -> String) -> String {
+        // Half of them at most: what most have is usual.
+        let most = (self.parts.len() / 2).min(NAMED);
+        let Some(far) = (1..=most).rev().find(|&far| self.is_far(far)) else { return String::new() };
+        let named: Vec<_> =
+            self.parts[..far].iter().map(|(pid, cost)| format!("pid {pid} ({})", figure(*cost))).collect();
+        let others = match self.parts[far..] {
+            [(pid, cost)] => format!("pid {pid} ({})", figure(cost)),
+            _ => format!("the others (median {})", figure(self.median(far))),
+        };
+        format!("; much more in {} than in {others}", named.join(", "))
+    }
+
+    /// Whether each of the first so many is far from the others.
+    fn is_far(&self, count: usize) -> bool {
+        let least = self.parts[count - 1].1;
+        least > 0 && least >= FAR * self.median(count)
+    }
+
+    /// Of those after the first so many.
+    fn median(&self, after: usize) -> u64 {
+        let others = &self.parts[after..];
+        u64::midpoint(others[others.len() / 2].1, others[(others.len() - 1) / 2].1)
+    }
+}
+
+fn row(report: &Report, pid: u32) -> Option<&crate::report::TargetProcess> {
+    report.target.processes.rows.iter().rfind(|process| process.pid == pid)
+}
+
+impl Found {
+    /// Keeps the pids of several.
+    pub fn whose(self, whose: &Whose) -> Self {
+        if whose.several() { self.with("pids", Fact::Pids(whose.pids())) } else { self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::report;
+    use super::*;
+    use crate::report::TargetProcess;
+    use crate::units::duration;
+
+    const MS: u64 = 1_000_000;
+
+    #[test]
+    fn several_are_named_with_who_has_far_more() {
+        let mut report = report();
+        let worker = |pid| TargetProcess { pid, ppid: 7, comm: "serve".into(), ..TargetProcess::default() };
+        report.target.processes.rows.extend((20..28).map(worker));
+        for (parts, who, outliers) in [
+            (vec![(20, 5 * MS)], "pid 20 (serve)", ""),
+            (vec![(20, 2 * MS), (20, 3 * MS)], "pid 20 (serve)", ""),
+            (vec![(20, 5 * MS), (21, 4 * MS)], "2 workers (serve, pids 20, 21)", ""),
+            (
+                vec![(20, 2 * MS), (21, 4 * MS)],
+                "2 workers (serve, pids 20, 21)",
+                "; much more in pid 21 (4.00 ms) than in pid 20 (2.00 ms)",
+            ),
+            (vec![(7, MS), (20, MS)], "2 processes (app, pids 7, 20)", ""),
+            (
+                (20..28).map(|pid| (pid, if pid == 23 { 40 * MS } else { 9 * MS })).collect(),
+                "8 workers (serve, pids 20, 21, 22, 23 and 4 more)",
+                "; much more in pid 23 (40.0 ms) than in the others (median 9.00 ms)",
+            ),
+            (
+                vec![(20, 90 * MS), (21, 8 * MS), (22, 80 * MS), (23, 9 * MS)],
+                "4 workers (serve, pids 20, 21, 22, 23)",
+                "; much more in pid 20 (90.0 ms), pid 22 (80.0 ms) than in the others (median 8.50 ms)",
+            ),
+        ] {
+            let whose = Whose::new(parts);
+            assert_eq!((whose.text(&report).as_str(), whose.outliers(duration).as_str()), (who, outliers));
+        }
+    }
+}

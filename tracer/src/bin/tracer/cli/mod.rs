@@ -1,0 +1,141 @@
+//! The command line.
+
+mod targets;
+mod trace;
+mod values;
+mod verbs;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+pub use targets::{Choice, Targets};
+pub use trace::{Shape, TraceOptions};
+pub use verbs::{AnswerOptions, DoctorOptions, DumpOptions, PsOptions, RunOptions, SignalsOptions};
+
+const EXAMPLES: &str = "\
+Examples:
+  sudo tracer --pid 4242                     trace until Ctrl-C, then print the report
+  sudo tracer -p 4242 -d 30s --json | jq .   for 30 seconds, print the report as JSON
+  sudo tracer --name 'gunicorn.*shop'        by command line, and those that start later
+  sudo tracer dump --pid 4242                the stack of every thread, now
+  sudo tracer run -- python3 app.py          start a program and trace it
+  sudo tracer doctor --pid 4242              check whether tracing will work";
+
+const MORE_EXAMPLES: &str = "\
+Examples:
+  sudo tracer --pid 4242                     trace until Ctrl-C, then print the report
+  sudo tracer 4242 -d 30s                    the same, for 30 seconds
+  sudo tracer -p 4242 -d 10s --json | jq .   the report as JSON
+  sudo tracer -p 4242 --jsonl                every event as it happens, then the report
+  sudo tracer -p 4242 -o report.json         write the report to a file
+  sudo tracer -p 4242 --only signals,processes --until signal:TERM
+  sudo tracer --name 'gunicorn.*shop'        by command line, and those that start later
+  sudo tracer --unit shop.service -d 30s     all Python processes of a systemd unit
+  sudo tracer ps                             list the Python processes
+  sudo tracer dump --pid 4242                the stack of every thread, now
+  sudo tracer signals --pid 4242             what each signal would do now
+  sudo tracer run -- python3 app.py          start a program and trace it
+  sudo tracer doctor --pid 4242              check whether tracing will work
+
+Exit codes: 0 done, 1 failure, 2 usage, 3 a --fail-on rule held, 4 no such process, 5 not permitted,
+6 not a known CPython, 7 the kernel lacks something, 8 more lost than --max-loss.";
+
+/// Why is my Python process switching, blocking, leaking children or missing signals?
+///
+/// Attaches to a running CPython process without stopping it, and reports what happens between Python and Linux, each
+/// fact with the Python line that caused it.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES, after_long_help = MORE_EXAMPLES, max_term_width = 100)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+
+    #[command(flatten)]
+    pub targets: Targets,
+
+    #[command(flatten)]
+    pub trace: TraceOptions,
+}
+
+/// Commands other than to trace a running process.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    Dump(DumpOptions),
+    Signals(SignalsOptions),
+    Run(RunOptions),
+    Ps(PsOptions),
+    Doctor(DoctorOptions),
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless the environment says otherwise
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl Cli {
+    /// Whether a target's words are to be hidden.
+    pub fn redacts(&self) -> bool {
+        match &self.verb {
+            None => self.trace.redact,
+            Some(Verb::Dump(options)) => options.redact,
+            Some(Verb::Signals(options)) => options.redact,
+            Some(Verb::Run(options)) => options.trace.redact,
+            Some(Verb::Ps(options)) => options.redact,
+            Some(Verb::Doctor(_)) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    pub(super) fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_ascii_whitespace())
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn pids_come_in_every_way() {
+        assert_eq!(parse("tracer -p 1,2 --pid 3 4").unwrap().targets.pids(), [1, 2, 3, 4]);
+        assert_eq!(parse("tracer 4242").unwrap().targets.pids(), [4242]);
+        assert!(
+            parse("tracer -p 0").is_err() && parse("tracer -p x").is_err() && parse("tracer -p -5").is_err()
+        );
+    }
+
+    #[test]
+    fn a_verb_has_its_own_options() {
+        let Some(Verb::Dump(dump)) = parse("tracer dump -p 7 8 --depth 3").unwrap().verb else {
+            panic!("dump")
+        };
+        assert_eq!((dump.targets.pids(), dump.depth), (vec![7, 8], 3));
+        assert!(parse("tracer -p 7 dump").is_err() && parse("tracer dump -p 7 -d 3s").is_err());
+    }
+
+    #[test]
+    fn a_command_keeps_its_own_flags() {
+        for line in ["tracer run -d 5s -- python3 -c pass -d", "tracer run -d 5s python3 -c pass -d"] {
+            let Some(Verb::Run(run)) = parse(line).unwrap().verb else { panic!("run") };
+            assert_eq!(run.command, ["python3", "-c", "pass", "-d"], "{line}");
+        }
+        assert!(parse("tracer run").is_err() && parse("tracer run --pid 5 -- true").is_err());
+    }
+
+    #[test]
+    fn short_help_fits_a_screen() {
+        let help = Cli::command().render_help().to_string();
+        assert!(help.lines().count() <= 40 && help.lines().all(|line| line.len() <= 100), "{help}");
+    }
+}

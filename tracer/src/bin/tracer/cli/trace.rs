@@ -1,0 +1,215 @@
+//! How to trace: options of bare `tracer`, and of `run`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use tracer::attach::Plan;
+use tracer::report::output::Format;
+use tracer::sections::{Section, Sections};
+use tracer::session::{Options, Rule};
+
+use super::Color;
+use super::values::{self, Budget};
+
+/// How to trace, and where the report goes.
+#[derive(Debug, Args)]
+pub struct TraceOptions {
+    /// How long to trace: 30s, 500ms, 5m [default: until stopped]
+    #[arg(short, long, value_name = "DUR", value_parser = values::duration)]
+    duration: Option<Duration>,
+
+    /// On-CPU stack samples per second on each CPU
+    #[arg(hide_short_help = true, short, long, value_name = "HZ", default_value_t = 99, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    rate: u32,
+
+    /// Frames to keep of each stack, innermost first
+    #[arg(hide_short_help = true, long, value_name = "N", default_value_t = 128, value_parser = values::depth())]
+    depth: u32,
+
+    /// Also trace child processes, present and future (the default)
+    #[arg(hide_short_help = true, short = 's', long, overrides_with = "no_follow")]
+    follow: bool,
+
+    /// Do not trace child processes
+    #[arg(long)]
+    no_follow: bool,
+
+    /// Trace only these sections: reads, switches, processes, signals, frames, gc
+    #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "skip", value_parser = values::section)]
+    only: Vec<Section>,
+
+    /// Trace all sections but these
+    #[arg(hide_short_help = true, long, value_name = "LIST", value_delimiter = ',', value_parser = values::section)]
+    skip: Vec<Section>,
+
+    /// Also count entries into the evaluation function (_PyEval_EvalFrameDefault); each costs a trap
+    #[arg(hide_short_help = true, long)]
+    calls: bool,
+
+    /// Also see when signal handlers end; costs a trap each time that the interpreter checks for signals
+    #[arg(hide_short_help = true, long)]
+    handler_ends: bool,
+
+    /// Share of the target's CPU time that tracing may cost before it records less detail, or `off`
+    #[arg(hide_short_help = true, long, value_name = "PCT|off", default_value = "3%", value_parser = values::budget)]
+    budget: Budget,
+
+    /// Share of its events that a section may lose; above it the exit code is 8
+    #[arg(hide_short_help = true, long, value_name = "PCT", default_value = "0%", value_parser = values::percentage)]
+    max_loss: f64,
+
+    /// End when this happens: signal:TERM, zombie, zombies>3, orphan
+    #[arg(long, value_name = "RULE", value_parser = values::rule)]
+    until: Option<Rule>,
+
+    /// Exit with 3 if this is true at the end: zombies>0, signal:KILL, gc.max>50ms
+    #[arg(long, value_name = "RULE", value_parser = values::rule)]
+    fail_on: Vec<Rule>,
+
+    /// Show every row of the text report, not only the most important ones
+    #[arg(long)]
+    pub full: bool,
+
+    /// Print the report as one JSON object
+    #[arg(long, conflicts_with = "jsonl")]
+    json: bool,
+
+    /// Print one JSON object per line: events as they happen, then the report
+    #[arg(long, conflicts_with_all = ["output", "format"])]
+    jsonl: bool,
+
+    /// Write the report to a file, in the format of its extension; `-` is stdout
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Format of the report, regardless of the file's extension
+    #[arg(hide_short_help = true, short, long, value_name = "FORMAT", conflicts_with = "json")]
+    format: Option<FormatName>,
+
+    /// Size of the buffer between kernel and tracer, a power of two from 64KiB to 1GiB [default: 4MiB; 8MiB with a
+    /// --depth above 128]
+    #[arg(hide_short_help = true, long, value_name = "SIZE", value_parser = values::ring_size)]
+    ring_size: Option<u32>,
+
+    /// Make the kernel tables this many times larger, for more lines, files and threads at a time: 1 to 16
+    #[arg(hide_short_help = true, long, value_name = "TIMES", default_value_t = 1,
+          value_parser = clap::value_parser!(u32).range(1..=16))]
+    room: u32,
+    /// Rows that each table in the kernel has room for; what finds none is counted as lost [default: as many as a busy
+    /// machine needs]
+    #[arg(hide = true, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    table_rows: Option<u32>,
+
+    /// Print only errors on stderr
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    /// Print more on stderr
+    #[arg(hide_short_help = true, short, long)]
+    pub verbose: bool,
+
+    /// Hide arguments, paths and peers
+    #[arg(hide_short_help = true, long)]
+    pub redact: bool,
+
+    /// When to use colour
+    #[arg(hide_short_help = true, long, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+}
+
+/// Formats by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum FormatName {
+    Text,
+    Json,
+}
+
+/// What comes out in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// The report, in this format.
+    Report(Format),
+    /// Events, and the report last.
+    Stream,
+}
+
+impl TraceOptions {
+    /// What the run is to do.
+    pub fn options(&self) -> Options {
+        let sections = if self.only.is_empty() { Sections::ALL } else { Sections::only(&self.only) };
+        Options {
+            plan: Plan {
+                sections: sections.without(&self.skip),
+                depth: self.depth,
+                rate_hz: self.rate,
+                ring_bytes: self.ring_size.unwrap_or_else(|| ring_bytes(self.depth)),
+                room: self.room,
+                table_rows: self.table_rows,
+                calls: self.calls,
+                handler_ends: self.handler_ends,
+                only_samples: false,
+            },
+            follow: self.follow || !self.no_follow,
+            duration: self.duration,
+            budget: self.budget.0,
+            until: self.until.clone(),
+            selection: None,
+        }
+    }
+
+    /// What comes out in the end.
+    pub fn shape(&self) -> Shape {
+        match (self.jsonl, self.json, self.format) {
+            (true, ..) => Shape::Stream,
+            (_, true, _) | (_, _, Some(FormatName::Json)) => Shape::Report(Format::Json),
+            _ => Shape::Report(Format::Text),
+        }
+    }
+
+    /// Where it goes, unless to stdout, and in which format if that was said.
+    pub fn file(&self) -> Option<(&PathBuf, Option<Format>)> {
+        let path = self.output.as_ref().filter(|path| path.as_os_str() != "-")?;
+        let said = self.json || self.format.is_some();
+        let Shape::Report(format) = self.shape() else { return None };
+        Some((path, said.then_some(format)))
+    }
+
+    /// Rules whose fulfilment is a failure.
+    pub fn fail_on(&self) -> &[Rule] {
+        &self.fail_on
+    }
+
+    /// Greatest share of its own hits that a section may lose.
+    pub fn max_loss(&self) -> f64 {
+        self.max_loss
+    }
+}
+
+/// Deep stacks are long ones. Every page of it counts twice as ours, since it is mapped twice.
+fn ring_bytes(depth: u32) -> u32 {
+    if depth > 128 { 8 << 20 } else { 4 << 20 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::tests::parse;
+
+    #[test]
+    fn a_file_has_the_format_that_was_said_or_its_extension() {
+        let said = parse("tracer -p 1 -o a --json").unwrap().trace;
+        assert_eq!(said.file().unwrap().1, Some(Format::Json));
+        assert_eq!(parse("tracer -p 1 -o a.json").unwrap().trace.file().unwrap().1, None);
+        assert!(parse("tracer -p 1 -o -").unwrap().trace.file().is_none());
+    }
+
+    #[test]
+    fn sections_are_asked_for_or_left_out() {
+        let options = parse("tracer -p 1 --skip reads,gc").unwrap().trace.options();
+        assert!(!options.plan.sections.has(Section::Reads) && options.plan.sections.has(Section::Frames));
+        assert!(
+            parse("tracer -p 1 --only reads --skip gc").is_err() && parse("tracer -p 1 --only cpu").is_err()
+        );
+    }
+}

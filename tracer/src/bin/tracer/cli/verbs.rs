@@ -1,0 +1,144 @@
+//! Options of the verbs.
+
+use std::ffi::OsString;
+
+use clap::Args;
+
+use super::values;
+use super::{Choice, Color, Targets, TraceOptions};
+
+const DUMP_EXAMPLES: &str = "\
+Examples:
+  sudo tracer dump --pid 4242                         the stack of every thread, now
+  sudo tracer dump 4242 --json | jq '.threads[] | select(.holds_gil)'";
+
+const PS_EXAMPLES: &str = "\
+Examples:
+  sudo tracer ps                                      all of them
+  sudo tracer ps --name celery                        those whose command line matches
+  sudo tracer ps --json | jq -r '.processes[] | select(.cpu_seconds > 60) | .pid'";
+
+const SIGNALS_EXAMPLES: &str = "\
+Examples:
+  sudo tracer signals --pid 4242                      which function runs at SIGTERM, who blocks it
+  sudo tracer signals 4242 --json | jq '.processes[].signals[] | select(.pending)'";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  sudo tracer run -- python3 app.py --port 8000       until it exits; then print the report
+  sudo tracer run -o report.json -- pytest -q         write the report to a file
+  sudo tracer run -d 30s -- gunicorn shop:app         trace 30 seconds; it keeps running";
+
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  sudo tracer doctor                                  can this machine trace?
+  sudo tracer doctor --pid 4242 --json                can this process be traced?";
+
+/// How an answer is printed
+#[derive(Debug, Args)]
+pub struct AnswerOptions {
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+
+    /// When to use colour
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+}
+
+/// Show the stack of every thread, now
+///
+/// Prints the Python stack of every thread, the system call it sleeps in, and which thread holds the GIL. The process is
+/// not stopped: sleeping threads are read from outside, and running ones are sampled in the kernel for some milliseconds.
+/// A stack that changed while it was read is marked.
+#[derive(Debug, Args)]
+#[command(after_long_help = DUMP_EXAMPLES)]
+pub struct DumpOptions {
+    #[command(flatten)]
+    pub targets: Targets,
+
+    /// Frames to show of each stack, innermost first
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = values::depth())]
+    pub depth: u32,
+
+    /// Hide arguments, paths and peers
+    #[arg(long)]
+    pub redact: bool,
+
+    #[command(flatten)]
+    pub answer: AnswerOptions,
+}
+
+/// List the Python processes of this machine
+///
+/// Reads /proc and the processes' memory; nothing is attached.
+#[derive(Debug, Args)]
+#[command(after_long_help = PS_EXAMPLES)]
+pub struct PsOptions {
+    #[command(flatten)]
+    pub choice: Choice,
+
+    /// Hide arguments, paths and peers
+    #[arg(long)]
+    pub redact: bool,
+
+    #[command(flatten)]
+    pub answer: AnswerOptions,
+}
+
+/// Show what each signal would do now
+///
+/// Prints which signals are caught, ignored, blocked or pending, which Python function handles each, and which threads
+/// block them. It only reads /proc and the process's memory: nothing is attached, and the process is not stopped.
+#[derive(Debug, Args)]
+#[command(after_long_help = SIGNALS_EXAMPLES)]
+pub struct SignalsOptions {
+    #[command(flatten)]
+    pub targets: Targets,
+
+    /// Hide arguments, paths and peers
+    #[arg(long)]
+    pub redact: bool,
+
+    #[command(flatten)]
+    pub answer: AnswerOptions,
+}
+
+/// Start a command and trace it from its first instruction
+///
+/// Under sudo, the command runs as the user who called sudo. It keeps the terminal, so Ctrl-C reaches it too. The trace
+/// ends when it exits, and tracer exits with its status. Its stdout goes to stderr unless --output names a file, because
+/// stdout carries the report. A signal sent only to tracer ends the trace and leaves the command running.
+#[derive(Debug, Args)]
+#[command(after_long_help = RUN_EXAMPLES)]
+pub struct RunOptions {
+    /// Run the command as this user, not as the one who called sudo
+    #[arg(long, value_name = "NAME", conflicts_with = "as_root")]
+    pub user: Option<String>,
+
+    /// Run the command as root, even if another user called sudo
+    #[arg(long)]
+    pub as_root: bool,
+
+    /// The command and its arguments
+    #[arg(value_name = "CMD", required = true, trailing_var_arg = true)]
+    pub command: Vec<OsString>,
+
+    #[command(flatten)]
+    pub trace: TraceOptions,
+}
+
+/// Check whether tracing will work, and what to do if not
+///
+/// Checks the kernel and the rights of this user, and loads and attaches the probes once; with --pid, checks a process
+/// too. Exits with 0 if tracing will work, otherwise with the exit code that tracing would have.
+#[derive(Debug, Args)]
+#[command(after_long_help = DOCTOR_EXAMPLES)]
+pub struct DoctorOptions {
+    /// A process to be traced
+    #[arg(short, long, value_name = "PID", value_parser = values::pid)]
+    pub pid: Option<u32>,
+
+    #[command(flatten)]
+    pub answer: AnswerOptions,
+}

@@ -1,0 +1,14 @@
+//! `tracer doctor`: whether tracing will work.
+
+use tracer::doctor::{examine, render};
+
+use super::print;
+use crate::cli::DoctorOptions;
+use crate::failure::Failure;
+
+/// Shows what was looked at; the exit code is what tracing would have had.
+pub fn doctor(options: &DoctorOptions) -> Result<u8, Failure> {
+    let checkup = examine(options.pid);
+    print(&checkup, &options.answer, render)?;
+    Ok(checkup.exit_code())
+}

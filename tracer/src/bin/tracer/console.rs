@@ -1,0 +1,68 @@
+//! What a person or a program sees while a run goes on.
+
+use std::time::Duration;
+
+use tracer::event::{Event, Pid};
+use tracer::limits;
+use tracer::report::Ended;
+use tracer::session::{Listener, Root, Watch};
+use tracer::timeline::Names;
+
+use crate::cli::{Shape, TraceOptions};
+use crate::status::Status;
+use crate::stream::Stream;
+use crate::writer::Reader;
+
+/// The status line on stderr, and with `--jsonl` the events on stdout.
+pub struct Console {
+    pub status: Status,
+    pub stream: Option<Stream>,
+    /// `None` where stdout is not ours.
+    reader: Option<Reader>,
+}
+
+impl Console {
+    /// As the options have it.
+    pub fn new(options: &TraceOptions) -> Self {
+        let stream = (options.shape() == Shape::Stream).then(Stream::new);
+        let reader = options.file().is_none().then(Reader::watch);
+        Self { status: Status::new(options.quiet), stream, reader }
+    }
+}
+
+impl Listener for Console {
+    fn event(&mut self, event: &Event, names: &Names) {
+        if let Some(stream) = &mut self.stream {
+            stream.event(event, &names.symbols);
+        }
+    }
+}
+
+impl Watch for Console {
+    fn attached(&mut self, roots: &[Root], took: Duration) {
+        limits::only_watch();
+        self.status.attached(roots, took);
+    }
+
+    fn joined(&mut self, pid: Pid) {
+        self.status.joined(pid);
+    }
+
+    fn progress(&mut self, elapsed: Duration, events: u64, lost: u64) {
+        self.status.progress(elapsed, events, lost);
+    }
+
+    fn caught_up(&mut self) {
+        if let Some(stream) = &mut self.stream {
+            stream.flush();
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.reader.as_ref().is_some_and(Reader::is_gone) || self.stream.as_ref().is_some_and(Stream::is_over)
+    }
+
+    fn ended(&mut self, why: Ended) {
+        self.status.ended(why);
+    }
+}

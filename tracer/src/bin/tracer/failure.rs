@@ -1,0 +1,53 @@
+//! Why a command came to nothing.
+
+use std::io;
+
+use tracer::launch;
+use tracer::limits::TooLow;
+use tracer::report::output::{OutputError, plain};
+use tracer::{attach, process};
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error("no process was given; try tracer ps, then tracer --pid PID")]
+    NoPid,
+    #[error("no Python process is selected; try tracer ps, which lists them")]
+    NoneSelected,
+    #[error(transparent)]
+    Limits(#[from] TooLow),
+    #[error(transparent)]
+    Target(#[from] process::Error),
+    #[error(transparent)]
+    Attach(#[from] attach::Error),
+    #[error(transparent)]
+    Launch(#[from] launch::Error),
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    #[error("cannot write the events: {}; try {}", plain(.0), remedy(.0))]
+    Stream(io::Error),
+    #[error("cannot start: {0}; try again")]
+    Runtime(io::Error),
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => "a reader that stays",
+        io::ErrorKind::StorageFull => "another disk",
+        _ => "-o FILE",
+    }
+}
+
+impl Failure {
+    /// What the contract says of it.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::NoPid => 2,
+            Self::NoneSelected => 4,
+            Self::Target(error) => error.exit_code(),
+            Self::Attach(error) => error.exit_code(),
+            Self::Output(error) if error.is_usage() => 2,
+            Self::Limits(_) | Self::Launch(_) | Self::Output(_) | Self::Stream(_) | Self::Runtime(_) => 1,
+        }
+    }
+}

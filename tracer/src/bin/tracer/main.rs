@@ -1,0 +1,62 @@
+//! The `tracer` command: reads the command line and hands over to its verb.
+
+mod cli;
+mod commands;
+mod console;
+mod failure;
+mod screen;
+mod status;
+mod stream;
+mod writer;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Verb};
+use failure::Failure;
+use tracer::report::Sentence;
+use tracer::{limits, redact};
+
+fn main() -> ExitCode {
+    // First of all: on a stack that is too small, nothing can be parsed either.
+    let obeyed = limits::raise().map_err(Failure::from).and_then(|()| obey(&parse()));
+    match obeyed {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            eprintln!("tracer: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+/// The command line; what is wrong with it is told without the characters that could make it read otherwise.
+fn parse() -> Cli {
+    Cli::try_parse().unwrap_or_else(|error| {
+        let told = error.to_string();
+        let shown: Vec<_> = told.lines().map(Sentence::new).collect();
+        if !error.use_stderr() || told.lines().eq(shown.iter().map(Sentence::as_str)) {
+            error.exit();
+        }
+        shown.iter().for_each(|line| eprintln!("{}", line.as_str()));
+        std::process::exit(error.exit_code());
+    })
+}
+
+fn obey(cli: &Cli) -> Result<u8, Failure> {
+    // The command of `run` has all rights that it would have without us.
+    if !matches!(cli.verb, Some(Verb::Run(_))) {
+        limits::give_up_rights();
+    }
+    if cli.redacts() {
+        redact::begin();
+    }
+    match &cli.verb {
+        None => commands::trace::trace(&cli.targets, &cli.trace),
+        Some(Verb::Dump(options)) => commands::dump::dump(options),
+        Some(Verb::Signals(options)) => commands::signals::signals(options),
+        Some(Verb::Ps(options)) => commands::ps::ps(options),
+        Some(Verb::Run(options)) => commands::run::run(options),
+        Some(Verb::Doctor(options)) => commands::doctor::doctor(options),
+    }
+}

@@ -1,0 +1,389 @@
+//! ELF files of the target: segments, symbols, one section.
+//!
+//! The target may have written the file, and may write it while we read. So it is read piece by piece into memory,
+//! never mapped; each piece has a cap, and each number in it is checked before it is used. Names are compared where they
+//! begin: none is searched for its end, which may be as far away as the file is long.
+
+use std::cell::OnceCell;
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+
+use object::LittleEndian as LE;
+use object::elf::{self, FileHeader64, ProgramHeader64, SectionHeader64, Sym64};
+use object::pod::{self, Pod};
+
+use crate::process::allowance::Allowance;
+use crate::process::maps::Mapping;
+use crate::sys::aside;
+
+/// Largest table that is read: the symbols of the largest interpreters take a few MiB.
+const TABLE_LIMIT: u64 = 16 << 20;
+/// Longest end of a clone's name that is looked through: `.constprop.0.isra.0.lto_priv.0`.
+const SUFFIX_LIMIT: usize = 64;
+/// Most clones of a function: compilers make two or three.
+const CLONES: usize = 16;
+/// Most segments that are loaded: linkers make some four.
+const SEGMENTS: usize = 64;
+const PAGE: u64 = 4096;
+
+/// An ELF file for this machine.
+#[derive(Debug)]
+pub struct Elf {
+    file: Source,
+    is_fixed: bool,
+    segments: Vec<ProgramHeader64<LE>>,
+    sections: Vec<SectionHeader64<LE>>,
+    section_names: Vec<u8>,
+    dynamic: Symbols,
+    all: OnceCell<Symbols>,
+}
+
+/// A symbol that the file defines; its address is the file's, see [`Elf::load_bias`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Symbol {
+    /// Address.
+    pub address: u64,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// A file that is read within an allowance.
+#[derive(Debug)]
+struct Source {
+    file: File,
+    length: u64,
+    allowance: Allowance,
+}
+
+/// A symbol table and its strings.
+#[derive(Debug, Default)]
+struct Symbols {
+    table: Vec<Sym64<LE>>,
+    strings: Vec<u8>,
+}
+
+impl Elf {
+    /// Reads the headers and the dynamic symbols, `None` for what is no ELF file for this machine.
+    #[must_use]
+    pub fn read(file: File, allowance: &Allowance) -> Option<Self> {
+        let file = Source { length: file.metadata().ok()?.len(), file, allowance: allowance.clone() };
+        let header = header(&file)?;
+        let segments = file.table(header.e_phoff.get(LE), header.e_phnum.get(LE).into())?;
+        let sections: Vec<SectionHeader64<LE>> =
+            file.table(header.e_shoff.get(LE), header.e_shnum.get(LE).into()).unwrap_or_default();
+        let names = sections.get(usize::from(header.e_shstrndx.get(LE).0));
+        let section_names = names.and_then(|section| file.contents(section)).unwrap_or_default();
+        let dynamic = Symbols::read(&file, &sections, elf::SHT_DYNSYM).unwrap_or_default();
+        let is_fixed = header.e_type.get(LE) == elf::ET_EXEC;
+        Some(Self { file, is_fixed, segments, sections, section_names, dynamic, all: OnceCell::new() })
+    }
+
+    /// A symbol of the dynamic table.
+    #[must_use]
+    pub fn exported(&self, name: &str) -> Option<Symbol> {
+        self.dynamic.find(name, &self.file.allowance)
+    }
+
+    /// A symbol of either table; a stripped file has only the dynamic one.
+    #[must_use]
+    pub fn symbol(&self, name: &str) -> Option<Symbol> {
+        self.exported(name).or_else(|| self.all_symbols().find(name, &self.file.allowance))
+    }
+
+    /// A function by its name, and the clones that the compiler has made of it; not the cold parts that it has moved
+    /// away. Functions without external linkage are known to a file that is not stripped only.
+    #[must_use]
+    pub fn clones(&self, name: &str) -> Vec<Symbol> {
+        let mut found = self.all_symbols().clones(name, &self.file.allowance).unwrap_or_default();
+        found.sort_by_key(|symbol| symbol.address);
+        found.dedup();
+        found
+    }
+
+    /// Whether it needs a function of Python's from another file.
+    #[must_use]
+    pub fn imports_python(&self) -> bool {
+        self.dynamic.needs_any(&["Py_", "_Py_"], &self.file.allowance)
+    }
+
+    /// Address of a section, if it is loaded.
+    #[must_use]
+    pub fn section(&self, name: &str) -> Option<u64> {
+        let is_it = |section: &&SectionHeader64<LE>| is(&self.section_names, section.sh_name.get(LE), name);
+        self.sections
+            .iter()
+            .find(is_it)
+            .map(|section| section.sh_addr.get(LE))
+            .filter(|&address| address != 0)
+    }
+
+    /// What to add to the file's addresses for those in memory, from the mappings of this file.
+    #[must_use]
+    pub fn load_bias<'a>(&self, mut mappings: impl Iterator<Item = &'a Mapping>) -> Option<u64> {
+        if self.is_fixed {
+            return Some(0);
+        }
+        let text = self.loaded().find(|segment| segment.p_flags.get(LE).contains(elf::PF_X))?;
+        let (offset, address) = (text.p_offset.get(LE), text.p_vaddr.get(LE));
+        let mapping =
+            mappings.find(|mapping| mapping.executable && mapping.offset == offset / PAGE * PAGE)?;
+        Some(mapping.range.start.wrapping_sub(address / PAGE * PAGE))
+    }
+
+    /// Where an address lies in the file.
+    #[must_use]
+    pub fn file_offset(&self, address: u64) -> Option<u64> {
+        self.loaded().find_map(|segment| {
+            let into = address.checked_sub(segment.p_vaddr.get(LE))?;
+            (into < segment.p_filesz.get(LE)).then(|| segment.p_offset.get(LE).checked_add(into)).flatten()
+        })
+    }
+
+    /// So many bytes at an address, from the file; `None` where it is shorter.
+    #[must_use]
+    pub fn code(&self, address: u64, bytes: u64) -> Option<Vec<u8>> {
+        self.file.piece(self.file_offset(address)?, bytes)
+    }
+
+    /// The first bytes at an address, from the file: no breakpoints are in there.
+    #[must_use]
+    pub fn bytes<const N: usize>(&self, address: u64) -> Option<[u8; N]> {
+        let mut bytes = [0; N];
+        self.file.file.read_exact_at(&mut bytes, self.file_offset(address)?).ok()?;
+        Some(bytes)
+    }
+
+    /// Addresses of the variables.
+    pub fn writable(&self) -> impl Iterator<Item = Range<u64>> {
+        let writable = self.loaded().filter(|segment| segment.p_flags.get(LE).contains(elf::PF_W));
+        writable.map(|segment| {
+            let start = segment.p_vaddr.get(LE);
+            start..start.saturating_add(segment.p_memsz.get(LE))
+        })
+    }
+
+    fn loaded(&self) -> impl Iterator<Item = &ProgramHeader64<LE>> {
+        self.segments.iter().filter(|segment| segment.p_type.get(LE) == elf::PT_LOAD).take(SEGMENTS)
+    }
+
+    fn all_symbols(&self) -> &Symbols {
+        self.all
+            .get_or_init(|| Symbols::read(&self.file, &self.sections, elf::SHT_SYMTAB).unwrap_or_default())
+    }
+}
+
+impl Symbols {
+    fn read(file: &Source, sections: &[SectionHeader64<LE>], kind: elf::SectionType) -> Option<Self> {
+        let section = sections.iter().find(|section| section.sh_type.get(LE) == kind)?;
+        let strings = sections.get(section.sh_link.get(LE) as usize)?;
+        let count = section.sh_size.get(LE) / size_of::<Sym64<LE>>() as u64;
+        Some(Self { table: file.table(section.sh_offset.get(LE), count)?, strings: file.contents(strings)? })
+    }
+
+    /// All symbols, for a search that pays for them.
+    fn searched(&self, allowance: &Allowance) -> Option<&[Sym64<LE>]> {
+        allowance.take(size_of_val(&self.table[..]) as u64)?;
+        Some(&self.table)
+    }
+
+    /// Whether another file is to define a name that begins so.
+    fn needs_any(&self, beginnings: &[&str], allowance: &Allowance) -> bool {
+        let begins_so = |symbol: &Sym64<LE>| {
+            let name = at(&self.strings, symbol.st_name.get(LE));
+            beginnings.iter().any(|beginning| name.starts_with(beginning.as_bytes()))
+        };
+        let symbols = self.searched(allowance).unwrap_or_default();
+        symbols.iter().any(|symbol| symbol.st_shndx.get(LE) == elf::SHN_UNDEF && begins_so(symbol))
+    }
+
+    fn clones(&self, name: &str, allowance: &Allowance) -> Option<Vec<Symbol>> {
+        let is_it = |symbol: &&Sym64<LE>| {
+            symbol.st_type() == elf::STT_FUNC
+                && symbol.st_shndx.get(LE) != elf::SHN_UNDEF
+                && is_clone(at(&self.strings, symbol.st_name.get(LE)), name)
+        };
+        let clones = self.searched(allowance)?.iter().filter(is_it).take(CLONES);
+        Some(clones.map(Symbol::from_elf).collect())
+    }
+
+    fn find(&self, name: &str, allowance: &Allowance) -> Option<Symbol> {
+        let is_it = |symbol: &&Sym64<LE>| {
+            symbol.st_shndx.get(LE) != elf::SHN_UNDEF && is(&self.strings, symbol.st_name.get(LE), name)
+        };
+        self.searched(allowance)?.iter().find(is_it).map(Symbol::from_elf)
+    }
+}
+
+impl Symbol {
+    fn from_elf(symbol: &Sym64<LE>) -> Self {
+        Self { address: symbol.st_value.get(LE), size: symbol.st_size.get(LE) }
+    }
+}
+
+/// `collect`, `collect.constprop.0`, `collect.isra.0.lto_priv.0`; not `collect.cold`. What follows the name's NUL does not
+/// matter.
+fn is_clone(symbol: &[u8], name: &str) -> bool {
+    let Some(rest) = symbol.strip_prefix(name.as_bytes()) else { return false };
+    let rest = &rest[..rest.len().min(SUFFIX_LIMIT)];
+    let Some(end) = rest.iter().position(|&byte| byte == 0) else { return false };
+    let mut parts = rest[..end].split(|&byte| byte == b'.');
+    parts.next() == Some(b"") && parts.all(|part| part != b"cold")
+}
+
+fn header(file: &Source) -> Option<FileHeader64<LE>> {
+    let header: FileHeader64<LE> = *file.table(0, 1)?.first()?;
+    let ident = &header.e_ident;
+    let is_ours = ident.magic == elf::ELFMAG
+        && ident.class == elf::ELFCLASS64
+        && ident.data == elf::ELFDATA2LSB
+        && header.e_machine.get(LE) == elf::EM_X86_64;
+    is_ours.then_some(header)
+}
+
+impl Source {
+    fn contents(&self, section: &SectionHeader64<LE>) -> Option<Vec<u8>> {
+        self.piece(section.sh_offset.get(LE), section.sh_size.get(LE))
+    }
+
+    /// A piece of the file, if the file is as long and the piece not too large.
+    fn piece(&self, offset: u64, length: u64) -> Option<Vec<u8>> {
+        self.table(offset, length)
+    }
+
+    /// So many records from an offset of the file.
+    fn table<T: Pod>(&self, offset: u64, count: u64) -> Option<Vec<T>> {
+        let length = count.checked_mul(size_of::<T>() as u64)?;
+        if length > TABLE_LIMIT || offset.checked_add(length)? > self.length {
+            return None;
+        }
+        self.allowance.take(length)?;
+        let zeros = [0_u64; 8]; // no record is longer
+        let (&empty, _) = pod::from_bytes::<T>(pod::bytes_of(&zeros)).ok()?;
+        let mut table = vec![empty; count as usize];
+        self.file.read_exact_at(pod::bytes_of_slice_mut(&mut table), offset).ok()?;
+        aside::beat();
+        Some(table)
+    }
+}
+
+/// What a string table holds from there on: a name, its NUL, and whatever follows.
+fn at(strings: &[u8], offset: u32) -> &[u8] {
+    strings.get(offset as usize..).unwrap_or_default()
+}
+
+/// Whether a string of a string table is this one.
+fn is(strings: &[u8], offset: u32, name: &str) -> bool {
+    at(strings, offset).strip_prefix(name.as_bytes()).is_some_and(|rest| rest.first() == Some(&0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn ours() -> Vec<u8> {
+        std::fs::read("/proc/self/exe").expect("our own executable")
+    }
+
+    fn read(bytes: &[u8]) -> Option<Elf> {
+        read_within(bytes, &Allowance::default())
+    }
+
+    fn read_within(bytes: &[u8], allowance: &Allowance) -> Option<Elf> {
+        let memory = rustix::fs::memfd_create("elf", rustix::fs::MemfdFlags::CLOEXEC).expect("a memfd");
+        let mut file = File::from(memory);
+        file.write_all(bytes).expect("room");
+        Elf::read(file, allowance)
+    }
+
+    #[test]
+    fn finds_symbols_and_their_bytes() {
+        let elf = read(&ours()[..]).expect("an ELF file");
+        let main = elf.symbol("main").expect("a main function");
+        let from_memory: [u8; 4] = elf.bytes(main.address).expect("text");
+        let offset = elf.file_offset(main.address).expect("text") as usize;
+        assert_eq!(from_memory, ours()[offset..offset + 4]);
+        assert_eq!(elf.symbol("no_such_symbol"), None);
+        assert!(elf.writable().next().is_some());
+    }
+
+    #[test]
+    fn clones_are_functions_and_cold_parts_are_none() {
+        for (symbol, expected) in [
+            ("collect", true),
+            ("collect.constprop.0", true),
+            ("collect.isra.0.lto_priv.1", true),
+            ("collect.cold", false),
+            ("collect.constprop.0.cold", false),
+            ("collecting", false),
+            ("gc_collect", false),
+        ] {
+            assert_eq!(is_clone(format!("{symbol}\0.cold\0").as_bytes(), "collect"), expected, "{symbol}");
+        }
+        assert!(!is_clone(b"collect", "collect"), "a string table ends with a NUL");
+        let endless = format!("collect.{}", "x".repeat(SUFFIX_LIMIT));
+        assert!(!is_clone(endless.as_bytes(), "collect"), "no compiler makes such names");
+    }
+
+    #[test]
+    fn hostile_files_are_refused_or_lose_a_table() {
+        let good = ours();
+        assert!(read(b"").is_none());
+        assert!(read(b"#!/bin/sh\n").is_none());
+        assert!(read(&good[..64]).is_none(), "no program headers");
+        for (name, at, bytes) in [
+            ("section headers past the end", 0x28, &u64::MAX.to_le_bytes()[..]),
+            ("no name section", 0x3e, &[0xfe, 0xff]),
+            ("more sections than there are", 0x3c, &[0xff, 0xff]),
+        ] {
+            let mut bad = good.clone();
+            bad[at..at + bytes.len()].copy_from_slice(bytes);
+            let elf = read(&bad).unwrap_or_else(|| panic!("{name}"));
+            assert_eq!(elf.section(".no_such_section"), None, "{name}");
+        }
+    }
+
+    /// 699,050 symbols whose names have no end for 16 MiB: scanned for that, one search looks at ten terabytes.
+    #[test]
+    fn names_without_end_take_no_time() {
+        let count = TABLE_LIMIT as usize / size_of::<Sym64<LE>>();
+        let mut symbol = [0; size_of::<Sym64<LE>>()];
+        (symbol[4], symbol[6]) = (elf::STT_FUNC.0, 1);
+        let symbols = Symbols {
+            table: vec![*pod::from_bytes(&symbol).expect("a symbol").0; count],
+            strings: vec![b'c'; TABLE_LIMIT as usize],
+        };
+        let allowance = Allowance::default();
+        let began = std::time::Instant::now();
+        assert_eq!(symbols.find("ccc", &allowance), None);
+        assert_eq!(symbols.clones("ccc", &allowance), Some(Vec::new()));
+        assert!(!symbols.needs_any(&["Py_"], &allowance));
+        // Milliseconds, and a second without optimisation beside other builds; scanned, it takes an hour.
+        assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+        let searches = (0..100).map_while(|_| symbols.clones("ccc", &allowance)).count();
+        assert_eq!((searches, allowance.is_spent()), (29, true), "a search costs what it looks at");
+    }
+
+    #[test]
+    fn what_is_not_allowed_is_not_read() {
+        let good = ours();
+        let header = size_of::<FileHeader64<LE>>() as u64;
+        assert!(read_within(&good, &Allowance::new(header - 1)).is_none());
+        let elf = read_within(&good, &Allowance::new(4096)).expect("an ELF file");
+        assert_eq!(elf.symbol("main"), None, "its tables are larger");
+    }
+
+    #[test]
+    fn any_header_is_survived() {
+        let mut bytes = ours()[..4096].to_vec();
+        let mut state = 1_u32;
+        for _ in 0..2000 {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            bytes[16 + (state >> 8) as usize % 1000] = (state >> 24) as u8;
+            if let Some(elf) = read(&bytes) {
+                let _ = (elf.symbol("main"), elf.section(".text"), elf.file_offset(u64::from(state)));
+            }
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Threads as the interpreter names them: who holds the GIL is told by `pthread_self()`, and the probes learn whose
+//! that is when the thread leaves its CPU for the first time. One that never does is told to them here.
+
+use std::collections::HashMap;
+use std::io;
+
+use super::threads::Threads;
+use crate::attach::{Error, Probes};
+use crate::event::Task;
+use crate::python::threads;
+use crate::sys::aside::PATIENTLY;
+
+/// Tells the kernel the threads of all roots, where it will be asked for them.
+///
+/// # Errors
+/// When the kernel does not list the tasks of our pid namespace.
+pub fn tell(probes: &mut Probes, threads: &[Threads<'_>]) -> Result<(), Error> {
+    let known: Vec<_> = threads.iter().filter_map(known).flatten().collect();
+    probes.introduce(&known)
+}
+
+/// `pthread_self()` of each thread that has a thread state.
+fn known(threads: &Threads<'_>) -> Option<Vec<(Task, u64)>> {
+    let root = threads.root;
+    let interpreter = root.interpreter.as_ref().filter(|interpreter| interpreter.python.gil_holder != 0)?;
+    let tids: HashMap<_, _> =
+        threads.described.iter().map(|(tid, thread)| (thread.namespace_tid, *tid)).collect();
+    let (interpreter, names) = (interpreter.clone(), tids.keys().copied().collect::<Vec<_>>());
+    let read = root.process.aside(PATIENTLY, move |process| {
+        let memory = process.memory();
+        let states = interpreter.thread_states(&memory)?;
+        io::Result::Ok(threads::by_tid(&memory, &states, &names))
+    });
+    let by_tid = read.flatten().ok()?;
+    let known = by_tid
+        .into_iter()
+        .filter_map(|(tid, states)| Some((threads.task(*tids.get(&tid)?), states.first()?.thread_id)));
+    Some(known.collect())
+}

@@ -1,0 +1,75 @@
+//! What was there before the window, and what joins later.
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use procfs::process::Stat;
+use tracer_common::target::Target;
+
+use super::super::baseline::threads::Threads;
+use super::super::baseline::{asleep, pthreads, window};
+use super::super::roots::{describe, follow_flag};
+use super::{Run, nanos};
+use crate::attach::Error;
+use crate::clock::monotonic_ns;
+use crate::event::{self, Event};
+use crate::process::Process;
+
+impl Run<'_> {
+    /// What was there before the window.
+    pub(super) fn describe_roots(&mut self, threads: &[Threads<'_>]) -> Result<(), Error> {
+        self.roots.iter().for_each(|root| self.collector.event(Event::Process(root.describe())));
+        threads.iter().flat_map(Threads::names).for_each(|event| self.collector.event(event));
+        self.describe_descendants()?;
+        pthreads::tell(&mut self.probes, threads)?;
+        for sleeper in asleep::seed_sleepers(&mut self.probes, threads)? {
+            self.collector.sleeper(sleeper);
+        }
+        Ok(())
+    }
+
+    /// Whose children they were when the window began, zombies too.
+    fn describe_descendants(&mut self) -> Result<(), Error> {
+        for stat in self.roots.iter().filter(|root| !root.asked).filter_map(|root| root.process.stat().ok()) {
+            self.collector.event(window::before(&stat));
+        }
+        let mut known: HashSet<_> = self.roots.iter().map(|root| root.process.pid).collect();
+        loop {
+            let mut news = window::descendants(self.roots);
+            news.retain(|stat| known.insert(stat.pid.unsigned_abs()));
+            for stat in &news {
+                self.describe_descendant(stat)?;
+            }
+            if news.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// One that was forked while we attached, by a process that was not traced yet, joins in.
+    fn describe_descendant(&mut self, stat: &Stat) -> Result<(), Error> {
+        let (pid, ppid) = (stat.pid.unsigned_abs(), stat.ppid.unsigned_abs());
+        let follows = self.options.follow && stat.state != 'Z';
+        let is_child = self.roots.iter().any(|root| root.process.pid == ppid);
+        // The birth of one that is traced already is yet to be read.
+        let joins = follows && self.probes.target(pid)?.is_none();
+        if joins && let Ok(process) = Process::open(pid) {
+            self.join(&process)?;
+        }
+        if joins || is_child && !follows {
+            self.collector.event(window::before(stat));
+        }
+        Ok(())
+    }
+
+    /// Traces one more process; its interpreter is looked for later.
+    pub(super) fn join(&mut self, process: &Process) -> Result<(), Error> {
+        let now = monotonic_ns();
+        let target = Target { space: now, flags: follow_flag(self.options.follow), ..Target::default() };
+        self.probes.trace(process.pid, &target)?;
+        let born = process.age().ok().and_then(|age| now.checked_sub(nanos(age) + self.begin.start_ns));
+        self.collector.event(Event::Process(event::ProcessDescription { born, ..describe(process, None) }));
+        self.collector.interpreter_probes.begin(process.pid, Instant::now());
+        Ok(())
+    }
+}

@@ -1,0 +1,96 @@
+//! Pythons beside the targets, which may well send these signals: their parents, and the processes of their sessions.
+//! They are not traced; where they are when they send one is all that is told of them.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use procfs::{Current, LoadAverage};
+
+use crate::attach::{Error, Probes, Senders};
+use crate::clock::monotonic_ns;
+use crate::event::Pid;
+use crate::process::Process;
+use crate::python::discover_briefly;
+use crate::session::roots::{Root, known};
+use crate::timeline::Spaces;
+
+/// Those that are known, and those that are still to be looked at.
+pub struct SenderWatcher {
+    map: Senders,
+    parents: HashSet<Pid>,
+    sessions: HashSet<i32>,
+    seen: HashSet<Pid>,
+    candidates: VecDeque<Pid>,
+    /// The last that was born when `/proc` was listed last.
+    newest: Option<u32>,
+    known: HashMap<Pid, Process>,
+}
+
+impl SenderWatcher {
+    /// Of these targets.
+    ///
+    /// # Errors
+    /// When the map has been taken already.
+    pub fn new(probes: &mut Probes, roots: &[Root]) -> Result<Self, Error> {
+        let stats: Vec<_> = roots.iter().filter_map(|root| root.process.stat().ok()).collect();
+        Ok(Self {
+            map: Senders::new(probes)?,
+            parents: stats.iter().map(|stat| stat.ppid.unsigned_abs()).collect(),
+            sessions: stats.iter().map(|stat| stat.session).collect(),
+            seen: [std::process::id()].into_iter().chain(roots.iter().map(|root| root.process.pid)).collect(),
+            candidates: VecDeque::new(),
+            newest: None,
+            known: HashMap::new(),
+        })
+    }
+
+    /// Takes note of processes that have come, parents first, and forgets those that have gone.
+    pub fn follow(&mut self) {
+        for (pid, _) in self.known.extract_if(|_, process| !process.is_alive()) {
+            self.map.forget(pid);
+        }
+        let newest = LoadAverage::current().ok().map(|load| load.latest_pid);
+        if newest.is_some() && std::mem::replace(&mut self.newest, newest) == newest {
+            return; // nobody has come
+        }
+        let Ok(entries) = std::fs::read_dir("/proc") else { return };
+        // By their names alone: a host may have thousands, and this is done every second.
+        let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<Pid>().ok());
+        let pids: HashSet<_> = pids.collect();
+        self.seen.retain(|pid| pids.contains(pid));
+        for pid in pids {
+            if self.seen.insert(pid) && self.is_near(pid) {
+                self.candidates.push_back(pid);
+            }
+        }
+        self.candidates.make_contiguous().sort_by_key(|pid| !self.parents.contains(pid));
+    }
+
+    fn is_near(&self, pid: Pid) -> bool {
+        let stat = || procfs::process::Process::new(pid.cast_signed()).ok()?.stat().ok();
+        self.parents.contains(&pid) || stat().is_some_and(|stat| self.sessions.contains(&stat.session))
+    }
+
+    /// Looks at one of them: that takes some milliseconds, in which others want their turn.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn look(
+        &mut self,
+        probes: &mut Probes,
+        spaces: &mut Spaces,
+        is_traced: impl Fn(Pid) -> bool,
+    ) -> Result<(), Error> {
+        let Some(pid) = self.candidates.pop_front() else { return Ok(()) };
+        if is_traced(pid) || self.map.is_full() {
+            return Ok(());
+        }
+        let Ok(process) = Process::open(pid) else { return Ok(()) };
+        let Ok(interpreter) = discover_briefly(&process) else { return Ok(()) };
+        let space = monotonic_ns(); // as an exec's is: no other has it
+        self.map.know(probes, pid, &known(&interpreter, space, false))?;
+        spaces.know(space, Arc::new(interpreter));
+        self.known.insert(pid, process);
+        Ok(())
+    }
+}

@@ -1,0 +1,87 @@
+//! Which task an event loop runs while it is kept from its descriptors: from 3.14 on the interpreter says so.
+
+use std::collections::HashMap;
+
+use crate::attach::{Loops, Probes};
+use crate::event::{Bytes, Event, Nanos, Pid, Task, Tid};
+use crate::process::Process;
+use crate::python::Interpreter;
+use crate::python::asyncio::{Asyncio, RELEASE};
+use crate::sys::memory::ProcessMemory;
+use crate::timeline::{Home, Spaces};
+
+/// The loops' tasks.
+pub struct TaskWatcher {
+    loops: Loops,
+    /// Where a process's tasks are, by where it lives.
+    asyncio: HashMap<(Pid, Home), Option<Asyncio>>,
+    /// The turn of each thread, by the kernel's number, whose task has been told.
+    told: HashMap<Tid, Nanos>,
+}
+
+impl TaskWatcher {
+    /// Of these loops.
+    pub fn new(loops: Loops) -> Self {
+        Self { loops, asyncio: HashMap::new(), told: HashMap::new() }
+    }
+
+    /// Whether a turn may go on whose task the interpreter says.
+    pub fn are_awaited(&self, spaces: &Spaces) -> bool {
+        are_told(spaces) && self.loops.all().next().is_some()
+    }
+
+    /// The tasks of the long turns that go on now.
+    pub fn look(&mut self, probes: &Probes, spaces: &Spaces, start_ns: Nanos, now_ns: Nanos) -> Vec<Event> {
+        if !are_told(spaces) {
+            return Vec::new();
+        }
+        let long: Vec<_> = self.loops.long(probes, now_ns).collect();
+        self.told.retain(|number, _| long.iter().any(|(tid, _)| tid == number));
+        self.asyncio.retain(|(pid, home), _| spaces.home_of(*pid) == Some(*home));
+        let mut events = Vec::new();
+        for (number, turn) in long {
+            if self.told.get(&number) == Some(&turn.began_ns) {
+                continue;
+            }
+            let task = probes.shown_task(turn.pid, number);
+            let Some(name) = self.name(task, spaces) else { continue };
+            if self.loops.is_in(number, &turn) {
+                self.told.insert(number, turn.began_ns);
+                let began = turn.began_ns.saturating_sub(start_ns);
+                events.push(Event::LoopTask { task, began, name });
+            }
+        }
+        events
+    }
+
+    fn name(&mut self, Task { pid, tid }: Task, spaces: &Spaces) -> Option<Bytes> {
+        let (home, interpreter) = (spaces.home_of(pid)?, spaces.of_process(pid)?);
+        let asyncio = *self.asyncio.entry((pid, home)).or_insert_with(|| find(pid, interpreter));
+        let memory = ProcessMemory::new(pid);
+        let inside = Process::open(pid).ok()?.thread(tid).ok()?.namespace_tid;
+        let states = interpreter.thread_states(&memory).ok()?;
+        let state = states.iter().find(|state| state.native_id == Some(inside))?;
+        asyncio?.task_name(&memory, &interpreter.layout, state.address)
+    }
+
+    /// What all loops have done.
+    pub fn finish(&self, probes: &Probes) -> Vec<Event> {
+        let counts = self.loops.all().map(|(tid, turns)| Event::Loop {
+            task: probes.shown_task(turns.pid, tid),
+            turns: turns.turns,
+            busy: turns.busy_ns,
+            longest: turns.longest_ns,
+        });
+        counts.chain([Event::LoopsWatched]).collect()
+    }
+}
+
+/// Whether one of the interpreters says so.
+fn are_told(spaces: &Spaces) -> bool {
+    spaces.processes().any(|(.., interpreter)| interpreter.version.release >= RELEASE)
+}
+
+fn find(pid: Pid, interpreter: &Interpreter) -> Option<Asyncio> {
+    let tells = interpreter.version.release >= RELEASE;
+    Process::open(pid).ok().filter(|_| tells).and_then(|process| Asyncio::find(&process))
+}

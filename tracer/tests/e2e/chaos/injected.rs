@@ -1,0 +1,77 @@
+//! Each system call that can fail does, one after the other: strace(1) answers in the kernel's place.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use super::{IN_TIME, Target, assert_orderly};
+use crate::harness::{Holdings, Run, Scratch, Tracer, skip, turn};
+
+/// What fails, how, and how it may end besides: before `main` the dynamic linker speaks, with 127; whoever gets no memory
+/// is aborted by the standard library; and where the kernel seems not to know global functions, it verifies some probes for
+/// a minute, until it is asked to end.
+const FAULTS: [(&str, &str, &[i32]); 9] = [
+    ("bpf", "EPERM", &[GIVEN_UP]),
+    ("perf_event_open", "EMFILE", &[]),
+    ("openat", "EACCES", &[127]),
+    ("read", "EIO", &[127]),
+    ("pread64", "EIO", &[127]),
+    ("mmap", "ENOMEM", &[127, 128 + 6, 128 + 11]),
+    ("ioctl", "EINVAL", &[]),
+    ("process_vm_readv", "ESRCH", &[]),
+    ("clone3", "EAGAIN", &[]),
+];
+
+/// Exit code of timeout(1).
+const GIVEN_UP: i32 = 124;
+
+#[test]
+fn some_calls_fail() {
+    fail(&[1, 6, 40, 150]);
+}
+
+#[test]
+#[ignore = "minutes: cargo xtask chaos"]
+fn every_call_fails() {
+    let every: Vec<_> = (1..60).chain((60..2_000).step_by(23)).collect();
+    fail(&every);
+}
+
+fn fail(which: &[u32]) {
+    if !Path::new("/usr/bin/strace").exists() {
+        return skip("there is no strace");
+    }
+    let _turn = turn();
+    let Some(mut target) = Target::start() else { return };
+    let scratch = Scratch::new();
+    let log = scratch.file("strace");
+    for (call, error, ends) in FAULTS {
+        for &when in which {
+            let fault = format!("{call}:error={error}:when={when}");
+            let began = Instant::now();
+            let run = run_with(&target, &log, &fault);
+            // Under strace it takes longer to attach.
+            assert!(began.elapsed() < IN_TIME * 2, "{fault}: {:?}", began.elapsed());
+            if !ends.contains(&run.code) {
+                assert_orderly(&run, &fault);
+            }
+            target.assert_whole(0, &Holdings::default());
+            let was_injected = fs::read_to_string(&log).is_ok_and(|log| log.contains("(INJECTED)"));
+            if !was_injected {
+                break; // there are no more such calls
+            }
+        }
+    }
+    target.finish();
+}
+
+fn run_with(target: &Target, log: &Path, fault: &str) -> Run {
+    let mut command = Command::new("strace");
+    command
+        .args(["-f", "--seccomp-bpf", "-e"])
+        .arg(format!("trace={}", fault.split(':').next().unwrap_or("")));
+    command.arg("-e").arg(format!("inject={fault}")).arg("-o").arg(log);
+    command.arg(env!("CARGO_BIN_EXE_tracer")).args(["--json", "-d", "200ms", "--budget", "off", "--pid"]);
+    Tracer::spawn(command.arg(target.pid().to_string())).end()
+}

@@ -1,0 +1,10 @@
+//! The command line: what each command does, how a run ends, what is said of mistakes.
+
+mod doctor;
+mod dump;
+mod end;
+mod errors;
+mod hints;
+mod output;
+mod run;
+mod selection;

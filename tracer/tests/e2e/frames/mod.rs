@@ -1,0 +1,7 @@
+//! Where time goes: samples on the CPU, and stacks, which have to be those of the program.
+
+mod cpu;
+mod hot;
+mod parked;
+mod rounds;
+pub mod walk;
