@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::{IN_TIME, Target, assert_orderly};
 use crate::harness::{Holdings, Run, Scratch, Tracer, skip, turn};
 
-/// What fails, how, and how it may end besides: before `main` the dynamic linker speaks, with 127; whoever gets no memory
+/// What fails, how, and how it may end besides: before `main` the dynamic linker speaks, with 127; what gets no memory
 /// is aborted by the standard library; and where the kernel seems not to know global functions, it verifies some probes for
 /// a minute, until it is asked to end.
 const FAULTS: [(&str, &str, &[i32]); 9] = [

@@ -192,7 +192,7 @@ fn a_command_outlives_a_window_that_ends_first() {
 /// The user of Debian's who owns nothing, and the group of the same name.
 const NOBODY: &str = "65534";
 
-/// Whoever may call tracer by sudo, and nothing else, runs nothing as root by it.
+/// A user who may call tracer by sudo, and nothing else, runs nothing as root by it.
 #[test]
 fn under_sudo_the_command_runs_as_the_caller() {
     let Some(_python) = system() else { return };

@@ -72,7 +72,7 @@ impl Holdings {
         *self == Self::default()
     }
 
-    /// What of it is still there, whoever has it.
+    /// What of it is still there, in any process.
     pub fn left(&self) -> Self {
         let programs = loaded_programs().flatten().map(|program| program.id());
         let maps = loaded_maps().flatten().map(|map| map.id());

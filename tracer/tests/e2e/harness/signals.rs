@@ -8,7 +8,7 @@ use std::process::Command;
 /// The last real-time signal.
 const LAST: libc::c_int = 64;
 
-/// With every signal at its default and none blocked, as in the foreground of a shell: whoever runs tests in the
+/// With every signal at its default and none blocked, as in the foreground of a shell: a shell that runs tests in the
 /// background ignores Ctrl-C, and so would what they start.
 pub fn as_a_shell_would(command: &mut Command) -> &mut Command {
     // SAFETY: between fork and exec it makes system calls only.

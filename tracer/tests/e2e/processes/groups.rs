@@ -80,7 +80,7 @@ fn ctrl_c_is_from_the_terminal(python: &Python) {
     assert!(told.starts_with(&begin), "{told}");
 }
 
-/// Whoever handles a signal and lives on has not been ended by it, whatever ends it later.
+/// A process that handles a signal and lives on has not been ended by it, whatever ends it later.
 fn interrupts_that_are_handled_are_no_finding(python: &Python) {
     let mut program = Program::start(python, "interrupted.py");
     let tracer = Tracer::attach(program.pid(), &[]);

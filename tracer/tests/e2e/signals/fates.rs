@@ -1,4 +1,4 @@
-//! What becomes of a signal, whoever takes it: each fate once, as the program knows it.
+//! What becomes of a signal, whatever takes it: each fate once, as the program knows it.
 
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ fn is(row: &Value, fate: &Value) -> bool {
     row["count"] == 1 && fate.as_object().expect("a program tells objects").iter().all(agrees)
 }
 
-/// The rows of the same signal, for whoever has to find out why.
+/// The rows of the same signal, for the developer who has to find out why.
 fn alike(signals: &Value, fate: &Value) -> Value {
     json!(rows(signals).filter(|row| row["number"] == fate["number"]).collect::<Vec<_>>())
 }

@@ -112,7 +112,7 @@ fn an_interpreter_that_is_not_used(python: &Python) {
     }
 }
 
-/// Whoever read it waited for ever, deaf to Ctrl-C.
+/// A thread that read it waited for ever, deaf to Ctrl-C.
 #[test]
 fn memory_that_never_answers() {
     let Some(python) = system() else { return };
@@ -144,8 +144,8 @@ fn memory_that_never_answers() {
     program.go(); // it lives
 }
 
-/// Mappings without number, whose names are as long as can be; and a file of a server that does not answer, which whoever
-/// looks for an interpreter opens.
+/// Mappings without number, whose names are as long as can be; and a file of a server that does not answer, which
+/// looking for an interpreter opens.
 #[test]
 fn maps_that_take_long() {
     let Some(python) = system() else { return };
