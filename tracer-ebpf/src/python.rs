@@ -211,7 +211,7 @@ fn send_stack(probe: u32, depth: u64) {
     // SAFETY: the stack is as long as its deepest.
     let sent = unsafe { send_record(probe, (&raw const scratch.stack).cast(), bytes) };
     if sent && let Some(slot) = SEEN_STACKS.get_ptr_mut(scratch.stack.id as u32 & (SEEN - 1)) {
-        // SAFETY: one word; whoever writes last only makes the other's stack be sent again.
+        // SAFETY: one word; the one that writes last only makes the other's stack be sent again.
         unsafe { *slot = scratch.stack.id };
     }
 }

@@ -331,7 +331,7 @@ pub fn trace(child: Task, parent: &Target) -> Result<(), i32> {
 pub fn forget(pid: u32) {
     let (word, bit) = place(pid);
     if let Some(word) = TRACED.get_ptr_mut(word) {
-        // SAFETY: an aligned word of a map's value, which other CPUs change too: hence atomically.
+        // SAFETY: an aligned word of a map's value, which other CPUs change too: so it is atomic.
         unsafe { asm!("lock *(u64 *)({0} + 0) &= {1}", in(reg) word, in(reg) !bit) };
     }
     let _ = TARGETS.remove(pid);

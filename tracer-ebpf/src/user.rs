@@ -1,5 +1,5 @@
 //! Loads from the memory of the process that runs now. A page that is not resident cannot be waited for: the load
-//! fails, and whoever asked says so.
+//! fails, and the caller says so.
 
 use core::mem::MaybeUninit;
 

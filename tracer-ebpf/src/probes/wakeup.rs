@@ -55,7 +55,7 @@ pub fn sched_wakeup_new(ctx: BtfTracePointContext) -> i32 {
     runnable(&ctx)
 }
 
-/// Whoever runs is the waker if it is in a system call that wakes others up, and not just interrupted.
+/// The thread that runs is the waker if it is in a system call that wakes others up, and not just interrupted.
 #[inline(always)]
 fn note(current: Task, task: Task, thread: &mut Thread) -> Outcome {
     /// `HARDIRQ_MASK | NMI_MASK`, and the bit that is set while softirqs are served.

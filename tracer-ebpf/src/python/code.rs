@@ -57,7 +57,7 @@ unsafe extern "C" fn send_step(index: u64, context: *mut c_void) -> i64 {
     if send(probe, scratch, frame)
         && let Some(seen) = SEEN_CODES.get_ptr_mut(slot)
     {
-        // SAFETY: one word; whoever writes last only makes the other's names be sent again.
+        // SAFETY: one word; the one that writes last only makes the other's names be sent again.
         unsafe { *seen = hash };
     }
     0

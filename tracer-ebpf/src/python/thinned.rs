@@ -66,7 +66,7 @@ fn is_chosen(thinning: u32) -> bool {
 fn is_known(space: u64, tid: u32, leaf: &Frame) -> bool {
     let thread = mix(mix(place(leaf), space), tid.into());
     let Some(slot) = LOOKED_AT.get_ptr_mut(thread as u32 & (SEEN - 1)) else { return false };
-    // SAFETY: one word; whoever writes last only makes the other's stack be walked again.
+    // SAFETY: one word; the one that writes last only makes the other's stack be walked again.
     unsafe {
         let known = *slot == thread;
         *slot = thread;

@@ -109,7 +109,7 @@ impl Gil {
         threads
     }
 
-    /// Who went to sleep with the GIL in hand. Whoever is stopped by others does not sleep.
+    /// Who went to sleep with the GIL in hand. A thread that others stop does not sleep.
     fn blocked(&self, symbols: &Symbols, switches: &Switches) -> Bounded<BlockedHolder> {
         let with_gil = |key: &SwitchKey| {
             let flags = key.flags & (flag::HOLDS_GIL | flag::GIL | flag::STOPPED);

@@ -239,7 +239,7 @@ impl Call {
         by_it.then_some(at)
     }
 
-    /// Descendants of what it ended that it did not reach, and that outlived whoever it ended.
+    /// Descendants of what it ended that it did not reach, and that outlived the process that it ended.
     fn left<'a>(
         &self,
         lives: &Lives<'_>,

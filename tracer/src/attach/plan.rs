@@ -25,7 +25,7 @@ pub struct Plan {
     pub calls: bool,
     /// See signal handlers end, too.
     pub handler_ends: bool,
-    /// Attach the clock alone: enough for a glance at what runs, and soon attached.
+    /// Attach the clock alone: enough to see what runs, and soon attached.
     pub only_samples: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Memory of a process, as whoever reads CPython's objects sees it.
+//! Memory of a process, as the code that reads CPython's objects sees it.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! Memory that is read by the page, for whoever looks at many things that lie close together: frames, code objects.
+//! Memory that is read by the page, for readers of many things that lie close together: frames, code objects.
 //!
 //! What has been read is kept as it was: a value of this type lasts no longer than the look at a thread that sleeps.
 

@@ -1,7 +1,7 @@
 //! The walk of a thread that sleeps, from user space: what the kernel does for a thread that runs.
 //!
-//! Frame by frame the same raw result, so that equal stacks have equal ids whoever walked them. A thread that is not
-//! stopped may change its frames meanwhile: whoever calls must check that it slept throughout.
+//! Frame by frame the same raw result, so that equal stacks have equal ids, walked here or there. A thread that is not
+//! stopped may change its frames meanwhile: the caller must check that it slept throughout.
 
 use std::io;
 

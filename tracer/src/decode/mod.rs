@@ -253,7 +253,7 @@ fn decode_generate(generate: &signal::Generate, start_ns: Nanos) -> SignalGenera
     }
 }
 
-/// `si_pid` as we number it, where it is whoever was running; else as it stands.
+/// `si_pid` as we number it, where it is that of the thread that ran; else as it stands.
 fn told_pid(generate: &signal::Generate) -> u32 {
     if generate.info_pid == generate.sender_to_receiver { generate.sender.pid } else { generate.info_pid }
 }

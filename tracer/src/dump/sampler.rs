@@ -11,7 +11,7 @@ use crate::event::{Event, StackId, Task};
 use crate::sections::{Section, Sections};
 use crate::session::Root;
 
-/// Ticks of each CPU's clock a second: whoever runs is seen within two milliseconds.
+/// Ticks of each CPU's clock a second: a thread that runs is seen within two milliseconds.
 const RATE_HZ: u32 = 1000;
 /// Room for the deepest stacks, with names, of more threads than there are CPUs.
 const RING_BYTES: u32 = 4 << 20;

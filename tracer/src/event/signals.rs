@@ -11,9 +11,9 @@ pub struct SignalGenerate {
     pub at: Nanos,
     /// Who was running: the sender, unless the kernel was.
     pub current: Task,
-    /// Name of whoever was running.
+    /// Name of the thread that was running.
     pub comm: Bytes,
-    /// Real user id of whoever was running.
+    /// Real user id of the thread that was running.
     pub uid: u32,
     /// Where the sender was, if traced.
     pub stack: StackId,

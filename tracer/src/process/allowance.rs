@@ -1,6 +1,6 @@
 //! How much of a process's files one look at it may look at.
 //!
-//! Whoever is looked at chooses which files it maps and what they hold. So what counts is not what is loaded but what is
+//! A process chooses itself which files it maps and what they hold. So what counts is not what is loaded but what is
 //! looked at: a table that is searched again is paid for again.
 
 use std::cell::Cell;

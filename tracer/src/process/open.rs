@@ -21,7 +21,7 @@ use crate::process::maps::Mapping;
 pub struct MappedFile {
     /// Opened for reading.
     pub file: File,
-    /// Leads to it for whoever must open it by name, the kernel for a uprobe.
+    /// Leads to it where it must be opened by name, by the kernel for a uprobe.
     pub path: PathBuf,
 }
 

@@ -92,10 +92,10 @@ fn look_at(
 /// What threads that run seem to do: they are read while they move, so that all are torn.
 pub fn moving(process: &Process, interpreter: &Arc<Interpreter>, tids: &[Tid], depth: usize) -> Vec<Asleep> {
     let (interpreter, tids) = (interpreter.clone(), tids.to_vec());
-    aside(process, tids.len(), move |process| glance_at(process, &interpreter, &tids, depth))
+    aside(process, tids.len(), move |process| look_at_moving(process, &interpreter, &tids, depth))
 }
 
-fn glance_at(process: &Process, interpreter: &Interpreter, tids: &[Tid], depth: usize) -> Vec<Asleep> {
+fn look_at_moving(process: &Process, interpreter: &Interpreter, tids: &[Tid], depth: usize) -> Vec<Asleep> {
     let threads = process.described(tids);
     let stacks = Stacks::new(process, interpreter, &threads, depth);
     let seen = threads.iter().map(|&(tid, thread)| {

@@ -1,4 +1,4 @@
-//! Where an interpreter's GIL lies: whoever sleeps on a futex in there waits for it.
+//! Where an interpreter's GIL lies: a thread that sleeps on a futex in there waits for it.
 
 use std::io;
 use std::ops::Range;
@@ -15,7 +15,7 @@ const INTERVAL_LIMIT: u64 = 1_000_000_000;
 /// Where a GIL lies.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct GilAddress {
-    /// Whoever sleeps on a futex in here waits for it.
+    /// A thread that sleeps on a futex in here waits for it.
     pub futexes: Range<u64>,
     /// Where it says which thread state holds it, and whether one does.
     pub holder: Option<(u64, u64)>,
@@ -74,7 +74,7 @@ fn switched(memory: &dyn Memory, at: u64) -> Option<GilAddress> {
 
 /// The thread state that holds a GIL, `None` while it is free.
 ///
-/// A `_gil_runtime_state` is the switch interval, `last_holder`, `locked`. Whoever gives it up stays the last holder.
+/// A `_gil_runtime_state` is the switch interval, `last_holder`, `locked`. A thread that gives it up stays the last holder.
 /// <https://github.com/python/cpython/blob/v3.12.0/Python/ceval_gil.c>
 pub(crate) fn holder(memory: &dyn Memory, gil: u64) -> io::Result<Option<u64>> {
     let is_locked = memory.i32(gil.wrapping_add(16))? == 1;

@@ -54,7 +54,7 @@ impl fmt::Display for Version {
 /// Finds the version of an interpreter that does not say it in its debug offsets.
 ///
 /// `Py_Version` is there from 3.11 on; before, the text of `sys.version` is kept in a variable; the file's name comes
-/// last, since whoever embeds an interpreter may call it anything.
+/// last, since a program that embeds an interpreter may call it anything.
 #[must_use]
 pub fn find(memory: &dyn Memory, runtime: &Runtime) -> Option<Version> {
     let constant = runtime.symbol("Py_Version").and_then(|address| memory.u32(address).ok());

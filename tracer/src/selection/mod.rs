@@ -91,7 +91,7 @@ impl Selection {
     }
 }
 
-/// Those with a Python among their descendants, but for our own ancestors: whoever started us has the name that was asked
+/// Those with a Python among their descendants, but for our own ancestors: what started us has the name that was asked
 /// for in its command line, too.
 fn heads_of_pythons(pids: &[Pid]) -> Vec<Pid> {
     let own: HashSet<_> = ancestors(std::process::id()).collect();

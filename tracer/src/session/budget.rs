@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_glance_sees_only_what_is_far_over_the_budget() {
+    fn a_short_look_sees_only_what_is_far_over_the_budget() {
         let mut budget = Budget::new(Some(0.15));
         assert!(!budget.check_briefly(&second(Probe::Syscall, 290, 1000)));
         assert!(budget.check_briefly(&second(Probe::Syscall, 310, 1000)));

@@ -1,4 +1,4 @@
-//! Takes in what the probes send, and hands events on to whoever folds them.
+//! Takes in what the probes send, and hands events on to the analysis.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -48,7 +48,7 @@ pub struct EventCollector<L> {
     young: VecDeque<(Nanos, Pid)>,
     records: Records,
     titles: Titles,
-    /// Whoever else wants events.
+    /// What else wants events.
     pub listener: L,
 }
 

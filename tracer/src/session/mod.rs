@@ -46,7 +46,7 @@ pub struct Options {
     pub selection: Option<Selection>,
 }
 
-/// Whoever watches a run.
+/// What watches a run: the binary, a test.
 pub trait Watch: Listener {
     /// Everything is attached and counted from now on.
     fn attached(&mut self, roots: &[Root], took: Duration);

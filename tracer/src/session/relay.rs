@@ -1,4 +1,4 @@
-//! Between the collector and whoever watches: counts events, and notices when a rule is met.
+//! Between the collector and what watches the run: counts events, and notices when a rule is met.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::timeline::Names;
 
 /// Hands events on.
 pub struct Relay<'a> {
-    /// Whoever watches.
+    /// What watches the run.
     pub watch: &'a mut dyn Watch,
     /// Events so far.
     pub events: u64,

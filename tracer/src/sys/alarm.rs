@@ -44,7 +44,7 @@ impl Alarm {
             self.due = Some(due);
         }
         self.timer.readable_mut().await?.clear_ready();
-        self.due = None; // whoever waits for the same time again is to be woken again
+        self.due = None; // a wait for the same time again is to be woken again
         Ok(())
     }
 }

@@ -128,7 +128,7 @@ impl<K: Pod, V: Pod> Page<K, V> {
     }
 }
 
-/// Whoever lists them removes them, so that all are there.
+/// Its caller lists and removes them, so that all are there.
 fn remove<K: Pod, V: Pod>(map: &mut HashMap<MapData, K, V>, mut keys: &[K]) {
     while !keys.is_empty() {
         let mut batch =

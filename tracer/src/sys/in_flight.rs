@@ -1,8 +1,8 @@
 //! Descriptors that a thread of the kernel closes, and not one of ours.
 //!
-//! Whoever closes the last descriptor of a breakpoint takes the breakpoint out of each process, page by page. A thread that
-//! is killed meanwhile gives up in the middle: the kernel's log has "failed to unregister, leaking uprobe", and where it
-//! had not been yet, the breakpoint stays for the life of the process.
+//! The thread that closes the last descriptor of a breakpoint takes the breakpoint out of each process, page by page. If it
+//! is killed meanwhile, it gives up in the middle: the kernel's log has "failed to unregister, leaking uprobe", and where
+//! it had not been yet, the breakpoint stays for the life of the process.
 //! <https://github.com/torvalds/linux/blob/v6.12/mm/gup.c#L1475> (`fatal_signal_pending`)
 //!
 //! A descriptor that is on its way between two sockets which nobody holds any more is found and closed by the kernel's

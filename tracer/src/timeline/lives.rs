@@ -1,4 +1,4 @@
-//! Which process a pid means: the kernel gives pids away again, also before it has let go of whoever had them.
+//! Which process a pid means: the kernel gives pids away again, also before it has let go of the process before.
 //!
 //! ```text
 //!  kernel     Fork(8) ── Exit(8) ── reaped ── Fork(8) ─────────── Reaped(8) ── Free(8)     two processes
@@ -28,7 +28,7 @@ struct Life {
     id: LifeId,
     ended: bool,
     reaped: bool,
-    /// Whoever had its pid before was reaped, which has not been told.
+    /// The process that had its pid before was reaped, which has not been told.
     owes_reaping: bool,
 }
 

@@ -86,7 +86,7 @@ impl Contender {
     }
 
     /// Runs to its end by itself: its time is what is measured.
-    pub fn is_a_glance(self) -> bool {
+    pub fn is_a_dump(self) -> bool {
         matches!(self, TracerDump | PySpyDump | AustinWhere)
     }
 

@@ -38,7 +38,7 @@ pub struct Round {
     pub cores: Option<f64>,
     /// Most of its memory that was resident.
     pub peak_bytes: Option<u64>,
-    /// From its start until it counted; of a glance, to its end.
+    /// From its start until it counted; of a dump, to its end.
     pub attached_ms: Option<f64>,
     /// From its start until the first sample of a target that keeps a CPU busy, at most: one comes each period.
     pub first_sample_ms: Option<f64>,
@@ -65,8 +65,8 @@ pub fn run(
     let mut target = Workload::start(python, case.target, &packages)?;
     let mut neighbour = case.neighbour.map(|name| Workload::start(python, &[name], &[])).transpose()?;
     let command = contender.command(peers, &target.pids, &output);
-    if contender.is_a_glance() {
-        return glance(command.context("a glance has a command")?);
+    if contender.is_a_dump() {
+        return dump(command.context("a dump has a command")?);
     }
     let mut tracing = command.map(|command| Tracing::start(command, contender)).transpose()?;
     let before = tracing.as_ref().map(Tracing::usage);
@@ -94,7 +94,7 @@ pub fn run(
 }
 
 /// How long a command takes that ends by itself.
-fn glance(mut command: Command) -> Result<Round> {
+fn dump(mut command: Command) -> Result<Round> {
     let began = Instant::now();
     let output = command.output().context("cannot run a contender")?;
     if !output.status.success() {

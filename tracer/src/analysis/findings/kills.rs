@@ -34,7 +34,7 @@ struct Warned<'a> {
     before_ns: u64,
 }
 
-/// What the SIGKILL followed, if it did, whoever sent it: a manager of services leaves the kill to another thread.
+/// What the SIGKILL followed, if it did, from any sender: a manager of services leaves the kill to another thread.
 fn warned<'a>(report: &'a Report, kill: &Signal) -> Option<Warned<'a>> {
     let first = asked_before(report, kill).rfind(|_| kill.number == SIGKILL)?;
     Some(Warned { first, before_ns: kill.at_ns - first.at_ns })

@@ -45,7 +45,7 @@ fn small_reads_are_told_with_no_promise_that_the_rows_do_not_keep() {
         }),
         ("nobody can say", Read { avoidable: None, ..useless.clone() }, None),
         ("not worth a sentence", Read { avoidable: Some(900), ..useless.clone() }, None),
-        ("whoever writes decides", Read { avoidable: None, kind: FileKind::Pipe, ..useless }, None),
+        ("the writer decides", Read { avoidable: None, kind: FileKind::Pipe, ..useless }, None),
         (
             "large pieces, and still",
             Read { requested: [(8_192, 20_000)].into(), ..advised.clone() },

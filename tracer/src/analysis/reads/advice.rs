@@ -21,7 +21,7 @@ const PIPE: u64 = 65_536;
 /// CPython's own choice from 3.14 on.
 /// <https://github.com/python/cpython/blob/v3.14.0/Lib/_pyio.py#L26>
 const LARGE: u64 = 131_072;
-/// Whoever asks for that much at a time has little to win.
+/// A line that asks for that much at a time has little to win.
 const LARGE_ENOUGH: u64 = 32_768;
 /// Fewer calls are not worth a change.
 const WORTH_IT: u64 = 10;

@@ -163,7 +163,7 @@ impl Signals {
         }
     }
 
-    /// What was sent to a zombie is never delivered, and not to whoever has its pid next.
+    /// What was sent to a zombie is never delivered, and not to the process that has its pid next.
     fn free(&mut self, pid: Pid) {
         self.rows.extend(self.open.remove(&pid).into_iter().flat_map(Open::finish));
     }

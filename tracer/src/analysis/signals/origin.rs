@@ -1,6 +1,6 @@
 //! Who sent a signal: a user, a timer, a child, a fault, or the kernel.
 //!
-//! `si_code` tells, whoever was running: <https://github.com/torvalds/linux/blob/v6.12/include/uapi/asm-generic/siginfo.h>
+//! `si_code` tells, whatever was running: <https://github.com/torvalds/linux/blob/v6.12/include/uapi/asm-generic/siginfo.h>
 
 use crate::event::{SignalGenerate, SignalInfo};
 use crate::report::Origin;
@@ -30,7 +30,7 @@ pub fn origin(signal: &SignalGenerate) -> Origin {
     }
 }
 
-/// Whether a program asked for it: then whoever was running is its sender.
+/// Whether a program asked for it: then the thread that was running is its sender.
 pub fn is_sent(origin: Origin) -> bool {
     matches!(origin, Origin::Kill | Origin::Tgkill | Origin::Sigqueue)
 }

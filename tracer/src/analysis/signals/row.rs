@@ -216,7 +216,7 @@ impl Row {
         };
     }
 
-    /// Whoever it was for has ended, and it either waited to the last, or had been taken without being delivered. What
+    /// The process that it was for has ended, and it either waited to the last, or had been taken without being delivered. What
     /// is ignored by default is no longer there either once the interpreter has let go of its handlers.
     pub fn end(mut self, waits: impl FnOnce(&Self) -> bool) -> Self {
         if !waits(&self) {

@@ -39,7 +39,7 @@ macro_rules! trapped {
 }
 trapped!(tracer_trapped_emulated, tracer_trapped_stepped, tracer_trapped_returned);
 
-/// What one breakpoint costs whoever runs into it.
+/// What one breakpoint costs the thread that runs into it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrapCost {
     /// On an instruction that the kernel emulates, as functions begin with.

@@ -81,7 +81,7 @@ fn sample_rows(rate_hz: u32, cpus: u32) -> u32 {
     rate_hz.saturating_mul(cpus).saturating_mul(EPOCHS).clamp(BOUNDS.0, BOUNDS.1)
 }
 
-/// Has the kernel verify the programs: most of the time that attaching takes, hence on two CPUs.
+/// Has the kernel verify the programs: most of the time that attaching takes, so it is done on two CPUs.
 pub fn programs(
     ebpf: &mut Ebpf,
     mut multi: Option<Multi>,

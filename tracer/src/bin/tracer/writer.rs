@@ -56,7 +56,7 @@ fn write(pieces: &Receiver<Vec<u8>>) -> io::Result<()> {
     Ok(())
 }
 
-/// Whoever reads our stdout.
+/// The process that reads our stdout.
 pub struct Reader(Arc<AtomicBool>);
 
 impl Reader {

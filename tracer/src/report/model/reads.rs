@@ -63,7 +63,7 @@ pub struct Read {
     pub gil_switches: Option<u64>,
     /// Time that these took.
     pub gil_wait_ns: Option<u64>,
-    /// Calls that a larger buffer would save; unknown where that depends on whoever writes.
+    /// Calls that a larger buffer would save; unknown where that depends on the writer.
     pub avoidable: Option<u64>,
     /// How, where it is worth a change.
     pub advice: Option<Advice>,

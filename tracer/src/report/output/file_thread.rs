@@ -27,7 +27,7 @@ impl FileThread {
         let (invoker, own_path) = (*invoker, path.to_owned());
         let keep = move || match create(&invoker, &own_path) {
             Ok(draft) => {
-                let _ = tell.send(Ok(())); // whoever asked waits for it
+                let _ = tell.send(Ok(())); // the caller waits for it
                 write(draft, &reports)
             }
             Err(refused) => {

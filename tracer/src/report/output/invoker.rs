@@ -33,7 +33,7 @@ impl Invoker {
         self.sudo.map(|(uid, gid)| User { gid, ..User::of_uid(uid, gid) })
     }
 
-    /// Gives this thread the rights of whoever asked, for good.
+    /// Gives this thread the rights of the user who called, for good.
     pub fn become_here(&self) -> io::Result<()> {
         self.caller().map_or(Ok(()), |user| user.become_here(&user.group_ids()))
     }

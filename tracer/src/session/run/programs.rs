@@ -57,7 +57,7 @@ impl Run<'_> {
     /// A traced process has become something else.
     fn found_other(&mut self, pid: Pid, before: &Target) -> Result<(), Error> {
         let Ok(process) = Process::open(pid) else { return Ok(()) };
-        // Of what has been opened, and not of whoever had its pid before.
+        // Of what has been opened, and not of the process that had its pid before.
         if self.probes.target(pid)?.as_ref() != Some(before) {
             return Ok(());
         }

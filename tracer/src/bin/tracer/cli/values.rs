@@ -11,7 +11,7 @@ use tracer::session::Rule;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Budget(pub Option<f64>);
 
-/// A process id; whoever writes a name is told how to find its ids.
+/// A process id; a name is refused with a hint how to find its ids.
 pub fn pid(text: &str) -> Result<u32, String> {
     let number = text.parse().ok().filter(|pid| (1..=i32::MAX as u32).contains(pid));
     let is_plain = |char: char| char.is_alphanumeric() || "._-".contains(char);
