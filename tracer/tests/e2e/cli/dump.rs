@@ -26,11 +26,11 @@ on_other_builds_without_gil!(nobody_holds_a_gil as nobody_holds_a_gil);
 on_every_python!(a_thousand_threads_take_no_second);
 
 /// A dump of a process, whose exit code was 0.
-struct Dump(Value);
+pub struct Dump(pub Value);
 
 impl Dump {
     #[track_caller]
-    fn new(pid: u32, flags: &[&str]) -> Self {
+    pub fn new(pid: u32, flags: &[&str]) -> Self {
         let pid = pid.to_string();
         let run = run(["dump", "--json", "--pid", &pid].iter().chain(flags));
         assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{}", run.stdout);
@@ -40,7 +40,7 @@ impl Dump {
     }
 
     #[track_caller]
-    fn thread(&self, tid: &Value) -> &Value {
+    pub fn thread(&self, tid: &Value) -> &Value {
         let thread = rows(&self.0["threads"]).find(|thread| thread["tid"] == *tid);
         thread.unwrap_or_else(|| panic!("no thread {tid}"))
     }

@@ -1,5 +1,6 @@
 //! The command line: what each command does, how a run ends, what is said of mistakes.
 
+mod crowds;
 mod doctor;
 mod dump;
 mod end;
