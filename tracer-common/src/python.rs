@@ -25,6 +25,9 @@ pub struct Python {
     pub interpreters_head: u64,
     /// Address of the GIL's struct; 0 where it is not known.
     pub gil: u64,
+    /// Address of the pointer to the GIL, where it is made when the first thread is started, and anew in a forked child;
+    /// else 0.
+    pub gil_variable: u64,
     /// Address of the word that names the thread state which holds the GIL, or did so last; 0 where it is not known.
     pub gil_holder: u64,
     /// Address of the `int` that is 1 while the GIL is held.
@@ -50,6 +53,13 @@ pub struct Python {
 }
 
 impl Python {
+    /// Whether it has a GIL that can be found, now or once there are threads.
+    #[inline(always)]
+    #[must_use]
+    pub const fn has_gil(&self) -> bool {
+        self.gil != 0 || self.gil_variable != 0
+    }
+
     /// Whether threads have a slot that holds their thread state.
     #[inline(always)]
     #[must_use]
@@ -223,7 +233,7 @@ impl Code {
 }
 
 sized!(
-    Python = 152,
+    Python = 160,
     Layout = 52,
     Frame = 16,
     Name = 264,

@@ -145,7 +145,7 @@ fn returned(control: &Control, registers: Registers, result: i64) -> Outcome {
     }
     let Some(scratch) = scratch::of_probe(Probe::Syscall) else { return Outcome::MAP_BUSY };
     // The thread may have to wait for the GIL now: then it is known what for.
-    scratch.reader = if target.python.gil == 0 { 0 } else { task.tid() };
+    scratch.reader = if target.python.has_gil() { task.tid() } else { 0 };
     let (row, fresh) = match row(&READS, &scratch.read, &scratch.no_reads) {
         Ok(row) => row,
         Err(refused) => return refused,

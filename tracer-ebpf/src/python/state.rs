@@ -108,13 +108,16 @@ fn search_interpreter(search: &mut Search) -> i64 {
     0
 }
 
-/// Address of the GIL of the current thread's own interpreter; 0 where there is only one, or it is not known. A global
-/// function, see [`super::walk`], by what lies in the scratch buffer.
+/// Address of the GIL of the current thread's own interpreter, or of the one that a variable leads to now; 0 where there is
+/// only one, which is known, or none. A global function, see [`super::walk`], by what lies in the scratch buffer.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn own_gil(probe: u32) -> u64 {
     let Some(scratch) = scratch::get(probe) else { return 0 };
     let (python, memory) = (&scratch.target.python, scratch.memory);
+    if python.gil_variable != 0 {
+        return user::word(memory, python.gil_variable).unwrap_or(0);
+    }
     if python.interpreter_gil == 0 {
         return 0;
     }

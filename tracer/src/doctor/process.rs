@@ -87,6 +87,7 @@ fn thread_states(process: &Process, interpreter: &Interpreter) -> Check {
 fn gil(interpreter: &Interpreter) -> Check {
     match interpreter.python.gil {
         0 if interpreter.free_threaded => Check::ok("gil", "there is none"),
+        0 if interpreter.python.has_gil() => Check::ok("gil", "made with the first thread"),
         0 => Check::lacking(
             "gil",
             "its address is not known: waits for the GIL are reported as waits for a lock",
@@ -116,11 +117,11 @@ fn evaluation(interpreter: &Interpreter) -> Check {
 /// What a report of it will have.
 fn sections(interpreter: &Interpreter, works_here: bool) -> Check {
     let name = "sections";
-    match (works_here, interpreter.python.gil) {
+    match (works_here, interpreter.python.has_gil()) {
         (false, _) => {
             Check::lacking(name, "none: the probes do not work here", "try the remedies above first")
         }
-        (true, 0) => Check::ok(name, "switches, reads, processes, signals, frames; no gil, see above"),
-        (true, _) => Check::ok(name, "switches, gil, reads, processes, signals, frames"),
+        (true, false) => Check::ok(name, "switches, reads, processes, signals, frames; no gil, see above"),
+        (true, true) => Check::ok(name, "switches, gil, reads, processes, signals, frames"),
     }
 }

@@ -119,6 +119,7 @@ fn interpreter(
             thread_state_slot: slot.slot,
             interpreters_head: head,
             gil: gil.futexes.start,
+            gil_variable: gil.variable.unwrap_or(0),
             gil_holder,
             gil_locked,
             gil_bytes: (gil.futexes.end - gil.futexes.start) as u32,

@@ -17,6 +17,8 @@ const INTERVAL_LIMIT: u64 = 1_000_000_000;
 pub(crate) struct GilAddress {
     /// A thread that sleeps on a futex in here waits for it.
     pub futexes: Range<u64>,
+    /// Where it is made when the first thread is started, and anew in a forked child: a pointer to it.
+    pub variable: Option<u64>,
     /// Where it says which thread state holds it, and whether one does.
     pub holder: Option<(u64, u64)>,
 }
@@ -30,13 +32,16 @@ pub(crate) fn find(
 ) -> Option<GilAddress> {
     match layout.gil {
         Gil::Lock { variable, bytes } => {
-            let lock = memory.u64(runtime.symbol(variable)?).ok().filter(|&lock| lock != 0)?;
-            Some(GilAddress { futexes: lock..lock.checked_add(bytes.into())?, holder: None })
+            // `PyEval_InitThreads`, `PyEval_ReInitThreads`: https://github.com/python/cpython/blob/v2.7.18/Python/ceval.c
+            let variable = runtime.symbol(variable)?;
+            let lock = memory.u64(variable).ok()?;
+            let futexes = lock..lock.checked_add(bytes.into())?;
+            Some(GilAddress { futexes, variable: Some(variable), holder: None })
         }
         Gil::Variables(names) => {
             // https://github.com/python/cpython/blob/v3.6.15/Python/ceval_gil.h#L98
             let holder = (|| Some((runtime.symbol("gil_last_holder")?, runtime.symbol("gil_locked")?)))();
-            Some(GilAddress { futexes: variables(runtime, names)?, holder })
+            Some(GilAddress { futexes: variables(runtime, names)?, variable: None, holder })
         }
         Gil::Runtime(offset) => state(memory, runtime.address()?.wrapping_add(offset.into())),
         Gil::Interpreter(offset) => state(memory, memory.u64(interpreter.wrapping_add(offset.into())).ok()?),
@@ -62,7 +67,8 @@ fn state(memory: &dyn Memory, at: u64) -> Option<GilAddress> {
     let locked = memory.i32(at.wrapping_add(16)).ok()?;
     let plausible = (1..=INTERVAL_LIMIT).contains(&interval) && (-1..=1).contains(&locked);
     let holder = Some((at.wrapping_add(8), at.wrapping_add(16)));
-    plausible.then(|| GilAddress { futexes: at..at.saturating_add(GIL_BYTES.into()), holder })
+    let futexes = at..at.saturating_add(GIL_BYTES.into());
+    plausible.then_some(GilAddress { futexes, variable: None, holder })
 }
 
 /// The same after `enabled`, which is 0 while there is no GIL.
@@ -100,7 +106,8 @@ mod tests {
             memory.map(0x1000, vec![0; 208]);
             memory.set(0x1000, &u64::to_le_bytes(interval));
             memory.set(0x1010, &i32::to_le_bytes(locked));
-            let place = GilAddress { futexes: 0x1000..0x10d0, holder: Some((0x1008, 0x1010)) };
+            let place =
+                GilAddress { futexes: 0x1000..0x10d0, variable: None, holder: Some((0x1008, 0x1010)) };
             assert_eq!(state(&memory, 0x1000), expected.then_some(place), "{name}");
         }
     }
@@ -112,7 +119,8 @@ mod tests {
             memory.map(0x1000, vec![0; 216]);
             memory.set(0x1000, &enabled.to_le_bytes());
             memory.set(0x1008, &u64::to_le_bytes(5000));
-            let place = GilAddress { futexes: 0x1008..0x10d8, holder: Some((0x1010, 0x1018)) };
+            let place =
+                GilAddress { futexes: 0x1008..0x10d8, variable: None, holder: Some((0x1010, 0x1018)) };
             assert_eq!(switched(&memory, 0x1000), (enabled != 0).then_some(place), "{enabled}");
         }
     }

@@ -208,7 +208,7 @@ pub fn describe(process: &Process, interpreter: Option<&Interpreter>) -> event::
         exe: process.exe().map(redact::program),
         python: interpreter.map(|interpreter| interpreter.version.to_string()),
         free_threaded: interpreter.map(|interpreter| interpreter.free_threaded),
-        gil: interpreter.is_some_and(|interpreter| interpreter.python.gil != 0),
+        gil: interpreter.is_some_and(|interpreter| interpreter.python.has_gil()),
         gil_holder: interpreter.is_some_and(|interpreter| interpreter.python.gil_holder != 0),
         root: false,
         groups: stat.as_ref().map(groups),

@@ -3,6 +3,7 @@
 mod free_threads;
 mod holders;
 mod interpreters;
+mod late;
 
 use serde_json::Value;
 
