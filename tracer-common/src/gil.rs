@@ -29,6 +29,18 @@ pub struct HoldKey {
     pub slice: u32,
 }
 
+/// Whose a [`Queue`] is.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct QueueKey {
+    /// Address of a GIL that an interpreter beside the main one has of its own; 0 for the main interpreter's.
+    pub gil: u64,
+    /// Process.
+    pub pid: u32,
+    /// Fills the struct up to its alignment.
+    pub pad: u32,
+}
+
 /// How long one GIL has been waited for.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +49,8 @@ pub struct Queue {
     pub waiters: u64,
     /// Up to when the time has been charged to its holders.
     pub since_ns: u64,
+    /// GIL of the same process whose queue was made before this one; 0 for none. In the main interpreter's, the newest.
+    pub before: u64,
     /// Where [`Self::away_tid`] left its CPU.
     pub away_site: Frame,
     /// The thread that is off its CPU and holds it; 0 for none.
@@ -71,8 +85,12 @@ mod musl {
 /// How far above the stack pointer a word may lie that a function sleeps on: those that it calls take less.
 pub const NEAR_STACK: u64 = 4096;
 
-/// Bytes from the start of a `_gil_runtime_state` to its two condition variables, `cond` and `switch_cond`.
+/// Bytes from the start of a `_gil_runtime_state` to the thread state that holds it, or did so last.
 /// <https://github.com/python/cpython/blob/v3.12.0/Include/internal/pycore_gil.h>
+pub const LAST_HOLDER: u64 = 8;
+/// Likewise to an `int` that is 1 while it is held.
+pub const LOCKED: u64 = 16;
+/// Likewise to its two condition variables, `cond` and `switch_cond`.
 const CONDITIONS: [u64; 2] = [32, 120];
 
 /// Whether a futex is a word of the waiter's own stack that one of the GIL's condition variables leads to. Of the waiters
@@ -110,7 +128,7 @@ pub fn waits_on(slept_on: [u64; 2], futex: u64, value: u32) -> bool {
     futex != 0 && value == musl::CONTENDED && (futex == slept_on[0] || futex == slept_on[1])
 }
 
-sized!(Holder = 24, HoldKey = 40, Queue = 40, Pthread = 16);
+sized!(Holder = 24, HoldKey = 40, QueueKey = 16, Queue = 48, Pthread = 16);
 pod!(HoldKey, Pthread);
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ pub struct Python {
     pub thread_state_slot: i64,
     /// Address of the pointer to the newest interpreter state.
     pub interpreters_head: u64,
+    /// Address of the main interpreter's state.
+    pub main_interpreter: u64,
     /// Address of the GIL's struct; 0 where it is not known.
     pub gil: u64,
     /// Address of the pointer to the GIL, where it is made when the first thread is started, and anew in a forked child;
@@ -233,7 +235,7 @@ impl Code {
 }
 
 sized!(
-    Python = 160,
+    Python = 168,
     Layout = 52,
     Frame = 16,
     Name = 264,

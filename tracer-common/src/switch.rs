@@ -64,8 +64,6 @@ pub mod flag {
     pub const OBJECT_LOCK: u32 = 8192;
     /// Without GIL: all threads stand still, for the garbage collector or a fork.
     pub const STOPPED_WORLD: u32 = 16384;
-    /// Beside [`GIL`]: that of a subinterpreter, whose holders are not followed.
-    pub const OWN_GIL: u32 = 32768;
     /// From this bit on: [`crate::control::Control::thinning`], where the callers were looked at by chance.
     pub const THINNING_SHIFT: u32 = 16;
     /// The bits of that.
@@ -143,6 +141,8 @@ pub struct Thread {
     pub last_read: LastRead,
     /// Who is waking it up.
     pub waker: Waker,
+    /// The GIL that it waits for, or that its interpreter had when it left its CPU last, as in [`crate::gil::QueueKey`].
+    pub gil: u64,
     /// What `pthread_self` returns in it, as far as that is known.
     pub pthread: u64,
     /// The words of its own stack that it slept on for the GIL, the last one first, until it leaves its CPU for something
@@ -201,7 +201,7 @@ pub struct Counted {
     pub involuntary: u64,
 }
 
-sized!(Counted = 40, SwitchKey = 48, SwitchValue = 48, LastRead = 32, Thread = 232);
+sized!(Counted = 40, SwitchKey = 48, SwitchValue = 48, LastRead = 32, Thread = 240);
 pod!(SwitchKey, SwitchValue, Thread);
 
 #[cfg(test)]

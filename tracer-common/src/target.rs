@@ -43,5 +43,5 @@ pub const fn place(pid: u32) -> (u32, u64) {
     (pid / u64::BITS, 1 << (pid % u64::BITS))
 }
 
-sized!(Target = 192);
+sized!(Target = 200);
 pod!(Target);

@@ -21,7 +21,7 @@ const FORCE_WAKEUP: u64 = 2;
 /// `BPF_RB_AVAIL_DATA`
 const AVAILABLE: u64 = 0;
 /// `BPF_NOEXIST`
-const NO_EXIST: u64 = 1;
+pub const NO_EXIST: u64 = 1;
 /// Two programs insert the same new key at once: one is told this.
 const EEXIST: i32 = -17;
 /// The map is full.

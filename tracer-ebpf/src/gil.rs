@@ -1,4 +1,5 @@
-//! The GIL: who holds it while others wait.
+//! The GIL: who holds it while others wait. An interpreter beside the main one may have a GIL of its own, which has a queue
+//! of its own here; 0 stands for the main interpreter's.
 //!
 //! Time is charged piece by piece to the thread that held the GIL: when a thread goes to sleep for it, to the holder that
 //! it sees; when it is handed over, to the thread that does so; when a waiter returns, to the holder that was seen last;
@@ -6,16 +7,20 @@
 //! however many do. A piece off the CPU has the line that it left at. A piece on the CPU has none: the line at which it
 //! ends is the one that gives the GIL away, and not the one that ran. Samples tell which lines ran.
 
+use core::ffi::c_void;
+
+use aya_ebpf::helpers::generated::bpf_loop;
 use tracer_common::counters::Probe;
-use tracer_common::gil::{HoldKey, Holder, Pthread, Queue, is_linked};
+use tracer_common::gil::{HoldKey, Holder, LAST_HOLDER, LOCKED, Pthread, Queue, QueueKey, is_linked};
 use tracer_common::python::{Frame, Python};
 use tracer_common::switch::{Thread, flag};
 use tracer_common::target::Target;
 use tracer_common::wakeup::FUTEX;
 
 use crate::direct::Memory;
-use crate::emit::{Outcome, add, row};
+use crate::emit::{NO_EXIST, Outcome, add, row};
 use crate::maps::{HOLDS, PTHREADS, QUEUES, THREADS};
+use crate::python::own_gil;
 use crate::scratch::{self, copy, raise, zero};
 use crate::task::{Task, target};
 use crate::user;
@@ -23,6 +28,9 @@ use crate::user;
 /// Values of [`Thread::waits_for_gil`].
 const ASLEEP: u32 = 1;
 const HANDED: u32 = 2;
+
+/// GILs of a process that are forgotten with it: more are hardly waited for.
+const GILS: u32 = 1024;
 
 /// No queue yet. In read-only data, since a program has only 512 bytes of stack.
 // SAFETY: a struct of numbers.
@@ -54,17 +62,21 @@ pub extern "C" fn gil_at_leave(now: u64, slice: u32) -> u32 {
         return Outcome::AGGREGATED.0;
     }
     introduce(task, thread);
-    let holder = holder_pthread(&scratch.target.python, scratch.memory);
+    const ASLEEP_FOR_IT: u32 = flag::GIL | flag::VOLUNTARY;
+    let waits = scratch.switch.flags & ASLEEP_FOR_IT == ASLEEP_FOR_IT;
+    if !waits {
+        // Which one a thread waits for has been found by where it sleeps.
+        thread.gil = own_gil(Probe::Switch as u32);
+    }
+    let holder = holder_pthread(&scratch.target.python, scratch.memory, thread.gil);
     let is_own = holder == thread.pthread;
     if is_own {
         raise(&mut scratch.switch.flags, flag::HOLDS_GIL);
     }
-    const ASLEEP_FOR_IT: u32 = flag::GIL | flag::VOLUNTARY;
-    let waits = scratch.switch.flags & (ASLEEP_FOR_IT | flag::OWN_GIL) == ASLEEP_FOR_IT;
-    if !waits && !is_own && !is_last_holder(task) {
+    if !waits && !is_own && !is_last_holder(task, thread.gil) {
         return Outcome::AGGREGATED.0;
     }
-    let Some(queue) = queue(task.pid()) else { return Outcome::AGGREGATED.0 };
+    let Some(queue) = queue(task.pid(), thread.gil) else { return Outcome::AGGREGATED.0 };
     let waited = pass(queue, now, u64::from(waits));
     if waits {
         thread.waits_for_gil = ASLEEP;
@@ -95,9 +107,9 @@ pub extern "C" fn gil_at_arrive(pid: u32, tid: u32, now: u64, slice: u32) -> u32
     let (Some(thread), Some(target)) = (THREADS.get_ptr_mut(tid), target(pid)) else {
         return Outcome::MAP_BUSY.0;
     };
-    let Some(queue) = queue(pid) else { return Outcome::AGGREGATED.0 };
     // SAFETY: a preallocated entry; the thread comes to this CPU, so that no other switch touches it.
     let thread = unsafe { &mut *thread };
+    let Some(queue) = queue(pid, thread.gil) else { return Outcome::AGGREGATED.0 };
     let left_with_it = queue.away_tid == tid;
     let change = if thread.waits_for_gil == 0 { 0 } else { u64::MAX };
     let was_handed = thread.waits_for_gil == HANDED;
@@ -123,7 +135,7 @@ pub fn woken(now: u64, slice: u32, task: Task, target: &Target, thread: &mut Thr
     if thread.waits_for_gil == 0 || !handed_over {
         return Outcome::AGGREGATED;
     }
-    let Some(queue) = queue(task.pid()) else { return Outcome::AGGREGATED };
+    let Some(queue) = queue(task.pid(), thread.gil) else { return Outcome::AGGREGATED };
     thread.waits_for_gil = HANDED;
     let waited = pass(queue, now, 0);
     queue.holder_tid = waker.tid;
@@ -133,35 +145,43 @@ pub fn woken(now: u64, slice: u32, task: Task, target: &Target, thread: &mut Thr
 /// Whether the current thread, which runs, holds the GIL while others sleep for it.
 #[inline(always)]
 pub fn keeps_others_waiting(task: Task, target: &Target) -> bool {
-    if target.python.gil_holder == 0 || !is_waited_for(task.pid()) {
+    if target.python.gil_holder == 0 {
+        return false;
+    }
+    let gil = own_gil(Probe::Sample as u32);
+    if !is_waited_for(task.pid(), gil) {
         return false;
     }
     let Some(scratch) = scratch::of_probe(Probe::Sample) else { return false };
-    holder_pthread(&target.python, scratch.memory) == task.fsbase()
+    holder_pthread(&target.python, scratch.memory, gil) == task.fsbase()
 }
 
 #[inline(always)]
-fn is_last_holder(task: Task) -> bool {
+fn is_last_holder(task: Task, gil: u64) -> bool {
     // SAFETY: a preallocated entry; one word of it.
-    QUEUES.get_ptr(task.pid()).is_some_and(|queue| unsafe { (*queue).holder_tid } == task.tid())
+    QUEUES.get_ptr(key(task.pid(), gil)).is_some_and(|queue| unsafe { (*queue).holder_tid } == task.tid())
 }
 
 #[inline(always)]
-fn is_waited_for(pid: u32) -> bool {
+fn is_waited_for(pid: u32, gil: u64) -> bool {
     // SAFETY: a preallocated entry; one word of it.
     QUEUES
-        .get_ptr(pid)
+        .get_ptr(key(pid, gil))
         .is_some_and(|queue| unsafe { (&raw const (*queue).waiters).read_volatile() as i64 > 0 })
 }
 
-/// `pthread_self()` of the thread that holds the GIL; 0 where nobody does. The thread that gave it up last stays the
+/// `pthread_self()` of the thread that holds this GIL; 0 where nobody does. The thread that gave it up last stays the
 /// last holder. <https://github.com/python/cpython/blob/v3.12.0/Python/ceval_gil.c#L229>
 #[inline(always)]
-fn holder_pthread(python: &Python, memory: Memory) -> u64 {
-    if user::read::<i32>(python.gil_locked) != Some(1) {
+fn holder_pthread(python: &Python, memory: Memory, gil: u64) -> u64 {
+    let (holder, locked) = match gil {
+        0 => (python.gil_holder, python.gil_locked),
+        gil => (gil + LAST_HOLDER, gil + LOCKED),
+    };
+    if user::read::<i32>(locked) != Some(1) {
         return 0;
     }
-    let Some(state) = user::word(memory, python.gil_holder) else { return 0 };
+    let Some(state) = user::word(memory, holder) else { return 0 };
     user::word(memory, state + u64::from(python.layout.thread_id)).unwrap_or(0)
 }
 
@@ -181,10 +201,27 @@ fn forget_thread(task: Task, thread: &Thread) {
     let _ = PTHREADS.remove(Pthread { pointer: thread.pthread, pid: task.pid(), pad: 0 });
 }
 
-/// The process is gone, or executes another program: nobody waits for the GIL that it had.
-#[inline(always)]
-pub fn forget_queue(pid: u32) {
-    let _ = QUEUES.remove(pid);
+/// The process is gone, or executes another program: nobody waits for the GILs that it had. A global function, see
+/// [`crate::python::walk`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn forget_queues(pid: u32) -> u32 {
+    let mut next = key(pid, 0);
+    // SAFETY: `forget_step` has the signature that the helper wants, and `next` outlives the loop.
+    unsafe { bpf_loop(GILS, forget_step as *mut c_void, (&raw mut next).cast(), 0) };
+    0
+}
+
+/// Forgets one, and goes on to that which was made before it.
+#[inline(never)]
+unsafe extern "C" fn forget_step(_index: u64, context: *mut c_void) -> i64 {
+    // SAFETY: `bpf_loop` hands on what it was given.
+    let key = unsafe { &mut *context.cast::<QueueKey>() };
+    // SAFETY: a preallocated entry; one word of it.
+    let before = QUEUES.get_ptr(*key).map_or(0, |queue| unsafe { (*queue).before });
+    let _ = QUEUES.remove(*key);
+    key.gil = before;
+    i64::from(before == 0)
 }
 
 #[inline(always)]
@@ -194,15 +231,36 @@ fn tid(task: Task, pointer: u64) -> u32 {
     PTHREADS.get_ptr(pthread).map_or(0, |tid| unsafe { *tid })
 }
 
-/// The queue of a process; `None` where there is no room for it, which leaves its holders untold.
 #[inline(always)]
-fn queue(pid: u32) -> Option<&'static mut Queue> {
-    if QUEUES.get_ptr(pid).is_none() {
-        let _ = QUEUES.insert(pid, &NOBODY, 0);
+fn key(pid: u32, gil: u64) -> QueueKey {
+    QueueKey { gil, pid, pad: 0 }
+}
+
+/// The queue of a GIL; `None` where there is no room for it, which leaves its holders untold.
+#[inline(always)]
+fn queue(pid: u32, gil: u64) -> Option<&'static mut Queue> {
+    let key = key(pid, gil);
+    if QUEUES.get_ptr(key).is_none() && QUEUES.insert(key, &NOBODY, NO_EXIST).is_ok() && gil != 0 {
+        link(pid, gil);
     }
     // SAFETY: a preallocated entry of plain words. Two CPUs may both take the same piece: they would have to come within
     // the same few nanoseconds.
-    QUEUES.get_ptr_mut(pid).map(|queue| unsafe { &mut *queue })
+    QUEUES.get_ptr_mut(key).map(|queue| unsafe { &mut *queue })
+}
+
+/// The main interpreter's queue leads to all others of its process, the newest first.
+#[inline(always)]
+fn link(pid: u32, gil: u64) {
+    let _ = QUEUES.insert(key(pid, 0), &NOBODY, NO_EXIST);
+    let (Some(main), Some(new)) = (QUEUES.get_ptr_mut(key(pid, 0)), QUEUES.get_ptr_mut(key(pid, gil))) else {
+        return;
+    };
+    // SAFETY: words of preallocated entries. Of two that come at once one may not be found again: it stays until the map
+    // is made anew.
+    unsafe {
+        (*new).before = (*main).before;
+        (*main).before = gil;
+    }
 }
 
 /// One more thread waits for the GIL, or one less: how long others have waited since the last time that this was told.

@@ -9,7 +9,7 @@ use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use tracer_common::control::{Control, rows};
 use tracer_common::counters::{Counters, Probe};
 use tracer_common::gc::Collection;
-use tracer_common::gil::{HoldKey, Pthread, Queue};
+use tracer_common::gil::{HoldKey, Pthread, Queue, QueueKey};
 use tracer_common::handler::{Check, HandlerAddresses};
 use tracer_common::sample::{EntryKey, SampleKey};
 use tracer_common::switch::{SwitchKey, SwitchValue, Thread};
@@ -61,9 +61,9 @@ pub static WAKEUPS: HashMap<WakeKey, u64> = HashMap::with_max_entries(rows::WAKE
 #[map]
 pub static HOLDS: HashMap<HoldKey, u64> = HashMap::with_max_entries(rows::HOLDS, 0);
 
-/// Who waits for the GIL of each process.
+/// Who waits for each GIL: of a process that is traced, and of its interpreters beside the main one.
 #[map]
-pub static QUEUES: HashMap<u32, Queue> = HashMap::with_max_entries(8192, 0);
+pub static QUEUES: HashMap<QueueKey, Queue> = HashMap::with_max_entries(8192, 0);
 
 /// Threads as the interpreter knows them; as many as [`THREADS`].
 #[map]

@@ -42,7 +42,7 @@ pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
         let followed = is_thread || target.flags & target::flag::FOLLOW != 0;
         // The child shares its parent's memory, or has a copy of it: what is known of the parent's interpreter holds.
         if followed && !is_thread {
-            gil::forget_queue(child.pid());
+            gil::forget_queues(child.pid());
             let _ = EXECS.remove(child.pid());
             if let Err(error) = trace(child, target) {
                 return Outcome::refused(error);
@@ -116,7 +116,7 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
         let Some(target) = TARGETS.get_ptr_mut(task.pid()) else { return Outcome::MAP_BUSY };
         // SAFETY: a preallocated entry, of a process that has one thread now.
         unsafe { forget_interpreter(&mut *target, at) };
-        gil::forget_queue(task.pid());
+        gil::forget_queues(task.pid());
         let old_tid = ctx.arg::<u64>(1) as u32;
         move_thread(old_tid, task.tid());
         // SAFETY: the prototype says that the third argument is a `struct linux_binprm *`.
@@ -281,7 +281,7 @@ pub fn sched_process_free(ctx: BtfTracePointContext) -> i32 {
             return Outcome::FILTERED;
         }
         forget(pid);
-        gil::forget_queue(pid);
+        gil::forget_queues(pid);
         let _ = EXECS.remove(pid);
         send::<Free>(|event| {
             // SAFETY: the entry has room for one event.

@@ -255,16 +255,20 @@ fn lock_by_thread(registers: Registers, target: &Target, thread: &mut Thread) ->
         return parked(registers.first(), registers.stack_pointer());
     }
     let gil = own_gil(Probe::Switch as u32);
-    let own = if gil == 0 || gil == target.python.gil { 0 } else { flag::OWN_GIL };
-    let waits = is_for_gil(registers, gil, target.python.gil_bytes, thread)
-        || waits_on(thread.gil_words, registers.first(), registers.third() as u32);
-    if waits { flag::GIL | own } else { 0 }
+    if gil != 0 && is_for_gil(registers, gil, target.python.gil_bytes, thread) {
+        thread.gil = gil;
+        return flag::GIL;
+    }
+    // For the same as it did when it slept on this word before.
+    let waits = waits_on(thread.gil_words, registers.first(), registers.third() as u32);
+    if waits { flag::GIL } else { 0 }
 }
 
 /// What sort of lock a futex belongs to.
 #[inline(always)]
 fn lock(registers: Registers, python: &Python, thread: &mut Thread) -> u32 {
     if is_for_gil(registers, python.gil, python.gil_bytes, thread) {
+        thread.gil = 0;
         return flag::GIL;
     }
     futex_flags(registers.second())

@@ -121,8 +121,12 @@ pub extern "C" fn own_gil(probe: u32) -> u64 {
     if python.interpreter_gil == 0 {
         return 0;
     }
+    // Most processes have one.
+    if user::word(memory, python.interpreters_head) == Some(python.main_interpreter) {
+        return 0;
+    }
     let Ok(state) = thread_state(python, memory, Task::current().fsbase()) else { return 0 };
     let interpreter = user::word(memory, state + u64::from(python.thread_interpreter));
     let gil = interpreter.and_then(|at| user::word(memory, at + u64::from(python.interpreter_gil)));
-    gil.unwrap_or(0)
+    gil.filter(|&gil| gil != python.gil).unwrap_or(0)
 }

@@ -118,6 +118,7 @@ fn interpreter(
         python: Python {
             thread_state_slot: slot.slot,
             interpreters_head: head,
+            main_interpreter: main,
             gil: gil.futexes.start,
             gil_variable: gil.variable.unwrap_or(0),
             gil_holder,

@@ -3,6 +3,8 @@
 use std::io;
 use std::ops::Range;
 
+use tracer_common::gil::{LAST_HOLDER, LOCKED};
+
 use crate::cpython::layout::{GIL_BYTES, Gil, Layout};
 use crate::cpython::memory::Memory;
 use crate::python::runtime::Runtime;
@@ -64,9 +66,9 @@ fn variables(runtime: &Runtime, names: &[&str]) -> Option<Range<u64>> {
 /// <https://github.com/python/cpython/blob/v3.12.0/Include/internal/pycore_gil.h>
 fn state(memory: &dyn Memory, at: u64) -> Option<GilAddress> {
     let interval = memory.u64(at).ok()?;
-    let locked = memory.i32(at.wrapping_add(16)).ok()?;
+    let locked = memory.i32(at.wrapping_add(LOCKED)).ok()?;
     let plausible = (1..=INTERVAL_LIMIT).contains(&interval) && (-1..=1).contains(&locked);
-    let holder = Some((at.wrapping_add(8), at.wrapping_add(16)));
+    let holder = Some((at.wrapping_add(LAST_HOLDER), at.wrapping_add(LOCKED)));
     let futexes = at..at.saturating_add(GIL_BYTES.into());
     plausible.then_some(GilAddress { futexes, variable: None, holder })
 }
@@ -83,8 +85,8 @@ fn switched(memory: &dyn Memory, at: u64) -> Option<GilAddress> {
 /// A `_gil_runtime_state` is the switch interval, `last_holder`, `locked`. A thread that gives it up stays the last holder.
 /// <https://github.com/python/cpython/blob/v3.12.0/Python/ceval_gil.c>
 pub(crate) fn holder(memory: &dyn Memory, gil: u64) -> io::Result<Option<u64>> {
-    let is_locked = memory.i32(gil.wrapping_add(16))? == 1;
-    let last_holder = memory.u64(gil.wrapping_add(8))?;
+    let is_locked = memory.i32(gil.wrapping_add(LOCKED))? == 1;
+    let last_holder = memory.u64(gil.wrapping_add(LAST_HOLDER))?;
     Ok((is_locked && last_holder != 0).then_some(last_holder))
 }
 

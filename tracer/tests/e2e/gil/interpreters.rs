@@ -2,12 +2,18 @@
 
 use serde_json::Value;
 
-use crate::harness::{Program, Python, Tracer, number, on_pythons, rows, turn};
+use crate::harness::{Program, Python, Report, Tracer, number, on_pythons, rows, text, turn};
 
 on_pythons! {
     own_gils_are_gils:
     python3_12 Release(12),
     python3_13 Release(13),
+    python3_14 Release(14),
+}
+
+on_pythons! {
+    each_gil_has_its_own_holders:
+    python3_12 Release(12),
     python3_14 Release(14),
 }
 
@@ -30,10 +36,35 @@ fn own_gils_are_gils(python: &Python) {
     let (told, others) = (of("gil"), of("lock") + of("other") + of("unknown"));
     assert!(waits > 100 && told * 100 >= waits * 97 && told <= waits + 10, "{told} of {waits}: {spins:#?}");
     assert!(others * 100 <= waits * 3, "{others} beside {told}: {spins:#?}");
-    // The main interpreter's GIL is another: its holder keeps nobody waiting.
-    let held = |row: &Value| number(&row["held_while_others_waited_ns"]);
-    let held: u64 = rows(&report["gil"]["holders"]).map(held).sum();
-    assert!(held < 50_000_000, "{:#}", report["gil"]);
+    // Of two threads that compute, one holds it while the other waits.
+    let held = held_in(&report, "spin");
+    let waited = number(&report["gil"]["wait_ns"]);
+    assert!(held.abs_diff(waited) * 100 <= waited * 5, "{held} of {waited}: {:#}", report["gil"]);
+}
+
+/// Two interpreters' threads hold their GILs at once: who waits for one is not charged to the other's holder, nor to the main
+/// interpreter's, for which nobody waits.
+fn each_gil_has_its_own_holders(python: &Python) {
+    let _turn = turn();
+    let mut program = Program::start(python, "own_gils.py");
+    let tracer = Tracer::attach(program.pid(), &["--rate", "1999"]);
+    let truth = program.go();
+    let report = tracer.stop().exact();
+    for line in rows(&truth) {
+        let told = number(&line["ns"]);
+        let measured = held_in(&report, text(&line["function"]));
+        assert!(measured.abs_diff(told) * 100 <= told * 5, "{measured} of {line}: {:#}", report["gil"]);
+        let is_of_thread = |row: &&Value| row["frame"]["function"] == line["function"];
+        let mut holders = rows(&report["gil"]["holders"]).filter(is_of_thread);
+        assert!(holders.all(|row| row["tid"] == line["tid"]), "{line}: {:#}", report["gil"]);
+    }
+    assert_eq!(held_in(&report, "alone"), 0, "{:#}", report["gil"]);
+}
+
+/// How long others waited while a thread was in this function.
+fn held_in(report: &Report, function: &str) -> u64 {
+    let rows = rows(&report["gil"]["holders"]).filter(|row| row["frame"]["function"] == function);
+    rows.map(|row| number(&row["held_while_others_waited_ns"])).sum()
 }
 
 /// 2.7 has no slot for the thread state: its lists are searched, of all interpreters, beyond a thousand threads.
