@@ -6,7 +6,7 @@ use tracer_common::python;
 
 use crate::event::StackId;
 use crate::report;
-use crate::symbols::{self, FrameId, Symbols};
+use crate::symbols::{FrameId, Symbols};
 
 /// The frames of a stack by their names: stacks that differ in instructions or addresses only are equal.
 pub type Frames = Arc<[FrameId]>;
@@ -44,14 +44,35 @@ pub fn stack_of(symbols: &Symbols, id: StackId) -> Option<report::Stack> {
 
 /// The line that a person can change: the innermost frame outside the standard library, or the innermost one.
 pub fn own_frame(symbols: &Symbols, frames: &[FrameId]) -> Option<FrameId> {
-    let is_own = |frame: &symbols::Frame| is_own_line(&frame.function, &frame.file, frame.line);
-    let own = frames.iter().find(|id| is_own(symbols.frame(**id)));
-    own.or(frames.first()).copied()
+    let names = |id: &&FrameId| {
+        let frame = symbols.frame(**id);
+        (&frame.function[..], &frame.file[..], frame.line)
+    };
+    let mut of_process = frames.iter().take_while(|id| !starts_a_worker(names(id)));
+    of_process.find(|id| is_own_line(names(id))).or(frames.first()).copied()
 }
 
 /// The same of a stack that is part of the report already.
 pub fn own_line(stack: &[report::Frame]) -> Option<&report::Frame> {
-    stack.iter().find(|frame| is_own(frame)).or(stack.first())
+    own_code(stack).or(stack.first())
+}
+
+/// The innermost frame outside the standard library, if there is one.
+pub fn own_code(stack: &[report::Frame]) -> Option<&report::Frame> {
+    stack.iter().take_while(|frame| !starts_a_worker(names(frame))).find(|frame| is_own(frame))
+}
+
+fn names(frame: &report::Frame) -> Names<'_> {
+    (frame.function.as_bytes(), frame.file.as_bytes(), frame.line)
+}
+
+/// A function, its file, and the line.
+type Names<'a> = (&'a [u8], &'a [u8], Option<u32>);
+
+/// Where a process of `multiprocessing` begins its own work: what called that in a fork is what its parent did then.
+/// <https://github.com/python/cpython/blob/v3.12.0/Lib/multiprocessing/process.py#L292>
+fn starts_a_worker((function, file, _): Names) -> bool {
+    function.ends_with(b"_bootstrap") && file.ends_with(b"/multiprocessing/process.py")
 }
 
 /// `file:line` of a frame.
@@ -73,13 +94,13 @@ pub fn is_standard_library(file: &[u8]) -> bool {
 
 /// Whether a person wrote the line that a frame is at.
 pub fn is_own(frame: &report::Frame) -> bool {
-    is_own_line(frame.function.as_bytes(), frame.file.as_bytes(), frame.line)
+    is_own_line(names(frame))
 }
 
 /// Neither the standard library's, nor the one line of a `python -c` by which that library starts helpers of its own, such
 /// as multiprocessing's resource tracker.
 /// <https://github.com/python/cpython/blob/v3.12.0/Lib/multiprocessing/resource_tracker.py#L119>
-fn is_own_line(function: &[u8], file: &[u8], line: Option<u32>) -> bool {
+fn is_own_line((function, file, line): Names) -> bool {
     let starts_a_helper = (function, file, line) == (b"<module>", b"<string>", Some(1));
     !starts_a_helper && !is_standard_library(file)
 }
@@ -126,12 +147,18 @@ mod tests {
         let at = |file: &str| report::Frame { file: file.into(), ..report::Frame::default() };
         let (library, own, main) = (at("/usr/lib/python3.11/threading.py"), at("work.py"), at("main.py"));
         let command = report::Frame { function: "<module>".into(), line: Some(1), ..at("<string>") };
+        let worker = report::Frame {
+            function: "BaseProcess._bootstrap".into(),
+            ..at("/usr/lib/python3.11/multiprocessing/process.py")
+        };
         for (name, stack, expected) in [
             ("below the library", vec![library.clone(), own.clone(), main.clone()], Some(&own)),
             ("one's own is innermost", vec![main.clone(), library.clone()], Some(&main)),
             ("nothing but library", vec![library.clone()], Some(&library)),
             ("a helper of the library's", vec![library.clone(), command.clone()], Some(&library)),
             ("a command", vec![command.clone()], Some(&command)),
+            ("a worker without work", vec![library.clone(), worker.clone(), main.clone()], Some(&library)),
+            ("a worker at work", vec![library.clone(), own.clone(), worker, main.clone()], Some(&own)),
             ("no stack", vec![], None),
         ] {
             assert_eq!(own_line(&stack), expected, "{name}");

@@ -2,7 +2,7 @@
 
 use super::findings;
 use super::tests::{SECOND, frame, report, stack, text, told};
-use crate::report::{BlockedHolder, Cause, Frame, Gil, GilHolder, Severity, SwitchCause};
+use crate::report::{BlockedHolder, Cause, FindingKind, Frame, Gil, GilHolder, Severity, SwitchCause};
 
 #[test]
 fn what_did_not_move_is_told_only_if_the_rows_prove_it() {
@@ -84,6 +84,26 @@ fn waits_for_the_gil_and_for_locks_are_told_where_they_cost() {
         report.switches.causes = rows.into();
         assert_eq!(text(&report), expected, "{name}");
     }
+}
+
+/// The threads of a server wait for work at a line of the server's, and so does who waits for them to end.
+#[test]
+fn a_pool_without_work_is_no_deadlock() {
+    let waits = |function: &str, place: &str| SwitchCause {
+        pid: 7,
+        cause: Cause::Lock,
+        syscall: Some("futex".into()),
+        still_blocked: 2,
+        stack: Some(vec![
+            Frame { function: function.into(), ..frame("/usr/lib/python3.12/threading.py:355") },
+            frame(place),
+        ]),
+        ..SwitchCause::default()
+    };
+    let mut report = report();
+    report.switches.causes = vec![waits("Condition.wait", "a.py:1"), waits("Thread.join", "b.py:2")].into();
+    let idle = "pid 7 (app) did nothing for all 10.0 s: 4 threads asleep, one in futex at b.py:2 in f";
+    assert_eq!(told(&report), [(FindingKind::Stuck, Severity::Info, idle.to_owned())]);
 }
 
 /// A queue's reader waits for something to read; who waits for a semaphore waits for others to be done.

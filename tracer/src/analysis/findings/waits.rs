@@ -2,7 +2,7 @@
 
 use super::whose::Whose;
 use super::{Found, at, grouped, own, place, process};
-use crate::analysis::lines::{is_own, is_standard_library};
+use crate::analysis::lines::{self, is_standard_library};
 use crate::report::{Cause, FindingKind, Frame, LockKind, Programs, Report, Severity, SwitchCause};
 use crate::units::{counted, duration};
 
@@ -31,9 +31,9 @@ fn is_stuck(row: &SwitchCause) -> bool {
 }
 
 /// Threads that waited for locks throughout, at lines of one's own: idle workers of a pool wait deep in the standard
-/// library.
+/// library, or for a queue that others fill.
 fn locked<'a>(rows: &[&'a SwitchCause]) -> Vec<(&'a SwitchCause, &'a Frame)> {
-    let waits = rows.iter().filter(|row| is_stuck(row) && row.cause == Cause::Lock);
+    let waits = rows.iter().filter(|row| is_stuck(row) && row.cause == Cause::Lock && !waits_for_news(row));
     waits.filter_map(|row| Some((*row, own_code(row)?))).collect()
 }
 
@@ -69,7 +69,7 @@ fn deadlock(report: &Report, rows: &[&SwitchCause]) -> Found {
 }
 
 fn own_code(row: &SwitchCause) -> Option<&Frame> {
-    row.stack.as_ref()?.iter().find(|frame| is_own(frame))
+    lines::own_code(row.stack.as_ref()?)
 }
 
 /// A process of which nothing ran at all.
@@ -116,7 +116,7 @@ fn idle_of(report: &Report, alike: &[Idle<'_>]) -> Found {
 fn severity_of_idling(row: &SwitchCause) -> Severity {
     match row.cause {
         Cause::Poll | Cause::Sleep | Cause::Network | Cause::Wait => Severity::Info,
-        _ if row.stack.is_some() && own_code(row).is_none() => Severity::Info,
+        _ if waits_for_news(row) || (row.stack.is_some() && own_code(row).is_none()) => Severity::Info,
         _ => Severity::Warn,
     }
 }
