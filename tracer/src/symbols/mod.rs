@@ -33,6 +33,15 @@ impl Frame {
         const UNKNOWN: &[u8] = b"?";
         Self { function: UNKNOWN.into(), file: UNKNOWN.into(), line: None }
     }
+
+    /// What CPython 3.13 and later put between the call of a class and its `__init__`, to look at what that returns: no line
+    /// of anybody's.
+    /// <https://github.com/python/cpython/blob/v3.13.0/Python/specialize.c> (`_Py_InitCleanup`)
+    #[must_use]
+    pub fn checks_init(&self) -> bool {
+        const INIT: &[u8] = b"__init__";
+        self.line.is_none() && *self.function == *INIT && *self.file == *INIT
+    }
 }
 
 /// What a descriptor meant.
@@ -194,6 +203,19 @@ impl Symbols {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_checks_an_init_is_told_from_one() {
+        let frame = |function: &'static str, file: &'static str, line| Frame {
+            function: function.as_bytes().into(),
+            file: file.as_bytes().into(),
+            line,
+        };
+        assert!(frame("__init__", "__init__", None).checks_init());
+        for own in [frame("__init__", "/srv/a.py", None), frame("__init__", "__init__", Some(3))] {
+            assert!(!own.checks_init(), "{own:?}");
+        }
+    }
 
     #[test]
     fn ever_new_lines_take_no_more_room() {

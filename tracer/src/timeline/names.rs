@@ -100,8 +100,9 @@ impl Names {
 
     /// A stack was sent; the code objects that it needs were sent before.
     pub fn stack(&mut self, raw: &decode::Stack, spaces: &Spaces) {
-        let frames: Vec<_> =
+        let mut frames: Vec<_> =
             raw.frames.iter().map(|frame| self.frame(raw.space, raw.pid, frame, spaces)).collect();
+        frames.retain(|id| !self.symbols.frame(*id).checks_init());
         let (status, truncated) = StackStatus::from_wire(raw.status);
         self.symbols.stacks.insert(raw.id, Stack { frames: frames.into(), status, truncated });
     }

@@ -69,6 +69,22 @@ def method(fd):
     Owner()
 
 
+class Parks(object):
+    def __init__(self, fd):
+        fd is None or park(fd)
+
+
+def constructor(fd):
+    return Parks(fd)
+
+
+def specialized(fd):
+    """From 3.13 on, a call of a class that has been made often enough has a frame of CPython's own below it."""
+    for _ in range(100):
+        constructor(None)
+    constructor(fd)
+
+
 def called_by_c(fd):
     sorted([1], key=lambda _: list(map(park, [fd])))
 
@@ -199,6 +215,7 @@ def shapes():
         dictionary_comprehension,
         class_body,
         method,
+        specialized,
         called_by_c,
         executed,
         finalizer,
