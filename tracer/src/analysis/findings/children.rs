@@ -14,7 +14,9 @@ const WORTH_A_LOOK_NS: u64 = 1_000_000_000;
 pub fn zombies(report: &Report, programs: &Programs) -> Vec<Found> {
     let end = |zombie: &Zombie| (zombie.reaped, zombie.parent_ended);
     let line = |zombie: &&Zombie| {
-        (programs.first(zombie.ppid), end(zombie), zombie.sigchld, own(zombie.spawned_at.as_ref()).cloned())
+        // Why nobody has waited matters as long as nobody has.
+        let told = zombie.sigchld.filter(|_| end(zombie) == (false, false));
+        (programs.first(zombie.ppid), end(zombie), told, own(zombie.spawned_at.as_ref()).cloned())
     };
     let rows = report.processes.zombies.rows.iter();
     let long = rows.filter(|zombie| !zombie.reaped || zombie.zombie_ns >= worth_a_look(report));

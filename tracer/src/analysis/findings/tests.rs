@@ -141,6 +141,13 @@ fn zombies_are_told_by_the_line_that_spawned_them() {
             ],
         ),
         (
+            "reaped, whatever became of their SIGCHLD",
+            vec![reaped.clone(), Zombie { sigchld, ..reaped.clone() }],
+            vec![
+                "2 children of pid 7 (app), started at a.py:3 in f, were zombies for up to 4.00 s, until the parent waited",
+            ],
+        ),
+        (
             "late",
             vec![reaped],
             vec![
