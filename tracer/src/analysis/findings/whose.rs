@@ -85,9 +85,19 @@ impl Whose {
 
     /// `; much more in pid 832 (15.0 s) than in the others (median 3.00 s)`; nothing where all have about as much.
     pub fn outliers(&self, figure: impl Fn(u64) -> String) -> String {
+        self.outliers_if(|_| true, figure)
+    }
+
+    /// The same of samples: as many more as chance does not make.
+    pub fn outliers_by_samples(&self, figure: impl Fn(u64) -> String) -> String {
+        self.outliers_if(|far| self.is_no_chance(far), figure)
+    }
+
+    fn outliers_if(&self, is_told: impl Fn(usize) -> bool, figure: impl Fn(u64) -> String) -> String {
         // Half of them at most: what most have is usual.
         let most = (self.parts.len() / 2).min(NAMED);
-        let Some(far) = (1..=most).rev().find(|&far| self.is_far(far)) else { return String::new() };
+        let is_far = |far: &usize| self.is_far(*far) && is_told(*far);
+        let Some(far) = (1..=most).rev().find(is_far) else { return String::new() };
         let named: Vec<_> =
             self.parts[..far].iter().map(|(pid, cost)| format!("pid {pid} ({})", figure(*cost))).collect();
         let others = match self.parts[far..] {
@@ -101,6 +111,13 @@ impl Whose {
     fn is_far(&self, count: usize) -> bool {
         let least = self.parts[count - 1].1;
         least > 0 && least >= FAR * self.median(count)
+    }
+
+    /// Whether the first so many have more samples than the others by three standard deviations of the difference.
+    fn is_no_chance(&self, count: usize) -> bool {
+        const DEVIATIONS: u64 = 3;
+        let (least, median) = (self.parts[count - 1].1, self.median(count));
+        least.saturating_sub(median).pow(2) > DEVIATIONS.pow(2) * (least + median)
     }
 
     /// Of those after the first so many.
@@ -158,6 +175,15 @@ mod tests {
         ] {
             let whose = Whose::new(parts);
             assert_eq!((whose.text(&report).as_str(), whose.outliers(duration).as_str()), (who, outliers));
+        }
+    }
+
+    #[test]
+    fn a_few_samples_more_are_chance() {
+        for (samples, is_told) in [([10, 4, 4], false), ([75, 31, 30], true)] {
+            let whose = Whose::new((20..).zip(samples));
+            assert!(whose.outliers(|samples| samples.to_string()).starts_with("; much more in pid 20"));
+            assert_eq!(!whose.outliers_by_samples(|samples| samples.to_string()).is_empty(), is_told);
         }
     }
 }
