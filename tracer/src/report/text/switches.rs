@@ -193,7 +193,7 @@ fn what(cause: &SwitchCause) -> Cell {
     match (&cause.syscall, &cause.object) {
         // New threads that wait for their first turn have not switched yet.
         (None, None) if cause.cause == Cause::Kernel && cause.count == 0 => {
-            Cell::from("new threads that have not run yet")
+            Cell::from("new threads, until they first ran")
         }
         (None, None) => Cell::from("-"),
         (Some(syscall), object) if !lock.is_empty() => {
