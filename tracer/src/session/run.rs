@@ -162,6 +162,7 @@ impl<'a> Run<'a> {
     fn start(&mut self) -> Result<(), Error> {
         // Before the window: a thousand threads take ten milliseconds to read.
         let before = self.kernel_switches(&Threads::of_all(self.roots));
+        let ended = self.ended_roots();
         (self.begin.start_ns, self.begin.start) = (monotonic_ns(), utc_now());
         self.began = Instant::now();
         self.collector.start(self.begin.start_ns);
@@ -175,7 +176,7 @@ impl<'a> Run<'a> {
         }
         self.newcomers =
             self.options.selection.clone().map(|selection| Newcomers::new(selection, Instant::now()));
-        self.describe_roots(&threads)?;
+        self.describe_roots(&ended, &threads)?;
         self.senders.iter_mut().for_each(SenderWatcher::follow);
         self.quarter = (Instant::now(), self.spent()?);
         self.second = self.quarter.clone();

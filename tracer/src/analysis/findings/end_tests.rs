@@ -205,22 +205,38 @@ fn a_service_that_is_ended_from_outside_is_one_sentence() {
 #[test]
 fn ends_that_are_alike_are_a_loop_if_one_follows_another() {
     let argv = |pid| Some(vec![Name::from("python3"), Name::from(if pid == 11 { "b.py" } else { "a.py" })]);
-    let crash = |pid, born_s| TargetProcess { exit_code: Some(3), argv: argv(pid), ..child(pid, born_s) };
+    let title = |pid| Name::from(if pid == 11 { "python3 b.py" } else { "python3 a.py" });
+    let crash = |pid, born_s| TargetProcess {
+        exit_code: Some(3),
+        argv: argv(pid),
+        title: title(pid),
+        started_at: stack(&["boss.py:9"]).map(|stack| stack[0].clone()),
+        ..child(pid, born_s)
+    };
+    let before = TargetProcess { at_ns: None, argv: None, started_at: None, ..crash(8, 1) };
     let tail = "exited with 3: its Python code had ended, as with sys.exit(3)";
     let three = "pid 8 (worker), pid 9 (worker), pid 10 (worker)";
+    let [a, b] = ["a.py", "b.py"].map(|file| format!("running python3 {file}, started at boss.py:9 in f"));
     for (name, children, expected) in [
+        (
+            "the first was there before",
+            vec![before, crash(9, 3), crash(10, 5)],
+            vec![format!(
+                "crash loop: 3 processes ({three}), children of pid 7 (app), {a}, {tail} (from 2.00 s to 6.00 s after the start)"
+            )],
+        ),
         (
             "one after another",
             vec![crash(8, 1), crash(9, 3), crash(10, 5)],
             vec![format!(
-                "crash loop: 3 processes ({three}), children of pid 7 (app), running python3 a.py, {tail} (from 2.00 s to 6.00 s after the start)"
+                "crash loop: 3 processes ({three}), children of pid 7 (app), {a}, {tail} (from 2.00 s to 6.00 s after the start)"
             )],
         ),
         (
             "at a time",
             vec![crash(8, 1), crash(9, 1), crash(10, 1)],
             vec![format!(
-                "3 processes ({three}), children of pid 7 (app), running python3 a.py, {tail} (2.00 s after the start)"
+                "3 processes ({three}), children of pid 7 (app), {a}, {tail} (2.00 s after the start)"
             )],
         ),
         (
@@ -228,10 +244,10 @@ fn ends_that_are_alike_are_a_loop_if_one_follows_another() {
             vec![crash(8, 1), crash(11, 3)],
             vec![
                 format!(
-                    "pid 8 (worker), child of pid 7 (app), running python3 a.py, {tail} (2.00 s after the start)"
+                    "pid 8 (worker), child of pid 7 (app), {a}, {tail} (2.00 s after the start)"
                 ),
                 format!(
-                    "pid 11 (worker), child of pid 7 (app), running python3 b.py, {tail} (4.00 s after the start)"
+                    "pid 11 (worker), child of pid 7 (app), {b}, {tail} (4.00 s after the start)"
                 ),
             ],
         ),
@@ -240,6 +256,20 @@ fn ends_that_are_alike_are_a_loop_if_one_follows_another() {
         let texts: Vec<_> = found.into_iter().map(|(.., text)| text).collect();
         assert_eq!(texts, expected, "{name}");
     }
+}
+
+#[test]
+fn what_its_parent_ends_again_and_again_is_no_crash_loop() {
+    let slow = |pid, born_s| TargetProcess { exit_code: Some(15), ..child(pid, born_s) };
+    let term = |pid, born_s| signal(15, "SIGTERM", 7, pid, born_s);
+    let report = report_of(
+        vec![slow(8, 1), slow(9, 3), slow(10, 5)],
+        vec![term(8, 1), term(9, 3), term(10, 5)],
+    );
+    let expected = "3 processes (pid 8 (worker), pid 9 (worker), pid 10 (worker)), children of pid 7 (app), exited with \
+                    15, 10.0 ms after SIGTERM from pid 7 (sender, uid 0) at boss.py:5 in f, called from boss.py:9 in f; it \
+                    arrived at work.py:3 in f (from 2.00 s to 6.00 s after the start)";
+    assert_eq!(told(&report), [(FindingKind::ProcessEnd, Severity::Warn, expected.to_owned())]);
 }
 
 #[test]

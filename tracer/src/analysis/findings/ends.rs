@@ -152,6 +152,7 @@ pub fn ends(report: &Report) -> Vec<Found> {
     });
     let mut exits: Vec<_> = exits.collect();
     exits.sort_by_key(|exit| exit.at_ns);
+    let exits = with_starts(exits);
     told.chain(grouped(exits, Exit::alike).iter().map(|exits| exit_of(report, exits))).collect()
 }
 
@@ -202,6 +203,8 @@ struct Exit<'a> {
     at_ns: u64,
     /// What it was told before.
     signal: Option<&'a Signal>,
+    /// The line that started it; of one that was there before the window, that of all others like it.
+    started_at: Option<&'a Frame>,
 }
 
 impl<'a> Exit<'a> {
@@ -210,22 +213,26 @@ impl<'a> Exit<'a> {
         let signal = told_to_end(report, process);
         // Whom its parent gives up may still end well.
         let given_up = signal.is_some_and(|signal| signal.number == SIGABRT);
-        (code != 0 || given_up).then_some(Self { process, code, at_ns, signal })
+        let started_at = process.started_at.as_ref();
+        (code != 0 || given_up).then_some(Self { process, code, at_ns, signal, started_at })
     }
 
     /// What exits have in common that are told together.
     fn alike(&self) -> impl PartialEq + use<'a> {
-        let line = self.frame();
-        let sender = self.signal.map(|signal| (signal.number, own(signal.sender_stack.as_ref())));
-        let TargetProcess { ppid, comm, root, started_at, .. } = self.process;
-        (*ppid, *root, comm, self.words(), started_at, self.code, line, sender)
+        (self.end(), self.started_at)
     }
 
-    /// The arguments without numbers: those of workers differ in descriptors and ports.
-    fn words(&self) -> Option<String> {
-        let arguments = self.process.argv.as_ref()?.iter().map(ToString::to_string);
-        let words = arguments.map(|argument| argument.replace(|byte: char| byte.is_ascii_digit(), ""));
-        Some(words.collect::<Vec<_>>().join(" "))
+    /// The same without the line that started them.
+    fn end(&self) -> impl PartialEq + use<'a> {
+        let line = self.frame();
+        let sender = self.signal.map(|signal| (signal.number, own(signal.sender_stack.as_ref())));
+        let TargetProcess { ppid, comm, .. } = self.process;
+        (*ppid, comm, self.words(), self.code, line, sender)
+    }
+
+    /// The command line without numbers: those of workers differ in descriptors and ports.
+    fn words(&self) -> String {
+        self.process.title.to_string().replace(|byte: char| byte.is_ascii_digit(), "")
     }
 
     /// The line that exited, if Python still ran, and it is not the library's for whatever a child does.
@@ -237,17 +244,21 @@ impl<'a> Exit<'a> {
     }
 
     fn severity(&self, report: &Report) -> Severity {
-        let by_own = |signal: &Signal| {
-            let sender = signal.sender.as_ref().and_then(|sender| sender.pid);
-            signal.number != SIGABRT && sender == Some(self.process.ppid) && is_traced(report, sender)
-        };
         // A program that was started may say something by its exit code; a worker does not.
         let is_program = self.process.argv.is_some() && self.code < 3;
-        match self.signal {
-            Some(signal) if by_own(signal) => Severity::Info,
-            _ if is_program => Severity::Warn,
-            _ => Severity::Critical,
+        match () {
+            () if self.is_by_parent(report) => Severity::Info,
+            () if is_program => Severity::Warn,
+            () => Severity::Critical,
         }
+    }
+
+    /// Whether its own parent told it to end, and did not give it up.
+    fn is_by_parent(&self, report: &Report) -> bool {
+        self.signal.is_some_and(|signal| {
+            let sender = signal.sender.as_ref().and_then(|sender| sender.pid);
+            signal.number != SIGABRT && sender == Some(self.process.ppid) && is_traced(report, sender)
+        })
     }
 
     /// ` running python3 crash.py`, of a program that was started.
@@ -287,15 +298,20 @@ fn exit_of(report: &Report, exits: &[Exit]) -> Found {
         many if many > NAMED => format!("{many} processes ({} and others)", names.join(", ")),
         many => format!("{many} processes ({})", names.join(", ")),
     };
-    let (lead, severity) =
-        if is_loop(exits) { ("crash loop: ", Severity::Critical) } else { ("", first.severity(report)) };
+    // What its parent ends again and again was too slow for it, or hung: it did not crash.
+    let (lead, severity) = match (is_loop(exits), first.is_by_parent(report)) {
+        (true, false) => ("crash loop: ", Severity::Critical),
+        (true, true) => ("", Severity::Warn),
+        (false, _) => ("", first.severity(report)),
+    };
     let parent = row(report, first.process.ppid).filter(|parent| parent.pid != first.process.pid);
     let children = if exits.len() == 1 { "child" } else { "children" };
     let parent =
         parent.map_or_else(String::new, |parent| format!(", {children} of {}", process(report, parent.pid)));
-    let started = first.process.started_at.as_ref();
+    let started = first.started_at;
     let started = started.map_or_else(String::new, |frame| format!(", started at {}", place(frame)));
-    let about = [parent, first.command(), started].concat();
+    let command = exits.iter().map(Exit::command).find(|command| !command.is_empty()).unwrap_or_default();
+    let about = [parent, command, started].concat();
     let text = format!(
         "{lead}{who}{about}{} exited with {}{} ({})",
         if about.is_empty() { "" } else { "," },
@@ -308,12 +324,25 @@ fn exit_of(report: &Report, exits: &[Exit]) -> Found {
         .at(first
             .frame()
             .or_else(|| first.signal.and_then(interrupted))
-            .or(first.process.started_at.as_ref()))
+            .or(first.started_at))
         .with("exit_code", u64::from(first.code))
         .with("at_ns", first.at_ns)
         .with("last_at_ns", last.at_ns)
         .with("count", exits.len() as u64)
         .with("signal", first.signal.map(|signal| crate::report::Name::from(signal.signal.as_str())))
+}
+
+/// Gives those that were there before the window the line that started all others like them.
+fn with_starts(mut exits: Vec<Exit<'_>>) -> Vec<Exit<'_>> {
+    for index in 0..exits.len() {
+        if exits[index].process.at_ns.is_none() {
+            let end = exits[index].end();
+            let mut starts = exits.iter().filter(|exit| exit.end() == end).filter_map(|exit| exit.started_at);
+            let first = starts.next();
+            exits[index].started_at = first.filter(|first| starts.all(|start| start == *first));
+        }
+    }
+    exits
 }
 
 /// Several, one begun after the end of another.

@@ -51,7 +51,7 @@ fn pauses_of(report: &Report, rows: &[&GcPauses]) -> Found {
     };
     let frame = line(worst);
     let parts = [sentence(report, rows, &whose), stopped(report, worst.pid), waited(rows)];
-    let text = parts.concat() + &whose.outliers(duration) + &remedy(report, rows);
+    let text = parts.concat() + &whose.outliers(report, duration) + &remedy(report, rows);
     let found = Found::new(FindingKind::GcPause, severity, worst.pid, text).costs(total).at(frame);
     let evidence = found.with("count", worst.count).with("total_ns", total).with("max_ns", worst.max_ns);
     let generation = worst.generation.map(u64::from);

@@ -36,7 +36,7 @@ fn waits_of(report: &Report, waits: &[&SwitchCause]) -> Option<Found> {
         percent(waited, off_cpu),
         units::count(count),
         at(most.stack.as_ref()),
-        whose.outliers(duration),
+        whose.outliers(report, duration),
         holder.as_ref().map_or_else(String::new, LineHeld::text),
         holder.as_ref().map_or("use fewer threads, or processes", LineHeld::remedy),
     );
@@ -132,7 +132,7 @@ fn sleeps_of(report: &Report, rows: &[&BlockedHolder]) -> Option<Found> {
         counted(count, "time"),
         duration(off_cpu_ns),
         duration(whose.cost()),
-        whose.outliers(duration),
+        whose.outliers(report, duration),
         remedy(rows[0]),
     );
     let found = Found::new(FindingKind::Gil, Severity::Warn, whose.pid(), text).whose(&whose);

@@ -30,7 +30,7 @@ fn hot_line(report: &Report, lines: &[&HotLine]) -> Found {
         percent(line.self_samples, all),
         place(&line.frame),
         counted(line.self_samples, "sample"),
-        whose.outliers_by_samples(|samples| percent(samples, all)),
+        whose.outliers_by_samples(report, |samples| percent(samples, all)),
     );
     Found::new(FindingKind::HotLine, Severity::Info, whose.pid(), text)
         .costs(line.self_samples * 1_000_000_000 / report.frames.rate_hz.max(1))

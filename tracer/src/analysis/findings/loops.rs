@@ -38,7 +38,7 @@ fn blocked(report: &Report, rows: &[(&Loop, &LoopBlock)]) -> Found {
         duration(by.max_ns),
         reason(by),
         task(by),
-        whose.outliers(duration),
+        whose.outliers(report, duration),
         remedy(report, by)
     );
     let found = Found::new(FindingKind::LoopBlocked, Severity::Warn, whose.pid(), text).whose(&whose);

@@ -32,7 +32,7 @@ fn poll(report: &Report, group: &[&HotStack]) -> Option<Found> {
         whose.verb("asks", "ask"),
         percent(samples, all),
         place(line),
-        whose.outliers_by_samples(|samples| percent(samples, all)),
+        whose.outliers_by_samples(report, |samples| percent(samples, all)),
     );
     let found = Found::new(FindingKind::ChildPoll, Severity::Warn, whose.pid(), text).at(Some(line));
     let cost_ns = samples * 1_000_000_000 / report.frames.rate_hz.max(1);

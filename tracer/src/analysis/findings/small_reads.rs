@@ -64,7 +64,7 @@ fn small_read(report: &Report, reads: &[&Read]) -> Found {
         counted(read.syscalls, "call"),
         bytes(read.bytes),
         price(read),
-        whose.outliers(|calls| counted(calls, "call")),
+        whose.outliers(report, |calls| counted(calls, "call")),
         remedy(read, &whose),
     );
     let mut found = Found::new(FindingKind::SmallReads, severity(report, read), whose.pid(), text)

@@ -2,7 +2,11 @@
 
 use super::findings;
 use super::tests::{SECOND, frame, report, stack, text, told};
+<<<<<<< HEAD
 use crate::report::{BlockedHolder, Cause, FindingKind, Frame, Gil, GilHolder, Severity, SwitchCause};
+=======
+use crate::report::{BlockedHolder, Cause, Frame, Gil, GilHolder, Severity, SwitchCause, TargetProcess};
+>>>>>>> c52d2db (findings: no crash loop where a parent ends its own children, no outlier by chance)
 
 #[test]
 fn what_did_not_move_is_told_only_if_the_rows_prove_it() {
@@ -57,6 +61,36 @@ fn what_did_not_move_is_told_only_if_the_rows_prove_it() {
         let expected: Vec<_> =
             expected.into_iter().map(|(severity, text)| (severity, text.to_string())).collect();
         assert_eq!(told, expected, "{name}");
+    }
+}
+
+#[test]
+fn a_wrapper_that_waits_for_its_child_is_no_finding() {
+    let row = SwitchCause {
+        pid: 6,
+        cause: Cause::Sleep,
+        syscall: Some("rt_sigsuspend".into()),
+        still_blocked: 1,
+        ..SwitchCause::default()
+    };
+    let mut report = report();
+    report.switches.causes = vec![row].into();
+    let other = |pid, ppid, python: Option<&str>| TargetProcess {
+        pid,
+        ppid,
+        comm: "wrapper".into(),
+        python: python.map(Into::into),
+        ..TargetProcess::default()
+    };
+    let idle = "pid 6 (wrapper) did nothing for all 10.0 s: 1 thread asleep in rt_sigsuspend";
+    for (name, parent, child, expected) in [
+        ("it waits", other(6, 1, None), other(8, 6, Some("3.12.1")), &[][..]),
+        ("it has no child", other(6, 1, None), other(8, 1, None), &[idle]),
+        ("it is a Python", other(6, 1, Some("3.12.1")), other(8, 6, None), &[idle]),
+    ] {
+        report.target.processes.rows.truncate(1);
+        report.target.processes.rows.extend([parent, child]);
+        assert_eq!(text(&report), expected, "{name}");
     }
 }
 

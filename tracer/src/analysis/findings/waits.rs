@@ -20,6 +20,7 @@ pub fn stuck(report: &Report, programs: &Programs) -> Vec<Found> {
     let processes = grouped(&report.switches.causes.rows, |row| row.pid);
     let (locked, others): (Vec<_>, Vec<_>) = processes.into_iter().partition(|rows| is_locked(rows));
     let idle = others.iter().filter_map(|rows| Idle::new(rows));
+    let idle = idle.filter(|idle| !waits_for_children(report, idle));
     let idle = grouped(idle, |idle| (programs.first(idle.row.pid), idle.row.cause, idle.place()));
     let locked = locked.iter().map(|rows| deadlock(report, rows));
     locked.chain(idle.iter().map(|alike| idle_of(report, alike))).collect()
@@ -92,6 +93,14 @@ impl<'a> Idle<'a> {
     fn place(&self) -> Option<&'a Frame> {
         own(self.row.stack.as_ref())
     }
+}
+
+/// A shell, a `timeout`, an init that waits for what it has started has nothing else to do.
+fn waits_for_children(report: &Report, idle: &Idle<'_>) -> bool {
+    let processes = &report.target.processes.rows;
+    let pid = idle.row.pid;
+    let is_other = processes.iter().any(|process| process.pid == pid && process.python.is_none());
+    is_other && processes.iter().any(|process| process.ppid == pid)
 }
 
 fn idle_of(report: &Report, alike: &[Idle<'_>]) -> Found {
@@ -170,7 +179,7 @@ fn lock_of(report: &Report, waits: &[&SwitchCause]) -> Option<Found> {
         duration(waited),
         place(frame),
         counted(count, "time"),
-        whose.outliers(duration),
+        whose.outliers(report, duration),
         release(waits),
     );
     let found =

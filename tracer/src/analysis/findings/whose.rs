@@ -83,17 +83,27 @@ impl Whose {
         pids
     }
 
-    /// `; much more in pid 832 (15.0 s) than in the others (median 3.00 s)`; nothing where all have about as much.
-    pub fn outliers(&self, figure: impl Fn(u64) -> String) -> String {
-        self.outliers_if(|_| true, figure)
+    /// `; much more in pid 832 (15.0 s) than in the others (median 3.00 s)`; nothing where all have about as much, or some
+    /// have not lived long enough for it.
+    pub fn outliers(&self, report: &Report, figure: impl Fn(u64) -> String) -> String {
+        self.outliers_if(report, |_| true, figure)
     }
 
     /// The same of samples: as many more as chance does not make.
-    pub fn outliers_by_samples(&self, figure: impl Fn(u64) -> String) -> String {
-        self.outliers_if(|far| self.is_no_chance(far), figure)
+    pub fn outliers_by_samples(&self, report: &Report, figure: impl Fn(u64) -> String) -> String {
+        self.outliers_if(report, |far| self.is_no_chance(far), figure)
     }
 
-    fn outliers_if(&self, is_told: impl Fn(usize) -> bool, figure: impl Fn(u64) -> String) -> String {
+    fn outliers_if(
+        &self,
+        report: &Report,
+        is_told: impl Fn(usize) -> bool,
+        figure: impl Fn(u64) -> String,
+    ) -> String {
+        let shortest = self.parts.iter().map(|&(pid, _)| lived_ns(report, pid)).min().unwrap_or(0);
+        if FAR * shortest < report.window.duration_ns {
+            return String::new();
+        }
         // Half of them at most: what most have is usual.
         let most = (self.parts.len() / 2).min(NAMED);
         let is_far = |far: &usize| self.is_far(*far) && is_told(*far);
@@ -125,6 +135,15 @@ impl Whose {
         let others = &self.parts[after..];
         u64::midpoint(others[others.len() / 2].1, others[(others.len() - 1) / 2].1)
     }
+}
+
+/// How long a process lived within the window.
+fn lived_ns(report: &Report, pid: u32) -> u64 {
+    let whole = report.window.duration_ns;
+    let lived = |row: &crate::report::TargetProcess| {
+        row.ended_at_ns.unwrap_or(whole).saturating_sub(row.at_ns.unwrap_or(0))
+    };
+    row(report, pid).map_or(whole, lived)
 }
 
 fn row(report: &Report, pid: u32) -> Option<&crate::report::TargetProcess> {
@@ -174,16 +193,27 @@ mod tests {
             ),
         ] {
             let whose = Whose::new(parts);
-            assert_eq!((whose.text(&report).as_str(), whose.outliers(duration).as_str()), (who, outliers));
+            assert_eq!((whose.text(&report).as_str(), whose.outliers(&report, duration).as_str()), (who, outliers));
         }
     }
 
     #[test]
     fn a_few_samples_more_are_chance() {
         for (samples, is_told) in [([10, 4, 4], false), ([75, 31, 30], true)] {
-            let whose = Whose::new((20..).zip(samples));
-            assert!(whose.outliers(|samples| samples.to_string()).starts_with("; much more in pid 20"));
-            assert_eq!(!whose.outliers_by_samples(|samples| samples.to_string()).is_empty(), is_told);
+            let (whose, report) = (Whose::new((20..).zip(samples)), report());
+            assert!(whose.outliers(&report, |samples| samples.to_string()).starts_with("; much more in pid 20"));
+            assert_eq!(!whose.outliers_by_samples(&report, |samples| samples.to_string()).is_empty(), is_told);
+        }
+    }
+
+    #[test]
+    fn short_lives_make_no_outlier() {
+        let whose = Whose::new([(20, 60), (21, 6), (22, 6)]);
+        for (quarters, is_told) in [(1, false), (2, true), (4, true)] {
+            let mut report = report();
+            let ended_at_ns = Some(report.window.duration_ns / 4 * quarters);
+            report.target.processes.rows.push(TargetProcess { pid: 22, ended_at_ns, ..TargetProcess::default() });
+            assert_eq!(!whose.outliers(&report, |cost| cost.to_string()).is_empty(), is_told, "{quarters}");
         }
     }
 }

@@ -68,7 +68,7 @@ fn cells(read: &Read) -> [Cell; 7] {
     [
         Cell::Path(String::new(), read.path.to_string()),
         count(read.syscalls).into(),
-        known(median(&read.requested).map(bytes)).into(),
+        known(usual(&read.requested).map(sizes)).into(),
         bytes(read.bytes).into(),
         count(read.eof).into(),
         count(read.voluntary_switches + read.involuntary_switches).into(),
@@ -107,13 +107,27 @@ fn errors(errors: &BTreeMap<String, u64>) -> String {
     each.join(", ")
 }
 
-/// The size that half of the calls stay within.
-fn median(sizes: &BTreeMap<u64, u64>) -> Option<u64> {
+/// `64 B`, or `5 … 64 B`
+fn sizes((least, most): (u64, u64)) -> String {
+    if least == most { bytes(most) } else { format!("{} … {}", bytes(least), bytes(most)) }
+}
+
+/// What was asked for: the median, if eight of ten calls ask for less than twice as much and more than half of that; else
+/// the smallest and the largest size of these eight.
+fn usual(sizes: &BTreeMap<u64, u64>) -> Option<(u64, u64)> {
+    let [least, median, most] = [1, 5, 9].map(|tenths| quantile(sizes, tenths));
+    let (least, median, most) = (least?, median?, most?);
+    let is_one = median < 2 * least && most < 2 * median;
+    Some(if is_one { (median, median) } else { (least, most) })
+}
+
+/// The size that so many tenths of the calls stay within.
+fn quantile(sizes: &BTreeMap<u64, u64>, tenths: u64) -> Option<u64> {
     let calls: u64 = sizes.values().sum();
     let mut seen = 0;
     sizes.iter().find_map(|(size, calls_of_size)| {
         seen += calls_of_size;
-        (seen * 2 >= calls).then_some(*size)
+        (seen * 10 >= calls * tenths).then_some(*size)
     })
 }
 
@@ -122,14 +136,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_is_by_calls() {
+    fn sizes_are_one_or_those_of_eight_in_ten_calls() {
         for (sizes, expected) in [
             (vec![], None),
-            (vec![(16, 1)], Some(16)),
-            (vec![(16, 1), (4096, 1)], Some(16)),
-            (vec![(16, 1), (1024, 5), (65536, 3)], Some(1024)),
+            (vec![(16, 1)], Some((16, 16))),
+            (vec![(16, 1), (4096, 1)], Some((16, 4096))),
+            (vec![(16, 1), (1024, 98), (65536, 1)], Some((1024, 1024))),
+            (vec![(600, 30), (1024, 50), (1500, 20)], Some((1024, 1024))),
+            (vec![(5, 50), (64, 50)], Some((5, 64))),
+            (vec![(0, 50), (64, 50)], Some((0, 64))),
         ] {
-            assert_eq!(median(&sizes.into_iter().collect()), expected);
+            assert_eq!(usual(&sizes.into_iter().collect()), expected);
         }
     }
 }

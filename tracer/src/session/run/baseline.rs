@@ -12,13 +12,24 @@ use super::super::roots::{describe, follow_flag};
 use super::{Run, nanos};
 use crate::attach::Error;
 use crate::clock::monotonic_ns;
-use crate::event::{self, Event};
+use crate::event::{self, Event, Pid};
 use crate::process::Process;
 
 impl Run<'_> {
+    /// Descendants that have ended while we attached: the window has nothing of them.
+    pub(super) fn ended_roots(&self) -> HashSet<Pid> {
+        let ended = self.roots.iter().filter(|root| !root.asked && !root.process.is_alive());
+        ended.map(|root| root.process.pid).collect()
+    }
+
     /// What was there before the window.
-    pub(super) fn describe_roots(&mut self, threads: &[Threads<'_>]) -> Result<(), Error> {
-        self.roots.iter().for_each(|root| self.collector.event(Event::Process(root.describe())));
+    pub(super) fn describe_roots(
+        &mut self,
+        ended: &HashSet<Pid>,
+        threads: &[Threads<'_>],
+    ) -> Result<(), Error> {
+        let there = self.roots.iter().filter(|root| !ended.contains(&root.process.pid));
+        there.for_each(|root| self.collector.event(Event::Process(root.describe())));
         threads.iter().flat_map(Threads::names).for_each(|event| self.collector.event(event));
         self.describe_descendants()?;
         pthreads::tell(&mut self.probes, threads)?;
