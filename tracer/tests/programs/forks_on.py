@@ -1,4 +1,4 @@
-"""Has a child that forks another worker every few milliseconds, while we attach too; all of them stay."""
+"""Has a child that forks another worker every few milliseconds, while we attach too, which stays, and one that does not."""
 
 import os
 import select
@@ -7,6 +7,8 @@ import time
 import told
 
 PAUSE = 0.01
+# Many of those that are there when we look for descendants have ended before we have attached to them.
+SHORT_LIFE = 0.1
 
 
 def stays(pipe):
@@ -18,7 +20,18 @@ def forks_until(stop, pipe):
     while not select.select([stop], [], [], PAUSE)[0]:
         if os.fork() == 0:
             stays(pipe)
+        if os.fork() == 0:
+            time.sleep(SHORT_LIFE)
+            os._exit(0)
+        reap(os.WNOHANG)
+    time.sleep(2 * SHORT_LIFE)
+    reap(os.WNOHANG)
     stays(pipe)
+
+
+def reap(options):
+    while os.waitpid(-1, options)[0] != 0:
+        pass
 
 
 def children(pid):

@@ -243,12 +243,8 @@ fn ends_that_are_alike_are_a_loop_if_one_follows_another() {
             "another program",
             vec![crash(8, 1), crash(11, 3)],
             vec![
-                format!(
-                    "pid 8 (worker), child of pid 7 (app), {a}, {tail} (2.00 s after the start)"
-                ),
-                format!(
-                    "pid 11 (worker), child of pid 7 (app), {b}, {tail} (4.00 s after the start)"
-                ),
+                format!("pid 8 (worker), child of pid 7 (app), {a}, {tail} (2.00 s after the start)"),
+                format!("pid 11 (worker), child of pid 7 (app), {b}, {tail} (4.00 s after the start)"),
             ],
         ),
     ] {
@@ -262,10 +258,8 @@ fn ends_that_are_alike_are_a_loop_if_one_follows_another() {
 fn what_its_parent_ends_again_and_again_is_no_crash_loop() {
     let slow = |pid, born_s| TargetProcess { exit_code: Some(15), ..child(pid, born_s) };
     let term = |pid, born_s| signal(15, "SIGTERM", 7, pid, born_s);
-    let report = report_of(
-        vec![slow(8, 1), slow(9, 3), slow(10, 5)],
-        vec![term(8, 1), term(9, 3), term(10, 5)],
-    );
+    let report =
+        report_of(vec![slow(8, 1), slow(9, 3), slow(10, 5)], vec![term(8, 1), term(9, 3), term(10, 5)]);
     let expected = "3 processes (pid 8 (worker), pid 9 (worker), pid 10 (worker)), children of pid 7 (app), exited with \
                     15, 10.0 ms after SIGTERM from pid 7 (sender, uid 0) at boss.py:5 in f, called from boss.py:9 in f; it \
                     arrived at work.py:3 in f (from 2.00 s to 6.00 s after the start)";

@@ -321,10 +321,7 @@ fn exit_of(report: &Report, exits: &[Exit]) -> Found {
     );
     Found::new(FindingKind::ProcessEnd, severity, first.process.pid, text)
         .leads_by(first.signal.map_or(first.at_ns, |signal| signal.at_ns))
-        .at(first
-            .frame()
-            .or_else(|| first.signal.and_then(interrupted))
-            .or(first.started_at))
+        .at(first.frame().or_else(|| first.signal.and_then(interrupted)).or(first.started_at))
         .with("exit_code", u64::from(first.code))
         .with("at_ns", first.at_ns)
         .with("last_at_ns", last.at_ns)

@@ -2,11 +2,9 @@
 
 use super::findings;
 use super::tests::{SECOND, frame, report, stack, text, told};
-<<<<<<< HEAD
-use crate::report::{BlockedHolder, Cause, FindingKind, Frame, Gil, GilHolder, Severity, SwitchCause};
-=======
-use crate::report::{BlockedHolder, Cause, Frame, Gil, GilHolder, Severity, SwitchCause, TargetProcess};
->>>>>>> c52d2db (findings: no crash loop where a parent ends its own children, no outlier by chance)
+use crate::report::{
+    BlockedHolder, Cause, FindingKind, Frame, Gil, GilHolder, Severity, SwitchCause, TargetProcess,
+};
 
 #[test]
 fn what_did_not_move_is_told_only_if_the_rows_prove_it() {

@@ -193,7 +193,10 @@ mod tests {
             ),
         ] {
             let whose = Whose::new(parts);
-            assert_eq!((whose.text(&report).as_str(), whose.outliers(&report, duration).as_str()), (who, outliers));
+            assert_eq!(
+                (whose.text(&report).as_str(), whose.outliers(&report, duration).as_str()),
+                (who, outliers)
+            );
         }
     }
 
@@ -201,8 +204,13 @@ mod tests {
     fn a_few_samples_more_are_chance() {
         for (samples, is_told) in [([10, 4, 4], false), ([75, 31, 30], true)] {
             let (whose, report) = (Whose::new((20..).zip(samples)), report());
-            assert!(whose.outliers(&report, |samples| samples.to_string()).starts_with("; much more in pid 20"));
-            assert_eq!(!whose.outliers_by_samples(&report, |samples| samples.to_string()).is_empty(), is_told);
+            assert!(
+                whose.outliers(&report, |samples| samples.to_string()).starts_with("; much more in pid 20")
+            );
+            assert_eq!(
+                !whose.outliers_by_samples(&report, |samples| samples.to_string()).is_empty(),
+                is_told
+            );
         }
     }
 
@@ -212,7 +220,11 @@ mod tests {
         for (quarters, is_told) in [(1, false), (2, true), (4, true)] {
             let mut report = report();
             let ended_at_ns = Some(report.window.duration_ns / 4 * quarters);
-            report.target.processes.rows.push(TargetProcess { pid: 22, ended_at_ns, ..TargetProcess::default() });
+            report.target.processes.rows.push(TargetProcess {
+                pid: 22,
+                ended_at_ns,
+                ..TargetProcess::default()
+            });
             assert_eq!(!whose.outliers(&report, |cost| cost.to_string()).is_empty(), is_told, "{quarters}");
         }
     }
