@@ -27,7 +27,13 @@ impl Report {
         reasons.values().map(number).sum()
     }
 
-    /// Each hit ended in exactly one place, each record too, and each sample.
+    /// Names and stacks that were to be sent, and did not arrive whole.
+    pub fn records_lost(&self) -> u64 {
+        let records = &self["quality"]["records"];
+        number(&records["lost"]) + number(&records["corrupt"])
+    }
+
+    /// Each hit ended in exactly one place, each record too, and each sample; what was lost, some section lost.
     #[track_caller]
     pub fn assert_laws(&self) {
         let quality = &self["quality"];
@@ -39,6 +45,10 @@ impl Report {
             of(&["filtered", "emitted", "aggregated"], quality) + self.lost(),
             "hits == filtered + emitted + aggregated + lost: {quality}"
         );
+        let sections = quality["sections"].as_object().expect("an object").values();
+        let of_sections =
+            sections.flat_map(|section| section["lost"].as_object().expect("an object").values());
+        assert_eq!(of_sections.map(number).sum::<u64>(), self.lost(), "sections: {quality}");
         let records = &quality["records"];
         assert_eq!(
             number(&records["tried"]),

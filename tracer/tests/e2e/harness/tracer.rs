@@ -160,7 +160,7 @@ impl Run {
     #[track_caller]
     pub fn exact_with(&self, code: i32) -> Report {
         let report = self.report();
-        assert_eq!(report.lost(), 0, "lost: {}", report["quality"]);
+        assert_eq!((report.lost(), report.records_lost()), (0, 0), "lost: {}", report["quality"]);
         assert_eq!(self.code, code, "{}", self.stderr);
         report
     }
