@@ -26,6 +26,8 @@ pub struct Loop {
     pub waited_ns: u64,
     /// Until then it has been told what the turn was spent on.
     pub told_ns: u64,
+    /// Since then it had no CPU for so long, and could have run.
+    pub queued_ns: u64,
     /// Turns that have ended, but for the long ones, which are told one by one.
     pub turns: u64,
     /// What they lasted, without their waits.
@@ -60,6 +62,8 @@ pub struct Piece {
     pub began_ns: u64,
     /// How long.
     pub lasted_ns: u64,
+    /// Of that without a CPU, while others had it.
+    pub queued_ns: u64,
     /// Where.
     pub stack: u64,
     /// As in [`crate::switch::SwitchKey`]: what the system call names.
@@ -84,5 +88,5 @@ pub struct Turned {
     pub longest_ns: u64,
 }
 
-sized!(Turned = 48, Loop = 56, Turn = 40, Piece = 24 + 40);
+sized!(Turned = 48, Loop = 64, Turn = 40, Piece = 24 + 48);
 pod!(Loop);

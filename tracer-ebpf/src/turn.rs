@@ -19,7 +19,7 @@ pub extern "C" fn turn_begins(pid: u32, tid: u32) -> u32 {
     let Some(turns) = entry(tid) else { return Outcome::MAP_FULL.0 };
     let (at, began) = (now(), turns.began_ns);
     let busy = at.saturating_sub(began).saturating_sub(turns.waited_ns);
-    (turns.began_ns, turns.waited_ns, turns.told_ns, turns.pid) = (at, 0, at, pid);
+    (turns.began_ns, turns.waited_ns, turns.told_ns, turns.queued_ns, turns.pid) = (at, 0, at, 0, pid);
     if thread.turns == 0 {
         thread.turns = 1; // what it did before is not known
         return Outcome::AGGREGATED.0;
@@ -50,6 +50,9 @@ pub extern "C" fn turn_waited(tid: u32, waited_ns: u64) -> u32 {
         turns.waited_ns += waited_ns;
         return 0;
     }
+    if key.flags & flag::VOLUNTARY == 0 {
+        turns.queued_ns += waited_ns;
+    }
     tell(Probe::Switch, tid, turns, key.stack, key.object, key.syscall, key.flags)
 }
 
@@ -74,10 +77,12 @@ fn tell(probe: Probe, tid: u32, turns: &mut Loop, stack: u64, object: u64, sysca
     if busy < LONG_NS || lasted_ns < PIECE_NS {
         return 0;
     }
-    turns.told_ns = at;
+    let queued_ns = turns.queued_ns;
+    (turns.told_ns, turns.queued_ns) = (at, 0);
     let header =
         Header { kind: kind::LOOP_PIECE, bytes: size_of::<Piece>() as u32, at_ns: at, pid: turns.pid, tid };
-    let piece = Piece { header, began_ns: turns.began_ns, lasted_ns, stack, object, syscall, flags };
+    let piece =
+        Piece { header, began_ns: turns.began_ns, lasted_ns, queued_ns, stack, object, syscall, flags };
     // SAFETY: a value on this program's stack.
     unsafe { send_record(probe as u32, (&raw const piece).cast(), size_of::<Piece>() as u64) };
     0

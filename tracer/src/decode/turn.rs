@@ -19,6 +19,7 @@ pub(super) fn piece(piece: &Piece, start_ns: Nanos) -> LoopPiece {
         task: task(&piece.header),
         began: since(start_ns, piece.began_ns),
         lasted: piece.lasted_ns,
+        queued: piece.queued_ns.min(piece.lasted_ns),
         stack: piece.stack,
         object: piece.object,
         syscall: piece.syscall,

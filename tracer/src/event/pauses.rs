@@ -56,6 +56,8 @@ pub struct LoopPiece {
     pub began: Nanos,
     /// How long the piece is.
     pub lasted: Nanos,
+    /// Of that without a CPU, while others had it.
+    pub queued: Nanos,
     /// Where.
     pub stack: StackId,
     /// As in [`tracer_common::switch::SwitchKey`].

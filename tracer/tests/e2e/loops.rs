@@ -64,6 +64,18 @@ fn a_loop_that_turns_is_not_blamed() {
     });
 }
 
+/// Its few milliseconds of work take a quarter of a second, beside another program that has the CPU.
+#[test]
+fn a_loop_without_a_cpu_is_not_told_to_work_less() {
+    each(Interpreter::System, |python| {
+        let (report, truth) = traced(python, &["starves"]);
+        let found = the_loop(&report, &truth);
+        let by = rows(&found["by"]).find(|by| by["callback"] == "starves");
+        let by = by.unwrap_or_else(|| panic!("nothing of it: {found}, {truth}"));
+        assert_eq!((&by["cause"], &by["on_cpu"]), (&"preempted".into(), &false.into()), "{by}");
+    });
+}
+
 fn traced(python: &Python, arguments: &[&str]) -> (Report, Value) {
     let _turn = turn();
     let mut program = Program::start_with(python, "loops.py", arguments);

@@ -1,10 +1,11 @@
 """An event loop with coroutines that block it, and one that does not; tells for how long, by its own clock.
 
-The argument `good` leaves out those that block.
+The argument `good` leaves out those that block, and `starves` stands for one that others leave no CPU.
 """
 
 import asyncio
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -12,7 +13,7 @@ import time
 import told
 
 TIMES = 3
-blocked = {"sleeps": [], "crunches": [], "reads": []}
+blocked = {"sleeps": [], "crunches": [], "reads": [], "starves": []}
 
 
 def now():
@@ -59,6 +60,21 @@ async def reads():
         await asyncio.sleep(0.01)
 
 
+async def starves():
+    os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+    other = subprocess.Popen(["sh", "-c", "while :; do :; done"])
+    os.nice(19)
+    for _ in range(TIMES):
+        began = now()
+        until = time.process_time() + 0.004
+        while time.process_time() < until:
+            pass
+        blocked["starves"].append(now() - began)
+        await asyncio.sleep(0.01)
+    other.kill()
+    other.wait()
+
+
 async def behaves():
     for _ in range(200):
         await asyncio.sleep(0.001)
@@ -66,7 +82,7 @@ async def behaves():
 
 
 async def main():
-    for work in [] if sys.argv[1:] == ["good"] else [sleeps, crunches, reads]:
+    for work in {"good": [], "starves": [starves]}.get(sys.argv[-1], [sleeps, crunches, reads]):
         task = asyncio.ensure_future(work())
         if hasattr(task, "set_name"):
             task.set_name("named " + work.__name__)

@@ -53,6 +53,7 @@ fn reason(by: &LoopBlock) -> String {
     match by.cause {
         None if by.on_cpu => "Python code".to_owned(),
         None => "something that no sample shows".to_owned(),
+        Some(Cause::Preempted) => "waiting for a CPU".to_owned(),
         Some(Cause::Sleep) => "a sleep".to_owned(),
         Some(Cause::Gil) => "waiting for the GIL".to_owned(),
         Some(Cause::Lock) => "waiting for a lock".to_owned(),
@@ -83,6 +84,7 @@ fn remedy(report: &Report, by: &LoopBlock) -> &'static str {
         None if by.on_cpu && is_short(report) => "; threads waited longer for a CPU than they ran",
         None if by.on_cpu && by.frame.is_none() => "",
         None if by.on_cpu => "; move it to a process pool",
+        Some(Cause::Preempted) => "; the CPUs are busy, or a CPU limit applies",
         Some(Cause::Sleep) => "; await asyncio.sleep() instead",
         Some(Cause::Gil) => "; other threads held it meanwhile: see GIL",
         Some(
@@ -152,6 +154,14 @@ mod tests {
                 LoopBlock { on_cpu: true, cause: None, callback: Some("serve".into()), ..sleep() },
                 format!(
                     "{kept} Python code at app.py:30 in fetch (called from serve){often}; move it to a process pool"
+                ),
+            ),
+            (
+                "without a CPU",
+                LoopBlock { cause: Some(Cause::Preempted), ..sleep() },
+                format!(
+                    "{kept} waiting for a CPU at app.py:30 in fetch{often}; the CPUs are busy, or a CPU limit \
+                     applies"
                 ),
             ),
             (

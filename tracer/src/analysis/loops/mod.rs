@@ -82,6 +82,16 @@ struct TurnSum {
     task: Option<Bytes>,
 }
 
+impl Open {
+    fn add(&mut self, key: Piece, lasted: Nanos) {
+        if let Some((_, sum)) = self.pieces.iter_mut().find(|(known, _)| *known == key) {
+            *sum += lasted;
+        } else if lasted > 0 && self.pieces.len() < PIECES {
+            self.pieces.push((key, lasted));
+        }
+    }
+}
+
 /// Why a turn took long.
 type Why = (bool, Option<Cause>);
 
@@ -138,14 +148,16 @@ impl Loops {
     }
 
     fn piece(&mut self, piece: &LoopPiece) {
-        let LoopPiece { task, began, lasted, stack, object, syscall, flags } = *piece;
-        let key = Piece { task: Some(task), stack, object, syscall, flags };
-        let pieces = &mut self.open(task, began).pieces;
-        if let Some((_, sum)) = pieces.iter_mut().find(|(known, _)| *known == key) {
-            *sum += lasted;
-        } else if pieces.len() < PIECES {
-            pieces.push((key, lasted));
-        }
+        let LoopPiece { task, began, lasted, queued, stack, object, syscall, flags } = *piece;
+        let without_a_cpu = Piece { task: Some(task), stack, syscall: -1, ..Piece::default() };
+        // Whoever lost its CPU ran until then.
+        let key = match flags & (flag::VOLUNTARY | flag::RUNNING) {
+            0 => Piece { flags: flag::RUNNING, ..without_a_cpu },
+            _ => Piece { object, syscall, flags, ..without_a_cpu },
+        };
+        let open = self.open(task, began);
+        open.add(key, lasted - queued);
+        open.add(without_a_cpu, queued);
     }
 
     fn turn(&mut self, task: Task, began: Nanos, busy: Nanos) {
@@ -275,7 +287,6 @@ fn why(symbols: &Symbols, piece: &Piece) -> Why {
     let is_running = piece.flags & flag::RUNNING != 0;
     match cause(&key, symbols.file(piece.object).map(|file| file.kind)) {
         _ if is_running => (true, None),
-        Cause::Preempted | Cause::Yield => (true, None),
         cause => (false, Some(cause)),
     }
 }

@@ -35,7 +35,13 @@ fn symbols() -> Symbols {
 fn piece(began: Nanos, stack: StackId, syscall: i32, lasted: Nanos) -> Event {
     let flags = if syscall < 0 { flag::RUNNING } else { flag::VOLUNTARY };
     let (task, lasted) = (task(7, 7), lasted * MILLISECOND);
-    Event::LoopPiece(LoopPiece { task, began, lasted, stack, object: 0, syscall, flags })
+    Event::LoopPiece(LoopPiece { task, began, lasted, queued: 0, stack, object: 0, syscall, flags })
+}
+
+/// One that ended when the thread had a CPU again.
+fn preempted(began: Nanos, lasted: Nanos, queued: Nanos) -> Event {
+    let Event::LoopPiece(piece) = piece(began, 2, READ, lasted) else { unreachable!() };
+    Event::LoopPiece(LoopPiece { flags: 0, queued: queued * MILLISECOND, ..piece })
 }
 
 fn turn(began: Nanos, busy: Nanos) -> Event {
@@ -90,6 +96,16 @@ fn a_turn_is_charged_to_what_most_of_it_went_to() {
             "many lines of one reason",
             vec![piece(5, 3, READ, 40), piece(5, 2, -1, 30), piece(5, 3, -1, 29), turn(5, 100)],
             vec![row("parse", None, 1, 100)],
+        ),
+        (
+            "others had the CPU for a while",
+            vec![piece(5, 2, -1, 10), preempted(5, 60, 20), preempted(5, 30, 20), turn(5, 100)],
+            vec![row("parse", None, 1, 100)],
+        ),
+        (
+            "others had it most of the time",
+            vec![piece(5, 2, -1, 10), preempted(5, 60, 50), preempted(5, 30, 20), turn(5, 100)],
+            vec![row("parse", Some(Cause::Preempted), 1, 100)],
         ),
         (
             "what goes on at the end",

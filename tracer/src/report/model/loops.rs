@@ -34,7 +34,7 @@ pub struct LoopBlock {
     pub frame: Option<Frame>,
     /// The whole stack, in the longest turn.
     pub stack: Option<Stack>,
-    /// It ran, or wanted to: the rest of the time it was off its CPU for `cause`.
+    /// It ran; else it was off its CPU for `cause`.
     pub on_cpu: bool,
     /// Why it was off its CPU.
     pub cause: Option<Cause>,
