@@ -74,6 +74,33 @@ fn a_signal_that_is_raised_again_is_told_by_whoever_sent_it_first() {
     assert!(text.starts_with("SIGTERM that the process sent to itself killed pid 8 (worker)"), "{text}");
 }
 
+/// A tool that works on many hosts at a time has a shell for each.
+#[test]
+fn what_processes_of_several_parents_did_alike_is_one_sentence() {
+    let shell = |pid| TargetProcess {
+        comm: "sh".into(),
+        title: format!("sh -c run-{pid}").as_str().into(),
+        ..child(pid, 0)
+    };
+    let crash = |pid, ppid, born_s| TargetProcess { exit_code: Some(9), ppid, ..child(pid, born_s) };
+    let rows = vec![shell(20), shell(21), crash(30, 20, 1), crash(31, 21, 3), crash(32, 20, 5)];
+    let three = "3 processes (pid 30 (worker), pid 31 (worker), pid 32 (worker)), children of 2 processes (sh), exited \
+                 with 9: its Python code had ended, as with sys.exit(9) (from 2.00 s to 6.00 s after the start)";
+    assert_eq!(told(&report_of(rows, vec![])), [(FindingKind::ProcessEnd, CRITICAL, three.to_owned())]);
+
+    let killed = |pid| TargetProcess { exit_code: None, exit_signal: Some("SIGKILL".into()), ..shell(pid) };
+    let kill = |pid| Signal {
+        sender_stack: None,
+        outcome: Outcome::Killed,
+        interrupted: None,
+        ..signal(9, "SIGKILL", pid, pid, 1)
+    };
+    let rows = vec![killed(20), killed(21)];
+    let both = "SIGKILL that each sent to itself killed 2 processes: pid 20 (sh), pid 21 (sh) (1.99 s after the start)";
+    let found = told(&report_of(rows, vec![kill(20), kill(21)]));
+    assert_eq!(found, [(FindingKind::SignalKill, CRITICAL, both.to_owned())]);
+}
+
 /// Of what `multiprocessing` spawns, each has the numbers of its own pipes.
 #[test]
 fn exits_of_workers_that_differ_in_numbers_are_one_in_the_order_of_time() {

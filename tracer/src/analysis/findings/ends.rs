@@ -1,10 +1,13 @@
 //! Processes that exited: not with 0, after their parent gave them up, or because they were told to from outside.
 
+use std::collections::BTreeSet;
+
 use super::kills::{POLITE, SIGABRT, sent_by};
 use super::{Found, grouped, own, place, process, when};
 use crate::analysis::kills::BY_HANDLER;
 use crate::report::{
-    EndedIn, FindingKind, Frame, HandlerState, Origin, Outcome, Report, Severity, Signal, TargetProcess,
+    EndedIn, FindingKind, Frame, HandlerState, Origin, Outcome, Programs, Report, Severity, Signal,
+    TargetProcess,
 };
 use crate::units::duration;
 
@@ -141,7 +144,7 @@ fn is_in_group(report: &Report, process: &TargetProcess) -> bool {
 }
 
 /// One sentence for each service that was ended, and for the exits that are alike.
-pub fn ends(report: &Report) -> Vec<Found> {
+pub fn ends(report: &Report, programs: &Programs) -> Vec<Found> {
     let services = services(report);
     let told = services.iter().map(|service| service_of(report, service));
     let exits = report.target.processes.rows.iter().filter_map(|process| Exit::new(report, process));
@@ -152,8 +155,8 @@ pub fn ends(report: &Report) -> Vec<Found> {
     });
     let mut exits: Vec<_> = exits.collect();
     exits.sort_by_key(|exit| exit.at_ns);
-    let exits = with_starts(exits);
-    told.chain(grouped(exits, Exit::alike).iter().map(|exits| exit_of(report, exits))).collect()
+    let alike = grouped(with_starts(exits, programs), |exit| exit.alike(programs));
+    told.chain(alike.iter().map(|exits| exit_of(report, exits))).collect()
 }
 
 /// `SIGTERM from pid 1 (systemd, uid 0) ended pid 7 (gunicorn) and 4 processes below it: it exited with 0 after 320 ms`
@@ -218,16 +221,16 @@ impl<'a> Exit<'a> {
     }
 
     /// What exits have in common that are told together.
-    fn alike(&self) -> impl PartialEq + use<'a> {
-        (self.end(), self.started_at)
+    fn alike(&self, programs: &Programs) -> impl PartialEq + use<'a> {
+        (self.end(programs), self.started_at)
     }
 
     /// The same without the line that started them.
-    fn end(&self) -> impl PartialEq + use<'a> {
+    fn end(&self, programs: &Programs) -> impl PartialEq + use<'a> {
         let line = self.frame();
         let sender = self.signal.map(|signal| (signal.number, own(signal.sender_stack.as_ref())));
         let TargetProcess { ppid, comm, .. } = self.process;
-        (*ppid, comm, self.words(), self.code, line, sender)
+        (programs.first(*ppid), comm, self.words(), self.code, line, sender)
     }
 
     /// The command line without numbers: those of workers differ in descriptors and ports.
@@ -304,14 +307,10 @@ fn exit_of(report: &Report, exits: &[Exit]) -> Found {
         (true, true) => ("", Severity::Warn),
         (false, _) => ("", first.severity(report)),
     };
-    let parent = row(report, first.process.ppid).filter(|parent| parent.pid != first.process.pid);
-    let children = if exits.len() == 1 { "child" } else { "children" };
-    let parent =
-        parent.map_or_else(String::new, |parent| format!(", {children} of {}", process(report, parent.pid)));
     let started = first.started_at;
     let started = started.map_or_else(String::new, |frame| format!(", started at {}", place(frame)));
     let command = exits.iter().map(Exit::command).find(|command| !command.is_empty()).unwrap_or_default();
-    let about = [parent, command, started].concat();
+    let about = [parents(report, exits), command, started].concat();
     let text = format!(
         "{lead}{who}{about}{} exited with {}{} ({})",
         if about.is_empty() { "" } else { "," },
@@ -330,11 +329,12 @@ fn exit_of(report: &Report, exits: &[Exit]) -> Found {
 }
 
 /// Gives those that were there before the window the line that started all others like them.
-fn with_starts(mut exits: Vec<Exit<'_>>) -> Vec<Exit<'_>> {
+fn with_starts<'a>(mut exits: Vec<Exit<'a>>, programs: &Programs) -> Vec<Exit<'a>> {
     for index in 0..exits.len() {
         if exits[index].process.at_ns.is_none() {
-            let end = exits[index].end();
-            let mut starts = exits.iter().filter(|exit| exit.end() == end).filter_map(|exit| exit.started_at);
+            let end = exits[index].end(programs);
+            let alike = exits.iter().filter(|exit| exit.end(programs) == end);
+            let mut starts = alike.filter_map(|exit| exit.started_at);
             let first = starts.next();
             exits[index].started_at = first.filter(|first| starts.all(|start| start == *first));
         }
@@ -342,10 +342,27 @@ fn with_starts(mut exits: Vec<Exit<'_>>) -> Vec<Exit<'_>> {
     exits
 }
 
-/// Several, one begun after the end of another.
+/// `, child of pid 7 (app)`, or of several that run one program `, children of 4 processes (sh)`
+fn parents(report: &Report, exits: &[Exit]) -> String {
+    let first = exits[0].process;
+    let Some(parent) = row(report, first.ppid).filter(|parent| parent.pid != first.pid) else {
+        return String::new();
+    };
+    let pids: BTreeSet<_> = exits.iter().map(|exit| exit.process.ppid).collect();
+    match (pids.len(), exits.len()) {
+        (1, 1) => format!(", child of {}", process(report, parent.pid)),
+        (1, _) => format!(", children of {}", process(report, parent.pid)),
+        (several, _) => format!(", children of {several} processes ({})", parent.comm),
+    }
+}
+
+/// Several of one parent, one begun after the end of another.
 fn is_loop(exits: &[Exit]) -> bool {
-    let again =
-        |exit: &Exit| exits.iter().any(|before| exit.process.at_ns.is_some_and(|born| born >= before.at_ns));
+    let follows = |exit: &Exit, before: &Exit| {
+        exit.process.ppid == before.process.ppid
+            && exit.process.at_ns.is_some_and(|born| born >= before.at_ns)
+    };
+    let again = |exit: &Exit| exits.iter().any(|before| follows(exit, before));
     exits.len() >= LOOP && exits.iter().filter(|exit| again(exit)).count() + 1 >= LOOP
 }
 

@@ -1,7 +1,7 @@
 //! Who killed whom.
 
 use super::{Found, at_called, ends, grouped, own, place, process, when};
-use crate::report::{FindingKind, Frame, HandlerState, Origin, Outcome, Report, Severity, Signal};
+use crate::report::{FindingKind, Frame, HandlerState, Name, Origin, Outcome, Report, Severity, Signal};
 use crate::units::duration;
 
 pub const SIGABRT: u32 = 6;
@@ -19,7 +19,7 @@ pub fn kills(report: &Report) -> Vec<Found> {
     let killed = killed.filter(|signal| !is_told_by_group(report, signal) && !is_told(signal));
     // A loop that kills its children is one line, and one sentence.
     let by = |signal: &&Signal| {
-        let sender = signal.sender.as_ref().map(|sender| sender.pid);
+        let sender = signal.sender.as_ref().map(|sender| sender.pid).filter(|_| !is_alone(signal));
         let line = own(leads(report, signal).sender_stack.as_ref()).cloned();
         let fault = is_crash(report, signal).then(|| line_of(signal).cloned()).flatten();
         let alone = alone(report, signal);
@@ -87,11 +87,12 @@ impl<'a> Warned<'a> {
     }
 }
 
-/// What a process did to itself is told by itself, or with what others of the same parent did.
-fn alone(report: &Report, signal: &Signal) -> Option<u32> {
+/// What a process did to itself is told with what others of its name did, and a crash with those of the same parent.
+fn alone<'a>(report: &'a Report, signal: &Signal) -> Option<(Option<u32>, Option<&'a Name>)> {
     let itself = is_alone(signal).then_some(signal.target.pid)?;
-    let parent = ends::row(report, itself).map(|process| process.ppid);
-    Some(parent.filter(|_| is_crash(report, signal)).unwrap_or(itself))
+    let process = ends::row(report, itself);
+    let parent = process.map(|process| process.ppid).filter(|_| is_crash(report, signal));
+    Some((parent, process.map(|process| &process.comm)))
 }
 
 fn is_alone(signal: &Signal) -> bool {
@@ -110,7 +111,8 @@ fn kill(report: &Report, group: &[&Signal]) -> Found {
     let lead = if group.len() >= ends::LOOP && is_crash(report, kill) { "crash loop: " } else { "" };
     let last = if group.len() == 1 { first } else { group[group.len() - 1] };
     let at_ns = [first.at_ns, last.at_ns];
-    let text = format!("{lead}{} {} {named}{rest} ({})", first.signal, from(report, first), when(at_ns));
+    let from = from(report, first, group.len());
+    let text = format!("{lead}{} {from} {named}{rest} ({})", first.signal, when(at_ns));
     let severity = severity(report, kill);
     Found::new(FindingKind::SignalKill, severity, kill.target.pid, text)
         .leads_by(first.at_ns)
@@ -179,12 +181,13 @@ pub fn sent_by(signal: &Signal) -> String {
 }
 
 /// `from pid 1 (systemd) killed`
-fn from(report: &Report, signal: &Signal) -> String {
+fn from(report: &Report, signal: &Signal, victims: usize) -> String {
     match (&signal.sender, signal.origin) {
         (_, Origin::Fault) => "of its own code (a crash) killed".into(),
         _ if is_crash(report, signal) => "of its own code (a crash) killed".into(),
         (Some(sender), _) if sender.pid == Some(signal.target.pid) => {
-            "that the process sent to itself killed".into()
+            let each = if victims == 1 { "the process" } else { "each" };
+            format!("that {each} sent to itself killed")
         }
         (Some(_), _) => format!("{} killed", sent_by(signal)),
         (None, Origin::Timer) => "from a timer killed".into(),

@@ -48,7 +48,7 @@ pub fn findings(report: &Report) -> Bounded<Finding> {
         children::orphans(report),
         groups::groups(report),
         kills::kills(report),
-        ends::ends(report),
+        ends::ends(report, programs),
         signal_delays::signal_delays(report, programs),
         waits::stuck(report, programs),
         gil::waits(report, programs),
