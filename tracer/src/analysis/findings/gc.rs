@@ -17,8 +17,9 @@ const FREEZES: (u32, u32) = (3, 7);
 /// What the collector did to each program.
 pub fn gc_pauses(report: &Report, programs: &Programs) -> Vec<Found> {
     let pauses = report.gc.iter().flat_map(|gc| &gc.pauses.rows);
-    let paused = grouped(pauses, |row| row.pid).into_iter().filter(|rows| is_noticed(report, rows));
-    let alike = grouped(paused, |rows| programs.first(rows[0].pid));
+    let paused = grouped(pauses, |row| (row.pid, is_outside(row)));
+    let paused = paused.into_iter().filter(|rows| is_noticed(report, rows));
+    let alike = grouped(paused, |rows| (programs.first(rows[0].pid), is_outside(rows[0])));
     alike.iter().map(|processes| pauses_of(report, &processes.concat())).collect()
 }
 
@@ -35,6 +36,12 @@ fn worst<'a>(rows: &[&'a GcPauses]) -> &'a GcPauses {
     rows.iter().max_by_key(|row| row.max_ns).expect("a group has a row")
 }
 
+/// Whether no Python code ran: the interpreter collects so at its end, when nobody waits for it any more.
+/// <https://github.com/python/cpython/blob/v3.13.0/Python/pylifecycle.c> (`finalize_modules`)
+fn is_outside(pause: &GcPauses) -> bool {
+    !pause.sampled && line(pause).is_none()
+}
+
 /// The line that began a pause.
 fn line(pause: &GcPauses) -> Option<&Frame> {
     own(pause.stack.as_ref()).or(pause.started_by.as_ref())
@@ -44,7 +51,7 @@ fn pauses_of(report: &Report, rows: &[&GcPauses]) -> Found {
     let (worst, total, whose) =
         (worst(rows), total_ns(rows), Whose::new(rows.iter().map(|row| (row.pid, row.total_ns))));
     let dear = VERY_LONG_NS.max(report.window.duration_ns / 10);
-    let severity = if worst.max_ns >= VERY_LONG_NS || whose.greatest() >= dear {
+    let severity = if !is_outside(worst) && (worst.max_ns >= VERY_LONG_NS || whose.greatest() >= dear) {
         Severity::Warn
     } else {
         Severity::Info
@@ -65,7 +72,11 @@ fn sentence(report: &Report, rows: &[&GcPauses], whose: &Whose) -> String {
     let at_least = if worst.sampled { "at least " } else { "" };
     let of = worst.generation.map_or_else(String::new, |generation| format!(" (generation {generation})"));
     let who = whose.text(report);
-    let started = line(worst).map_or_else(String::new, |frame| format!(", started at {}", place(frame)));
+    let started = match line(worst) {
+        Some(frame) => format!(", started at {}", place(frame)),
+        None if worst.sampled => String::new(),
+        None => ", outside of Python code, as at the interpreter's end".to_owned(),
+    };
     let whole = match all {
         1 => String::new(),
         _ => format!(", {at_least}{} in all in {}", duration(whose.cost()), counted(all, "collection")),
@@ -209,6 +220,19 @@ mod tests {
         report.gc = Some(Gc { method: GcMethod::Sampled, collections, pauses });
         let text = gc_pauses(&report, &Programs::new(&report)).remove(0).finding.text.to_string();
         assert!(text.contains("; without a GIL, all threads stand still meanwhile"), "{text}");
+    }
+
+    #[test]
+    fn what_the_interpreter_collects_at_its_end_is_no_warning() {
+        let last = GcPauses { started_by: None, ..full() };
+        let [(severity, text)] = &found("3.12.1", vec![last.clone()])[..] else { panic!("one sentence") };
+        assert_eq!(*severity, Severity::Info);
+        assert!(text.contains("outside of Python code, as at the interpreter's end"), "{text}");
+        let both = found("3.12.1", vec![last, full()]);
+        assert_eq!(
+            both.iter().map(|(severity, _)| *severity).collect::<Vec<_>>(),
+            [Severity::Info, Severity::Warn]
+        );
     }
 
     #[test]
