@@ -71,7 +71,7 @@ impl Frames {
     }
 
     /// What became of every sample.
-    pub fn accounts(&self, symbols: &Symbols, expected: u64) -> Samples {
+    pub fn accounts(&self, symbols: &Symbols, traced: &Traced, expected: u64) -> Samples {
         let mut accounts = Samples { expected, ..Samples::default() };
         for (key, count) in self.samples.iter() {
             let (status, truncated) = resolved(key, symbols);
@@ -80,6 +80,7 @@ impl Frames {
                 StackStatus::Ok => &mut accounts.python,
                 StackStatus::NoPythonFrame => &mut accounts.no_python_frame,
                 StackStatus::Faulted => &mut accounts.faulted,
+                StackStatus::Unresolved if traced.is_no_python(key.pid) => &mut accounts.no_python_frame,
                 StackStatus::Unresolved => &mut accounts.unresolved,
             } += count;
             accounts.truncated += if truncated { *count } else { 0 };
@@ -216,7 +217,7 @@ mod tests {
     use tracer_common::switch::{SwitchKey, SwitchValue};
 
     use super::*;
-    use crate::analysis::samples::{bytes, process, symbols_of, task};
+    use crate::analysis::samples::{bytes, exec, process, symbols_of, task};
 
     fn sample(tid: u32, stack: u64, status: u32, count: u64) -> Event {
         let key = SampleKey { stack, pid: 7, tid, slice: 0, status };
@@ -247,7 +248,7 @@ mod tests {
         }
         let symbols = world();
         let section = frames.finish(&symbols, &switches, &traced, &Window::default());
-        (section, frames.accounts(&symbols, 100))
+        (section, frames.accounts(&symbols, &traced, 100))
     }
 
     #[test]
@@ -267,6 +268,18 @@ mod tests {
         let (_, many) = finished(&events);
         assert_eq!(many.taken, 100_063);
         assert_eq!(many.taken, many.python + many.no_python_frame + many.faulted + many.unresolved);
+    }
+
+    #[test]
+    fn a_program_that_ended_before_anybody_looked_lacks_no_stack() {
+        let (mut frames, mut traced) = <(Frames, Traced)>::default();
+        frames.fold(&sample(7, 0, status::UNRESOLVED, 5));
+        for (program, outside) in [("sed", 5), ("python3.12", 0)] {
+            traced.fold(&Event::Process(process(7, "main")));
+            traced.fold(&exec(1, 7, &[program]));
+            let accounts = frames.accounts(&world(), &traced, 5);
+            assert_eq!((accounts.no_python_frame, accounts.unresolved), (outside, 5 - outside), "{program}");
+        }
     }
 
     #[test]

@@ -114,7 +114,7 @@ impl Analysis {
             frames: self.frames.finish(symbols, &self.switches, &self.traced, window),
             gc: self.gc.finish(symbols),
             loops: self.loops.finish(symbols),
-            samples: self.frames.accounts(symbols, expected as u64),
+            samples: self.frames.accounts(symbols, &self.traced, expected as u64),
             switches,
         }
     }

@@ -74,6 +74,17 @@ impl Traced {
         self.current.get(&pid).map(|known| &known.process.comm)
     }
 
+    /// Whether it has executed another program, and that is none of Python's as far as its name tells: a shell's `sed`
+    /// may end before anybody has looked at it.
+    pub fn is_no_python(&self, pid: Pid) -> bool {
+        let of_pid = || self.ended.iter().rev().find(|known| known.process.pid == pid);
+        let known = self.current.get(&pid).or_else(of_pid);
+        let is_named = |process: &ProcessDescription| process.comm.starts_with(b"python");
+        known.is_some_and(|known| {
+            known.executed.is_some() && known.process.python.is_none() && !is_named(&known.process)
+        })
+    }
+
     /// The wait status of a traced process that has ended lately.
     pub fn wait_status(&self, pid: Pid) -> Option<u32> {
         let lately = || self.ended.iter().rev().take(LATELY).find(|known| known.process.pid == pid);
