@@ -80,7 +80,7 @@ impl<'a> Tree<'a> {
         if lines.len() >= self.most {
             return;
         }
-        lines.push(Line { branch: branch.to_string(), rows: vec![&self.rows[index]] });
+        lines.push(Line { branch: shortened(branch), rows: vec![&self.rows[index]] });
         let groups = self.alike(index);
         for (number, group) in groups.iter().enumerate() {
             let last = number + 1 == groups.len();
@@ -90,7 +90,7 @@ impl<'a> Tree<'a> {
                 [child] => self.add(child, &branch, &format!("{margin}{below}"), lines),
                 _ if lines.len() < self.most => {
                     let rows = group.iter().map(|&index| &self.rows[index]).collect();
-                    lines.push(Line { branch, rows });
+                    lines.push(Line { branch: shortened(&branch), rows });
                 }
                 _ => return,
             }
@@ -113,6 +113,14 @@ impl<'a> Tree<'a> {
         let few = |group: &Vec<usize>| group.len() < MANY;
         groups.into_iter().flat_map(|group| if few(&group) { singles(group) } else { vec![group] }).collect()
     }
+}
+
+/// Its end, where it would leave the other columns no room: these are figures, which must not be cut.
+fn shortened(branch: &str) -> String {
+    const WIDEST: usize = 16;
+    let over = branch.chars().count().saturating_sub(WIDEST);
+    let end: String = branch.chars().skip(over).collect();
+    if over == 0 { end } else { format!("…{}", end.chars().skip(1).collect::<String>()) }
 }
 
 fn singles(group: Vec<usize>) -> Vec<Vec<usize>> {
@@ -263,5 +271,6 @@ mod tests {
             assert_eq!(lines.len(), LINES_SHOWN + 1);
             assert_eq!(lines[LINES_SHOWN], "  and 889 more: process");
         }
+        assert_eq!(shortened("│ │ │ │ │ │ │ │ └ "), "… │ │ │ │ │ │ └ ");
     }
 }
