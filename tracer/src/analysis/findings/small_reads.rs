@@ -1,7 +1,5 @@
 //! Files that are read in pieces which are too small.
 
-use std::collections::BTreeMap;
-
 use super::whose::Whose;
 use super::{Found, at, own};
 use crate::report::{FileKind, FindingKind, Programs, Read, Report, Severity, Through, alike, joined};
@@ -9,6 +7,8 @@ use crate::units::{bytes, count, counted, duration};
 
 /// Pieces up to this size are small.
 const SMALL: u64 = 1_024;
+/// In hundredths: headers that alternate with what they announce are not small reads.
+const NEARLY_ALL: u64 = 90;
 /// Fewer calls are not worth a sentence.
 const MANY: u64 = 20;
 /// Pieces that are not small have to be many more.
@@ -37,9 +37,9 @@ fn is_small(read: &Read) -> bool {
     let asked: u64 = read.requested.iter().map(|(size, calls)| size * calls).sum();
     let in_full_pieces = has_a_length(read.kind)
         && read.syscalls >= MANY
-        && nearly_all(&read.requested) <= SMALL
+        && read.asked(NEARLY_ALL) <= Some(SMALL)
         && read.bytes * 2 >= asked;
-    let worth_a_sentence = if median(&read.requested) <= SMALL { MANY } else { VERY_MANY };
+    let worth_a_sentence = if read.asked(50) <= Some(SMALL) { MANY } else { VERY_MANY };
     let can_be_saved = read.advice.is_some() && read.avoidable >= Some(worth_a_sentence);
     // Where nothing is known, a larger buffer is not the line's to choose, or would take the next message's bytes.
     can_be_saved || (in_full_pieces && read.avoidable == Some(0))
@@ -53,13 +53,13 @@ fn has_a_length(kind: FileKind) -> bool {
 fn small_read(report: &Report, reads: &[&Read]) -> Found {
     let read = &joined(reads);
     let whose = Whose::new(reads.iter().map(|read| (read.pid, read.syscalls)));
-    let median = median(&read.requested);
+    let asked = read.asked(50).unwrap_or(0);
     let text = format!(
         "{} {} {} {} at a time{}: {} for {}{}{}{}",
         whose.text(report),
         whose.verb("reads", "read"),
         read.path,
-        bytes(median),
+        bytes(asked),
         if read.through == Some(Through::Buffered) { ", the size of its buffer" } else { "" },
         counted(read.syscalls, "call"),
         bytes(read.bytes),
@@ -74,7 +74,7 @@ fn small_read(report: &Report, reads: &[&Read]) -> Found {
         .with("path", read.path.clone())
         .with("syscalls", read.syscalls)
         .with("bytes", read.bytes)
-        .with("requested", median);
+        .with("requested", asked);
     if let Some(avoidable) = read.avoidable {
         found = found.with("avoidable", avoidable);
     }
@@ -113,24 +113,4 @@ fn remedy(read: &Read, whose: &Whose) -> String {
         (Some(avoidable), _) => format!("{at}; a larger buffer would save {}", count(avoidable)),
         (None, _) => at,
     }
-}
-
-/// The size that half of the calls did not exceed.
-fn median(sizes: &BTreeMap<u64, u64>) -> u64 {
-    quantile(sizes, 50)
-}
-
-/// The size that nine of ten calls did not exceed: headers that alternate with what they announce are not small reads.
-fn nearly_all(sizes: &BTreeMap<u64, u64>) -> u64 {
-    quantile(sizes, 90)
-}
-
-fn quantile(sizes: &BTreeMap<u64, u64>, percent: u64) -> u64 {
-    let share = (sizes.values().sum::<u64>() * percent).div_ceil(100);
-    let mut calls = 0;
-    let reached = sizes.iter().find(|(_, count)| {
-        calls += **count;
-        calls >= share
-    });
-    reached.map_or(0, |(size, _)| *size)
 }

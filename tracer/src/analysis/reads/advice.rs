@@ -139,7 +139,7 @@ fn larger(read: &Read, flow: Flow, reader: Reader) -> Option<Better> {
     let stretches = with_data.saturating_sub(flow.continued).max(u64::from(with_data > 0));
     let length = read.bytes.div_ceil(stretches.max(1));
     let (buffer_size, at_a_time) = gives(read, flow, length)?;
-    let now = median(read);
+    let now = read.asked(50).unwrap_or(0);
     if now >= buffer_size.min(LARGE_ENOUGH) {
         // Of a file a call returns whatever it asks for: a larger one would save those that went on, for what that is worth.
         let is_all = now >= buffer_size && !matches!(read.kind, FileKind::File | FileKind::Memfd);
@@ -199,17 +199,6 @@ fn is_one_record(read: &Read) -> bool {
     ];
     let path = read.path.to_string();
     read.returned.keys().any(|size| *size > PAGE) || WHOLE.iter().any(|name| path.ends_with(name))
-}
-
-/// The size that half of the calls did not exceed.
-fn median(read: &Read) -> u64 {
-    let calls: u64 = read.requested.values().sum();
-    let mut seen = 0;
-    let half = read.requested.iter().find(|(_, of_size)| {
-        seen += **of_size;
-        seen * 2 >= calls
-    });
-    half.map_or(0, |(size, _)| *size)
 }
 
 /// `open(..., buffering=4096) at a.py:3 in f needs 400 calls instead of 600, 66.7 fewer per second`

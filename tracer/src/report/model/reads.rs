@@ -198,12 +198,42 @@ impl Read {
         const CALL_NS: u64 = 1_000;
         self.syscalls * CALL_NS + self.gil_wait_ns.unwrap_or(0)
     }
+
+    /// The size that this share of the calls did not exceed, in hundredths, of those that found something: `read()` of a
+    /// whole file asks for one byte more after it, to find the end.
+    #[must_use]
+    pub fn asked(&self, share: u64) -> Option<u64> {
+        let all: u64 = self.requested.values().sum();
+        let empty = self.returned.get(&0).copied().filter(|empty| *empty < all).unwrap_or(0);
+        let enough = empty + ((all - empty) * share).div_ceil(100);
+        let mut calls = 0;
+        let reached = self.requested.iter().find(|(_, of_size)| {
+            calls += **of_size;
+            calls >= enough
+        });
+        reached.map(|(size, _)| *size)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::report::bounded;
+
+    #[test]
+    fn the_size_asked_for_is_by_calls_that_found_something() {
+        for (requested, empty, expected) in [
+            (vec![], 0, None),
+            (vec![(16, 1)], 0, Some(16)),
+            (vec![(16, 1), (4_096, 1)], 0, Some(16)),
+            (vec![(16, 1), (1_024, 5), (65_536, 3)], 0, Some(1_024)),
+            (vec![(1, 100), (14, 100)], 100, Some(14)),
+            (vec![(1, 100)], 100, Some(1)),
+        ] {
+            let (requested, returned) = (requested.into_iter().collect(), [(0, empty)].into());
+            assert_eq!(Read { requested, returned, ..Read::default() }.asked(50), expected);
+        }
+    }
 
     #[test]
     fn totals_keep_every_call_in_a_power_of_two() {

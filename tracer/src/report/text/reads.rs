@@ -68,7 +68,7 @@ fn cells(read: &Read) -> [Cell; 7] {
     [
         Cell::Path(String::new(), read.path.to_string()),
         count(read.syscalls).into(),
-        known(usual(&read.requested).map(sizes)).into(),
+        known(usual(read).map(sizes)).into(),
         bytes(read.bytes).into(),
         count(read.eof).into(),
         count(read.voluntary_switches + read.involuntary_switches).into(),
@@ -114,21 +114,10 @@ fn sizes((least, most): (u64, u64)) -> String {
 
 /// What was asked for: the median, if eight of ten calls ask for less than twice as much and more than half of that; else
 /// the smallest and the largest size of these eight.
-fn usual(sizes: &BTreeMap<u64, u64>) -> Option<(u64, u64)> {
-    let [least, median, most] = [1, 5, 9].map(|tenths| quantile(sizes, tenths));
-    let (least, median, most) = (least?, median?, most?);
+fn usual(read: &Read) -> Option<(u64, u64)> {
+    let (least, median, most) = (read.asked(10)?, read.asked(50)?, read.asked(90)?);
     let is_one = median < 2 * least && most < 2 * median;
     Some(if is_one { (median, median) } else { (least, most) })
-}
-
-/// The size that so many tenths of the calls stay within.
-fn quantile(sizes: &BTreeMap<u64, u64>, tenths: u64) -> Option<u64> {
-    let calls: u64 = sizes.values().sum();
-    let mut seen = 0;
-    sizes.iter().find_map(|(size, calls_of_size)| {
-        seen += calls_of_size;
-        (seen * 10 >= calls * tenths).then_some(*size)
-    })
 }
 
 #[cfg(test)]
@@ -146,7 +135,8 @@ mod tests {
             (vec![(5, 50), (64, 50)], Some((5, 64))),
             (vec![(0, 50), (64, 50)], Some((0, 64))),
         ] {
-            assert_eq!(usual(&sizes.into_iter().collect()), expected);
+            let requested = sizes.into_iter().collect();
+            assert_eq!(usual(&Read { requested, ..Read::default() }), expected);
         }
     }
 }
