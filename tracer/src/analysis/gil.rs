@@ -3,7 +3,7 @@
 //! How long a thread held it is exact. At which lines it ran meanwhile is known from samples.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tracer_common::gil::{HoldKey, Holder};
 use tracer_common::sample::SampleKey;
@@ -75,13 +75,13 @@ impl Gil {
     }
 
     fn holders(&self, symbols: &Symbols) -> Bounded<GilHolder> {
-        let by_line = pooled(self.by_thread(symbols)).into_iter().flat_map(|((pid, tid), held)| {
-            let threads = held.threads;
-            held.by_line().into_iter().map(move |(line, ns)| ((pid, tid, line, threads), ns))
+        let by_line = pooled(self.by_thread(symbols)).into_iter().flat_map(|(pid, held)| {
+            let lines = held.by_line().into_iter();
+            lines.map(|(line, ns)| ((pid, held.who(line), line), ns)).collect::<Vec<_>>()
         });
         let mut ranked: Vec<_> = by_line.collect();
         ranked.sort_by(|(a, x), (b, y)| y.cmp(x).then_with(|| a.cmp(b)));
-        let rows = ranked.into_iter().map(|((pid, tid, line, threads), ns)| GilHolder {
+        let rows = ranked.into_iter().map(|((pid, (tid, threads), line), ns)| GilHolder {
             pid,
             tid,
             threads,
@@ -94,16 +94,23 @@ impl Gil {
     fn by_thread(&self, symbols: &Symbols) -> HashMap<(Pid, Tid), Held> {
         let mut threads = HashMap::<_, Held>::new();
         for (key, ns) in self.rows.iter() {
-            let held = threads.entry((key.pid, key.holder.tid)).or_default();
-            held.threads = 1;
+            let tid = key.holder.tid;
+            let held = threads.entry((key.pid, tid)).or_default();
+            *held.threads.entry(tid).or_default() += ns;
             match key.holder.site.code {
                 0 => held.ran_ns += ns,
-                _ => *held.away.entry(lines::site(symbols, key.space, &key.holder.site)).or_default() += ns,
+                _ => {
+                    let line = lines::site(symbols, key.space, &key.holder.site);
+                    *held.away.entry(line).or_default() += ns;
+                    held.seen.entry(line).or_default().insert(tid);
+                }
             }
         }
         for (key, count) in self.ran.iter() {
             if let Some(held) = threads.get_mut(&(key.pid, key.tid)) {
-                *held.samples.entry(symbols.leaf(key.stack)).or_default() += count;
+                let line = symbols.leaf(key.stack);
+                *held.samples.entry(line).or_default() += count;
+                held.seen.entry(line).or_default().insert(key.tid);
             }
         }
         threads
@@ -153,50 +160,61 @@ impl Gil {
 }
 
 /// Takes the threads of a process together that have few samples each, as those of a server with a thread a request: all
-/// of them say what none says. Each group has the id of the thread that held the GIL for longest.
-fn pooled(threads: HashMap<(Pid, Tid), Held>) -> HashMap<(Pid, Tid), Held> {
-    let (mut known, few): (HashMap<_, _>, Vec<_>) = {
-        let (known, few): (Vec<_>, Vec<_>) =
-            threads.into_iter().partition(|(_, held)| held.samples.values().sum::<u64>() >= ENOUGH);
-        (known.into_iter().collect(), few)
-    };
-    let mut pools = HashMap::<Pid, ((Nanos, Tid), Held)>::new();
-    for ((pid, tid), held) in few {
-        let (first, pool) = pools.entry(pid).or_default();
-        *first = (*first).max((held.ran_ns, tid));
-        pool.add(held);
+/// of them say what none says.
+fn pooled(threads: HashMap<(Pid, Tid), Held>) -> Vec<(Pid, Held)> {
+    let mut groups = Vec::new();
+    let mut pools = HashMap::<Pid, Held>::new();
+    for ((pid, _), held) in threads {
+        if held.samples.values().sum::<u64>() >= ENOUGH {
+            groups.push((pid, held));
+        } else {
+            pools.entry(pid).or_default().add(held);
+        }
     }
-    known.extend(pools.into_iter().map(|(pid, ((_, tid), pool))| ((pid, tid), pool)));
-    known
+    groups.extend(pools);
+    groups
 }
 
 /// How long threads held the GIL while others waited.
 #[derive(Debug, Default)]
 struct Held {
-    threads: u64,
+    /// Each of them.
+    threads: BTreeMap<Tid, Nanos>,
     /// On a CPU.
     ran_ns: Nanos,
     /// Which lines ran meanwhile.
     samples: BTreeMap<Option<FrameId>, u64>,
     /// Off its CPU, by the line that it left at.
     away: BTreeMap<Option<FrameId>, Nanos>,
+    /// Which threads were seen at a line.
+    seen: BTreeMap<Option<FrameId>, BTreeSet<Tid>>,
 }
 
 impl Held {
     fn add(&mut self, other: Self) {
-        self.threads += other.threads.max(1);
+        self.threads.extend(other.threads);
         self.ran_ns += other.ran_ns;
         other.samples.into_iter().for_each(|(line, count)| *self.samples.entry(line).or_default() += count);
         other.away.into_iter().for_each(|(line, ns)| *self.away.entry(line).or_default() += ns);
+        other.seen.into_iter().for_each(|(line, tids)| self.seen.entry(line).or_default().extend(tids));
+    }
+
+    /// How many threads were seen at a line, and which of them held the GIL for longest; all of them at none.
+    fn who(&self, line: Option<FrameId>) -> (Tid, u64) {
+        let seen = self.seen.get(&line).filter(|_| line.is_some());
+        let is_there = |tid: &Tid| seen.is_none_or(|seen| seen.contains(tid));
+        let threads = || self.threads.iter().filter(|(tid, _)| is_there(tid));
+        let longest = threads().max_by_key(|(_, ns)| **ns).map_or(0, |(tid, _)| *tid);
+        (longest, threads().count() as u64)
     }
 
     /// The time on a CPU is shared out by the samples that fell into it; without any its line is not known. The sum is
     /// that of the times, to the nanosecond.
-    fn by_line(self) -> BTreeMap<Option<FrameId>, Nanos> {
-        let mut lines = self.away;
+    fn by_line(&self) -> BTreeMap<Option<FrameId>, Nanos> {
+        let mut lines = self.away.clone();
         let all: u64 = self.samples.values().sum();
         let (mut seen, mut given) = (0, 0);
-        for (line, count) in self.samples {
+        for (&line, count) in &self.samples {
             seen += count;
             let up_to = (u128::from(self.ran_ns) * u128::from(seen) / u128::from(all)) as Nanos;
             *lines.entry(line).or_default() += up_to - given;
@@ -287,5 +305,16 @@ mod tests {
         // No code object 77 is known: a line that has no name.
         let events = [held(8, 0, 100), held(8, 77, 40), ran(8, 2, 1, true)];
         assert_eq!(holders(&events), [(8, Some(2), 100), (8, None, 40)]);
+    }
+
+    #[test]
+    fn a_line_has_the_threads_that_were_seen_there() {
+        let events =
+            [held(8, 0, 60), held(9, 0, 40), held(10, 0, 1), ran(9, 1, 3, true), ran(10, 1, 1, true)];
+        let mut gil = Gil { known: true, ..Gil::default() };
+        events.iter().for_each(|event| gil.fold(event));
+        let section = gil.finish(&symbols_of(&[(1, &["a.py:1"])]), &Switches::default()).expect("a GIL");
+        let rows: Vec<_> = section.holders.rows.iter().map(|row| (row.tid, row.threads)).collect();
+        assert_eq!(rows, [(9, 2)]);
     }
 }

@@ -42,7 +42,11 @@ fn waits_of(report: &Report, waits: &[&SwitchCause]) -> Option<Found> {
     );
     let half = report.window.duration_ns / 2;
     let severity = if whose.greatest() > half { Severity::Warn } else { Severity::Info };
-    let line = holder.as_ref().map(|holder| holder.frame).or_else(|| own(most.stack.as_ref()));
+    let line = holder
+        .as_ref()
+        .filter(|holder| holder.stands_out())
+        .map(|holder| holder.frame)
+        .or_else(|| own(most.stack.as_ref()));
     let found = Found::new(FindingKind::Gil, severity, whose.pid(), text).costs(waited).at(line);
     let found = found.with("switches", count).with("off_cpu_ns", waited).whose(&whose);
     let held = |of: fn(&LineHeld) -> u64| holder.as_ref().map(of);
@@ -86,9 +90,14 @@ fn dearest_line<'a>(report: &'a Report, whose: &Whose) -> Option<LineHeld<'a>> {
 }
 
 impl LineHeld<'_> {
+    /// A fifth of the time, or more.
+    fn stands_out(&self) -> bool {
+        self.ns * 5 >= self.all_ns
+    }
+
     /// The standard library's work is spread over all that call it.
     fn remedy(&self) -> &'static str {
-        match is_standard_library(self.frame.file.as_bytes()) {
+        match is_standard_library(self.frame.file.as_bytes()) || !self.stands_out() {
             true => "use fewer threads, or processes",
             false => "move that work to a process pool",
         }
@@ -97,6 +106,11 @@ impl LineHeld<'_> {
     fn text(&self) -> String {
         let held = duration(self.ns);
         let share = percent(self.ns, self.all_ns);
+        if !self.stands_out() {
+            return format!(
+                "; many lines held it meanwhile, none of them for more than {share} of that time"
+            );
+        }
         let who = match self.threads {
             1 => format!("thread {}", self.tid),
             threads => counted(threads, "thread"),

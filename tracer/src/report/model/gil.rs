@@ -32,7 +32,7 @@ pub struct GilHolder {
     pub pid: u32,
     /// Thread; of several, the one that held it for longest.
     pub tid: u32,
-    /// How many threads these are: those with too few samples for a line of their own are taken together.
+    /// How many threads were seen at the line: those with too few samples each are taken together.
     pub threads: u64,
     /// The line it was at.
     pub frame: Option<Frame>,
