@@ -12,6 +12,7 @@ use tracer_common::event::Header;
 
 use crate::config::RING_WATERMARK;
 use crate::maps::{CONTROL, COUNTERS, EVENTS};
+use crate::narrow::low;
 use crate::task::Task;
 
 /// `BPF_RB_NO_WAKEUP`: the reader looks by itself, every few milliseconds.
@@ -175,7 +176,7 @@ pub fn release(busy: *mut u64) {
 /// The header of an event of the thread that runs now.
 #[inline(always)]
 pub fn header(kind: u32, bytes: usize, at_ns: u64, task: Task) -> Header {
-    Header { kind, bytes: bytes as u32, at_ns, pid: task.pid(), tid: task.tid() }
+    Header { kind, bytes: low(bytes as u64), at_ns, pid: task.pid(), tid: task.tid() }
 }
 
 /// Nanoseconds of `CLOCK_MONOTONIC`.

@@ -15,6 +15,7 @@ use crate::config::{HAS_RDONLY_CAST, KIOCB_TYPE};
 use crate::emit::{header, now, send_record};
 use crate::kernel::{self, Typed, cast, copied, field, load, word};
 use crate::maps::{SEEN, SEEN_FILES};
+use crate::narrow::{count, index, low, low_quarter};
 use crate::scratch::{self, Scratch, raise};
 use crate::task::Task;
 
@@ -138,8 +139,8 @@ fn untyped(slot: u64) -> Option<Opened> {
     let file = Some(load(slot)).filter(|&file| file != 0)?;
     let inode = word(file, &kernel::FILE_INODE);
     let super_block = word(inode, &kernel::INODE_SB);
-    let (number, device) = (word(inode, &kernel::INODE_INO), word(super_block, &kernel::SB_DEV) as u32);
-    let generation = word(inode, &kernel::INODE_GENERATION) as u32;
+    let (number, device) = (word(inode, &kernel::INODE_INO), low(word(super_block, &kernel::SB_DEV)));
+    let generation = low(word(inode, &kernel::INODE_GENERATION));
     let id = file_id(number, device, generation);
     Some(Opened {
         file,
@@ -147,9 +148,9 @@ fn untyped(slot: u64) -> Option<Opened> {
         super_block,
         number,
         device,
-        mode: u32::from(word(inode, &kernel::INODE_MODE) as u16),
-        flags: word(file, &kernel::FILE_FLAGS) as u32,
-        links: word(inode, &kernel::INODE_LINKS) as u32,
+        mode: u32::from(low_quarter(word(inode, &kernel::INODE_MODE))),
+        flags: low(word(file, &kernel::FILE_FLAGS)),
+        links: low(word(inode, &kernel::INODE_LINKS)),
         pad: 0,
         id,
         own: id,
@@ -161,7 +162,7 @@ fn untyped(slot: u64) -> Option<Opened> {
 #[inline(always)]
 fn send_once(probe: u32, task: Task, scratch: &mut Scratch) {
     let Opened { id, own, .. } = scratch.opened;
-    let slot = id as u32 & (SEEN - 1);
+    let slot = low(id) & (SEEN - 1);
     let Some(&seen) = SEEN_FILES.get(slot) else { return };
     if seen == id || seen == own {
         return;
@@ -182,7 +183,7 @@ fn send(probe: u32, task: Task, flags: u32, scratch: &mut Scratch) -> bool {
     (file.id, file.inode, file.device) = (opened.id, opened.number, opened.device);
     (file.mode, file.open_flags) = (opened.mode, opened.flags);
     file.magic = word(opened.super_block, &kernel::SB_MAGIC);
-    file.rdev = word(opened.inode, &kernel::INODE_RDEV) as u32;
+    file.rdev = low(word(opened.inode, &kernel::INODE_RDEV));
     let is_named = read_socket(&opened, file);
     start_climb(task, &opened, flags, scratch);
     let steps = if is_named == 0 { COMPONENTS } else { 0 };
@@ -203,10 +204,10 @@ fn finish(probe: u32, task: Task) -> bool {
     let Some(scratch) = scratch::get(probe) else { return false };
     let (climb, file) = (&scratch.climb, &mut scratch.file);
     file.flags = climb.flags | if climb.done == 0 { flag::TRUNCATED } else { 0 };
-    file.path_bytes = climb.bytes as u32;
+    file.path_bytes = low(climb.bytes);
     let bytes =
-        File::FIXED as u64 + u64::from(file.path_bytes & (2 * PATH_BYTES as u32 - 1)).min(PATH_BYTES as u64);
-    file.header = header(kind::FILE, bytes as usize, now(), task);
+        File::FIXED as u64 + u64::from(file.path_bytes & (2 * count(PATH_BYTES) - 1)).min(PATH_BYTES as u64);
+    file.header = header(kind::FILE, index(bytes), now(), task);
     // SAFETY: the record is as long as its longest path.
     unsafe { send_record(probe, (&raw const scratch.file).cast(), bytes) }
 }
@@ -323,11 +324,11 @@ fn append_name(scratch: &mut Scratch) -> bool {
     let name = word(scratch.climb.dentry, &kernel::DENTRY_NAME);
     // SAFETY: there is room for the longest component, as just checked.
     let copied = unsafe {
-        let into = scratch.file.path.as_mut_ptr().add(at as usize);
-        bpf_probe_read_kernel_str(into.cast(), COMPONENT_BYTES as u32, name as *const _)
+        let into = scratch.file.path.as_mut_ptr().add(index(at));
+        bpf_probe_read_kernel_str(into.cast(), count(COMPONENT_BYTES), name as *const _)
     };
     if copied > 0 {
-        scratch.climb.bytes = at + copied as u64;
+        scratch.climb.bytes = at + copied.cast_unsigned();
     }
     copied > 0
 }

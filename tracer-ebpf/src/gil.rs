@@ -167,7 +167,7 @@ fn is_waited_for(pid: u32, gil: u64) -> bool {
     // SAFETY: a preallocated entry; one word of it.
     QUEUES
         .get_ptr(key(pid, gil))
-        .is_some_and(|queue| unsafe { (&raw const (*queue).waiters).read_volatile() as i64 > 0 })
+        .is_some_and(|queue| unsafe { (&raw const (*queue).waiters).read_volatile().cast_signed() > 0 })
 }
 
 /// `pthread_self()` of the thread that holds this GIL; 0 where nobody does. The thread that gave it up last stays the
@@ -272,7 +272,7 @@ fn pass(queue: &mut Queue, now: u64, change: u64) -> u64 {
         (&raw mut queue.since_ns).write_volatile(now);
         let waiters = (&raw const queue.waiters).read_volatile();
         add(&raw mut queue.waiters, change);
-        if waiters as i64 > 0 { now.saturating_sub(since) } else { 0 }
+        if waiters.cast_signed() > 0 { now.saturating_sub(since) } else { 0 }
     }
 }
 

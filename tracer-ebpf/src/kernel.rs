@@ -7,6 +7,7 @@ use aya_ebpf::Global;
 use aya_ebpf::helpers::generated::{bpf_get_current_task, bpf_probe_read_kernel};
 
 use crate::config::{CFS_RQ_RQ, HAS_RDONLY_CAST, RQ_PREEMPT_COUNT, TASK_CFS_RQ, WORD_TYPE};
+use crate::narrow::low;
 
 macro_rules! declare {
     ($($name:ident = $struct:ident . $path:literal;)*) => { $(
@@ -32,6 +33,7 @@ pub unsafe fn field<T: Copy>(base: Typed, offset: &Global<u32>) -> T {
 }
 
 /// Copies a value from an address that is only a number to the verifier; `None` where it is not mapped.
+#[expect(clippy::cast_possible_truncation, reason = "it fits on the stack")]
 #[inline(always)]
 pub fn copied<T: Copy>(address: u64) -> Option<T> {
     let mut value = MaybeUninit::<T>::uninit();
@@ -66,7 +68,7 @@ pub unsafe fn load_cast(address: u64) -> u64 {
 /// Half a word, likewise.
 #[inline(always)]
 pub fn load_half(address: u64) -> u32 {
-    (load(address & !7) >> (8 * (address & 4))) as u32
+    low(load(address & !7) >> (8 * (address & 4)))
 }
 
 /// A field of a struct at a plain address; 0 where nothing is mapped.
@@ -85,7 +87,7 @@ pub fn preempt_count() -> u32 {
     // SAFETY: always there.
     let task = unsafe { bpf_get_current_task() };
     let run_queue = word(word(task, &TASK_CFS_RQ), &CFS_RQ_RQ);
-    load_half(run_queue.wrapping_add_signed(i64::from(RQ_PREEMPT_COUNT.load() as i32)))
+    load_half(run_queue.wrapping_add_signed(i64::from(RQ_PREEMPT_COUNT.load().cast_signed())))
 }
 
 /// A plain address seen as a struct, whose BTF id is `id`, by the kernel function `bpf_rdonly_cast`.

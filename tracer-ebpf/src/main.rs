@@ -14,6 +14,7 @@ mod file;
 mod gil;
 mod kernel;
 mod maps;
+mod narrow;
 mod number;
 mod opens;
 mod probes;

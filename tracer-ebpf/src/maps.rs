@@ -18,6 +18,7 @@ use tracer_common::target::{NUMBERS, Target};
 use tracer_common::turn::Loop;
 use tracer_common::wakeup::WakeKey;
 
+use crate::narrow::count;
 use crate::opens::Open;
 use crate::scratch::Scratch;
 
@@ -27,7 +28,7 @@ pub static CONTROL: Array<Control> = Array::with_max_entries(1, 0);
 
 /// What became of every hit, one entry per probe.
 #[map]
-pub static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(Probe::ALL.len() as u32, 0);
+pub static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(count(Probe::ALL.len()), 0);
 
 /// Traced processes: as many as a busy pre-forking server has, times ten.
 #[map]

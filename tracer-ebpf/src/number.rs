@@ -6,6 +6,7 @@
 use tracer_common::control::Control;
 
 use crate::kernel::{self, Typed, copied, word};
+use crate::narrow::low;
 
 /// Bytes of a `struct upid`: a number, and the address of the namespace that gave it.
 const NUMBER_BYTES: u64 = 16;
@@ -54,7 +55,7 @@ impl Namespace {
         }
         match upid(ids, self.level) {
             // There is only one initial namespace.
-            [number, namespace] if self.level == 0 || namespace == self.address => number as u32,
+            [number, namespace] if self.level == 0 || namespace == self.address => low(number),
             _ => 0,
         }
     }
@@ -68,7 +69,7 @@ fn ids(task: u64) -> u64 {
 
 #[inline(always)]
 fn level(ids: u64) -> u32 {
-    word(ids, &kernel::PID_LEVEL) as u32
+    low(word(ids, &kernel::PID_LEVEL))
 }
 
 #[inline(always)]

@@ -8,6 +8,7 @@ use tracer_common::python::Frame;
 
 use crate::file::{Opened, pipe};
 use crate::maps::{OPENS, OPENS_SLOTS};
+use crate::narrow::{low, low_quarter};
 use crate::scratch::{self, zero};
 
 /// Call sites that are remembered of one open.
@@ -58,14 +59,14 @@ pub fn opened(file: u64, opener: u64) {
 /// A call site in one word. User addresses have 47 bits. A forked child has its parent's addresses, and its own pid.
 #[inline(always)]
 pub fn site(frame: &Frame, pid: u32) -> u64 {
-    let code = frame.code << 16 | u64::from(frame.instruction as u16);
+    let code = frame.code << 16 | u64::from(low_quarter(u64::from(frame.instruction.cast_unsigned())));
     (code ^ u64::from(pid) << 42) | 1 << 63
 }
 
 #[inline(always)]
 fn slot(file: u64) -> Option<&'static mut Open> {
     // 64-byte aligned objects, a few to a page.
-    let index = (file >> 6 ^ file >> 18) as u32 & (OPENS_SLOTS - 1);
+    let index = low(file >> 6 ^ file >> 18) & (OPENS_SLOTS - 1);
     // SAFETY: plain words. Threads that race for a slot may only make a read count as what it is not.
     OPENS.get_ptr_mut(index).map(|open| unsafe { &mut *open })
 }
@@ -86,7 +87,7 @@ pub extern "C" fn read(offset: u64, bytes: u64) -> u64 {
     let here = site(&key.site, key.pid);
     let goes_on = if bytes == 0 { 0 } else { follow(open, opened, here, offset, bytes) };
     let is_own = open.opener >> 16 == here >> 16 && open.opener != here;
-    goes_on | visit(open, here) | u64::from(is_own) * seen::OWN
+    goes_on | visit(open, here) | (u64::from(is_own) * seen::OWN)
 }
 
 /// Remembers the site, and tells whether it is new.
@@ -116,7 +117,7 @@ fn follow(open: &mut Open, opened: &Opened, here: u64, offset: u64, bytes: u64) 
     };
     let goes_on = open.mark != 0 && open.mark == began && is_same_call(open.last, here);
     (open.mark, open.last) = (ended, here);
-    u64::from(goes_on) * seen::CONTINUED | u64::from(full != 0) * seen::FULL
+    (u64::from(goes_on) * seen::CONTINUED) | (u64::from(full != 0) * seen::FULL)
 }
 
 #[inline(always)]

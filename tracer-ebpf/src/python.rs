@@ -18,6 +18,7 @@ use crate::direct::Memory;
 use crate::emit::{header, now, send_record};
 use crate::kernel::load_cast;
 use crate::maps::{SEEN, SEEN_STACKS};
+use crate::narrow::{count, index, int, low, low_quarter, lowest_byte};
 use crate::scratch::{self, BUFFER_BYTES, Scratch, zero};
 use crate::task::Task;
 use crate::user;
@@ -159,11 +160,11 @@ unsafe extern "C" fn step(_index: u64, context: *mut c_void) -> i64 {
     if depth >= u64::from(scratch.walk.limit) {
         return 1;
     }
-    scratch.stack.frames[depth as usize & (MAX_DEPTH - 1)] = frame;
+    scratch.stack.frames[index(depth) & (MAX_DEPTH - 1)] = frame;
     let walk = &mut scratch.walk;
     walk.hash = mix(
         mix(walk.hash, frame.code),
-        u64::from(frame.instruction as u32) << 32 | u64::from(frame.identity),
+        u64::from(frame.instruction.cast_unsigned()) << 32 | u64::from(frame.identity),
     );
     walk.depth = depth + 1;
     walk.frame = previous;
@@ -189,7 +190,7 @@ fn finish(probe: u32) -> u64 {
         scratch.stack.id = id;
         scratch.stack.space = scratch.target.space;
         scratch.stack.status = scratch.walk.status;
-        scratch.stack.depth = scratch.walk.depth as u32;
+        scratch.stack.depth = low(scratch.walk.depth);
         send_stack(probe, scratch.walk.depth);
     }
     id
@@ -197,7 +198,7 @@ fn finish(probe: u32) -> u64 {
 
 #[inline(always)]
 fn seen_stack(id: u64) -> bool {
-    SEEN_STACKS.get(id as u32 & (SEEN - 1)).is_some_and(|&seen| seen == id)
+    SEEN_STACKS.get(low(id) & (SEEN - 1)).is_some_and(|&seen| seen == id)
 }
 
 /// Sends the stack in the scratch buffer, after the names that it needs.
@@ -207,10 +208,10 @@ fn send_stack(probe: u32, depth: u64) {
     let Some(scratch) = scratch::get(probe) else { return };
     let frames = (depth & (2 * MAX_DEPTH as u64 - 1)).min(MAX_DEPTH as u64);
     let bytes = Stack::FIXED as u64 + frames * size_of::<Frame>() as u64;
-    scratch.stack.header = header(kind::STACK, bytes as usize, now(), Task::current());
+    scratch.stack.header = header(kind::STACK, index(bytes), now(), Task::current());
     // SAFETY: the stack is as long as its deepest.
     let sent = unsafe { send_record(probe, (&raw const scratch.stack).cast(), bytes) };
-    if sent && let Some(slot) = SEEN_STACKS.get_ptr_mut(scratch.stack.id as u32 & (SEEN - 1)) {
+    if sent && let Some(slot) = SEEN_STACKS.get_ptr_mut(low(scratch.stack.id) & (SEEN - 1)) {
         // SAFETY: one word; the one that writes last only makes the other's stack be sent again.
         unsafe { *slot = scratch.stack.id };
     }
@@ -268,7 +269,7 @@ fn fetch_frame(scratch: &mut Scratch, address: u64) -> bool {
         return false;
     }
     let mut fetch = |offset: u16| {
-        let offset = offset & (FRAME_BYTES as u16 - 8);
+        let offset = offset & const { low_quarter(FRAME_BYTES as u64 - 8) };
         // SAFETY: found there.
         frames[usize::from(offset >> 3)] = unsafe { load_cast(at + u64::from(offset)) };
     };
@@ -308,9 +309,9 @@ fn walk_frame(scratch: &mut Scratch, address: u64) -> Option<(Frame, u64)> {
 /// Copies a frame, and so many bytes before it.
 #[inline(always)]
 fn copy_frame(scratch: &mut Scratch, before: u64, address: u64) -> bool {
-    let bytes = u32::from(scratch.target.python.layout.frame_bytes).min(FRAME_BYTES as u32);
+    let bytes = u32::from(scratch.target.python.layout.frame_bytes).min(count(FRAME_BYTES));
     // SAFETY: the buffer has room for a frame and as many bytes as any caller wants before it.
-    unsafe { user::read_into(scratch.frames.as_mut_ptr().cast(), before as u32 + bytes, address - before) }
+    unsafe { user::read_into(scratch.frames.as_mut_ptr().cast(), low(before) + bytes, address - before) }
 }
 
 /// The frame so many bytes from the start of the frame buffer, and the address of its caller's.
@@ -324,8 +325,8 @@ fn frame_in_buffer(
     let word = |offset: u16| frame_word(&scratch.frames, start, offset);
     let previous = word(layout.frame_previous);
     if layout.flags & flag::OWNER != 0 {
-        let owner = (word(layout.frame_owner) >> (8 * (u32::from(layout.frame_owner) & 7))) as u8;
-        if owner >= layout.first_c_owner as u8 {
+        let owner = lowest_byte(word(layout.frame_owner) >> (8 * (u32::from(layout.frame_owner) & 7)));
+        if owner >= lowest_byte(layout.first_c_owner.into()) {
             return (Frame::default(), previous);
         }
     }
@@ -335,11 +336,11 @@ fn frame_in_buffer(
     }
     let at = word(layout.frame_instruction & !7);
     let instruction = if layout.flags & flag::COPIES != 0 {
-        in_copy(layout, scratch.memory, code, at, word(layout.frame_copy) as u32)
+        in_copy(layout, scratch.memory, code, at, low(word(layout.frame_copy)))
     } else if layout.flags & flag::INDEX == 0 {
-        at.wrapping_sub(code) as i32
+        int(at.wrapping_sub(code))
     } else {
-        (at >> (8 * u32::from(layout.frame_instruction & 4))) as i32
+        int(at >> (8 * u32::from(layout.frame_instruction & 4)))
     };
     (Frame { code, instruction, identity: identity(scratch, code) }, previous)
 }
@@ -350,16 +351,16 @@ fn frame_in_buffer(
 #[inline(always)]
 fn in_copy(layout: &Layout, memory: Memory, code: u64, instruction: u64, copy: u32) -> i32 {
     if copy == 0 {
-        return instruction.wrapping_sub(code) as i32;
+        return int(instruction.wrapping_sub(code));
     }
     let copies = user::word(memory, code + u64::from(layout.code_copies)).unwrap_or(0);
     match user::word(memory, copies + 8 + 8 * u64::from(copy)) {
-        Some(bytecode) => instruction.wrapping_sub(bytecode).wrapping_add(layout.code_bytecode.into()) as i32,
+        Some(bytecode) => int(instruction.wrapping_sub(bytecode).wrapping_add(layout.code_bytecode.into())),
         None => -1,
     }
 }
 
 #[inline(always)]
 fn frame_word(frames: &[u64; BUFFER_BYTES / 8], start: u64, offset: u16) -> u64 {
-    frames[((start as usize >> 3) + (offset as usize >> 3 & (FRAME_BYTES / 8 - 1))) & (BUFFER_BYTES / 8 - 1)]
+    frames[((index(start) >> 3) + (offset as usize >> 3 & (FRAME_BYTES / 8 - 1))) & (BUFFER_BYTES / 8 - 1)]
 }

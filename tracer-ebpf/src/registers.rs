@@ -2,6 +2,8 @@
 
 use aya_ebpf::bindings::pt_regs;
 
+use crate::narrow::int;
+
 /// Errors that a system call returns inside the kernel when a signal interrupts it: `-EINTR` and `-ERESTART*`.
 const INTERRUPTED: [i64; 5] = [-4, -512, -513, -514, -516];
 
@@ -22,7 +24,13 @@ impl Registers {
     #[inline(always)]
     pub fn syscall(self) -> i64 {
         // SAFETY: the verifier knows the pointer as a `struct pt_regs *`, and lets its fields be read.
-        unsafe { (*self.0).orig_rax as i64 }
+        unsafe { (*self.0).orig_rax.cast_signed() }
+    }
+
+    /// The same as the kernel has it: an `int`.
+    #[inline(always)]
+    pub fn call(self) -> i32 {
+        int(self.syscall().cast_unsigned())
     }
 
     /// First argument.
@@ -70,6 +78,6 @@ impl Registers {
     #[inline(always)]
     pub fn result(self) -> i64 {
         // SAFETY: the verifier knows the pointer as a `struct pt_regs *`, and lets its fields be read.
-        unsafe { (*self.0).rax as i64 }
+        unsafe { (*self.0).rax.cast_signed() }
     }
 }

@@ -96,7 +96,7 @@ impl Task {
         } else if flags & PF_EXITING != 0 {
             EXIT
         } else {
-            self.registers().syscall() as i32
+            self.registers().call()
         }
     }
 

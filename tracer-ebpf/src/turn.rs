@@ -9,6 +9,7 @@ use tracer_common::turn::{LONG_NS, Loop, PIECE_NS, Piece, Turn, Turned, waits};
 
 use crate::emit::{Outcome, add, header, now, send, send_record};
 use crate::maps::{LOOPS, THREADS};
+use crate::narrow::count;
 use crate::task::Task;
 
 /// The current thread, of a traced Python, has returned from such a wait: the turn before it is over.
@@ -80,7 +81,7 @@ fn tell(probe: Probe, tid: u32, turns: &mut Loop, stack: u64, object: u64, sysca
     let queued_ns = turns.queued_ns;
     (turns.told_ns, turns.queued_ns) = (at, 0);
     let header =
-        Header { kind: kind::LOOP_PIECE, bytes: size_of::<Piece>() as u32, at_ns: at, pid: turns.pid, tid };
+        Header { kind: kind::LOOP_PIECE, bytes: count(size_of::<Piece>()), at_ns: at, pid: turns.pid, tid };
     let piece =
         Piece { header, began_ns: turns.began_ns, lasted_ns, queued_ns, stack, object, syscall, flags };
     // SAFETY: a value on this program's stack.
@@ -118,7 +119,7 @@ pub extern "C" fn tell_turns(pid: u32) -> u32 {
     let Some(turns) = turning(pid) else { return 0 };
     let Loop { turns, busy_ns, longest_ns, .. } = *turns;
     let header =
-        Header { kind: kind::LOOP_END, bytes: size_of::<Turned>() as u32, at_ns: now(), pid, tid: pid };
+        Header { kind: kind::LOOP_END, bytes: count(size_of::<Turned>()), at_ns: now(), pid, tid: pid };
     let turned = Turned { header, turns, busy_ns, longest_ns };
     // SAFETY: a value on this program's stack.
     unsafe { send_record(Probe::Exit as u32, (&raw const turned).cast(), size_of::<Turned>() as u64) };

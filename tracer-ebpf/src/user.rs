@@ -9,6 +9,7 @@ use crate::direct::Memory;
 use crate::kernel::load_cast;
 
 /// Copies a value; `None` where the page is not resident.
+#[expect(clippy::cast_possible_truncation, reason = "it fits on the stack")]
 #[inline(always)]
 pub fn read<T: Copy>(address: u64) -> Option<T> {
     let mut value = MaybeUninit::<T>::uninit();

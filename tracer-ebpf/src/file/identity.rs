@@ -6,6 +6,7 @@ use tracer_common::hash::{SEED, fleeting_id, mix};
 use super::Opened;
 use crate::config::{SOCK_USERLOCKS, SOCK_USERLOCKS_BIT, UNIX_ADDRESS, UNIX_NAME, UNIX_PEER};
 use crate::kernel::{self, copied, load_half, word};
+use crate::narrow::{low, low_quarter};
 use crate::task::Task;
 
 /// inode(7)
@@ -59,7 +60,7 @@ pub fn sock(opened: &Opened) -> u64 {
 
 #[inline(always)]
 pub fn family(sock: u64) -> u16 {
-    word(sock, &kernel::SOCK_FAMILY) as u16
+    low_quarter(word(sock, &kernel::SOCK_FAMILY))
 }
 
 #[inline(always)]
@@ -107,10 +108,10 @@ pub fn inet_end(sock: u64, family: u16) -> Option<SocketEnd> {
     } else {
         (&kernel::SOCK_DADDR, &kernel::SOCK_RCV_SADDR)
     };
-    let peer = u16::from_be(word(sock, &kernel::SOCK_DPORT) as u16);
-    let own = word(sock, &kernel::SOCK_NUM) as u16;
+    let peer = u16::from_be(low_quarter(word(sock, &kernel::SOCK_DPORT)));
+    let own = low_quarter(word(sock, &kernel::SOCK_NUM));
     let locks = word(sock, &SOCK_USERLOCKS) >> SOCK_USERLOCKS_BIT.load();
-    let backlog = word(sock, &kernel::SOCK_BACKLOG) as u32;
+    let backlog = low(word(sock, &kernel::SOCK_BACKLOG));
     let serves = backlog != 0 || own < EPHEMERAL && peer >= EPHEMERAL;
     if own != 0 && (locks & BOUND_PORT != 0 || serves) {
         return Some(SocketEnd { address: sock + u64::from(local.load()), port: own });

@@ -1,6 +1,7 @@
 //! The only reader of `struct pipe_inode_info`: what has been written to a pipe so far.
 
 use crate::kernel::{self, load_half, word};
+use crate::narrow::low;
 
 /// `sizeof(struct pipe_buffer)`.
 /// <https://github.com/torvalds/linux/blob/v6.12/include/linux/pipe_fs_i.h#L26>
@@ -17,8 +18,8 @@ pub const FULL: u64 = 1 << 63;
 #[inline(never)]
 pub extern "C" fn written(file: u64) -> u64 {
     let pipe = word(file, &kernel::FILE_PRIVATE);
-    let (head, tail) = (word(pipe, &kernel::PIPE_HEAD) as u32, word(pipe, &kernel::PIPE_TAIL) as u32);
-    let slots = word(pipe, &kernel::PIPE_SLOTS) as u32;
+    let (head, tail) = (low(word(pipe, &kernel::PIPE_HEAD)), low(word(pipe, &kernel::PIPE_TAIL)));
+    let slots = low(word(pipe, &kernel::PIPE_SLOTS));
     let last = u64::from(head.wrapping_sub(1) & slots.wrapping_sub(1));
     let buffer = word(pipe, &kernel::PIPE_BUFFERS) + BUFFER_BYTES * last;
     let length = |offset: u32| load_half(buffer + u64::from(offset));

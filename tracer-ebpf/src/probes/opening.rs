@@ -6,6 +6,7 @@ use tracer_common::python::status;
 
 use crate::emit::Outcome;
 use crate::file;
+use crate::narrow::low;
 use crate::opens;
 use crate::probes::syscall::site;
 use crate::scratch;
@@ -24,7 +25,7 @@ pub fn opened(control: &Control, result: i64) -> Outcome {
             Some(scratch) if is_known => opens::site(&scratch.leaf, task.pid()),
             _ => 0,
         };
-        begin(task, result as u32, opener);
+        begin(task, low(result.cast_unsigned()), opener);
     }
     Outcome::FILTERED
 }
@@ -34,7 +35,7 @@ pub fn opened(control: &Control, result: i64) -> Outcome {
 pub fn opened_without_path(result: i64) -> Outcome {
     let task = Task::current();
     if result >= 0 && task.target().is_some() {
-        begin(task, result as u32, 0);
+        begin(task, low(result.cast_unsigned()), 0);
     }
     Outcome::FILTERED
 }

@@ -17,6 +17,7 @@ use crate::file;
 use crate::gil;
 use crate::kernel::{self, Typed, copied, field};
 use crate::maps::{EXECS, SENDERS, TARGETS, THREADS};
+use crate::narrow::{count, int, low};
 use crate::python::walk;
 use crate::registers::Registers;
 use crate::task::{Task, forget, trace};
@@ -63,7 +64,7 @@ pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
                 (*event).shown_child = child.shown(control);
                 (*event).comm = parent.comm();
                 (*event).followed = u32::from(followed);
-                (*event).syscall = registers.syscall() as i32;
+                (*event).syscall = registers.call();
                 (*event).clone_flags = clone_flags(registers);
                 (*event).group = parent.group(control);
                 (*event).session = parent.session(control);
@@ -117,7 +118,7 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
         // SAFETY: a preallocated entry, of a process that has one thread now.
         unsafe { forget_interpreter(&mut *target, at) };
         gil::forget_queues(task.pid());
-        let old_tid = ctx.arg::<u64>(1) as u32;
+        let old_tid = low(ctx.arg(1));
         move_thread(old_tid, task.tid());
         // SAFETY: the prototype says that the third argument is a `struct linux_binprm *`.
         let path: u64 = unsafe { field(ctx.arg::<Typed>(2), &kernel::BPRM_FILENAME) };
@@ -170,11 +171,11 @@ unsafe fn fill_exec(
         (*event).pad = 0;
         (*event).comm = task.comm();
         (*event).path[0] = 0;
-        bpf_probe_read_kernel_str((&raw mut (*event).path).cast(), EXEC_PATH_BYTES as u32, path as *const _);
+        bpf_probe_read_kernel_str((&raw mut (*event).path).cast(), count(EXEC_PATH_BYTES), path as *const _);
         let (start, end) = task.arguments();
         let whole = end.saturating_sub(start);
-        (*event).arguments_whole = whole as u32;
-        let bytes = whole.min(EXEC_ARGUMENT_BYTES as u64) as u32;
+        (*event).arguments_whole = low(whole);
+        let bytes = low(whole.min(EXEC_ARGUMENT_BYTES as u64));
         let read = user::read_into((&raw mut (*event).arguments).cast(), bytes & 0x1ff, start);
         (*event).arguments_bytes = if read { bytes } else { 0 };
     }
@@ -240,15 +241,15 @@ struct Moment {
 fn last_moment(task: Task) -> Moment {
     let mut last = Moment { stack: 0, object: 0, syscall: -1 };
     let registers = task.registers();
-    let calls_exit = registers.syscall() as i32 == EXIT;
+    let calls_exit = registers.call() == EXIT;
     let Some(target) = task.target() else { return last };
     if task.is_leaving() || !(calls_exit || task.tid() == task.pid()) {
         return last;
     }
     last.stack = walk(Probe::Exit, target).id;
-    last.syscall = if calls_exit { EXIT } else { registers.interrupted() as i32 };
+    last.syscall = if calls_exit { EXIT } else { int(registers.interrupted().cast_unsigned()) };
     if names_descriptor(last.syscall) {
-        last.object = file::opened(Probe::Exit as u32, registers.first() as u32);
+        last.object = file::opened(Probe::Exit as u32, low(registers.first()));
     }
     last
 }

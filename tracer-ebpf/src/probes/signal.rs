@@ -13,6 +13,7 @@ use tracer_common::target::{Target, flag};
 use crate::emit::{Outcome, counted, header, now, send};
 use crate::kernel::{self, Typed, copied, field};
 use crate::maps::{RECEIVERS, SENDERS};
+use crate::narrow::{int, low};
 use crate::python::walk;
 use crate::task::Task;
 use crate::thread::waited;
@@ -33,7 +34,7 @@ const BY_A_USER: [i32; 3] = [0, -1, -6];
 pub fn signal_generate(ctx: BtfTracePointContext) -> i32 {
     counted(Probe::SignalGenerate, |control| {
         let at = now();
-        let signal = ctx.arg::<u64>(0) as u32;
+        let signal = low(ctx.arg(0));
         let info = Info::read(&ctx);
         // SAFETY: the tracepoint's prototype gives the argument this type.
         let receiver = unsafe { Task::new(ctx.arg(2)) };
@@ -50,7 +51,7 @@ pub fn signal_generate(ctx: BtfTracePointContext) -> i32 {
         let (sender, target) = (current.shown(control), receiver.shown(control));
         let sender_to_receiver = current.pid_to(receiver);
         // SAFETY: always callable.
-        let uid = unsafe { bpf_get_current_uid_gid() } as u32;
+        let uid = low(unsafe { bpf_get_current_uid_gid() });
         send::<Generate>(|event| {
             let generate = Generate {
                 header: header(kind::SIGNAL_GENERATE, size_of::<Generate>(), at, current),
@@ -59,8 +60,8 @@ pub fn signal_generate(ctx: BtfTracePointContext) -> i32 {
                 code: info.code,
                 sender,
                 target,
-                group: ctx.arg::<u64>(3) as u32,
-                result: ctx.arg::<u64>(4) as u32,
+                group: low(ctx.arg(3)),
+                result: low(ctx.arg(4)),
                 info: info.kind,
                 info_pid: info.pid,
                 sender_to_receiver,
@@ -86,7 +87,7 @@ pub fn signal_deliver(ctx: BtfTracePointContext) -> i32 {
     counted(Probe::SignalDeliver, |control| {
         let at = now();
         let task = Task::current();
-        let signal = ctx.arg::<u64>(0) as u32;
+        let signal = low(ctx.arg(0));
         let target = task.target();
         if target.is_none() && !is_expected(task.pid(), signal) {
             return Outcome::FILTERED;
@@ -151,11 +152,11 @@ impl Info {
     fn read(ctx: &BtfTracePointContext) -> Self {
         let pointer: u64 = copied(ctx.as_ptr() as u64 + 8).unwrap_or(1);
         if pointer <= 1 {
-            return Self { kind: pointer as u32, code: 0, pid: 0 };
+            return Self { kind: low(pointer), code: 0, pid: 0 };
         }
         // si_signo, si_errno, si_code, padding, si_pid
         let words: [i32; 5] = copied(pointer).unwrap_or_default();
-        Self { kind: 2, code: words[2], pid: words[4] as u32 }
+        Self { kind: 2, code: words[2], pid: words[4].cast_unsigned() }
     }
 
     #[inline(always)]
@@ -170,7 +171,7 @@ impl Info {
         if !self.by_a_user() || registers.syscall() != KILL {
             return aim::ONE;
         }
-        match registers.first() as i32 {
+        match int(registers.first()) {
             1.. => aim::ONE,
             -1 => aim::ALL,
             _ => aim::GROUP,

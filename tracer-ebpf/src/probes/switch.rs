@@ -17,6 +17,7 @@ use crate::emit::{Outcome, counted, now, row, slice};
 use crate::file;
 use crate::gil;
 use crate::maps::{SWITCHES, THREADS};
+use crate::narrow::low;
 use crate::python::{own_gil, parked, place, walk_some};
 use crate::registers::Registers;
 use crate::scratch::{self, Scratch, copy, raise, zero};
@@ -92,8 +93,8 @@ fn leave(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
         tid: task.tid(),
         slice: slice(switch.control),
         syscall: 0,
-        flags: zero() as u32,
-        status: zero() as u32,
+        flags: low(zero()),
+        status: low(zero()),
         after_call: NO_CALL,
         pad: 0,
     };
@@ -157,7 +158,7 @@ fn charge_for_gil(thread: &mut Thread) {
     let goes_on = before.flags & flag::GIL != 0 && same_place && !(after_read && read.fresh == 1);
     if after_read {
         row.object = read.file;
-        row.after_call = read.syscall as i32;
+        row.after_call = read.syscall.cast_signed();
     } else if same_place {
         // It slept at this very instruction: in the call that gave the GIL away, or for the GIL after such a call.
         row.object = before.object;
@@ -208,7 +209,7 @@ fn start(switch: &Switch, task: Task) -> u64 {
 fn explain(switch: &Switch, task: Task, target: &Target, thread: &mut Thread, scratch: &mut Scratch) {
     let registers = task.registers();
     let row = &mut scratch.switch;
-    row.syscall = registers.syscall() as i32;
+    row.syscall = registers.call();
     if is_voluntary(switch, task, thread) {
         raise(&mut row.flags, flag::VOLUNTARY);
     }
@@ -224,7 +225,7 @@ fn explain(switch: &Switch, task: Task, target: &Target, thread: &mut Thread, sc
         row.status = status::NO_PYTHON_FRAME;
         return;
     }
-    if registers.first() as u32 == 0 {
+    if low(registers.first()) == 0 {
         raise(&mut row.flags, flag::NO_DESCRIPTORS);
     }
     if row.syscall == FUTEX {
@@ -232,7 +233,7 @@ fn explain(switch: &Switch, task: Task, target: &Target, thread: &mut Thread, sc
     }
     if row.flags & flag::VOLUNTARY != 0 && names_descriptor(row.syscall) {
         // The file that the system call's first argument names.
-        scratch.switch.object = file::opened(Probe::Switch as u32, registers.first() as u32);
+        scratch.switch.object = file::opened(Probe::Switch as u32, low(registers.first()));
     }
     // What keeps an event loop is not given up: a loop that is not kept leaves its CPU for its waits alone.
     let keeps_loop = thread.turns != 0 && !turn::waits(scratch.switch.syscall);
@@ -260,7 +261,7 @@ fn lock_by_thread(registers: Registers, target: &Target, thread: &mut Thread) ->
         return flag::GIL;
     }
     // For the same as it did when it slept on this word before.
-    let waits = waits_on(thread.gil_words, registers.first(), registers.third() as u32);
+    let waits = waits_on(thread.gil_words, registers.first(), low(registers.third()));
     if waits { flag::GIL } else { 0 }
 }
 
@@ -282,10 +283,8 @@ fn is_for_gil(registers: Registers, gil: u64, bytes: u32, thread: &mut Thread) -
         return true;
     }
     let is_linked = gil::leads_to(gil, futex, registers.stack_pointer()) != 0;
-    if is_linked {
-        if thread.gil_words[0] != futex {
-            thread.gil_words = [futex, thread.gil_words[0]];
-        }
+    if is_linked && thread.gil_words[0] != futex {
+        thread.gil_words = [futex, thread.gil_words[0]];
     }
     is_linked
 }

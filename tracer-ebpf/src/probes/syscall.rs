@@ -18,6 +18,7 @@ use tracer_common::target::{self, Target};
 use crate::emit::{Outcome, count_loss, counted, header, now, row, send, slice};
 use crate::file;
 use crate::maps::{COUNTERS, READ_SIZES, READS};
+use crate::narrow::low;
 use crate::opens::{self, seen};
 use crate::probes::opening::{opened, opened_pair, opened_without_path};
 use crate::python::{is_to_be_walked, leaf, walk};
@@ -75,7 +76,7 @@ pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
     counted(Probe::Syscall, |control| {
         // SAFETY: the tracepoint's prototype gives the argument this type.
         let registers = unsafe { Registers::new(ctx.arg::<*const pt_regs>(0)) };
-        let result = ctx.arg::<u64>(1) as i64;
+        let result = ctx.arg::<u64>(1).cast_signed();
         match registers.syscall() {
             nr::READ
             | nr::PREAD64
@@ -90,7 +91,7 @@ pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
             nr::PIPE | nr::PIPE2 if result == 0 => opened_pair(registers.first()),
             nr::SOCKETPAIR if result == 0 => opened_pair(registers.fourth()),
             nr::EPOLL_WAIT | nr::EPOLL_PWAIT | nr::EPOLL_PWAIT2 => polled(),
-            nr::WAIT4 if result > 0 => reaped(result as u32),
+            nr::WAIT4 if result > 0 => reaped(low(result.cast_unsigned())),
             nr::WAITID if result == 0 && registers.fourth() & WNOWAIT == 0 => waited_id(registers),
             _ => Outcome::FILTERED,
         }
@@ -163,10 +164,10 @@ fn returned(control: &Control, registers: Registers, result: i64) -> Outcome {
     if scratch.read.file != 0 {
         let seen = opens::read(Call::offset(registers), call.bytes);
         row.opens += seen & seen::FIRST;
-        row.opens_unknown += seen / seen::UNKNOWN & 1;
-        row.own += seen / seen::OWN & 1;
-        row.continued += seen / seen::CONTINUED & 1;
-        row.full += seen / seen::FULL & 1;
+        row.opens_unknown += (seen / seen::UNKNOWN) & 1;
+        row.own += (seen / seen::OWN) & 1;
+        row.continued += (seen / seen::CONTINUED) & 1;
+        row.full += (seen / seen::FULL) & 1;
     }
     row.eof += u64::from(result == 0 && call.asked > 0);
     call.add_sizes(row, &scratch.read);
@@ -204,10 +205,10 @@ fn find_row(control: &Control, task: Task, target: &Target, registers: Registers
         file: 0,
         pid: task.pid(),
         slice: slice(control),
-        syscall: registers.syscall() as u32,
+        syscall: low(registers.syscall().cast_unsigned()),
         flags: 0,
     };
-    scratch.read.file = file::opened(Probe::Syscall as u32, registers.first() as u32);
+    scratch.read.file = file::opened(Probe::Syscall as u32, low(registers.first()));
     let site = site(control, target);
     // Looked up anew: both wrote to it behind the compiler's back.
     let scratch = scratch::of_probe(Probe::Syscall)?;
@@ -223,7 +224,7 @@ fn find_row(control: &Control, task: Task, target: &Target, registers: Registers
 /// Without branches, which would cost the verifier.
 #[inline(always)]
 fn opened_flags(flags: u32) -> u32 {
-    (flags / O_DIRECT & 1) * flag::DIRECT | (flags / O_NONBLOCK & 1) * flag::NONBLOCKING
+    (((flags / O_DIRECT) & 1) * flag::DIRECT) | (((flags / O_NONBLOCK) & 1) * flag::NONBLOCKING)
 }
 
 /// Looks for the call site; [`status::OK`] when it is in the scratch buffer.
@@ -249,8 +250,8 @@ impl Call {
         let asked = asked(registers, syscall);
         let bytes = match syscall {
             _ if result <= 0 => 0,
-            nr::RECVMMSG => messages(registers.second(), result as u64),
-            _ => result as u64,
+            nr::RECVMMSG => messages(registers.second(), result.cast_unsigned()),
+            _ => result.cast_unsigned(),
         };
         Self { asked, bytes, result }
     }
@@ -274,7 +275,7 @@ impl Call {
             overflow(key, 0, floor_of_code(asked));
         }
         if self.result < 0 {
-            let error = -self.result as u32;
+            let error = low((-self.result).cast_unsigned());
             if !tally(&mut row.errors, error) {
                 overflow(key, 2, error);
             }
@@ -365,7 +366,7 @@ fn messages(array: u64, count: u64) -> u64 {
 fn sum(mut sum: ArraySum, count: u64) -> u64 {
     let count = if count > MAX_BUFFERS { MAX_BUFFERS } else { count };
     // SAFETY: `sum_step` has the signature that the helper wants, and `sum` outlives the loop.
-    unsafe { bpf_loop(count as u32, sum_step as *mut c_void, (&raw mut sum).cast(), 0) };
+    unsafe { bpf_loop(low(count), sum_step as *mut c_void, (&raw mut sum).cast(), 0) };
     sum.total
 }
 

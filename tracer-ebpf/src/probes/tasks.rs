@@ -8,6 +8,7 @@ use aya_ebpf::helpers::generated::bpf_seq_write;
 use tracer_common::task::Numbers;
 
 use crate::kernel::Typed;
+use crate::narrow::count;
 use crate::number::Namespace;
 use crate::task::Task;
 
@@ -41,7 +42,7 @@ pub extern "C" fn tasks(context: *const Context) -> i32 {
     // SAFETY: the file is that of the context, and the bytes are `numbers`'.
     unsafe {
         let file = meta.read_volatile();
-        bpf_seq_write(file, (&raw const numbers).cast::<c_void>(), size_of::<Numbers>() as u32);
+        bpf_seq_write(file, (&raw const numbers).cast::<c_void>(), count(size_of::<Numbers>()));
     }
     0
 }

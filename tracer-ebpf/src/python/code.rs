@@ -13,6 +13,7 @@ use tracer_common::target::Target;
 use super::{first_line, identity, identity_word};
 use crate::emit::{header, now, send_record};
 use crate::maps::{SEEN, SEEN_CODES};
+use crate::narrow::{self, low};
 use crate::scratch::{self, Scratch};
 use crate::task::Task;
 use crate::user;
@@ -28,7 +29,7 @@ const STATE: u64 = 32;
 pub fn send_all(probe: u32, depth: u64) {
     let mut number = probe;
     // SAFETY: `send_step` has the signature that the helper wants, and `number` outlives the loop.
-    unsafe { bpf_loop(depth as u32, send_step as *mut c_void, (&raw mut number).cast(), 0) };
+    unsafe { bpf_loop(low(depth), send_step as *mut c_void, (&raw mut number).cast(), 0) };
 }
 
 /// Sends the names of one code object, if they have not been sent.
@@ -45,12 +46,12 @@ unsafe extern "C" fn send_step(index: u64, context: *mut c_void) -> i64 {
     // SAFETY: `bpf_loop` hands on what it was given.
     let probe = unsafe { *context.cast::<u32>() };
     let Some(scratch) = scratch::get(probe) else { return 1 };
-    let frame = scratch.stack.frames[index as usize & (MAX_DEPTH - 1)];
+    let frame = scratch.stack.frames[narrow::index(index) & (MAX_DEPTH - 1)];
     if frame.identity == 0 {
         return 0;
     }
     let hash = mix(mix(scratch.target.space, frame.code), u64::from(frame.identity));
-    let slot = hash as u32 & (SEEN - 1);
+    let slot = low(hash) & (SEEN - 1);
     if SEEN_CODES.get(slot).is_some_and(|&seen| seen == hash) {
         return 0;
     }
@@ -80,7 +81,7 @@ fn send(probe: u32, scratch: &mut Scratch, frame: Frame) -> bool {
     read_name(&layout, function, &mut code.function);
     let copied = read_table(&layout, table, code);
     let bytes = Code::FIXED as u64 + copied;
-    code.header = header(kind::CODE, bytes as usize, now(), Task::current());
+    code.header = header(kind::CODE, narrow::index(bytes), now(), Task::current());
     // SAFETY: the record is as long as its longest table.
     unsafe { send_record(probe, (&raw const scratch.code).cast(), bytes) }
 }
@@ -111,10 +112,10 @@ fn read_name(layout: &Layout, string: u64, name: &mut Name) {
     } else {
         (1, layout.bytes_data)
     };
-    let bytes = (length.min(NAME_BYTES as u64) * u64::from(width)).min(NAME_BYTES as u64) as u32;
+    let bytes = low((length.min(NAME_BYTES as u64) * u64::from(width)).min(NAME_BYTES as u64));
     // SAFETY: `bytes` is at most the buffer's length.
     if unsafe { user::read_into(name.bytes.as_mut_ptr(), bytes & 0x1ff, string + u64::from(data)) } {
-        name.length = length as u32;
+        name.length = low(length);
         name.width = width;
     }
 }
@@ -124,14 +125,14 @@ fn read_name(layout: &Layout, string: u64, name: &mut Name) {
 fn read_table(layout: &Layout, table: u64, code: &mut Code) -> u64 {
     code.table_copied = 0;
     let length = user::read::<u64>(table + LENGTH + head(layout)).unwrap_or(0);
-    code.table_bytes = length as u32;
+    code.table_bytes = low(length);
     if length == 0 || length > LINE_TABLE_BYTES as u64 {
         return 0;
     }
     // SAFETY: `length` is at most the buffer's.
     let copied = unsafe {
-        user::read_into(code.table.as_mut_ptr(), length as u32, table + u64::from(layout.bytes_data))
+        user::read_into(code.table.as_mut_ptr(), low(length), table + u64::from(layout.bytes_data))
     };
-    code.table_copied = if copied { length as u32 } else { 0 };
+    code.table_copied = if copied { low(length) } else { 0 };
     u64::from(code.table_copied)
 }

@@ -5,6 +5,7 @@ use tracer_common::target::Target;
 
 use super::state::thread_state;
 use crate::direct::Memory;
+use crate::narrow::low;
 use crate::task::Task;
 use crate::user;
 
@@ -49,5 +50,5 @@ pub fn holds_gil(task: Task, target: &Target) -> bool {
     let python = &target.python;
     let Ok(state) = thread_state(python, Memory::current(), task.fsbase()) else { return false };
     let [holder, locked] = user::read::<[u64; 2]>(python.gil + 8).unwrap_or_default();
-    holder == state && locked as u32 == 1
+    holder == state && low(locked) == 1
 }

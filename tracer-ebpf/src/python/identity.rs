@@ -4,6 +4,7 @@ use tracer_common::hash::{SEED, mix};
 use tracer_common::python::Layout;
 
 use crate::kernel::load_cast;
+use crate::narrow::{count, int, low};
 use crate::scratch::{IDENTITY_WORDS, Scratch};
 use crate::user;
 /// Reads what tells a code object from one that was at its address before; 0 where it is not resident.
@@ -11,7 +12,7 @@ use crate::user;
 pub fn identity(scratch: &mut Scratch, code: u64) -> u32 {
     let layout = scratch.target.python.layout;
     let start = identity_start(&layout);
-    let bytes = u32::from(layout.code_line_table + 8 - start) & (8 * IDENTITY_WORDS as u32 - 1);
+    let bytes = u32::from(layout.code_line_table + 8 - start) & (8 * count(IDENTITY_WORDS) - 1);
     if !fetch_identity(scratch, code + u64::from(start), bytes) {
         // SAFETY: the buffer has 128 bytes.
         let read =
@@ -23,8 +24,8 @@ pub fn identity(scratch: &mut Scratch, code: u64) -> u32 {
     let hash = mix(SEED, identity_word(scratch, layout.code_filename));
     let hash = mix(hash, identity_word(scratch, layout.code_name));
     let hash = mix(hash, identity_word(scratch, layout.code_line_table));
-    let hash = mix(hash, u64::from(first_line(scratch) as u32));
-    ((hash ^ (hash >> 32)) as u32).max(1)
+    let hash = mix(hash, u64::from(first_line(scratch).cast_unsigned()));
+    low(hash ^ (hash >> 32)).max(1)
 }
 
 /// Fetches the words of an identity; false where that takes a copy.
@@ -70,5 +71,5 @@ pub fn identity_word(scratch: &Scratch, offset: u16) -> u64 {
 #[inline(always)]
 pub fn first_line(scratch: &Scratch) -> i32 {
     let offset = scratch.target.python.layout.code_first_line;
-    (identity_word(scratch, offset) >> (8 * u32::from(offset & 4))) as i32
+    int(identity_word(scratch, offset) >> (8 * u32::from(offset & 4)))
 }

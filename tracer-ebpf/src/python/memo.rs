@@ -4,6 +4,7 @@
 //! a code object, nobody frees it, so that within one walk an address means one code object.
 
 use super::identity as read;
+use crate::narrow::index;
 use crate::scratch::Scratch;
 
 /// Code objects that are remembered, by some bits of their addresses.
@@ -25,7 +26,7 @@ pub struct Met {
 #[inline(always)]
 pub fn identity(scratch: &mut Scratch, code: u64) -> u32 {
     // Objects are 16-byte aligned, and their sizes differ.
-    let slot = (code >> 4 ^ code >> 9) as usize & (SLOTS - 1);
+    let slot = index(code >> 4 ^ code >> 9) & (SLOTS - 1);
     let known = &scratch.memo[slot];
     if known.code == code && known.walk == scratch.walk.number {
         return known.identity;

@@ -14,6 +14,7 @@ use tracer_common::target::Target;
 use super::{Walked, finish, innermost, top_frame, walk_current, walked};
 use crate::config::DEPTH;
 use crate::maps::{LOOKED_AT, SEEN};
+use crate::narrow::low;
 use crate::scratch;
 
 /// In the hash of a stack whose callers were left out: it is another than a stack of one frame.
@@ -51,7 +52,8 @@ pub fn is_to_be_walked(space: u64, tid: u32, leaf: &Frame, thinning: u32) -> boo
 /// A frame in one word.
 #[inline(always)]
 pub fn place(frame: &Frame) -> u64 {
-    mix(mix(SEED, frame.code), u64::from(frame.instruction as u32) << 32 | u64::from(frame.identity)).max(1)
+    mix(mix(SEED, frame.code), u64::from(frame.instruction.cast_unsigned()) << 32 | u64::from(frame.identity))
+        .max(1)
 }
 
 #[inline(always)]
@@ -65,7 +67,7 @@ fn is_chosen(thinning: u32) -> bool {
 #[inline(always)]
 fn is_known(space: u64, tid: u32, leaf: &Frame) -> bool {
     let thread = mix(mix(place(leaf), space), tid.into());
-    let Some(slot) = LOOKED_AT.get_ptr_mut(thread as u32 & (SEEN - 1)) else { return false };
+    let Some(slot) = LOOKED_AT.get_ptr_mut(low(thread) & (SEEN - 1)) else { return false };
     // SAFETY: one word; the one that writes last only makes the other's stack be walked again.
     unsafe {
         let known = *slot == thread;
