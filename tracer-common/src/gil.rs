@@ -29,6 +29,9 @@ pub struct HoldKey {
     pub slice: u32,
 }
 
+/// GILs of a process that are looked at: more are hardly waited for.
+pub const GILS: u32 = 1024;
+
 /// Whose a [`Queue`] is.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -11,7 +11,7 @@ use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::bpf_loop;
 use tracer_common::counters::Probe;
-use tracer_common::gil::{HoldKey, Holder, LAST_HOLDER, LOCKED, Pthread, Queue, QueueKey, is_linked};
+use tracer_common::gil::{GILS, HoldKey, Holder, LAST_HOLDER, LOCKED, Pthread, Queue, QueueKey, is_linked};
 use tracer_common::python::{Frame, Python};
 use tracer_common::switch::{Thread, flag};
 use tracer_common::target::Target;
@@ -28,9 +28,6 @@ use crate::user;
 /// Values of [`Thread::waits_for_gil`].
 const ASLEEP: u32 = 1;
 const HANDED: u32 = 2;
-
-/// GILs of a process that are forgotten with it: more are hardly waited for.
-const GILS: u32 = 1024;
 
 /// No queue yet. In read-only data, since a program has only 512 bytes of stack.
 // SAFETY: a struct of numbers.

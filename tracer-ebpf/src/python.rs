@@ -39,8 +39,8 @@ use leaf::innermost;
 pub use leaf::leaf;
 pub use memo::Memo;
 pub use parked::parked;
-pub use state::own_gil;
 use state::thread_state;
+pub use state::{gil_with, own_gil};
 pub use thinned::{is_to_be_walked, place, walk_some};
 
 /// Tag bits of a frame's code pointer (3.14 and later); objects are 16-byte aligned in every version.

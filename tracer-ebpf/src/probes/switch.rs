@@ -18,7 +18,7 @@ use crate::file;
 use crate::gil;
 use crate::maps::{SWITCHES, THREADS};
 use crate::narrow::low;
-use crate::python::{own_gil, parked, place, walk_some};
+use crate::python::{gil_with, own_gil, parked, place, walk_some};
 use crate::registers::Registers;
 use crate::scratch::{self, Scratch, copy, raise, zero};
 use crate::task::Task;
@@ -258,6 +258,11 @@ fn lock_by_thread(registers: Registers, target: &Target, thread: &mut Thread) ->
     let gil = own_gil(Probe::Switch as u32);
     if gil != 0 && is_for_gil(registers, gil, target.python.gil_bytes, thread) {
         thread.gil = gil;
+        return flag::GIL;
+    }
+    let other = gil_with(Probe::Switch as u32, registers.first());
+    if other != 0 {
+        thread.gil = other;
         return flag::GIL;
     }
     // For the same as it did when it slept on this word before.

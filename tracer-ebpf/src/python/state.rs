@@ -3,6 +3,7 @@
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::bpf_loop;
+use tracer_common::gil::GILS;
 use tracer_common::python::{Python, THREAD_STATES, status};
 
 use crate::direct::Memory;
@@ -129,4 +130,65 @@ pub extern "C" fn own_gil(probe: u32) -> u64 {
     let interpreter = user::word(memory, state + u64::from(python.thread_interpreter));
     let gil = interpreter.and_then(|at| user::word(memory, at + u64::from(python.interpreter_gil)));
     gil.filter(|&gil| gil != python.gil).unwrap_or(0)
+}
+
+/// The search for an interpreter in whose GIL a futex lies.
+#[repr(C)]
+struct GilSearch {
+    interpreter: u64,
+    futex: u64,
+    found: u64,
+    memory: Memory,
+    main: u64,
+    gil: u32,
+    gil_bytes: u32,
+    next: u32,
+    pad: u32,
+}
+
+/// Address of the GIL that a futex lies in, of any interpreter beside the main one; 0 where it lies in none. A thread that
+/// goes over to another interpreter waits for that one's GIL, and its thread state is still the one that it leaves.
+/// A global function, see [`super::walk`], by what lies in the scratch buffer.
+/// <https://github.com/python/cpython/blob/v3.13.0/Python/pystate.c> (`_PyThreadState_Attach`)
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn gil_with(probe: u32, futex: u64) -> u64 {
+    let Some(scratch) = scratch::get(probe) else { return 0 };
+    let (python, memory) = (&scratch.target.python, scratch.memory);
+    if python.interpreter_gil == 0 {
+        return 0;
+    }
+    let mut search = GilSearch {
+        interpreter: user::word(memory, python.interpreters_head).unwrap_or(0),
+        futex,
+        found: 0,
+        memory,
+        main: python.main_interpreter,
+        gil: python.interpreter_gil,
+        gil_bytes: python.gil_bytes,
+        next: python.layout.interpreter_next,
+        pad: 0,
+    };
+    if search.interpreter != search.main {
+        // SAFETY: `gil_step` has the signature that the helper wants, and `search` outlives the loop.
+        unsafe { bpf_loop(GILS, gil_step as *mut c_void, (&raw mut search).cast(), 0) };
+    }
+    search.found
+}
+
+/// Looks at one interpreter, and goes on to the next older one.
+#[inline(never)]
+unsafe extern "C" fn gil_step(_index: u64, context: *mut c_void) -> i64 {
+    // SAFETY: `bpf_loop` hands on what it was given.
+    let search = unsafe { &mut *context.cast::<GilSearch>() };
+    if search.interpreter == 0 || search.interpreter == search.main {
+        return 1;
+    }
+    let gil = user::word(search.memory, search.interpreter + u64::from(search.gil)).unwrap_or(0);
+    if search.futex.wrapping_sub(gil) < u64::from(search.gil_bytes) {
+        search.found = gil;
+        return 1;
+    }
+    search.interpreter = user::word(search.memory, search.interpreter + u64::from(search.next)).unwrap_or(0);
+    0
 }

@@ -1,5 +1,6 @@
-"""Another interpreter beside the main one. From 3.12 on two of its threads compute, with a GIL of their own; 2.7's sleeps,
-while one of the oldest of many threads of the main one reads. Runs on 2.7 too."""
+"""Another interpreter beside the main one. From 3.12 on two of its threads compute, with a GIL of their own; with the argument
+`visits` one does, while the main thread goes over to that interpreter again and again. 2.7's sleeps, while one of the oldest
+of many threads of the main one reads. Runs on 2.7 too."""
 
 import os
 import sys
@@ -37,11 +38,47 @@ os.write(%d, str(sum(truth)).encode())
 """
 
 
-def computes():
+VISITED = """
+import threading, time
+
+def spin(until):
+    while time.monotonic() < until:
+        pass
+
+threading.Thread(target=spin, args=[time.monotonic() + 2]).start()
+"""
+VISITS = 100
+kept = []
+
+
+def module():
     try:
         import _interpreters as interpreters
     except ImportError:
         import _xxsubinterpreters as interpreters
+    return interpreters
+
+
+def visit(interpreters, other):
+    interpreters.run_string(other, "pass")
+
+
+def visits():
+    interpreters = module()
+    other = interpreters.create()
+    kept.append(other)  # 3.12 ends an interpreter that nobody refers to
+    interpreters.run_string(other, VISITED)
+    waits = 0
+    for _ in range(VISITS):
+        time.sleep(0.005)  # until the GIL has been taken back there
+        before = told.switches(told.tid())[0]
+        visit(interpreters, other)
+        waits += told.switches(told.tid())[0] - before
+    return {"waits": waits}
+
+
+def computes():
+    interpreters = module()
     read, write = os.pipe()
     interpreters.run_string(interpreters.create(), COMPUTES % write)
     return {"waits": int(os.read(read, 64))}
@@ -80,5 +117,5 @@ if sys.version_info[0] == 2:
     told.tell(crowd())
 else:
     told.ready()
-    told.tell(computes())
+    told.tell(visits() if sys.argv[1:] == ["visits"] else computes())
 told.stay()

@@ -18,6 +18,11 @@ on_pythons! {
 }
 
 on_pythons! {
+    who_goes_over_waits_for_the_gil_there:
+    python3_13 Release(13),
+}
+
+on_pythons! {
     threads_of_older_interpreters_have_stacks:
     python2_7 Two,
 }
@@ -59,6 +64,24 @@ fn each_gil_has_its_own_holders(python: &Python) {
         assert!(holders.all(|row| row["tid"] == line["tid"]), "{line}: {:#}", report["gil"]);
     }
     assert_eq!(held_in(&report, "alone"), 0, "{:#}", report["gil"]);
+}
+
+/// From 3.13 on a thread that waits for another interpreter's GIL still has the thread state of the one that it leaves.
+fn who_goes_over_waits_for_the_gil_there(python: &Python) {
+    let _turn = turn();
+    let mut program = Program::start_with(python, "interpreters.py", &["visits"]);
+    let tracer = Tracer::attach(program.pid(), &[]);
+    let waits = number(&program.go()["waits"]);
+    let report = tracer.stop().exact();
+    let visits: Vec<_> =
+        rows(&report["switches"]["causes"]).filter(|row| row["stack"][0]["function"] == "visit").collect();
+    let of = |cause: &str| -> u64 {
+        visits.iter().filter(|row| row["cause"] == cause).map(|row| number(&row["count"])).sum()
+    };
+    let (told, others) = (of("gil"), of("lock") + of("other") + of("unknown"));
+    assert!(waits > 20 && told * 100 >= waits * 97, "{told} of {waits}: {visits:#?}");
+    assert!(others * 100 <= waits * 3, "{others} beside {told}: {visits:#?}");
+    assert!(held_in(&report, "spin") * 10 >= number(&report["gil"]["wait_ns"]) * 9, "{:#}", report["gil"]);
 }
 
 /// How long others waited while a thread was in this function.
