@@ -97,11 +97,25 @@ pub fn load_types(btf: &[u8]) -> io::Result<OwnedFd> {
     unsafe { bpf(BTF_LOAD, &Types { btf: btf.as_ptr() as u64, bytes, ..Types::default() }) }
 }
 
-/// Has the kernel verify a program.
+/// Has the kernel verify a program. It breaks off at a signal, which has been handled then: so it is asked again, as often as
+/// libbpf does. <https://github.com/torvalds/linux/blob/v6.12/kernel/bpf/verifier.c> (`do_check`)
 ///
 /// # Errors
 /// When it refuses.
 pub fn load(program: &Program<'_>) -> io::Result<OwnedFd> {
+    const TRIES: u32 = 5;
+    let is_broken_off = |error: &io::Error| error.raw_os_error() == Some(libc::EAGAIN);
+    let mut loaded = try_load(program);
+    for _ in 1..TRIES {
+        if !loaded.as_ref().is_err_and(is_broken_off) {
+            break;
+        }
+        loaded = try_load(program);
+    }
+    loaded
+}
+
+fn try_load(program: &Program<'_>) -> io::Result<OwnedFd> {
     let mut name = [0; 16];
     let kept = program.name.len().min(15);
     name[..kept].copy_from_slice(&program.name.as_bytes()[..kept]);
