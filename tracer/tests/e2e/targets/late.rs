@@ -46,24 +46,38 @@ fn no_exec_is_undone() {
     let Some(python) = system() else { return };
     let _turn = turn();
     let mut program = Program::start_with(&python, "executes.py", &["1000000"]);
-    let mut probes = traced(program.pid());
-    let process = Process::open(program.pid()).expect("it lives");
+    let pid = program.pid();
+    let mut probes = traced(pid);
+    let process = Process::open(pid).expect("it lives");
     program.say("go");
     let mut spaces = BTreeSet::new();
     // More than are seen: some programs come and go while who polls is off his CPU.
     let began = Instant::now();
     while spaces.len() <= EXECS {
         assert!(began.elapsed() < PATIENCE, "{} of {EXECS} execs were seen", spaces.len());
-        let before = probes.target(program.pid()).expect("root may").expect("it is traced");
+        let before = settled(&mut probes, pid);
         spaces.insert(before.space);
         let is_told = probes.identify(&process, &before, &found(&before)).expect("root may");
-        let after = probes.target(program.pid()).expect("root may").expect("it is traced");
+        let after = settled(&mut probes, pid);
         assert!(after.space >= before.space, "an exec was undone");
         assert!(!is_told || after.space > before.space || after.flags & flag::PYTHON != 0, "it was not told");
         assert!(after.space == before.space || after.flags & flag::PYTHON == 0, "it is another program's");
     }
     let execs = number(&program.go()["execs"]);
     assert!(execs >= EXECS as u64, "{execs}");
+}
+
+/// Its entry, as it is when no exec is in the middle of changing it.
+fn settled(probes: &mut Probes, pid: u32) -> Target {
+    let mut look = || probes.target(pid).expect("root may").expect("it is traced");
+    let mut last = look();
+    loop {
+        let now = look();
+        if now == last {
+            return now;
+        }
+        last = now;
+    }
 }
 
 #[test]
