@@ -2,30 +2,22 @@
 
 use std::time::{Duration, Instant};
 
-use aya::maps::{MapData, RingBuf};
-use tokio::io::unix::AsyncFd;
-
 use super::baseline::threads::Threads;
 use super::baseline::window;
-use super::budget::Budget;
 use super::event_collector::EventCollector;
 use super::finish::{Ending, assemble};
-use super::part_time::PartTime;
 use super::relay::Relay;
 use super::roots::Root;
-use super::watchers::{CollectionWatcher, HandlerWatcher, SenderWatcher, TaskWatcher};
+use super::watchers::{CollectionWatcher, HandlerWatcher, SenderWatcher, TaskWatcher, Watchers};
 use super::{Finished, Options, Watch, still_asleep};
-use crate::attach::{Aggregates, Cost, Error, Ledger, Loops, Probes, SentStacks, total, unfinished};
+use crate::attach::{Aggregates, Cost, Error, Ledger, Probes, SentStacks, total, unfinished};
 use crate::clock::{monotonic_ns, utc_now};
 use crate::event::{Event, Nanos, Pid, Task};
 use crate::report::Ended;
-use crate::sections::Section;
 use crate::selection::Newcomers;
-use crate::sys::alarm::Alarm;
-use crate::sys::readable;
-use cost::Spent;
-use held::Held;
-use pace::{Beat, Pace};
+use cost::Spending;
+use pace::Beat;
+use reading::RingReader;
 
 mod baseline;
 mod cost;
@@ -49,38 +41,23 @@ pub struct Run<'a> {
     options: &'a Options,
     roots: &'a [Root],
     probes: Probes,
-    aggregates: Aggregates,
-    ledger: Ledger,
-    sent_stacks: SentStacks,
-    ring: AsyncFd<RingBuf<MapData>>,
-    held: Held,
-    pace: Pace,
-    alarm: Alarm,
+    tables: KernelTables,
+    reader: RingReader,
     collector: EventCollector<Relay<'a>>,
     /// `None` where nothing is selected, or only what is there already.
     newcomers: Option<Newcomers>,
-    budget: Budget,
-    /// `None` where signals are not asked for.
-    handlers: Option<HandlerWatcher>,
-    senders: Option<SenderWatcher>,
-    /// `None` where pauses are not asked for.
-    collectors: Option<CollectionWatcher>,
-    /// `None` where the returns of system calls are not seen.
-    tasks: Option<TaskWatcher>,
-    /// The ring buffer was not empty when the reader let others have a turn.
-    is_behind: bool,
-    /// Events that had been streamed when the maps were drained last.
-    drained_at_event: u64,
-    /// Since when the current second runs, and what had been spent then.
-    second: (Instant, Spent),
-    /// Likewise of the time since the budget was looked at last.
-    quarter: (Instant, Spent),
+    watchers: Watchers,
+    spending: Spending,
     begin: Begin,
     /// The start of the window, as timers count.
     began: Instant,
-    calls: PartTime,
-    /// `None` where reads are not asked for.
-    reads: Option<PartTime>,
+}
+
+/// What the probes have counted, and what they have sent.
+struct KernelTables {
+    aggregates: Aggregates,
+    ledger: Ledger,
+    sent_stacks: SentStacks,
 }
 
 /// When the window began.
@@ -101,23 +78,24 @@ impl Default for Begin {
     }
 }
 
+impl KernelTables {
+    fn new(probes: &mut Probes) -> Result<Self, Error> {
+        Ok(Self {
+            aggregates: Aggregates::new(probes)?,
+            ledger: Ledger::new(probes)?,
+            sent_stacks: SentStacks::new(probes)?,
+        })
+    }
+}
+
 impl<'a> Run<'a> {
     /// Attaches, and starts counting.
     pub fn begin(options: &'a Options, roots: &'a [Root], watch: &'a mut dyn Watch) -> Result<Self, Error> {
         let began = Instant::now();
         let mut probes = Probes::load(options.plan.clone())?;
-        let (aggregates, ledger) = (Aggregates::new(&mut probes)?, Ledger::new(&mut probes)?);
-        let sent_stacks = SentStacks::new(&mut probes)?;
-        let ring =
-            readable::ring(probes.events()?).map_err(|error| Error::system("wait for events", &error))?;
-        let alarm = Alarm::new().map_err(|error| Error::system("make a timer", &error))?;
-        let wants_signals = probes.plan().sections.has(Section::Signals);
-        let handlers = wants_signals.then(|| HandlerWatcher::new(&mut probes)).transpose()?;
-        let senders = wants_signals.then(|| SenderWatcher::new(&mut probes, roots)).transpose()?;
-        let wants_pauses = probes.plan().sections.has(Section::Gc);
-        let collectors = wants_pauses.then(|| CollectionWatcher::new(&mut probes)).transpose()?;
-        let sees_turns = probes.plan().sections.has(Section::Reads);
-        let tasks = sees_turns.then(|| Loops::new(&mut probes)).transpose()?.map(TaskWatcher::new);
+        let tables = KernelTables::new(&mut probes)?;
+        let reader = RingReader::new(&mut probes)?;
+        let watchers = Watchers::new(&mut probes, roots)?;
         probes.attach()?;
         probes.count_entries(roots.iter().filter_map(place_of_entry))?;
         for root in roots {
@@ -125,27 +103,13 @@ impl<'a> Run<'a> {
         }
         let collector = EventCollector::new(Relay::new(watch, options.until.clone()));
         let mut run = Self {
-            budget: Budget::new(options.budget),
-            handlers,
-            senders,
-            collectors,
-            tasks,
-            is_behind: false,
-            drained_at_event: 0,
-            second: (began, Spent::default()),
-            quarter: (began, Spent::default()),
-            calls: PartTime::new(probes.counts_entries()),
-            reads: probes.watches_reads().then(|| PartTime::new(true)),
             options,
             roots,
+            spending: Spending::new(options.budget, &probes, began),
             probes,
-            aggregates,
-            ledger,
-            sent_stacks,
-            ring,
-            held: Held::new(options.plan.ring_bytes),
-            pace: Pace::new(Instant::now()),
-            alarm,
+            tables,
+            reader,
+            watchers,
             collector,
             newcomers: None,
             begin: Begin::default(),
@@ -165,9 +129,10 @@ impl<'a> Run<'a> {
         let ended = self.ended_roots();
         (self.begin.start_ns, self.begin.start) = (monotonic_ns(), utc_now());
         self.began = Instant::now();
+        self.reader.begin(self.began);
         self.collector.start(self.begin.start_ns);
         self.probes.start(self.begin.start_ns)?;
-        self.collectors.iter_mut().for_each(CollectionWatcher::start);
+        self.watchers.collectors.iter_mut().for_each(CollectionWatcher::start);
         let threads = Threads::of_all(self.roots);
         let counted = self.kernel_switches(&threads);
         self.begin.switches_in_doubt = window::switches_between(&before, &counted);
@@ -177,9 +142,9 @@ impl<'a> Run<'a> {
         self.newcomers =
             self.options.selection.clone().map(|selection| Newcomers::new(selection, Instant::now()));
         self.describe_roots(&ended, &threads)?;
-        self.senders.iter_mut().for_each(SenderWatcher::follow);
-        self.quarter = (Instant::now(), self.spent()?);
-        self.second = self.quarter.clone();
+        self.watchers.senders.iter_mut().for_each(SenderWatcher::follow);
+        self.spending.quarter = (Instant::now(), self.spent()?);
+        self.spending.second = self.spending.quarter.clone();
         Ok(())
     }
 
@@ -190,7 +155,7 @@ impl<'a> Run<'a> {
 
     /// Collects until something else ends the run, its rule is met, or nobody watches any more.
     pub async fn watch(&mut self) -> Result<Ended, Error> {
-        let began = self.pace.begin();
+        let began = self.reader.pace.begin();
         let mut second = Beat::new(SECOND, began);
         let mut budget_check = Beat::new(SOON, began);
         while !self.collector.listener.is_over() {
@@ -198,9 +163,9 @@ impl<'a> Run<'a> {
                 return Ok(Ended::Interrupt);
             }
             let now = Instant::now();
-            let own = self.pace.next(now).min(second.next()).min(budget_check.next());
+            let own = self.reader.pace.next(now).min(second.next()).min(budget_check.next());
             let next = self.collector.interpreter_probes.next().map_or(own, |look| own.min(look));
-            if self.is_behind {
+            if self.reader.is_behind {
                 tokio::task::yield_now().await;
             } else {
                 self.wait(next).await?;
@@ -216,13 +181,13 @@ impl<'a> Run<'a> {
                 }
             }
             self.read()?;
-            if self.collector.listener.events - self.drained_at_event > CROWD {
+            if self.collector.listener.events - self.reader.drained_at_event > CROWD {
                 self.drain()?;
             }
             self.look()?;
             self.watch_parts()?;
             if self.is_watched_closely() {
-                self.pace.poll_faster(Instant::now());
+                self.reader.pace.poll_faster(Instant::now());
             }
         }
         Ok(Ended::Until)
@@ -232,22 +197,22 @@ impl<'a> Run<'a> {
     /// event loops.
     fn is_watched_closely(&self) -> bool {
         let awaited = |tasks: &TaskWatcher| tasks.are_awaited(&self.collector.spaces);
-        !self.budget.given_up().is_empty() || self.tasks.as_ref().is_some_and(awaited)
+        !self.spending.budget.given_up().is_empty() || self.watchers.tasks.as_ref().is_some_and(awaited)
     }
 
     /// Drains the aggregates, and compares cost and budget.
     fn pass_second(&mut self) -> Result<(), Error> {
         self.drain()?;
         self.forget_stacks()?;
-        self.senders.iter_mut().for_each(SenderWatcher::follow);
+        self.watchers.senders.iter_mut().for_each(SenderWatcher::follow);
         let spent = self.spent()?;
-        let (began, before) = (self.second.0, &self.second.1);
+        let (began, before) = (self.spending.second.0, &self.spending.second.1);
         let second = self.since(began, before, &spent);
         let (traps, lost) = (spent.hits_since(before), total(&spent.probes).lost());
-        self.quarter = (Instant::now(), spent.clone());
-        self.second = (Instant::now(), spent);
-        if self.budget.second(&second) {
-            self.probes.shed(self.budget.given_up().flags(), self.budget.thinning())?;
+        self.spending.quarter = (Instant::now(), spent.clone());
+        self.spending.second = (Instant::now(), spent);
+        if self.spending.budget.second(&second) {
+            self.probes.shed(self.spending.budget.given_up().flags(), self.spending.budget.thinning())?;
         }
         self.collector.names.renew();
         self.collector.refresh_after(second.at_ns, nanos(SECOND));
@@ -262,7 +227,7 @@ impl<'a> Run<'a> {
     fn forget_stacks(&mut self) -> Result<(), Error> {
         let stacks = &mut self.collector.names.symbols.stacks;
         if stacks.is_full() {
-            stacks.forget(&self.sent_stacks.forget(&self.probes)?);
+            stacks.forget(&self.tables.sent_stacks.forget(&self.probes)?);
         }
         Ok(())
     }
@@ -270,7 +235,7 @@ impl<'a> Run<'a> {
     /// Stops counting, takes in what is left, and puts the report together.
     pub fn finish(mut self, ended: Ended) -> Result<Finished, Error> {
         let kernel = self.kernel_switches(&Threads::of_all(self.roots));
-        self.collectors.iter_mut().for_each(CollectionWatcher::count);
+        self.watchers.collectors.iter_mut().for_each(CollectionWatcher::count);
         self.probes.stop()?;
         self.detach();
         self.probes.settle();
@@ -279,7 +244,7 @@ impl<'a> Run<'a> {
         let cost = Cost::now(); // while the programs are there
         let after = self.kernel_switches(&Threads::of_all(self.roots));
         self.begin.switches_in_doubt += window::switches_between(&kernel, &after);
-        let counters = self.ledger.by_probe()?;
+        let counters = self.tables.ledger.by_probe()?;
         let traps = self.trap_costs(&counters);
         self.collector.names.renew();
         let unread = self.read_rest()?;
@@ -293,29 +258,29 @@ impl<'a> Run<'a> {
         let of_thread =
             |(task, voluntary, involuntary)| Event::KernelSwitches { task, voluntary, involuntary };
         kernel.into_iter().map(of_thread).chain(unfinished).for_each(|event| self.collector.event(event));
-        let turned = self.tasks.as_ref().map_or_else(Vec::new, |tasks| tasks.finish(&self.probes));
+        let turned = self.watchers.tasks.as_ref().map_or_else(Vec::new, |tasks| tasks.finish(&self.probes));
         turned.into_iter().for_each(|event| self.collector.event(event));
         let finish =
             |collectors: CollectionWatcher| collectors.finish(&self.probes, self.begin.start_ns, end_ns);
-        let paused = self.collectors.map(finish);
+        let paused = self.watchers.collectors.map(finish);
         let (paused, not_seen) = paused.unwrap_or_default();
         paused.into_iter().for_each(|event| self.collector.event(event));
-        for event in self.handlers.iter().flat_map(HandlerWatcher::pending) {
+        for event in self.watchers.handlers.iter().flat_map(HandlerWatcher::pending) {
             self.collector.event(event);
         }
         self.collector.end(end_ns.saturating_sub(self.begin.start_ns), window::stat);
         let ending = Ending {
             ended,
             end_ns,
-            counters: self.ledger.by_probe()?,
+            counters: self.tables.ledger.by_probe()?,
             traps,
             unread,
             cost,
-            covered: self.calls.watched(stopped),
-            reads_covered: self.reads.map(|reads| reads.watched(stopped)),
+            covered: self.spending.calls.watched(stopped),
+            reads_covered: self.spending.reads.map(|reads| reads.watched(stopped)),
             shed: [
-                self.budget.into_shed(),
-                self.handlers.map_or_else(Vec::new, HandlerWatcher::into_shed),
+                self.spending.budget.into_shed(),
+                self.watchers.handlers.map_or_else(Vec::new, HandlerWatcher::into_shed),
                 not_seen,
             ]
             .concat(),
@@ -333,8 +298,8 @@ impl<'a> Run<'a> {
     /// Begins to detach: it takes a while, in which the report is made.
     fn detach(&mut self) {
         self.probes.detach();
-        self.handlers.iter_mut().for_each(|handlers| handlers.release(&mut self.probes));
-        self.collectors.iter_mut().for_each(|collectors| collectors.release(&mut self.probes));
+        self.watchers.handlers.iter_mut().for_each(|handlers| handlers.release(&mut self.probes));
+        self.watchers.collectors.iter_mut().for_each(|collectors| collectors.release(&mut self.probes));
     }
 }
 

@@ -4,12 +4,38 @@ use std::time::Instant;
 
 use tracer_common::counters::{Counters, Probe};
 
-use super::super::budget::{Detail, FAR, Second, Work};
+use super::super::budget::{Budget, Detail, FAR, Second, Work};
+use super::super::part_time::PartTime;
 use super::super::watchers::{BreakpointCost, CollectionWatcher, HandlerWatcher};
 use super::{QUARTER, Run, SOON, nanos, place_of_entry};
-use crate::attach::{Error, TrapCost, of_probe};
+use crate::attach::{Error, Probes, TrapCost, of_probe};
 use crate::clock::monotonic_ns;
 use crate::event::Nanos;
+
+/// What tracing costs the target, and what is watched for a part of the time because of it.
+pub struct Spending {
+    pub(super) budget: Budget,
+    /// Since when the current second runs, and what had been spent then.
+    pub(super) second: (Instant, Spent),
+    /// Likewise of the time since the budget was looked at last.
+    pub(super) quarter: (Instant, Spent),
+    pub(super) calls: PartTime,
+    /// `None` where reads are not asked for.
+    pub(super) reads: Option<PartTime>,
+}
+
+impl Spending {
+    /// Nothing yet, by this budget.
+    pub(super) fn new(budget: Option<f64>, probes: &Probes, now: Instant) -> Self {
+        Self {
+            budget: Budget::new(budget),
+            second: (now, Spent::default()),
+            quarter: (now, Spent::default()),
+            calls: PartTime::new(probes.counts_entries()),
+            reads: probes.watches_reads().then(|| PartTime::new(true)),
+        }
+    }
+}
 
 /// Time spent so far.
 #[derive(Clone, Default)]
@@ -41,16 +67,16 @@ impl Spent {
 impl Run<'_> {
     /// Attaches and detaches what the budget has room for in bursts only.
     pub(super) fn watch_parts(&mut self) -> Result<(), Error> {
-        let given_up = self.budget.given_up();
+        let given_up = self.spending.budget.given_up();
         let (calls, reads) = (given_up.has(Detail::Calls), given_up.has(Detail::Reads));
         if self.options.plan.calls {
-            let due = self.calls.is_due(!calls, Instant::now());
+            let due = self.spending.calls.is_due(!calls, Instant::now());
             if due != self.probes.counts_entries() {
                 self.count_entries(due)?;
-                self.calls.turn(self.probes.counts_entries(), Instant::now());
+                self.spending.calls.turn(self.probes.counts_entries(), Instant::now());
             }
         }
-        if let Some(part) = &mut self.reads {
+        if let Some(part) = &mut self.spending.reads {
             let due = part.is_due(!reads, Instant::now());
             if due != self.probes.watches_reads() {
                 self.probes.watch_reads(due)?;
@@ -62,19 +88,19 @@ impl Run<'_> {
 
     /// Compares cost and budget between the seconds.
     pub(super) fn check_budget(&mut self) -> Result<(), Error> {
-        if self.quarter.0.elapsed() < SOON / 2 {
+        if self.spending.quarter.0.elapsed() < SOON / 2 {
             return Ok(()); // just looked: of so short a moment, one timed run that stands for others is a large part
         }
         let spent = self.spent()?;
-        let mut moment = self.since(self.quarter.0, &self.quarter.1, &spent);
+        let mut moment = self.since(self.spending.quarter.0, &self.spending.quarter.1, &spent);
         if moment.wall_ns < nanos(QUARTER) / 2 {
             // Its CPU time is known by the hundredth of a second: what keeps a whole CPU busy is far over the budget.
             moment.target_ns = moment.target_ns.max(moment.wall_ns);
         }
-        let traps = spent.hits_since(&self.quarter.1);
-        self.quarter = (Instant::now(), spent);
-        if self.budget.check_briefly(&moment) {
-            self.probes.shed(self.budget.given_up().flags(), self.budget.thinning())?;
+        let traps = spent.hits_since(&self.spending.quarter.1);
+        self.spending.quarter = (Instant::now(), spent);
+        if self.spending.budget.check_briefly(&moment) {
+            self.probes.shed(self.spending.budget.given_up().flags(), self.spending.budget.thinning())?;
         }
         self.check_breakpoints(traps, &moment, FAR);
         Ok(())
@@ -84,11 +110,11 @@ impl Run<'_> {
     pub(super) fn check_breakpoints(&mut self, hits: Hits, second: &Second, times: f64) {
         let (wall_ns, target_ns, limit) = (second.wall_ns, second.target_ns, self.options.budget);
         let cost = |hits| BreakpointCost { hits, wall_ns, target_ns, limit, times };
-        if let Some(collectors) = &mut self.collectors {
+        if let Some(collectors) = &mut self.watchers.collectors {
             let events = collectors.second(&mut self.probes, &cost(hits.collections), second.at_ns);
             events.into_iter().for_each(|event| self.collector.event(event));
         }
-        if let Some(handlers) = &mut self.handlers {
+        if let Some(handlers) = &mut self.watchers.handlers {
             let events = handlers.second(&mut self.probes, &cost(hits.handlers), second.at_ns);
             events.into_iter().for_each(|event| self.collector.event(event));
         }
@@ -96,7 +122,7 @@ impl Run<'_> {
 
     /// Takes breakpoints out of processes that collect often, unless cost does not matter.
     pub(super) fn weigh_collections(&mut self, second: &Second) {
-        let Some(collectors) = &mut self.collectors else { return };
+        let Some(collectors) = &mut self.watchers.collectors else { return };
         collectors.count();
         if self.options.budget.is_some() {
             let events = collectors.rates(&mut self.probes, second.wall_ns, second.at_ns);
@@ -131,8 +157,8 @@ impl Run<'_> {
             return Vec::new();
         }
         let cost = TrapCost::measure(&mut self.probes);
-        let handlers_stepped = self.handlers.as_ref().is_some_and(HandlerWatcher::are_stepped);
-        let ends_stepped = self.collectors.as_ref().is_some_and(CollectionWatcher::are_stepped);
+        let handlers_stepped = self.watchers.handlers.as_ref().is_some_and(HandlerWatcher::are_stepped);
+        let ends_stepped = self.watchers.collectors.as_ref().is_some_and(CollectionWatcher::are_stepped);
         let of = |probe| match probe {
             Probe::Handler if handlers_stepped => cost.stepped_ns,
             Probe::GcEnd if ends_stepped => cost.stepped_ns,
@@ -157,7 +183,7 @@ impl Run<'_> {
 
     pub(super) fn spent(&mut self) -> Result<Spent, Error> {
         let target_ns = self.collector.cpu_ns();
-        let probes = self.ledger.by_probe()?;
+        let probes = self.tables.ledger.by_probe()?;
         let hits_of = |probe| of_probe(&probes, probe).hits;
         let handlers = hits_of(Probe::Handler) + hits_of(Probe::Check);
         let hits = Hits { collections: hits_of(Probe::GcEnd), handlers };

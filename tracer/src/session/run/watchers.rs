@@ -61,21 +61,21 @@ impl Run<'_> {
     }
 
     fn look_at_senders(&mut self) -> Result<(), Error> {
-        let Some(senders) = &mut self.senders else { return Ok(()) };
+        let Some(senders) = &mut self.watchers.senders else { return Ok(()) };
         let collector = &mut self.collector;
         let traced: HashSet<_> = collector.pids().collect();
         senders.look(&mut self.probes, &mut collector.spaces, |pid| traced.contains(&pid))
     }
 
     fn look_at_tasks(&mut self) {
-        let Some(tasks) = &mut self.tasks else { return };
+        let Some(tasks) = &mut self.watchers.tasks else { return };
         let now_ns = monotonic_ns();
         let events = tasks.look(&self.probes, &self.collector.spaces, self.begin.start_ns, now_ns);
         events.into_iter().for_each(|event| self.collector.event(event));
     }
 
     fn look_at_collectors(&mut self, all: bool) {
-        let Some(collectors) = &mut self.collectors else { return };
+        let Some(collectors) = &mut self.watchers.collectors else { return };
         let now = || monotonic_ns().saturating_sub(self.begin.start_ns);
         let mut events = collectors.follow(&mut self.probes, &self.collector.spaces, now());
         events.extend(collectors.look(&mut self.probes, all, now));
@@ -83,7 +83,7 @@ impl Run<'_> {
     }
 
     fn follow_handlers(&mut self) {
-        let Some(handlers) = &mut self.handlers else { return };
+        let Some(handlers) = &mut self.watchers.handlers else { return };
         let now = || monotonic_ns().saturating_sub(self.begin.start_ns);
         for event in handlers.follow(&mut self.probes, &self.collector.spaces, now) {
             self.collector.event(event);
@@ -91,7 +91,7 @@ impl Run<'_> {
     }
 
     fn look_at_handlers(&mut self, all: bool) {
-        let Some(handlers) = &mut self.handlers else { return };
+        let Some(handlers) = &mut self.watchers.handlers else { return };
         let now = || monotonic_ns().saturating_sub(self.begin.start_ns);
         for event in handlers.look(&mut self.probes, all, now) {
             self.collector.event(event);
