@@ -124,7 +124,7 @@ fn leave(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
     thread.runnable_ns = if stays { switch.now } else { 0 };
     thread.voluntary_seen = task.voluntary_switches() + 1;
     thread.running = 0;
-    if task.is_dead() {
+    if scratch.switch.flags & flag::DEAD != 0 {
         let _ = THREADS.remove(task.tid());
         tell_counts(switch.now);
     }
@@ -220,8 +220,11 @@ fn explain(switch: &Switch, task: Task, target: &Target, thread: &mut Thread, sc
         raise(&mut row.flags, flag::STOPPED);
     }
     if task.is_dead() {
-        // Its memory is gone, and its registers say how it ended, not why it leaves.
-        raise(&mut row.flags, flag::DEAD);
+        // Its memory is gone, and its registers say how it ended, not why it leaves. It may lose its CPU before its last
+        // switch, which is voluntary: <https://github.com/torvalds/linux/blob/v6.12/kernel/exit.c> (`do_exit`)
+        if row.flags & flag::VOLUNTARY != 0 {
+            raise(&mut row.flags, flag::DEAD);
+        }
         row.status = status::NO_PYTHON_FRAME;
         return;
     }

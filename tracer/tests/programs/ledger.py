@@ -1,4 +1,4 @@
-"""Ten programs in one: the first argument says which. Each is off its CPU for a reason of its own."""
+"""Eleven programs in one: the first argument says which. Each is off its CPU for a reason of its own."""
 
 import mmap
 import os
@@ -50,6 +50,16 @@ def locks():
             pass
 
     in_threads([contend, contend, put, get])
+
+
+def ends():
+    """Many at a time, so that some lose their CPU on their way out."""
+    end = time.monotonic() + 0.5
+    threads = [threading.Thread(target=lambda: time.sleep(end - time.monotonic())) for _ in range(100)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def processes():

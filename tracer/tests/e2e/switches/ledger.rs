@@ -6,7 +6,8 @@ use crate::harness::{Program, Report, Tally, Tracer, number, rows, system, text,
 const MAIN_THREAD: u64 = 2;
 
 /// What a program is off its CPU for, besides others.
-const PROGRAMS: [(&str, &[&str]); 10] = [
+const PROGRAMS: [(&str, &[&str]); 11] = [
+    ("ends", &["sleep"]),
     ("locks", &["lock", "sleep"]),
     ("processes", &["lock", "read"]),
     ("sockets", &["poll"]),
