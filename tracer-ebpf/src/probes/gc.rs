@@ -156,17 +156,18 @@ fn stack(target: &Target, depth: u32) -> u64 {
 /// The search for threads that wait for the GIL.
 #[repr(C)]
 struct Search {
+    gil: u64,
     pid: u32,
     found: u32,
 }
 
-/// Threads of the process that wait for the GIL now. Where switches are not seen there is none to ask.
+/// Threads that wait now for the GIL that the current one had when it left its CPU last: an interpreter beside the main one
+/// may have its own. Where switches are not seen there is none to ask.
 #[inline(always)]
 fn waiters(control: &Control, task: Task) -> u32 {
-    if THREADS.get_ptr(task.tid()).is_none() || control.running == 0 {
-        return UNKNOWN;
-    }
-    let mut search = Search { pid: task.pid(), found: 0 };
+    let Some(own) = THREADS.get_ptr(task.tid()).filter(|_| control.running != 0) else { return UNKNOWN };
+    // SAFETY: a preallocated entry; one word of it.
+    let mut search = Search { gil: unsafe { (*own).gil }, pid: task.pid(), found: 0 };
     let threads = (&raw const THREADS).cast_mut().cast();
     // SAFETY: `waiter_step` has the signature that the helper wants, and `search` outlives the loop.
     unsafe {
@@ -185,7 +186,7 @@ unsafe extern "C" fn waiter_step(
     // SAFETY: the helper hands on an entry of the map, and what it was given.
     let (thread, search) = unsafe { (&*thread, &mut *search) };
     let waits = thread.running == 0 && thread.key.flags & switch::flag::GIL != 0;
-    search.found += u32::from(waits && thread.key.pid == search.pid);
+    search.found += u32::from(waits && thread.key.pid == search.pid && thread.gil == search.gil);
     0
 }
 

@@ -1,7 +1,9 @@
 """Another interpreter beside the main one. From 3.12 on two of its threads compute, with a GIL of their own; with the argument
-`visits` one does, while the main thread goes over to that interpreter again and again. 2.7's sleeps, while one of the oldest
+`visits` one does, while the main thread goes over to that interpreter again and again; with `collects` the main thread
+collects garbage meanwhile. 2.7's sleeps, while one of the oldest
 of many threads of the main one reads. Runs on 2.7 too."""
 
+import gc
 import os
 import sys
 import threading
@@ -77,6 +79,27 @@ def visits():
     return {"waits": waits}
 
 
+class Node:
+    def __init__(self):
+        self.itself = self
+
+
+def collects():
+    """Nobody waits for the main interpreter's GIL."""
+    interpreters = module()
+    read, write = os.pipe()
+    computing = threading.Thread(target=interpreters.run_string, args=(interpreters.create(), COMPUTES % write))
+    computing.start()
+    for _ in range(3):
+        time.sleep(0.3)
+        nodes = [Node() for _ in range(100000)]
+        gc.collect()
+        del nodes
+    os.read(read, 64)
+    computing.join()
+    return {}
+
+
 def computes():
     interpreters = module()
     read, write = os.pipe()
@@ -117,5 +140,5 @@ if sys.version_info[0] == 2:
     told.tell(crowd())
 else:
     told.ready()
-    told.tell(visits() if sys.argv[1:] == ["visits"] else computes())
+    told.tell({"visits": visits, "collects": collects, "": computes}["".join(sys.argv[1:])]())
 told.stay()

@@ -23,6 +23,11 @@ on_pythons! {
 }
 
 on_pythons! {
+    a_collection_keeps_no_other_interpreter_waiting:
+    python3_13 Release(13),
+}
+
+on_pythons! {
     threads_of_older_interpreters_have_stacks:
     python2_7 Two,
 }
@@ -82,6 +87,19 @@ fn who_goes_over_waits_for_the_gil_there(python: &Python) {
     assert!(waits > 20 && told * 100 >= waits * 97, "{told} of {waits}: {visits:#?}");
     assert!(others * 100 <= waits * 3, "{others} beside {told}: {visits:#?}");
     assert!(held_in(&report, "spin") * 10 >= number(&report["gil"]["wait_ns"]) * 9, "{:#}", report["gil"]);
+}
+
+/// Of two threads of another interpreter one always waits for the GIL there, while the main interpreter collects.
+fn a_collection_keeps_no_other_interpreter_waiting(python: &Python) {
+    let _turn = turn();
+    let mut program = Program::start_with(python, "interpreters.py", &["collects"]);
+    let tracer = Tracer::attach(program.pid(), &[]);
+    program.go();
+    let report = tracer.stop().exact();
+    let pauses: Vec<_> =
+        rows(&report["gc"]["pauses"]).filter(|row| row["started_by"]["function"] == "collects").collect();
+    assert!(!pauses.is_empty(), "{:#}", report["gc"]);
+    assert!(pauses.iter().all(|row| row["waiters"] == 0), "{pauses:#?}");
 }
 
 /// How long others waited while a thread was in this function.
