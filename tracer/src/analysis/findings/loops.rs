@@ -3,7 +3,7 @@
 use super::cpus::is_short;
 use super::whose::Whose;
 use super::{Found, grouped, place};
-use crate::report::{Cause, FindingKind, Loop, LoopBlock, Programs, Report, Severity};
+use crate::report::{Cause, FindingKind, Frame, Loop, LoopBlock, Programs, Report, Severity};
 use crate::units::{counted, duration};
 
 /// Somebody who waits for an answer notices.
@@ -85,6 +85,7 @@ fn remedy(report: &Report, by: &LoopBlock) -> &'static str {
         None if by.on_cpu && by.frame.is_none() => "",
         None if by.on_cpu => "; move it to a process pool",
         Some(Cause::Preempted) => "; the CPUs are busy, or a CPU limit applies",
+        Some(Cause::Sleep) if is_twisted(by) => "; use reactor.callLater() instead",
         Some(Cause::Sleep) => "; await asyncio.sleep() instead",
         Some(Cause::Gil) => "; other threads held it meanwhile: see GIL",
         Some(
@@ -95,15 +96,24 @@ fn remedy(report: &Report, by: &LoopBlock) -> &'static str {
             | Cause::Disk
             | Cause::PageFault
             | Cause::Wait,
-        ) => "; run it in a thread (asyncio.to_thread, run_in_executor)",
+        ) => match is_twisted(by) {
+            true => "; run it in a thread (twisted.internet.threads.deferToThread)",
+            false => "; run it in a thread (asyncio.to_thread, run_in_executor)",
+        },
         _ => "",
     }
+}
+
+/// Whether Twisted's own reactor runs the loop, which has other means than asyncio.
+fn is_twisted(by: &LoopBlock) -> bool {
+    let is_its = |frame: &Frame| frame.file.as_bytes().ends_with(b"twisted/internet/base.py");
+    by.stack.iter().flatten().any(is_its)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Bounded, Frame, TargetProcess};
+    use crate::report::{Bounded, TargetProcess};
 
     const MILLISECOND: u64 = 1_000_000;
 
@@ -155,6 +165,17 @@ mod tests {
                 format!(
                     "{kept} Python code at app.py:30 in fetch (called from serve){often}; move it to a process pool"
                 ),
+            ),
+            (
+                "in Twisted",
+                LoopBlock {
+                    stack: Some(vec![Frame {
+                        file: "/srv/twisted/internet/base.py".into(),
+                        ..Frame::default()
+                    }]),
+                    ..sleep()
+                },
+                format!("{kept} a sleep at app.py:30 in fetch{often}; use reactor.callLater() instead"),
             ),
             (
                 "without a CPU",

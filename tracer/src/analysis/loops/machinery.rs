@@ -7,7 +7,8 @@ type Functions = (&'static str, &'static [&'static str]);
 
 /// What calls one callback.
 /// <https://github.com/python/cpython/blob/v3.12.0/Lib/asyncio/events.py>
-const CALLS: &[Functions] = &[("asyncio/events.py", &["_run"])];
+const CALLS: &[Functions] =
+    &[("asyncio/events.py", &["_run"]), ("twisted/internet/posixbase.py", &["_doReadOrWrite"])];
 /// What runs the loop; uvloop's own functions have no Python frames.
 /// <https://github.com/python/cpython/blob/v3.12.0/Lib/asyncio/base_events.py>
 const RUNS: &[Functions] = &[
@@ -15,6 +16,8 @@ const RUNS: &[Functions] = &[
     ("asyncio/runners.py", &["run"]),
     ("uvloop/__init__.py", &["run"]),
     ("trio/_core/_run.py", &["unrolled_run", "run"]),
+    ("twisted/internet/epollreactor.py", &["doPoll"]),
+    ("twisted/internet/base.py", &["runUntilCurrent", "mainLoop", "run"]),
 ];
 
 /// How many of the innermost frames a loop has called; `None` where no loop runs.

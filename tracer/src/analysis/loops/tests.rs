@@ -8,18 +8,26 @@ const READ: i32 = 0;
 const SLEEP: i32 = 35;
 const EPOLL: i32 = 232;
 
-/// Stacks of these functions, innermost first: 1 waits in the loop, 2 and 3 are in a task, 4 is another program's.
+/// Stacks of these functions, innermost first: 1 waits in the loop, 2 and 3 are in a task, 4 is another program's; 5 waits
+/// in Twisted's reactor, which calls 6.
 fn symbols() -> Symbols {
     let own = |function: &'static str| ("app.py", function);
     let (call, run) = (
         ("/lib/python3.12/asyncio/events.py", "Handle._run"),
         ("/lib/python3.12/asyncio/base_events.py", "BaseEventLoop._run_once"),
     );
+    let (reads, reactor, main_loop) = (
+        ("/twisted/internet/posixbase.py", "PosixReactorBase._doReadOrWrite"),
+        ("/twisted/internet/epollreactor.py", "EPollReactor.doPoll"),
+        ("/twisted/internet/base.py", "ReactorBase.mainLoop"),
+    );
     let stacks = [
         vec![("/lib/python3.12/selectors.py", "select"), run],
         vec![("/lib/python3.12/json/decoder.py", "decode"), own("parse"), own("handle"), call, run],
         vec![own("pause"), own("handle"), call, run],
         vec![own("poll"), own("main")],
+        vec![reactor, main_loop],
+        vec![own("pause"), ("/twisted/internet/tcp.py", "Connection.doRead"), reads, reactor, main_loop],
     ];
     let mut symbols = Symbols::default();
     for (id, frames) in (1..).zip(stacks) {
@@ -130,6 +138,12 @@ fn only_known_loops_are_loops() {
     assert_eq!(rows(&[waits(1), turned.clone(), Event::LoopsWatched]), Some(1));
     assert_eq!(rows(&[waits(4), turned.clone(), Event::LoopsWatched]), Some(0), "another program");
     assert_eq!(rows(&[waits(1), turned]), None, "nobody looked");
+}
+
+#[test]
+fn a_reactor_of_twisted_is_a_loop() {
+    let row = ("Connection.doRead".to_owned(), "pause".to_owned(), Some(Cause::Sleep), 1, 150);
+    assert_eq!(told(vec![waits(5), piece(5, 6, SLEEP, 150), turn(5, 150)]), [row]);
 }
 
 #[test]
