@@ -117,12 +117,12 @@ fn ended_at_once(report: &Report, orphan: &Orphan) -> bool {
     own.zip(parents).is_some_and(|(own, parents)| own <= parents + AT_ONCE)
 }
 
-/// Whether it is one of those processes of `multiprocessing` that end by themselves once nobody is left to write to them:
-/// after the trace, if the end of their parent ended that.
+/// Whether it is one of those processes of `multiprocessing`, or of joblib's copy of it, that end by themselves once nobody
+/// is left to write to them: after the trace, if the end of their parent ended that.
 /// <https://github.com/python/cpython/blob/v3.12.1/Lib/multiprocessing/resource_tracker.py#L131>
 fn is_helper(report: &Report, orphan: &Orphan) -> bool {
     const HELPERS: [&str; 2] =
-        ["from multiprocessing.resource_tracker import main", "from multiprocessing.forkserver import main"];
+        ["resource_tracker import main", "from multiprocessing.forkserver import main"];
     let rows = report.target.processes.rows.iter();
     rows.filter(|row| row.pid == orphan.pid).any(|row| {
         let title = row.title.to_string();

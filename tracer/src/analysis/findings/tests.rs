@@ -172,11 +172,14 @@ fn orphans_are_told_by_their_parent() {
         old_parent_ended: ParentEnd::Signal,
         old_parent_signal: Some("SIGTERM".into()),
     };
-    let title = "python -B -c from multiprocessing.resource_tracker import main;main(4)";
-    let helper = TargetProcess { pid: 11, title: title.into(), ..TargetProcess::default() };
+    let helper = |pid, package: &str| {
+        let title = format!("python -B -c from {package}.resource_tracker import main; main(4)");
+        TargetProcess { pid, title: title.as_str().into(), ..TargetProcess::default() }
+    };
+    let helpers = [helper(11, "multiprocessing"), helper(12, "joblib.externals.loky.backend")];
     for (orphans, expected) in [
         (
-            vec![orphan(9), orphan(11)],
+            vec![orphan(9), orphan(11), orphan(12)],
             "pid 8 (child) was killed by SIGTERM while its child 9 (sleep) was still running; the parent is now pid 1: end \
              children first, or signal the whole process group",
         ),
@@ -187,7 +190,7 @@ fn orphans_are_told_by_their_parent() {
         ),
     ] {
         let mut report = report();
-        report.target.processes.rows.push(helper.clone());
+        report.target.processes.rows.extend(helpers.clone());
         report.processes.orphans = orphans.into();
         assert_eq!(text(&report), [expected]);
     }
