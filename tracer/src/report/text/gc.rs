@@ -56,10 +56,11 @@ fn caveat(gc: &Gc) -> String {
     }
 }
 
-/// What the collectors count themselves, where not each pause was seen.
+/// What the collectors count themselves, where not each pause was seen. They are asked once a second, and short lives may
+/// end before that.
 fn in_all(gc: &Gc) -> String {
     let totals = gc.collections.sum().totals;
-    if gc.collections.is_empty() {
+    if gc.collections.is_empty() || totals.count < gc.pauses.sum().totals.count {
         return String::new();
     }
     format!("; in all {} freed {}", counted(totals.count, "collection"), counted(totals.collected, "object"))
