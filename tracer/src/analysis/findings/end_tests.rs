@@ -2,7 +2,7 @@
 
 use super::tests::{SECOND, frame, report, stack, told};
 use crate::report::{
-    EndedIn, FindingKind, Handler, HandlerState, Interrupted, Name, Origin, Outcome, Report, Sender,
+    EndedIn, FindingKind, Frame, Handler, HandlerState, Interrupted, Name, Origin, Outcome, Report, Sender,
     Severity, Signal, SignalTarget, TargetProcess,
 };
 
@@ -72,6 +72,23 @@ fn a_signal_that_is_raised_again_is_told_by_whoever_sent_it_first() {
     let alone = sentences(vec![raised]);
     let [(FindingKind::SignalKill, CRITICAL, text)] = &alone[..] else { panic!("{alone:?}") };
     assert!(text.starts_with("SIGTERM that the process sent to itself killed pid 8 (worker)"), "{text}");
+}
+
+#[test]
+fn a_child_that_finds_no_program_is_no_crash() {
+    let library = "/usr/lib/python3.12/subprocess.py:1955";
+    let tried = Frame { function: "Popen._execute_child".into(), ..frame(library) };
+    let ended_in = EndedIn { stack: Some(vec![tried, frame("a.py:10")]), ..EndedIn::default() };
+    let failed = |pid, born_s| TargetProcess {
+        exit_code: Some(255),
+        ended_in: Some(ended_in.clone()),
+        ..child(pid, born_s)
+    };
+    let text = "pid 8 (worker), child of pid 7 (app), exited with 255: it could not execute its program (2.00 s after the start)";
+    let one = told(&report_of(vec![failed(8, 1)], vec![]));
+    assert_eq!(one, [(FindingKind::ProcessEnd, Severity::Info, text.to_owned())]);
+    let often = told(&report_of(vec![failed(8, 1), failed(9, 3), failed(10, 5)], vec![]));
+    assert!(often[0].1 == Severity::Info && !often[0].2.contains("loop"), "{often:?}");
 }
 
 /// A tool that works on many hosts at a time has a shell for each.

@@ -250,10 +250,22 @@ impl<'a> Exit<'a> {
         // A program that was started may say something by its exit code; a worker does not.
         let is_program = self.process.argv.is_some() && self.code < 3;
         match () {
-            () if self.is_by_parent(report) => Severity::Info,
+            () if self.is_by_parent(report) || self.could_not_execute() => Severity::Info,
             () if is_program => Severity::Warn,
             () => Severity::Critical,
         }
+    }
+
+    /// A child that was made to execute a program, and found none: its parent has an exception for that, and may have asked
+    /// on purpose. <https://github.com/python/cpython/blob/v3.12.1/Modules/_posixsubprocess.c> (`do_fork_exec`)
+    fn could_not_execute(&self) -> bool {
+        let stack = self.process.ended_in.as_ref().and_then(|ended| ended.stack.as_ref());
+        let makes = |frame: &Frame| {
+            let function = frame.function.to_string();
+            function.ends_with("_execute_child") || function.ends_with("spawnv_passfds")
+        };
+        let is_made = stack.and_then(|stack| stack.first()).is_some_and(makes);
+        self.code == 255 && self.process.argv.is_none() && is_made
     }
 
     /// Whether its own parent told it to end, and did not give it up.
@@ -284,6 +296,9 @@ impl<'a> Exit<'a> {
                 .map_or_else(String::new, |frame| format!("; it arrived at {}", place(frame)));
             return format!(", {after} after {} {}{came}", signal.signal, sent_by(signal));
         }
+        if self.could_not_execute() {
+            return ": it could not execute its program".to_owned();
+        }
         match (self.frame(), &self.process.ended_in) {
             (Some(frame), _) => format!(" at {}", place(frame)),
             (None, Some(_)) if self.code == 1 => ": an uncaught exception, or sys.exit(1)".to_owned(),
@@ -302,7 +317,7 @@ fn exit_of(report: &Report, exits: &[Exit]) -> Found {
         many => format!("{many} processes ({})", names.join(", ")),
     };
     // What its parent ends again and again was too slow for it, or hung: it did not crash.
-    let (lead, severity) = match (is_loop(exits), first.is_by_parent(report)) {
+    let (lead, severity) = match (is_loop(exits) && !first.could_not_execute(), first.is_by_parent(report)) {
         (true, false) => ("crash loop: ", Severity::Critical),
         (true, true) => ("", Severity::Warn),
         (false, _) => ("", first.severity(report)),
