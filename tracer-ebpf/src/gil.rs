@@ -20,6 +20,7 @@ use tracer_common::wakeup::FUTEX;
 use crate::direct::Memory;
 use crate::emit::{NO_EXIST, Outcome, add, row};
 use crate::maps::{HOLDS, PTHREADS, QUEUES, THREADS};
+use crate::narrow::low;
 use crate::python::own_gil;
 use crate::scratch::{self, copy, raise, zero};
 use crate::task::{Task, target};
@@ -175,7 +176,7 @@ fn holder_pthread(python: &Python, memory: Memory, gil: u64) -> u64 {
         0 => (python.gil_holder, python.gil_locked),
         gil => (gil + LAST_HOLDER, gil + LOCKED),
     };
-    if user::read::<i32>(locked) != Some(1) {
+    if user::word(memory, locked).map(low) != Some(1) {
         return 0;
     }
     let Some(state) = user::word(memory, holder) else { return 0 };

@@ -313,12 +313,11 @@ fn arrive(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
     if task.target().is_none() {
         return Outcome::FILTERED;
     }
-    let seen = THREADS.get_ptr_mut(task.tid()).is_some();
     let thread = match entry(task.tid()) {
         Ok(thread) => thread,
         Err(refused) => return refused,
     };
-    if !seen {
+    if thread.key.pid == 0 {
         assume_asleep(task, thread);
     }
     let held = gil_at_return(switch, task, thread);
