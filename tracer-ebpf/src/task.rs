@@ -166,10 +166,16 @@ impl Task {
     /// No other thread of its process is left.
     #[inline(always)]
     pub fn is_last_thread(self) -> bool {
+        self.threads() == 0
+    }
+
+    /// Threads of its process that have not begun to end.
+    #[inline(always)]
+    pub fn threads(self) -> u32 {
         // SAFETY: the verifier knows the pointers as a `task_struct` and a `signal_struct`, and checks the loads.
         unsafe {
             let signal: Typed = field(self.reach(), &kernel::TASK_SIGNAL);
-            field::<u32>(signal, &kernel::SIGNAL_LIVE) == 0
+            field(signal, &kernel::SIGNAL_LIVE)
         }
     }
 

@@ -108,9 +108,12 @@ fn leave(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
     };
     explain(switch, task, target, thread, scratch);
     charge_for_gil(thread);
-    let held = match target.python.gil_holder {
-        0 => Outcome::AGGREGATED.0,
-        _ => gil::gil_at_leave(switch.now, slice(switch.control)),
+    // Nobody waits for the GIL of a process of one thread, and while that one is off its CPU there comes no other.
+    let is_alone = task.threads() == 1 && !task.is_dead();
+    let held = if target.python.gil_holder == 0 || is_alone {
+        Outcome::AGGREGATED.0
+    } else {
+        gil::gil_at_leave(switch.now, slice(switch.control))
     };
     // Looked up anew: the walk wrote to it behind the compiler's back.
     let Some(scratch) = scratch::of_probe(Probe::Switch) else { return Outcome::MAP_BUSY };
