@@ -62,6 +62,9 @@ fn who_collects_often_is_not_stopped_for_it(python: &Python) {
     let probed = rows(&report["overhead"]["programs"]).find(|row| row["name"] == "gc_begin");
     let runs = probed.map_or(0, |row| number(&row["runs"]));
     assert!(2 * runs < collections, "{runs} of {collections} ran into a breakpoint");
+    // Collections that began while the breakpoints were taken out did not go on to the end.
+    let longest = rows(&report["gc"]["pauses"]).map(|row| number(&row["max_ns"])).max().unwrap_or(0);
+    assert!(longest < 1_000_000_000, "{longest} ns: {}", report["gc"]);
     let shed: Vec<_> = rows(&report["overhead"]["shed"]).map(|shed| text(&shed["what"])).collect();
     let expected = (runs > 0).then_some("each garbage collection of processes that collect often");
     assert_eq!(shed, expected.into_iter().collect::<Vec<_>>());

@@ -9,6 +9,7 @@ use tracer_common::gc::{Collection, UNKNOWN, flag};
 use super::breakpoint_cost::{self, BreakpointCost};
 use super::counted::{CollectionCounts, RateChange};
 use crate::attach::{COLLECTION_PROBES, Collections, Error, Probes, Refused, ReturnProbe};
+use crate::clock::monotonic_ns;
 use crate::event::{Event, GcPause, GcSeen, Nanos, Pid, Task};
 use crate::python::Interpreter;
 use crate::report::Shed;
@@ -35,6 +36,8 @@ struct CollectingProcess {
     home: Home,
     since: Instant,
     how: GcSeen,
+    /// When its probes were set last, on `CLOCK_MONOTONIC`.
+    probed_ns: Nanos,
     settled: bool,
     counted: CollectionCounts,
 }
@@ -137,7 +140,7 @@ impl CollectionWatcher {
         }
         let end = end(pid, &seen.interpreter);
         match self.collections.watch(probes, pid, place, end) {
-            Ok(()) => seen.how = GcSeen::Probed,
+            Ok(()) => (seen.how, seen.probed_ns) = (GcSeen::Probed, monotonic_ns()),
             // There is nothing more to be seen of it.
             Err(Refused::Gone) => return None,
             Err(Refused::Kernel(why)) => {
@@ -182,7 +185,11 @@ impl CollectionWatcher {
             Event::GcPause(clipped(task, &collection, start_ns, end_ns))
         };
         let counted = self.processes.iter().flat_map(|(&pid, seen)| seen.counted.events(pid, false));
-        (self.collections.unfinished(probes).map(clipped).chain(counted).collect(), self.shed)
+        let goes_on = |(task, collection): &(Task, Collection)| {
+            self.processes.get(&task.pid).is_some_and(|seen| seen.sees_end(collection.since_ns))
+        };
+        let unfinished = self.collections.unfinished(probes).filter(goes_on);
+        (unfinished.map(clipped).chain(counted).collect(), self.shed)
     }
 }
 
@@ -190,7 +197,13 @@ impl CollectingProcess {
     fn new(pid: Pid, interpreter: Arc<Interpreter>, home: Home) -> Self {
         let (how, counted) =
             (unprobed(&interpreter), CollectionCounts::begin(pid, &interpreter.python.collector));
-        Self { interpreter, home, since: Instant::now(), how, settled: false, counted }
+        Self { interpreter, home, since: Instant::now(), how, probed_ns: 0, settled: false, counted }
+    }
+
+    /// Whether the end of a collection that began then would have been seen: while probes are taken out, some begin that
+    /// are not seen to end.
+    fn sees_end(&self, began_ns: Nanos) -> bool {
+        self.how == GcSeen::Probed && began_ns >= self.probed_ns
     }
 
     fn event(&self, at: Nanos, pid: Pid) -> Event {
