@@ -11,7 +11,7 @@ use crate::report::{Bounded, Name, Row};
 pub struct Frames {
     /// Samples a second on each CPU, as they were asked for.
     pub rate_hz: u64,
-    /// As the clocks came, on average.
+    /// As the clocks of all CPUs came, on average; an idle CPU's may come less often.
     pub reached_hz: u64,
     /// By line, hottest first.
     pub hot: Bounded<HotLine>,

@@ -4,13 +4,15 @@ use super::page::{Ink, Page};
 use super::place::chain;
 use super::table::{Cell, Column, Setting, Table};
 use super::{Processes, and_more, is_worth};
-use crate::report::{Bounded, Entries, EntryMetric, Frames, HotLine, HotStack, Pool, Report, pooled};
+use crate::report::{Bounded, Entries, EntryMetric, HotLine, HotStack, Pool, Report, Samples, pooled};
 use crate::units::{count, counted, duration, percent};
 
 const LINES_SHOWN: usize = 4;
 const STACKS_SHOWN: usize = 1;
 /// Of fewer samples a share says no more than their number.
 const SIGNIFICANT: u64 = 20;
+/// Of fewer that are expected some may be missing by chance.
+const ENOUGH: u64 = 200;
 const ENTRIES_SHOWN: usize = 8;
 const COLUMNS: [Column; 4] = [
     ("on-CPU", Setting::Figure),
@@ -28,7 +30,7 @@ pub fn write(page: &mut Page, report: &Report, processes: &Processes) {
         // Where threads slept is among the switches.
         page.quiet_section("FRAMES", "0 samples");
     } else {
-        page.section("FRAMES", Ink::Plain, &summary(frames, taken));
+        page.section("FRAMES", Ink::Plain, &summary(frames.rate_hz, &report.quality.samples));
         write_lines(page, &pooled(&frames.hot, &processes.programs), taken, processes.several);
         write_stacks(page, &pooled(&frames.stacks, &processes.programs), taken);
     }
@@ -37,11 +39,13 @@ pub fn write(page: &mut Page, report: &Report, processes: &Processes) {
     }
 }
 
-fn summary(frames: &Frames, taken: u64) -> String {
-    let &Frames { rate_hz, reached_hz, .. } = frames;
-    let rate = match reached_hz == rate_hz {
-        true => count(rate_hz),
-        false => format!("{} of {}", count(reached_hz), count(rate_hz)),
+/// The rate that was reached is told where a tenth of the samples is missing: a host that takes CPUs away takes their clocks.
+fn summary(rate_hz: u64, samples: &Samples) -> String {
+    let &Samples { taken, expected, .. } = samples;
+    let is_slow = expected >= ENOUGH && 10 * taken < 9 * expected;
+    let rate = match is_slow {
+        false => count(rate_hz),
+        true => format!("{} of {}", count((rate_hz * taken + expected / 2) / expected), count(rate_hz)),
     };
     format!("{} at {rate} Hz; off-CPU times are measured, not sampled", counted(taken, "sample"))
 }
@@ -131,5 +135,23 @@ fn write_entries(page: &mut Page, entries: &Entries, names_pids: bool) {
     }
     if let Some(rest) = rest {
         and_more(page, rest.omitted, &count(rest.totals.count));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_that_was_reached_is_told_where_samples_are_missing() {
+        for (taken, expected, rate) in
+            [(997, 995, "99"), (901, 1_000, "99"), (750, 1_000, "74 of 99"), (7, 10, "99")]
+        {
+            let told = summary(99, &Samples { taken, expected, ..Samples::default() });
+            assert_eq!(
+                told,
+                format!("{taken} samples at {rate} Hz; off-CPU times are measured, not sampled")
+            );
+        }
     }
 }
