@@ -126,7 +126,7 @@ impl<'a> Run<'a> {
     fn start(&mut self) -> Result<(), Error> {
         // Before the window: a thousand threads take ten milliseconds to read.
         let before = self.kernel_switches(&Threads::of_all(self.roots));
-        let ended = self.ended_roots();
+        let living = self.living_roots();
         (self.begin.start_ns, self.begin.start) = (monotonic_ns(), utc_now());
         self.began = Instant::now();
         self.reader.begin(self.began);
@@ -141,7 +141,7 @@ impl<'a> Run<'a> {
         }
         self.newcomers =
             self.options.selection.clone().map(|selection| Newcomers::new(selection, Instant::now()));
-        self.describe_roots(&ended, &threads)?;
+        self.describe_roots(living, &threads)?;
         self.watchers.senders.iter_mut().for_each(SenderWatcher::follow);
         self.spending.quarter = (Instant::now(), self.spent()?);
         self.spending.second = self.spending.quarter.clone();

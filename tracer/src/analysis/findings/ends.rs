@@ -16,7 +16,7 @@ pub const LOOP: usize = 3;
 /// Processes that a sentence names.
 const NAMED: usize = 3;
 /// A service may take its time to end after these, and has no reason to end by itself.
-const TO_END: [u32; 2] = [3, 15];
+pub const TO_END: [u32; 2] = [3, 15];
 pub const GRACE: u64 = 90_000_000_000;
 
 /// The row of a process.

@@ -19,6 +19,7 @@ mod signal_delays;
 #[cfg(test)]
 mod small_read_tests;
 mod small_reads;
+mod stays;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -49,6 +50,7 @@ pub fn findings(report: &Report) -> Bounded<Finding> {
         groups::groups(report),
         kills::kills(report),
         ends::ends(report, programs),
+        stays::stays(report),
         signal_delays::signal_delays(report, programs),
         waits::stuck(report, programs),
         gil::waits(report, programs),

@@ -131,7 +131,7 @@ fn severity_of_idling(row: &SwitchCause) -> Severity {
 }
 
 /// `in read of pipe:[4711] at a.py:3 in f`
-fn blocked_in(row: &SwitchCause) -> String {
+pub fn blocked_in(row: &SwitchCause) -> String {
     let call = row.syscall.as_deref().unwrap_or(row.cause.as_str());
     let object = row.object.as_ref().filter(|_| !matches!(row.cause, Cause::Lock | Cause::Gil));
     let object = object.map_or_else(String::new, |object| format!(" of {object}"));

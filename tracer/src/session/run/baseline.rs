@@ -12,24 +12,25 @@ use super::super::roots::{describe, follow_flag};
 use super::{Run, nanos};
 use crate::attach::Error;
 use crate::clock::monotonic_ns;
-use crate::event::{self, Event, Pid};
+use crate::event::{Event, ProcessDescription};
 use crate::process::Process;
 
 impl Run<'_> {
-    /// Descendants that have ended while we attached: the window has nothing of them.
-    pub(super) fn ended_roots(&self) -> HashSet<Pid> {
-        let ended = self.roots.iter().filter(|root| !root.asked && !root.process.is_alive());
-        ended.map(|root| root.process.pid).collect()
+    /// The roots without descendants that have ended while we attached: the window has nothing of those. Before it, since
+    /// one that ends soon after its begin has no command line any more.
+    pub(super) fn living_roots(&self) -> Vec<ProcessDescription> {
+        let described = self.roots.iter().map(|root| (root, root.describe()));
+        let living = described.filter(|(root, known)| root.asked || is_living(&root.process, known));
+        living.map(|(_, known)| known).collect()
     }
 
     /// What was there before the window.
     pub(super) fn describe_roots(
         &mut self,
-        ended: &HashSet<Pid>,
+        living: Vec<ProcessDescription>,
         threads: &[Threads<'_>],
     ) -> Result<(), Error> {
-        let there = self.roots.iter().filter(|root| !ended.contains(&root.process.pid));
-        there.for_each(|root| self.collector.event(Event::Process(root.describe())));
+        living.into_iter().for_each(|root| self.collector.event(Event::Process(root)));
         threads.iter().flat_map(Threads::names).for_each(|event| self.collector.event(event));
         self.describe_descendants()?;
         pthreads::tell(&mut self.probes, threads)?;
@@ -73,14 +74,26 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Traces one more process; its interpreter is looked for later.
+    /// Traces one more process, unless it has ended: its description would be empty, and its end not seen. Its interpreter
+    /// is looked for later.
     pub(super) fn join(&mut self, process: &Process) -> Result<(), Error> {
+        let described = describe(process, None);
+        if !is_living(process, &described) {
+            return Ok(());
+        }
         let now = monotonic_ns();
         let target = Target { space: now, flags: follow_flag(self.options.follow), ..Target::default() };
         self.probes.trace(process.pid, &target)?;
         let born = process.age().ok().and_then(|age| now.checked_sub(nanos(age) + self.begin.start_ns));
-        self.collector.event(Event::Process(event::ProcessDescription { born, ..describe(process, None) }));
+        self.collector.event(Event::Process(ProcessDescription { born, ..described }));
         self.collector.interpreter_probes.begin(process.pid, Instant::now());
         Ok(())
     }
+}
+
+/// Whether a process has not begun to end: it lets go of its memory, and with it of its command line, before the kernel
+/// tells that it has ended.
+fn is_living(process: &Process, known: &ProcessDescription) -> bool {
+    let has_memory = known.exe.is_some() || !known.title.is_empty();
+    has_memory && process.is_alive()
 }

@@ -1,10 +1,14 @@
 //! Processes that end: where they were, and which ends are worth a sentence.
 
 use std::fs;
+use std::thread::sleep;
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::harness::{Program, Python, Report, Tracer, number, on_every_python, rows, site, text};
+use crate::harness::{
+    Program, Python, Report, Signal, Tracer, number, on_every_python, rows, site, system, text,
+};
 
 on_every_python!(ends_are_told_with_their_lines);
 
@@ -50,6 +54,30 @@ fn ends_are_told_with_their_lines(python: &Python) {
         (&killed["pid"], &"warn".into()),
         "a worker that is given up: {kill}"
     );
+}
+
+/// A handler that only takes note of it, as those of servers do, whose main thread then waits for something else.
+#[test]
+fn who_stays_though_told_to_end_is_a_finding() {
+    let Some(python) = system() else { return };
+    for (how, is_told) in [("handled", true), ("ignored", false)] {
+        let mut program = Program::start_with(&python, "term.py", &[how]);
+        let tracer = Tracer::attach(program.pid(), &[]);
+        program.go();
+        program.signal(Signal::TERM);
+        sleep(Duration::from_millis(1_500));
+        let report = tracer.stop().exact();
+        let told: Vec<_> = rows(&report["findings"]).filter(|row| row["kind"] == "stuck").collect();
+        assert_eq!(told.len(), usize::from(is_told), "{how}: {}", report["findings"]);
+        let Some(found) = told.first() else { continue };
+        let (told, itself) = (text(&found["text"]), std::process::id());
+        assert!(
+            told.contains(" has not ended 1.")
+                && told.contains(&format!("after SIGTERM from pid {itself} (")),
+            "{told}"
+        );
+        assert!(told.contains("it is asleep in read of pipe:[") && told.contains("in stay"), "{told}");
+    }
 }
 
 /// From 6.16 on a thread's end is told before it lets go of its memory.
