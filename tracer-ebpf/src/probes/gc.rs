@@ -158,7 +158,10 @@ fn stack(target: &Target, depth: u32) -> u64 {
 struct Search {
     gil: u64,
     pid: u32,
+    /// The thread that collects: it waits for nothing, also where its return to the CPU was not seen.
+    tid: u32,
     found: u32,
+    pad: u32,
 }
 
 /// Threads that wait now for the GIL that the current one had when it left its CPU last: an interpreter beside the main one
@@ -167,7 +170,8 @@ struct Search {
 fn waiters(control: &Control, task: Task) -> u32 {
     let Some(own) = THREADS.get_ptr(task.tid()).filter(|_| control.running != 0) else { return UNKNOWN };
     // SAFETY: a preallocated entry; one word of it.
-    let mut search = Search { gil: unsafe { (*own).gil }, pid: task.pid(), found: 0 };
+    let mut search =
+        Search { gil: unsafe { (*own).gil }, pid: task.pid(), tid: task.tid(), found: 0, pad: 0 };
     let threads = (&raw const THREADS).cast_mut().cast();
     // SAFETY: `waiter_step` has the signature that the helper wants, and `search` outlives the loop.
     unsafe {
@@ -179,13 +183,13 @@ fn waiters(control: &Control, task: Task) -> u32 {
 #[inline(never)]
 unsafe extern "C" fn waiter_step(
     _map: *mut c_void,
-    _tid: *const u32,
+    tid: *const u32,
     thread: *const Thread,
     search: *mut Search,
 ) -> i64 {
     // SAFETY: the helper hands on an entry of the map, and what it was given.
-    let (thread, search) = unsafe { (&*thread, &mut *search) };
-    let waits = thread.running == 0 && thread.key.flags & switch::flag::GIL != 0;
+    let (tid, thread, search) = unsafe { (*tid, &*thread, &mut *search) };
+    let waits = tid != search.tid && thread.running == 0 && thread.key.flags & switch::flag::GIL != 0;
     search.found += u32::from(waits && thread.key.pid == search.pid && thread.gil == search.gil);
     0
 }

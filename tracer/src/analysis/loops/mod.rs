@@ -150,7 +150,7 @@ impl Loops {
     fn piece(&mut self, piece: &LoopPiece) {
         let LoopPiece { task, began, lasted, queued, stack, object, syscall, flags } = *piece;
         let without_a_cpu = Piece { task: Some(task), stack, syscall: -1, ..Piece::default() };
-        // Whoever lost its CPU ran until then.
+        // A thread that lost its CPU ran until then.
         let key = match flags & (flag::VOLUNTARY | flag::RUNNING) {
             0 => Piece { flags: flag::RUNNING, ..without_a_cpu },
             _ => Piece { object, syscall, flags, ..without_a_cpu },
