@@ -61,7 +61,8 @@ fn who_collects_often_is_not_stopped_for_it(python: &Python) {
     assert!(collections > 400, "{collections} are not many");
     let probed = rows(&report["overhead"]["programs"]).find(|row| row["name"] == "gc_begin");
     let runs = probed.map_or(0, |row| number(&row["runs"]));
-    assert!(2 * runs < collections, "{runs} of {collections} ran into a breakpoint");
+    // A third, those of the first of three seconds; a busy machine notices some tenths of a second later.
+    assert!(4 * runs < 3 * collections, "{runs} of {collections} ran into a breakpoint");
     // Collections that began while the breakpoints were taken out did not go on to the end.
     let longest = rows(&report["gc"]["pauses"]).map(|row| number(&row["max_ns"])).max().unwrap_or(0);
     assert!(longest < 1_000_000_000, "{longest} ns: {}", report["gc"]);
