@@ -33,7 +33,7 @@ fn what_blocks_a_loop_is_named(python: &Python) {
         assert_eq!(number(&by["count"]), times.len() as u64, "{by}");
         let total: u64 = times.iter().sum();
         // A preemption on the way out of a wait counts for the wait.
-        let least = total - total / 50;
+        let least = total - total / 20;
         let most = total + AROUND_NS * times.len() as u64;
         assert!((least..most).contains(&number(&by["total_ns"])), "{by}, {total}");
         if python.minor >= 14 {

@@ -40,8 +40,9 @@ fn waits_are_charged_to_the_read_that_gave_the_gil_away(python: &Python) {
     assert_eq!(number(&contended["syscalls"]), number(&truth["contended"]["calls"]));
     assert!(0 < waits && waits <= switches, "an acquisition takes a switch or more: {contended}");
     assert!(switches <= voluntary, "no more than the kernel counted, {voluntary}: {contended}");
-    // The thread gives the GIL away at its lseeks, too, and where it has run for 5 ms; how often, the machine's load tells.
-    assert!(switches * 2 >= voluntary, "most of {voluntary}: {contended}");
+    // The thread gives the GIL away at its lseeks, too, and where it has run for 5 ms; how often, the machine's load tells. Of
+    // few acquisitions that slept most may have been there.
+    assert!(switches * 2 >= voluntary || waits < 20, "most of {voluntary}: {contended}");
     assert!(number(&contended["gil_wait_ns"]) > 0, "{contended}");
     assert_eq!(charged(&report, &truth["contended"]), switches, "causes say the same");
 }
