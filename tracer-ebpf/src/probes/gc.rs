@@ -170,8 +170,8 @@ struct Search {
 fn waiters(control: &Control, task: Task) -> u32 {
     let Some(own) = THREADS.get_ptr(task.tid()).filter(|_| control.running != 0) else { return UNKNOWN };
     // SAFETY: a preallocated entry; one word of it.
-    let mut search =
-        Search { gil: unsafe { (*own).gil }, pid: task.pid(), tid: task.tid(), found: 0, pad: 0 };
+    let gil = unsafe { (*own).gil };
+    let mut search = Search { gil, pid: task.pid(), tid: task.tid(), found: 0, pad: 0 };
     let threads = (&raw const THREADS).cast_mut().cast();
     // SAFETY: `waiter_step` has the signature that the helper wants, and `search` outlives the loop.
     unsafe {
