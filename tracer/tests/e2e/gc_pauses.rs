@@ -45,7 +45,7 @@ fn a_child_is_seen_as_its_parent_is() {
 /// Breakpoints at every collection would cost a process that collects often too much: they are gone after a second, and the
 /// collector's own counts are told still.
 fn who_collects_often_is_not_stopped_for_it(python: &Python) {
-    const SECONDS: &str = "3";
+    const SECONDS: &str = "4"; // the breakpoints go after one, and some tenths later where the machine is busy
     if python.major == 2 {
         return; // it counts nothing
     }
@@ -61,8 +61,7 @@ fn who_collects_often_is_not_stopped_for_it(python: &Python) {
     assert!(collections > 400, "{collections} are not many");
     let probed = rows(&report["overhead"]["programs"]).find(|row| row["name"] == "gc_begin");
     let runs = probed.map_or(0, |row| number(&row["runs"]));
-    // A third, those of the first of three seconds; a busy machine notices some tenths of a second later.
-    assert!(4 * runs < 3 * collections, "{runs} of {collections} ran into a breakpoint");
+    assert!(2 * runs < collections, "{runs} of {collections} ran into a breakpoint");
     // Collections that began while the breakpoints were taken out did not go on to the end.
     let longest = rows(&report["gc"]["pauses"]).map(|row| number(&row["max_ns"])).max().unwrap_or(0);
     assert!(longest < 1_000_000_000, "{longest} ns: {}", report["gc"]);

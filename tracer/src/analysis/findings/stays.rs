@@ -38,7 +38,7 @@ fn waited(report: &Report, signal: &Signal) -> u64 {
     report.window.duration_ns.saturating_sub(signal.at_ns)
 }
 
-/// `pid 7 (app) has not ended 4.20 s after SIGTERM from pid 1 (systemd, uid 0), whose handler ran: it sleeps in futex at …`
+/// `pid 7 (app) has not ended 4.20 s after SIGTERM from pid 1 (systemd, uid 0), though its handler ran: it is asleep in …`
 fn stay(report: &Report, signal: &Signal) -> Found {
     let pid = signal.target.pid;
     let asleep = main_thread(report, pid);
