@@ -4,15 +4,18 @@
 //! what is left is layout.
 
 mod bounded;
+mod format;
 pub mod json;
 mod model;
 mod name;
 pub mod output;
 mod pool;
 mod sanitize;
+pub mod saved;
 pub mod text;
 
 pub use bounded::{Bounded, NoTotals, Omitted, Row, bounded};
+pub use format::{Format, View};
 pub use model::*;
 pub use name::{Name, Sentence};
 pub use pool::{Pool, Programs, Shared, alike, joined, pooled};

@@ -8,7 +8,7 @@ use tracer::report::Ended;
 use tracer::session::{Listener, Root, Watch};
 use tracer::timeline::Names;
 
-use crate::cli::{Shape, TraceOptions};
+use crate::cli::TraceOptions;
 use crate::status::Status;
 use crate::stream::Stream;
 use crate::writer::Reader;
@@ -24,8 +24,8 @@ pub struct Console {
 impl Console {
     /// As the options have it.
     pub fn new(options: &TraceOptions) -> Self {
-        let stream = (options.shape() == Shape::Stream).then(Stream::new);
-        let reader = options.file().is_none().then(Reader::watch);
+        let stream = options.jsonl.then(Stream::new);
+        let reader = options.output.has_stdout().then(Reader::watch);
         Self { status: Status::new(options.quiet), stream, reader }
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use tracer::launch;
 use tracer::limits::TooLow;
 use tracer::report::output::{OutputError, plain};
+use tracer::report::saved::SavedError;
 use tracer::{attach, process};
 
 /// Why there is no report.
@@ -12,6 +13,8 @@ use tracer::{attach, process};
 pub enum Failure {
     #[error("no process was given; try tracer ps, then tracer --pid PID")]
     NoPid,
+    #[error("cannot write several formats to stdout: it takes one; try -o NAME")]
+    ManyFormats,
     #[error("no Python process is selected; try tracer ps, which lists them")]
     NoneSelected,
     #[error(transparent)]
@@ -24,6 +27,10 @@ pub enum Failure {
     Launch(#[from] launch::Error),
     #[error(transparent)]
     Output(#[from] OutputError),
+    #[error(transparent)]
+    Saved(#[from] SavedError),
+    #[error("cannot act for the user who called sudo: {}; try without sudo", plain(.0))]
+    Caller(io::Error),
     #[error("cannot write the events: {}; try {}", plain(.0), remedy(.0))]
     Stream(io::Error),
     #[error("cannot start: {0}; try again")]
@@ -42,12 +49,13 @@ impl Failure {
     /// What the contract says of it.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::NoPid => 2,
+            Self::NoPid | Self::ManyFormats => 2,
             Self::NoneSelected => 4,
             Self::Target(error) => error.exit_code(),
             Self::Attach(error) => error.exit_code(),
             Self::Output(error) if error.is_usage() => 2,
-            Self::Limits(_) | Self::Launch(_) | Self::Output(_) | Self::Stream(_) | Self::Runtime(_) => 1,
+            Self::Limits(_) | Self::Launch(_) | Self::Output(_) => 1,
+            Self::Saved(_) | Self::Caller(_) | Self::Stream(_) | Self::Runtime(_) => 1,
         }
     }
 }

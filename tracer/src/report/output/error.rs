@@ -5,13 +5,13 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::report::Name;
+use crate::report::{Format, Name};
 
 /// Why a report cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// Neither the extension nor `-f` says what to write.
-    #[error("cannot write {path}: its extension names no format; try .txt, .json or -f text|json")]
+    #[error("cannot write {path}: its extension names no format; try {}, or -f FORMAT", endings())]
     UnknownFormat {
         /// As it was asked for.
         path: Name,
@@ -112,6 +112,10 @@ impl fmt::Display for Obstacle {
 
 fn name(path: &Path) -> Name {
     Name::new(path.as_os_str().as_bytes())
+}
+
+fn endings() -> String {
+    Format::ALL.iter().map(|format| format.ending()).collect::<Vec<_>>().join(", ")
 }
 
 /// The kernel's word in the house's style: `no space left on device`.

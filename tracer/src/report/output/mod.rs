@@ -17,28 +17,9 @@ pub use error::{Obstacle, OutputError, plain};
 use std::io::{self, Write};
 use std::path::Path;
 
+use super::Format;
 use crate::sys::closed;
 use file_thread::FileThread;
-
-/// What a report is written as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// For people.
-    Text,
-    /// One JSON object.
-    Json,
-}
-
-impl Format {
-    /// The format that a file's name asks for.
-    pub fn from_path(path: &Path) -> Option<Self> {
-        match path.extension()?.to_str()? {
-            "txt" => Some(Self::Text),
-            "json" => Some(Self::Json),
-            _ => None,
-        }
-    }
-}
 
 /// An open place for one report. Dropped without [`finish`](Self::finish), it leaves nothing behind.
 #[derive(Debug)]

@@ -71,8 +71,8 @@ fn takes_the_format_from_the_name_or_the_flag() {
         ("a.txt", None, Some(Format::Text)),
         ("a.json", None, Some(Format::Json)),
         ("a.json", Some(Format::Text), Some(Format::Text)),
-        ("a.html", Some(Format::Json), Some(Format::Json)),
-        ("a.html", None, None),
+        ("a.odt", Some(Format::Json), Some(Format::Json)),
+        ("a.odt", None, None),
         ("a", None, None),
         (".json", None, None),
     ] {

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod output;
 mod targets;
 mod trace;
 mod values;
@@ -7,18 +8,19 @@ mod verbs;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub use output::OutputOptions;
 pub use targets::{Choice, Targets};
-pub use trace::{Shape, TraceOptions};
-pub use verbs::{AnswerOptions, DoctorOptions, DumpOptions, PsOptions, RunOptions, SignalsOptions};
+pub use trace::TraceOptions;
+pub use verbs::{
+    AnswerOptions, DoctorOptions, DumpOptions, ExportOptions, PsOptions, RunOptions, SignalsOptions,
+};
 
 const EXAMPLES: &str = "\
 Examples:
   sudo tracer --pid 4242                     trace until Ctrl-C, then print the report
   sudo tracer -p 4242 -d 30s --json | jq .   for 30 seconds, print the report as JSON
   sudo tracer --name 'gunicorn.*shop'        by command line, and those that start later
-  sudo tracer dump --pid 4242                the stack of every thread, now
-  sudo tracer run -- python3 app.py          start a program and trace it
-  sudo tracer doctor --pid 4242              check whether tracing will work";
+  sudo tracer run -- python3 app.py          start a program and trace it";
 
 const MORE_EXAMPLES: &str = "\
 Examples:
@@ -34,6 +36,7 @@ Examples:
   sudo tracer dump --pid 4242                the stack of every thread, now
   sudo tracer signals --pid 4242             what each signal would do now
   sudo tracer run -- python3 app.py          start a program and trace it
+  tracer export report.json -o report.txt    a saved report in other formats
   sudo tracer doctor --pid 4242              check whether tracing will work
 
 Exit codes: 0 done, 1 failure, 2 usage, 3 a --fail-on rule held, 4 no such process, 5 not permitted,
@@ -64,6 +67,7 @@ pub enum Verb {
     Signals(SignalsOptions),
     Run(RunOptions),
     Ps(PsOptions),
+    Export(ExportOptions),
     Doctor(DoctorOptions),
 }
 
@@ -87,7 +91,7 @@ impl Cli {
             Some(Verb::Signals(options)) => options.redact,
             Some(Verb::Run(options)) => options.trace.redact,
             Some(Verb::Ps(options)) => options.redact,
-            Some(Verb::Doctor(_)) => false,
+            Some(Verb::Export(_) | Verb::Doctor(_)) => false,
         }
     }
 }

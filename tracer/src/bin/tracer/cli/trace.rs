@@ -1,15 +1,13 @@
 //! How to trace: options of bare `tracer`, and of `run`.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use tracer::attach::Plan;
-use tracer::report::output::Format;
 use tracer::sections::{Section, Sections};
 use tracer::session::{Options, Rule};
 
-use super::Color;
+use super::OutputOptions;
 use super::values::{self, Budget};
 
 /// How to trace, and where the report goes.
@@ -67,25 +65,12 @@ pub struct TraceOptions {
     #[arg(long, value_name = "RULE", value_parser = values::rule)]
     fail_on: Vec<Rule>,
 
-    /// Show every row of the text report, not only the most important ones
-    #[arg(long)]
-    pub full: bool,
-
-    /// Print the report as one JSON object
-    #[arg(long, conflicts_with = "jsonl")]
-    json: bool,
-
     /// Print one JSON object per line: events as they happen, then the report
-    #[arg(long, conflicts_with_all = ["output", "format"])]
-    jsonl: bool,
+    #[arg(long, conflicts_with_all = ["json", "output", "format"])]
+    pub jsonl: bool,
 
-    /// Write the report to a file, in the format of its extension; `-` is stdout
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
-
-    /// Format of the report, regardless of the file's extension
-    #[arg(hide_short_help = true, short, long, value_name = "FORMAT", conflicts_with = "json")]
-    format: Option<FormatName>,
+    #[command(flatten)]
+    pub output: OutputOptions,
 
     /// Size of the buffer between kernel and tracer, a power of two from 64KiB to 1GiB [default: 4MiB; 8MiB with a
     /// --depth above 128]
@@ -112,26 +97,6 @@ pub struct TraceOptions {
     /// Hide arguments, paths and peers
     #[arg(hide_short_help = true, long)]
     pub redact: bool,
-
-    /// When to use colour
-    #[arg(hide_short_help = true, long, value_name = "WHEN", default_value = "auto")]
-    pub color: Color,
-}
-
-/// Formats by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum FormatName {
-    Text,
-    Json,
-}
-
-/// What comes out in the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    /// The report, in this format.
-    Report(Format),
-    /// Events, and the report last.
-    Stream,
 }
 
 impl TraceOptions {
@@ -158,23 +123,6 @@ impl TraceOptions {
         }
     }
 
-    /// What comes out in the end.
-    pub fn shape(&self) -> Shape {
-        match (self.jsonl, self.json, self.format) {
-            (true, ..) => Shape::Stream,
-            (_, true, _) | (_, _, Some(FormatName::Json)) => Shape::Report(Format::Json),
-            _ => Shape::Report(Format::Text),
-        }
-    }
-
-    /// Where it goes, unless to stdout, and in which format if that was said.
-    pub fn file(&self) -> Option<(&PathBuf, Option<Format>)> {
-        let path = self.output.as_ref().filter(|path| path.as_os_str() != "-")?;
-        let said = self.json || self.format.is_some();
-        let Shape::Report(format) = self.shape() else { return None };
-        Some((path, said.then_some(format)))
-    }
-
     /// Rules whose fulfilment is a failure.
     pub fn fail_on(&self) -> &[Rule] {
         &self.fail_on
@@ -195,14 +143,6 @@ fn ring_bytes(depth: u32) -> u32 {
 mod tests {
     use super::*;
     use crate::cli::tests::parse;
-
-    #[test]
-    fn a_file_has_the_format_that_was_said_or_its_extension() {
-        let said = parse("tracer -p 1 -o a --json").unwrap().trace;
-        assert_eq!(said.file().unwrap().1, Some(Format::Json));
-        assert_eq!(parse("tracer -p 1 -o a.json").unwrap().trace.file().unwrap().1, None);
-        assert!(parse("tracer -p 1 -o -").unwrap().trace.file().is_none());
-    }
 
     #[test]
     fn sections_are_asked_for_or_left_out() {

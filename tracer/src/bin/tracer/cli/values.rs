@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use regex_lite::Regex;
 use tracer::launch::User;
+use tracer::report::Format;
 use tracer::sections::Section;
 use tracer::session::Rule;
 
@@ -56,6 +57,11 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 
 /// A section's name.
 pub fn section(text: &str) -> Result<Section, String> {
+    text.parse()
+}
+
+/// A format, by its name or the ending of its files.
+pub fn format(text: &str) -> Result<Format, String> {
     text.parse()
 }
 

@@ -1,11 +1,12 @@
 //! Options of the verbs.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::Args;
 
 use super::values;
-use super::{Choice, Color, Targets, TraceOptions};
+use super::{Choice, Color, OutputOptions, Targets, TraceOptions};
 
 const DUMP_EXAMPLES: &str = "\
 Examples:
@@ -33,6 +34,11 @@ const DOCTOR_EXAMPLES: &str = "\
 Examples:
   sudo tracer doctor                                  can this machine trace?
   sudo tracer doctor --pid 4242 --json                can this process be traced?";
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  tracer export report.json                           the text report of a saved run
+  tracer export report.json -o again.txt -o again.json";
 
 /// How an answer is printed
 #[derive(Debug, Args)]
@@ -141,4 +147,19 @@ pub struct DoctorOptions {
 
     #[command(flatten)]
     pub answer: AnswerOptions,
+}
+
+/// Write a saved report in other formats
+///
+/// Reads what -o FILE.json, --json or --jsonl wrote, and writes it as text or in the formats that the names of the files
+/// ask for. Needs neither root nor the traced machine.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXPORT_EXAMPLES)]
+pub struct ExportOptions {
+    /// The saved report; `-` is stdin
+    #[arg(value_name = "REPORT")]
+    pub report: PathBuf,
+
+    #[command(flatten)]
+    pub output: OutputOptions,
 }

@@ -2,6 +2,8 @@
 
 pub mod doctor;
 pub mod dump;
+pub mod export;
+mod outputs;
 pub mod ps;
 pub mod run;
 pub mod signals;
@@ -12,7 +14,8 @@ use std::io::{IsTerminal, Write, stderr, stdin};
 use serde::Serialize;
 use tracer::event::Pid;
 use tracer::process::{self, Process};
-use tracer::report::output::{Destination, Format, OutputError};
+use tracer::report::Format;
+use tracer::report::output::{Destination, OutputError};
 use tracer::report::text::Style;
 
 use crate::cli::{AnswerOptions, Targets};

@@ -17,7 +17,8 @@ use tracer::report::{Ended, Name, Report};
 use tracer::session::{Listener, Root, Watch};
 use tracer::timeline::Names;
 
-use super::trace::{destination, exit_code, show, watch};
+use super::outputs::Outputs;
+use super::trace::{exit_code, show, watch};
 use crate::cli::RunOptions;
 use crate::console::Console;
 use crate::failure::Failure;
@@ -28,8 +29,8 @@ const PATIENCE: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 
 /// Traces a command until it ends; the exit code: the command's own, unless what we saw asks for another.
 pub fn run(options: &RunOptions) -> Result<u8, Failure> {
-    let destination = destination(&options.trace)?;
-    let stdout = if destination.is_stdout() { Some(own_stderr()?) } else { None };
+    let outputs = Outputs::open(&options.trace.output)?;
+    let stdout = if options.trace.output.has_stdout() { Some(own_stderr()?) } else { None };
     let waiting = Waiting::start(&options.command, stdout, user(options)?)?;
     let roots = [Root::before_exec(Process::open(waiting.pid)?)];
     let command = Name::new(options.command[0].as_encoded_bytes());
@@ -38,7 +39,7 @@ pub fn run(options: &RunOptions) -> Result<u8, Failure> {
     let Run { console, command, child, .. } = run;
     let child = child.transpose()?;
     let status = console.status;
-    show(&options.trace, &finished.report, destination, console.stream)?;
+    show(&options.trace, &finished.report, outputs, console.stream)?;
     if !saw_python(&finished.report) {
         status.say("no Python process was seen");
     }

@@ -1,21 +1,20 @@
 //! Bare `tracer`: watches processes that run, and reports.
 
-use tracer::report::output::{Destination, Format, OutputError, check_stdout};
-use tracer::report::{Report, json, text};
+use tracer::report::{Report, json};
 use tracer::session::{self, Finished, Options, Root, Rule, Watch};
 
+use super::outputs::Outputs;
 use super::{pids, say_gone, threads_among};
-use crate::cli::{Shape, Targets, TraceOptions};
+use crate::cli::{Targets, TraceOptions};
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::screen;
 use crate::stream::Stream;
 
 /// Traces processes until the run ends; the exit code.
 pub fn trace(targets: &Targets, options: &TraceOptions) -> Result<u8, Failure> {
     let selection = Some(targets.choice.selection()).filter(|selection| !selection.is_empty());
     let pids = &pids(targets)?;
-    let destination = destination(options)?;
+    let outputs = Outputs::open(&options.output)?;
     let mut console = Console::new(options);
     let follows = options.options().follow;
     let open = if follows { Root::open_families } else { Root::open_all };
@@ -26,7 +25,7 @@ pub fn trace(targets: &Targets, options: &TraceOptions) -> Result<u8, Failure> {
     }
     let asked = Options { selection, ..options.options() };
     let finished = watch(&asked, &roots, &mut console)?;
-    show(options, &finished.report, destination, console.stream)?;
+    show(options, &finished.report, outputs, console.stream)?;
     let code = exit_code(options, &finished.report);
     drop(finished); // detaching may take a while: the report has been shown
     Ok(code)
@@ -39,38 +38,17 @@ pub fn watch(options: &Options, roots: &[Root], watch: &mut dyn Watch) -> Result
     Ok(runtime.block_on(session::trace(options, roots, watch))?)
 }
 
-/// Opened before anything is attached, so that what cannot be written costs nobody anything.
-pub fn destination(options: &TraceOptions) -> Result<Destination, OutputError> {
-    if options.file().is_none() {
-        check_stdout().map_err(OutputError::Stdout)?;
-    }
-    match (options.file(), options.shape()) {
-        (Some((path, format)), _) => Destination::open(path, format),
-        (None, Shape::Report(format)) => Ok(Destination::stdout(format)),
-        (None, Shape::Stream) => Ok(Destination::stdout(Format::Json)),
-    }
-}
-
 /// Shows the report where it belongs.
 pub fn show(
     options: &TraceOptions,
     report: &Report,
-    destination: Destination,
+    outputs: Outputs,
     stream: Option<Stream>,
 ) -> Result<(), Failure> {
-    if let Some(stream) = stream {
-        return stream.finish(&json::to_event(report)).map_err(Failure::Stream);
+    match stream {
+        Some(stream) => stream.finish(&json::to_event(report)).map_err(Failure::Stream),
+        None => outputs.write(report, &options.output),
     }
-    let on_terminal = destination.is_stdout() && screen::is_terminal();
-    let bytes = match destination.format {
-        Format::Json if on_terminal => json::to_string(report, json::Layout::Pretty),
-        Format::Json => json::to_string(report, json::Layout::Compact),
-        Format::Text => {
-            let style = screen::style(options.color, on_terminal);
-            text::render(report, text::Style { full: options.full, ..style })
-        }
-    };
-    Ok(destination.finish(bytes.as_bytes())?)
 }
 
 /// What the rules on the command line say of the report.
