@@ -169,7 +169,7 @@ pub fn proc(bytes: &[u8]) {
 /// Words of the command line that have a grammar of their own.
 pub fn rules(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    if let Ok(Rule::Above(_, limit)) = text.parse() {
+    if let Ok(Rule::Above(_, limit) | Rule::AboveEachSecond(_, limit)) = text.parse() {
         assert!(limit >= 0.0, "{limit}");
     }
     let _ = text.parse::<Section>();

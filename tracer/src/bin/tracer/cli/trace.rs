@@ -58,10 +58,15 @@ pub struct TraceOptions {
     max_loss: f64,
 
     /// End when this happens: signal:TERM, zombie, zombies>3, orphan
-    #[arg(long, value_name = "RULE", value_parser = values::rule)]
+    #[arg(long, value_name = "RULE", value_parser = values::until)]
     until: Option<Rule>,
 
     /// Exit with 3 if this is true at the end: zombies>0, signal:KILL, gc.max>50ms
+    ///
+    /// A figure and a limit, which is a number, a duration or a percentage: zombies, orphans, signals, forks, loss, loop
+    /// (the longest turn), gc.count, gc.total, gc.max, reads, reads.avoidable, reads.bytes, switches.voluntary,
+    /// switches.involuntary, gil.wait, run_queue, frame.self("json/encoder.py") (a file, a line of it or a function: its
+    /// share of the samples), frame.total("main"). With /s behind it, for each second: reads.avoidable/s>100
     #[arg(long, value_name = "RULE", value_parser = values::rule)]
     fail_on: Vec<Rule>,
 

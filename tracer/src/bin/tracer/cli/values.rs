@@ -70,6 +70,13 @@ pub fn rule(text: &str) -> Result<Rule, String> {
     text.parse()
 }
 
+/// A condition that ends a run.
+pub fn until(text: &str) -> Result<Rule, String> {
+    let early = "what ends a run must be seen at once: signal:NAME, zombies, orphan, gc.max";
+    let rule = rule(text)?;
+    if rule.is_seen_early() { Ok(rule) } else { Err(early.to_owned()) }
+}
+
 /// A percentage, or `off`.
 pub fn budget(text: &str) -> Result<Budget, String> {
     if text == "off" { Ok(Budget(None)) } else { percentage(text).map(|share| Budget(Some(share))) }
