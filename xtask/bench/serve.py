@@ -57,14 +57,19 @@ def step():
     return ROUND
 
 
-port = free_port()
-command = [word.format(port=port) for word in SERVERS[sys.argv[1]]]
-server = subprocess.Popen([sys.executable, "-B", "-m", *command], stderr=subprocess.DEVNULL)
-try:
-    wait_for(port, server)
-    pids = [server.pid, *children(server.pid)]
-    print("target", *pids, flush=True)
-    measured(step, cpu=lambda: sum(time.clock_gettime(cpu_clock(pid)) for pid in pids))
-finally:
-    server.terminate()
-    server.wait()
+def serve():
+    command = [word.format(port=port) for word in SERVERS[sys.argv[1]]]
+    server = subprocess.Popen([sys.executable, "-B", "-m", *command], stderr=subprocess.DEVNULL)
+    try:
+        wait_for(port, server)
+        pids = [server.pid, *children(server.pid)]
+        print("target", *pids, flush=True)
+        measured(step, cpu=lambda: sum(time.clock_gettime(cpu_clock(pid)) for pid in pids))
+    finally:
+        server.terminate()
+        server.wait()
+
+
+if __name__ == "__main__":
+    port = free_port()
+    serve()

@@ -1,4 +1,4 @@
-"""What the workloads share: they say `ready`, wait for `go SECONDS`, work, and tell what they did as JSON."""
+"""What the workloads share: they say `ready`, and at each `go SECONDS` they work, and tell what they did as JSON."""
 
 import json
 import sys
@@ -9,12 +9,15 @@ PIECE = 0.02
 
 
 def measured(step, truth=dict, cpu=time.process_time):
-    """Does step after step, each a millisecond or so, and counts what they return; `cpu` tells the CPU time so far."""
+    """Does step after step, each a millisecond or so, and counts what they return; `cpu` tells the CPU time so far, and
+    `truth` what else is counted."""
     print("ready", flush=True)
-    order = sys.stdin.readline()
-    if not order:
-        return  # nobody wants it to
-    seconds = float(order.split()[1])
+    for order in sys.stdin:
+        print(json.dumps(turn(step, float(order.split()[1]), truth, cpu)), flush=True)
+
+
+def turn(step, seconds, truth, cpu):
+    truth_before = dict(truth())
     done, start, cpu_before = 0, time.monotonic(), cpu()
     now, rates, piece = start, [], (start, 0)
     while now - start < seconds:
@@ -24,6 +27,5 @@ def measured(step, truth=dict, cpu=time.process_time):
             rates.append((done - piece[1]) / (now - piece[0]))
             piece = (now, done)
     wall, cpu_s = time.monotonic() - start, cpu() - cpu_before
-    told = {"done": done, "wall_s": wall, "cpu_s": cpu_s, "fastest": max(rates, default=0), "truth": truth()}
-    print(json.dumps(told), flush=True)
-    sys.stdin.readline()  # whoever watches has left
+    counted = {name: count - truth_before.get(name, 0) for name, count in truth().items()}
+    return {"done": done, "wall_s": wall, "cpu_s": cpu_s, "fastest": max(rates, default=0), "truth": counted}

@@ -34,13 +34,29 @@ const PACKAGES: &[Package] = &[
     Package { name: "celery", version: "5.4.0", minor: 12 },
 ];
 
+/// Those that no test needs: what tracing costs is measured with them.
+const BENCHED: &[Package] = &[Package { name: "Flask", version: "3.1.0", minor: 12 }];
+
 /// Written last: the folder is whole.
 const STAMP: &str = ".whole";
 
 /// Installs below `folder` what is not there yet. `interpreter` finds a CPython 3 by its minor version: a package whose
 /// interpreter this machine lacks is left out, and the tests that want it too.
 pub fn provide(folder: &Path, interpreter: impl Fn(u8) -> Option<PathBuf>) -> Result<()> {
-    for package in PACKAGES {
+    provide_these(PACKAGES, folder, interpreter)
+}
+
+/// The same of those that are measured.
+pub fn provide_benched(folder: &Path, interpreter: impl Fn(u8) -> Option<PathBuf>) -> Result<()> {
+    provide_these(BENCHED, folder, interpreter)
+}
+
+fn provide_these(
+    packages: &[Package],
+    folder: &Path,
+    interpreter: impl Fn(u8) -> Option<PathBuf>,
+) -> Result<()> {
+    for package in packages {
         if package.is_whole(folder) {
             continue;
         }
@@ -54,7 +70,8 @@ pub fn provide(folder: &Path, interpreter: impl Fn(u8) -> Option<PathBuf>) -> Re
 
 /// Where packages of these names are, for CPython 3.`minor`.
 pub fn folders(packages: &Path, minor: u8, names: &[&str]) -> Vec<PathBuf> {
-    let wanted = PACKAGES.iter().filter(|package| package.minor == minor && names.contains(&package.name));
+    let all = PACKAGES.iter().chain(BENCHED);
+    let wanted = all.filter(|package| package.minor == minor && names.contains(&package.name));
     wanted.map(|package| package.folder(packages)).collect()
 }
 

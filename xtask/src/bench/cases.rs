@@ -42,6 +42,10 @@ const SERVED: &[Contender] = &[
     Strace,
 ];
 
+/// Who is measured on programs that should not notice us.
+const UNNOTICED: &[Contender] =
+    &[Untraced, Tracer(&[]), PySpy(&["--rate", "99", "--nonblocking"]), Austin, Perf, Strace];
+
 /// All of them.
 pub const CASES: &[Case] = &[
     Case {
@@ -179,6 +183,51 @@ pub const CASES: &[Case] = &[
         target: &["serve.py", "uvicorn"],
         packages: &["uvicorn"],
         contenders: SERVED,
+        ..DEFAULT
+    },
+    Case {
+        name: "celery",
+        goal: "CPU per task at most 1.03 of untraced: a worker of Celery with one process",
+        target: &["jobs.py"],
+        packages: &["celery"],
+        contenders: SERVED,
+        ..DEFAULT
+    },
+    Case {
+        name: "flask",
+        goal: "CPU per request at most 1.01 of untraced: Flask's test client",
+        target: &["client.py"],
+        packages: &["Flask"],
+        contenders: UNNOTICED,
+        ..DEFAULT
+    },
+    Case {
+        name: "collects",
+        goal: "CPU per object at most 1.01 of untraced, where garbage is collected often",
+        target: &["collects.py"],
+        contenders: UNNOTICED,
+        ..DEFAULT
+    },
+    Case {
+        name: "collects311",
+        goal: "the same on 3.11",
+        minor: 11,
+        target: &["collects.py"],
+        contenders: &[Untraced, Tracer(&[])],
+        ..DEFAULT
+    },
+    Case {
+        name: "arguments",
+        goal: "CPU per call at most 1.01 of untraced, where `Py_BuildValue` is called a million times a second",
+        target: &["arguments.py"],
+        contenders: UNNOTICED,
+        ..DEFAULT
+    },
+    Case {
+        name: "handled",
+        goal: "CPU per signal at most 1.03 of untraced, where thousands are handled",
+        target: &["handled.py"],
+        contenders: UNNOTICED,
         ..DEFAULT
     },
     Case {

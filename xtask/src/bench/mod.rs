@@ -15,10 +15,10 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 
 use crate::command::{is_root, say};
-use crate::{build, pythons, tree};
+use crate::{build, packages, pythons, tree};
 use cases::{CASES, Case};
 use peers::Peers;
-use round::Round;
+use round::{Round, Subject};
 
 /// Runs the cases of these names, all of them without any.
 pub fn bench(names: &[String], rounds: usize, seconds: f64) -> Result<()> {
@@ -26,6 +26,8 @@ pub fn bench(names: &[String], rounds: usize, seconds: f64) -> Result<()> {
     let cases = chosen(names)?;
     let tracer = build::build()?;
     pythons::provide().unwrap_or_else(|error| say(format!("measuring without some interpreters: {error:#}")));
+    packages::provide_benched(&pythons::packages(), pythons::release)
+        .unwrap_or_else(|error| say(format!("measuring without some packages: {error:#}")));
     let folder = tree::root().join("target/bench");
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let peers = Peers::get(&folder, tracer)?;
@@ -58,8 +60,13 @@ fn measure(case: &Case, peers: &Peers, folder: &Path, rounds: usize, seconds: f6
     let rounds = rounds.min(case.rounds);
     for turn in 0..rounds {
         say(format!("{}: round {} of {rounds}", case.name, turn + 1));
-        for (contender, rounds) in contenders.iter().zip(&mut seen) {
-            rounds.push(round::run(case, **contender, peers, &python, folder, seconds)?);
+        let mut subject = Subject::start(case, &python)?;
+        let mut turns: Vec<_> = contenders.iter().zip(&mut seen).collect();
+        if turn % 2 == 1 {
+            turns.reverse(); // so that what only grows or fades within a round favours nobody
+        }
+        for (contender, rounds) in turns {
+            rounds.push(round::run(&mut subject, **contender, peers, folder, seconds)?);
         }
     }
     let rows = contenders.iter().map(|contender| contender.name()).zip(seen).collect();

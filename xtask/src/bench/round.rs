@@ -16,7 +16,7 @@ use super::accuracy;
 use super::cases::Case;
 use super::contender::Contender;
 use super::peers::Peers;
-use super::usage::Usage;
+use super::usage::{Ticks, Usage};
 use super::workload::{Done, Workload};
 use crate::{packages, pythons};
 
@@ -24,6 +24,8 @@ use crate::{packages, pythons};
 const SETTLE: Duration = Duration::from_millis(1_000);
 /// How long a contender may take to stop.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// What a program does the first time only, it does before it is measured.
+const WARM_UP: Duration = Duration::from_millis(200);
 
 /// What was seen in one turn; `None` where it does not apply.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +34,10 @@ pub struct Round {
     pub throughput: f64,
     /// Units of work a second of CPU time: what others do on the machine matters less.
     pub per_cpu_s: f64,
+    /// Of that CPU time, what was spent in the kernel.
+    pub system_share: f64,
+    /// Ticks that all CPUs of the machine were busy for a unit of work, whoever was.
+    pub host_per_unit: f64,
     /// Units of work a second in the fastest piece of 20 ms. What a contender does once in a second is not in it.
     pub fastest: f64,
     /// CPUs that the contender kept busy.
@@ -50,33 +56,56 @@ pub struct Round {
     pub report: Option<Value>,
 }
 
-/// Starts the target, attaches, lets it work, stops.
+/// Whom the contenders are measured on, in turn: the same processes, since two of the same program differ by more than what
+/// is to be seen.
+pub struct Subject {
+    target: Workload,
+    neighbour: Option<Workload>,
+}
+
+impl Subject {
+    /// Starts a case's programs, and has them do what they do the first time only.
+    pub fn start(case: &Case, python: &Path) -> Result<Self> {
+        let packages = packages::folders(&pythons::packages(), case.minor, case.packages);
+        let target = Workload::start(python, case.target, &packages)?;
+        let neighbour = case.neighbour.map(|name| Workload::start(python, &[name], &[])).transpose()?;
+        let mut subject = Self { target, neighbour };
+        subject.measured().work(WARM_UP.as_secs_f64())?;
+        Ok(subject)
+    }
+
+    /// Whose work is counted.
+    fn measured(&mut self) -> &mut Workload {
+        self.neighbour.as_mut().unwrap_or(&mut self.target)
+    }
+}
+
+/// Attaches to the target, lets it work, stops.
 pub fn run(
-    case: &Case,
+    subject: &mut Subject,
     contender: Contender,
     peers: &Peers,
-    python: &Path,
     folder: &Path,
     seconds: f64,
 ) -> Result<Round> {
     let output = folder.join("output");
     let _ = std::fs::remove_file(&output);
-    let packages = packages::folders(&pythons::packages(), case.minor, case.packages);
-    let mut target = Workload::start(python, case.target, &packages)?;
-    let mut neighbour = case.neighbour.map(|name| Workload::start(python, &[name], &[])).transpose()?;
-    let command = contender.command(peers, &target.pids, &output);
+    let command = contender.command(peers, &subject.target.pids, &output);
     if contender.is_a_dump() {
         return dump(command.context("a dump has a command")?);
     }
     let mut tracing = command.map(|command| Tracing::start(command, contender)).transpose()?;
     let before = tracing.as_ref().map(Tracing::usage);
-    let began = Instant::now();
-    let done = neighbour.as_mut().unwrap_or(&mut target).work(seconds)?;
-    let lasted = began.elapsed();
+    let (began, ticks) = (Instant::now(), Ticks::now(&subject.measured().pids));
+    let done = subject.measured().work(seconds)?;
+    let (lasted, ticks) = (began.elapsed(), Ticks::now(&subject.measured().pids).since(&ticks));
     let after = tracing.as_ref().map(Tracing::usage);
     let mut round = Round {
         throughput: done.done / done.wall_s,
         per_cpu_s: done.done / done.cpu_s,
+        // The kernel knows the sum well, and how it divides by the tick.
+        system_share: ticks.system_share(),
+        host_per_unit: ticks.host / done.done,
         fastest: done.fastest,
         attached_ms: tracing.as_ref().and_then(|tracing| tracing.attached_ms),
         ..Round::default()

@@ -9,11 +9,12 @@ use serde_json::Value;
 use super::cases::CASES;
 
 /// What is told of a contender, and in which unit.
-const COLUMNS: [(&str, &str, &str); 9] = [
+const COLUMNS: [(&str, &str, &str); 10] = [
     ("throughput_ratio", "throughput", ""),
     ("fastest_ratio", "fastest 20 ms", ""),
     ("per_cpu_ratio", "per CPU second", ""),
     ("cpu_per_unit_ratio", "CPU per operation", ""),
+    ("host_per_unit_ratio", "of the host", ""),
     ("cores", "cores", ""),
     ("peak_mb", "memory", " MB"),
     ("attached_ms", "attached", " ms"),
@@ -29,7 +30,7 @@ pub fn markdown(folder: &Path) -> String {
         let file = fs::read_to_string(folder.join(format!("{}.json", case.name))).unwrap_or_default();
         let measured: Value = serde_json::from_str(&file).unwrap_or_default();
         for row in measured["rows"].as_array().into_iter().flatten().filter(|row| !is_base(row)) {
-            let figures = COLUMNS.map(|(key, _, unit)| figure(&row[key]["median"], unit)).join(" | ");
+            let figures = COLUMNS.map(|(key, _, unit)| between(&row[key], unit)).join(" | ");
             let who = row["contender"].as_str().unwrap_or_default();
             let _ = writeln!(text, "| {} | {who} | {figures} |", case.name); // to a string: never fails
         }
@@ -39,6 +40,13 @@ pub fn markdown(folder: &Path) -> String {
 
 fn is_base(row: &Value) -> bool {
     row["contender"] == "untraced"
+}
+
+/// The median, and where the true one lies, if that is known.
+fn between(measured: &Value, unit: &str) -> String {
+    let median = figure(&measured["median"], unit);
+    let [from, to] = [0, 1].map(|end| figure(&measured["interval"][end], ""));
+    if from == "-" { median } else { format!("{median} ({from} to {to})") }
 }
 
 /// Three digits that matter, `-` for what was not measured.
@@ -60,12 +68,15 @@ mod tests {
     fn every_contender_but_the_base_has_a_row() {
         let folder = std::env::temp_dir().join(format!("xtask-summary-{}", std::process::id()));
         fs::create_dir(&folder).unwrap();
-        let rows =
-            r#"{"rows": [{"contender": "untraced"}, {"contender": "tracer", "cores": {"median": 0.0123}}]}"#;
+        let rows = r#"{"rows": [{"contender": "untraced"}, {"contender": "tracer", "cores":
+                {"median": 0.0123, "interval": [0.011, 0.02]}}]}"#;
         fs::write(folder.join("idle.json"), rows).unwrap();
         let text = markdown(&folder);
         fs::remove_dir_all(folder).unwrap();
         assert_eq!(text.lines().count(), 3, "{text}");
-        assert!(text.contains("| idle | tracer | - | - | - | - | 0.0123 | - |"), "{text}");
+        assert!(
+            text.contains("| idle | tracer | - | - | - | - | - | 0.0123 (0.0110 to 0.0200) | - |"),
+            "{text}"
+        );
     }
 }

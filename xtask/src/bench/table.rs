@@ -19,6 +19,8 @@ struct Figure {
     median: f64,
     low: f64,
     high: f64,
+    /// Where the true median lies, with 95 % confidence; `None` of too few rounds to say.
+    interval: Option<(f64, f64)>,
 }
 
 impl Figure {
@@ -32,12 +34,31 @@ impl Figure {
         } else {
             f64::midpoint(values[middle - 1], values[middle])
         };
-        Some(Self { median, low, high })
+        let interval = bounds(values.len()).map(|rank| (values[rank], values[values.len() - 1 - rank]));
+        Some(Self { median, low, high, interval })
     }
 
     fn json(self) -> Value {
-        json!({"median": self.median, "low": self.low, "high": self.high})
+        json!({"median": self.median, "low": self.low, "high": self.high, "interval": self.interval})
     }
+}
+
+/// The rank, from either end, between whose values the median of whatever these values come from lies with 95 % confidence:
+/// each is above it or below by the toss of a coin.
+fn bounds(count: usize) -> Option<usize> {
+    /// That more values lie beyond a bound than were tossed: of both bounds, one in twenty.
+    const MOST: f64 = 0.025;
+    let mut exactly = 0.5_f64.powi(i32::try_from(count).ok()?);
+    let (mut beyond, mut rank) = (exactly, None);
+    for next in 0..count / 2 {
+        if beyond > MOST {
+            break;
+        }
+        rank = Some(next);
+        exactly *= (count - next) as f64 / (next + 1) as f64;
+        beyond += exactly;
+    }
+    rank
 }
 
 impl<'a> Table<'a> {
@@ -83,6 +104,9 @@ impl<'a> Table<'a> {
             ("throughput_ratio", self.ratio(rounds, |round| round.throughput)),
             ("per_cpu_ratio", self.ratio(rounds, |round| round.per_cpu_s)),
             ("cpu_per_unit_ratio", self.ratio(rounds, |round| 1.0 / round.per_cpu_s)),
+            ("user_per_unit_ratio", self.ratio(rounds, |round| (1.0 - round.system_share) / round.per_cpu_s)),
+            ("system_per_unit_ratio", self.ratio(rounds, |round| round.system_share / round.per_cpu_s)),
+            ("host_per_unit_ratio", self.ratio(rounds, |round| round.host_per_unit)),
             ("fastest_ratio", self.fastest_ratio(rounds)),
             ("cores", of(&|round| round.cores)),
             ("peak_mb", of(&|round| Some(round.peak_bytes? as f64 / 1e6))),
@@ -124,8 +148,12 @@ impl fmt::Display for Table<'_> {
         for (name, rounds) in &self.rows {
             write!(out, "  {name:width$}")?;
             for (key, figure) in self.figures(rounds) {
-                if let Some(Figure { median, low, high }) = figure {
-                    write!(out, "  {key} {} ({}..{})", Short(median), Short(low), Short(high))?;
+                if let Some(Figure { median, low, high, interval }) = figure {
+                    write!(out, "  {key} {} ({}..{}", Short(median), Short(low), Short(high))?;
+                    match interval {
+                        Some((from, to)) => write!(out, "; 95% {}..{})", Short(from), Short(to))?,
+                        None => write!(out, ")")?,
+                    }
                 }
             }
             writeln!(out)?;
@@ -181,11 +209,20 @@ mod tests {
         assert_eq!(table.fastest_ratio(&table.rows[1].1).map(|figure| figure.median), Some(0.9));
     }
 
+    /// As tables of the sign test have it: of 6 values the least and the greatest, of 20 the sixth.
+    #[test]
+    fn a_median_lies_between_two_values() {
+        let ranks = [5, 6, 8, 9, 15, 20].map(bounds);
+        assert_eq!(ranks, [None, Some(0), Some(0), Some(1), Some(3), Some(5)]);
+        let figure = Figure::from_values((0..20).map(f64::from)).unwrap();
+        assert_eq!((figure.median, figure.interval), (9.5, Some((5.0, 14.0))));
+    }
+
     #[test]
     fn a_median_of_two_lies_between() {
         assert_eq!(
             Figure::from_values([3.0, 1.0].into_iter()),
-            Some(Figure { median: 2.0, low: 1.0, high: 3.0 })
+            Some(Figure { median: 2.0, low: 1.0, high: 3.0, interval: None })
         );
         assert_eq!(Figure::from_values(std::iter::empty()), None);
     }
