@@ -21,7 +21,8 @@ use crate::kernel::btf::Btf;
 use crate::process::allowance::Allowance;
 use crate::process::elf::Elf;
 use crate::process::{Masks, ThreadStatus, cgroup, maps, sleep};
-use crate::python::{epilogue, handler_call, threads};
+use crate::python::handler_call::{self, HandlerCall};
+use crate::python::{epilogue, threads};
 use crate::report::{Name, Sentence};
 use crate::sections::Section;
 use crate::session::Rule;
@@ -83,6 +84,7 @@ pub fn elf(bytes: &[u8]) {
         assert!(epilogue::returns(&code).iter().all(|&at| code[at as usize] == 0xc3));
         assert!(handler_call::jump(&code).is_none_or(|at| code[at] == 0x74));
     }
+    let _ = HandlerCall::find(&elf, usize::MAX);
     let writable = elf.writable().map(|range| range.end.saturating_sub(range.start));
     assert!(writable.count() <= 64);
     let maps = maps::parse(b"1000-2000 r-xp 1000 fe:1 1 /usr/bin/python3\n");

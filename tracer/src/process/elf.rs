@@ -17,6 +17,10 @@ use crate::process::allowance::Allowance;
 use crate::process::maps::Mapping;
 use crate::sys::aside;
 
+mod text;
+
+pub use text::{ENDBR64, Part};
+
 /// Largest table that is read: the symbols of the largest interpreters take a few MiB.
 const TABLE_LIMIT: u64 = 16 << 20;
 /// Longest end of a clone's name that is looked through: `.constprop.0.isra.0.lto_priv.0`.

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, major, minor, open, openat2};
 
@@ -23,6 +23,42 @@ pub struct MappedFile {
     pub file: File,
     /// Leads to it where it must be opened by name, by the kernel for a uprobe.
     pub path: PathBuf,
+}
+
+/// A file as it is now, whatever its name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct FileId {
+    device: u64,
+    inode: u64,
+    bytes: i64,
+    /// When anything of it was changed last, which nobody can set.
+    changed: (i64, i64),
+}
+
+impl FileId {
+    /// Of an open file.
+    ///
+    /// # Errors
+    /// When its system does not answer.
+    pub fn of(file: impl AsFd) -> io::Result<Self> {
+        let stat = fstat(file)?;
+        Ok(Self {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            bytes: stat.st_size,
+            changed: (stat.st_ctime, stat.st_ctime_nsec.cast_signed()),
+        })
+    }
+}
+
+/// Opens a mapped file by the path that led to it before, if it is the same.
+///
+/// # Errors
+/// When it is another now, or gone.
+pub fn open_again(path: &Path, id: FileId) -> io::Result<File> {
+    let found = open(path, path_only(), Mode::empty())?;
+    check(&fstat(&found)?, |_| FileId::of(&found).is_ok_and(|now| now == id))?;
+    reopen(found)
 }
 
 /// Opens the file behind a mapping.

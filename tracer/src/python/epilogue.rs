@@ -3,7 +3,7 @@
 //! No disassembler: a function that saves registers by `push` gives them back by as many `pop`s just before its `ret`,
 //! and no other bytes look like that row.
 
-use crate::python::eval::ENDBR64;
+use crate::process::elf::ENDBR64;
 
 /// A function that saves fewer registers has returns that could be mistaken.
 const SAVED: usize = 4;

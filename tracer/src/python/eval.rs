@@ -2,10 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::process::elf::ENDBR64;
 use crate::python::runtime::Runtime;
-
-/// `endbr64`, which some builds begin every function with.
-pub(crate) const ENDBR64: [u8; 4] = [0xf3, 0x0f, 0x1e, 0xfa];
 
 /// Where the evaluation function is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,9 +8,8 @@ use crate::cpython::debug_offsets::DebugOffsets;
 use crate::cpython::gc::{CollectingFlag, CollectorLayout, Statistics};
 use crate::cpython::layout::{Gil, Layout};
 use crate::cpython::memory::Memory;
-use crate::process::elf::Symbol;
+use crate::process::elf::{ENDBR64, Symbol};
 use crate::python::epilogue::returns;
-use crate::python::eval::ENDBR64;
 use crate::python::runtime::Runtime;
 
 /// The largest function that is believed to collect: it has some 5,000 bytes.

@@ -8,7 +8,9 @@ use tracer_common::handler::{ENTRY_BYTES, HandlerAddresses, SIGNALS};
 use crate::cpython::layout::Layout;
 use crate::cpython::memory::Memory;
 use crate::cpython::signals::{METHOD_FUNCTION, SignalTable, TABLE_BYTES, functions};
-use crate::python::eval::ENDBR64;
+use crate::process::allowance::Allowance;
+use crate::process::elf::{ENDBR64, Elf};
+use crate::process::open::{FileId, open_again};
 use crate::python::handler_call::HandlerCall;
 use crate::python::runtime::Runtime;
 
@@ -34,12 +36,12 @@ const TYPE: u32 = 8;
 pub struct Handlers {
     /// What the probe must know.
     pub place: HandlerAddresses,
-    /// Where handlers are called, if that is known: in the interpreter's file.
-    pub call: Option<HandlerCall>,
     /// The functions that look for signals: offsets in the interpreter's file.
     pub checkers: Vec<u64>,
     /// Leads to that file.
     pub path: PathBuf,
+    /// Which it is.
+    pub file: FileId,
     /// Address of the descriptor of `signal.set_wakeup_fd`.
     wakeup: Option<u64>,
     /// Types of `SIG_DFL` and `SIG_IGN`.
@@ -80,9 +82,9 @@ impl Handlers {
         let integers = ["PyLong_Type", "PyInt_Type"].into_iter().filter_map(|name| runtime.symbol(name));
         let mut found = Self {
             place,
-            call: HandlerCall::find(runtime),
-            checkers: CHECKERS.iter().filter_map(|name| offset_of(runtime, name)).collect(),
+            checkers: CHECKERS.iter().filter_map(|name| offset_of(&runtime.elf, name)).collect(),
             path: runtime.path.clone(),
+            file: runtime.elf.id()?,
             wakeup: match known.place {
                 SignalTable::Runtime { .. } => Some(is_tripped.wrapping_sub(WAKEUP_BYTES)),
                 SignalTable::Checker(_) => loaded_first(runtime, "PySignal_SetWakeupFd"),
@@ -97,6 +99,13 @@ impl Handlers {
     /// Whether a release has them where they are found once the interpreter has made its table, soon after its start.
     pub(super) fn will_be_found(runtime: &Runtime, layout: &Layout) -> bool {
         matches!(layout.signals.place, SignalTable::Checker(name) if loaded_first(runtime, name).is_some())
+    }
+
+    /// Where they are called, at so many places at most: looked for once they are to be watched, since all code is read for it.
+    #[must_use]
+    pub fn call(&self, most: usize) -> Option<HandlerCall> {
+        let file = open_again(&self.path, self.file).ok()?;
+        HandlerCall::find(&Elf::read(file, &Allowance::default())?, most)
     }
 
     fn dispositions(&self, memory: &dyn Memory) -> Vec<u64> {
@@ -153,10 +162,10 @@ impl Handlers {
 }
 
 /// Where a function begins in its file, past an `endbr64`: the kernel would have to single-step that.
-pub(super) fn offset_of(runtime: &Runtime, function: &str) -> Option<u64> {
-    let start = runtime.elf.exported(function)?.address;
-    let past = if runtime.elf.bytes(start)? == ENDBR64 { ENDBR64.len() as u64 } else { 0 };
-    runtime.elf.file_offset(start.wrapping_add(past))
+pub(super) fn offset_of(elf: &Elf, function: &str) -> Option<u64> {
+    let start = elf.exported(function)?.address;
+    let past = if elf.bytes(start)? == ENDBR64 { ENDBR64.len() as u64 } else { 0 };
+    elf.file_offset(start.wrapping_add(past))
 }
 
 /// Address of the variable that a function loads first.
@@ -226,9 +235,9 @@ mod tests {
         };
         let handlers = Handlers {
             place,
-            call: None,
             checkers: Vec::new(),
             path: PathBuf::new(),
+            file: FileId::default(),
             wakeup: None,
             integers: vec![0x7000],
             dispositions: Vec::new(),

@@ -127,7 +127,7 @@ fn thread_local(runtime: &Runtime) -> Option<i64> {
 }
 
 fn fs_load(code: [u8; 14]) -> Option<i64> {
-    let code = code.strip_prefix(&super::eval::ENDBR64).unwrap_or(&code);
+    let code = code.strip_prefix(&crate::process::elf::ENDBR64).unwrap_or(&code);
     let (offset, rest) = code.strip_prefix(&[0x64, 0x48, 0x8b, 0x04, 0x25])?.split_first_chunk::<4>()?;
     (rest.first() == Some(&0xc3)).then(|| i32::from_le_bytes(*offset).into())
 }

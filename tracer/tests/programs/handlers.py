@@ -5,6 +5,7 @@ registers, `late` sets them when it is traced already, and `child` lets a child 
 """
 
 import ctypes
+import math
 import os
 import select
 import signal
@@ -15,6 +16,7 @@ import time
 import told
 
 TIMES = int(sys.argv[1])
+OTHER_CALLS = 1000
 
 if hasattr(time, "monotonic_ns"):
     now = time.monotonic_ns
@@ -188,6 +190,8 @@ def install():
 
 
 def work():
+    for _ in range(OTHER_CALLS):
+        math.modf(1.5)  # has its result put together as a handler's arguments are
     modes = run_all([pure, c_call, asleep, wants_gil, nested])
     if hasattr(signal, "pthread_sigmask"):
         modes += run_all([blocked])

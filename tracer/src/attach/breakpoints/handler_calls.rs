@@ -14,6 +14,7 @@ use crate::attach::breakpoints::{Breakpoint, Refused};
 use crate::attach::error::Error;
 use crate::attach::probes::{Probes, take};
 use crate::event::Pid;
+use crate::python::handler_call::HandlerCall;
 use crate::python::signals::Handlers;
 
 /// The program.
@@ -21,6 +22,8 @@ pub(in crate::attach) const HANDLER: &str = "handler";
 /// Processes that are watched at most: before Linux 6.10, the kernel takes a tenth of a second to remove a breakpoint, one
 /// after the other, also when we end.
 pub const MOST: usize = 32;
+/// Hence so many places of one process there.
+const PLACES: usize = 4;
 
 /// All of them.
 pub struct HandlerCalls {
@@ -57,6 +60,12 @@ impl HandlerCalls {
         self.watched.keys().copied()
     }
 
+    /// Places that breakpoints of one process may be at.
+    #[must_use]
+    pub fn most_places(probes: &Probes) -> usize {
+        if probes.multi.is_some() { usize::MAX } else { PLACES }
+    }
+
     /// Watches the handlers of a process from now on: when they begin, and, if wanted, when they end; whether that is seen,
     /// or why not.
     ///
@@ -67,6 +76,7 @@ impl HandlerCalls {
         probes: &mut Probes,
         pid: Pid,
         handlers: &Handlers,
+        call: &HandlerCall,
         ends: bool,
     ) -> Result<Result<bool, Error>, Refused> {
         let id = probes.kernel_id(pid).map_err(Refused::Kernel)?.ok_or(Refused::Gone)?;
@@ -77,7 +87,7 @@ impl HandlerCalls {
         }
         let told = self.places.insert(id, handlers.place, 0);
         told.map_err(|error| Refused::Kernel(Error::new("watch the handlers of signals", &error)))?;
-        match attach(probes, pid, handlers) {
+        match probes.set(HANDLER, pid, &handlers.path, &call.offsets) {
             Ok(breakpoint) => self.watched.insert(pid, Watched { id, breakpoint }),
             Err(refused) => {
                 let _ = self.places.remove(&id); // it was put there just now
@@ -101,11 +111,4 @@ impl HandlerCalls {
         self.checks.release(probes);
         self.watched.drain().for_each(|(_, watched)| probes.remover.remove(watched.breakpoint));
     }
-}
-
-fn attach(probes: &mut Probes, pid: Pid, handlers: &Handlers) -> Result<Breakpoint, Refused> {
-    let unknown =
-        || Error::Kernel { act: "watch calls of handlers", reason: "no such function is known".into() };
-    let call = handlers.call.ok_or_else(|| Refused::Kernel(unknown()))?;
-    probes.set(HANDLER, pid, &handlers.path, &[call.offset])
 }

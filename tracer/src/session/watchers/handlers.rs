@@ -7,8 +7,13 @@ use std::time::Instant;
 use super::breakpoint_cost::{self, BreakpointCost};
 use crate::attach::{Error, HandlerCalls, Probes, Refused, WATCHED_PROCESSES};
 use crate::event::{Event, Nanos, Pid};
+use crate::process::Process;
+use crate::process::open::FileId;
 use crate::python::Interpreter;
+use crate::python::handler_call::HandlerCall;
+use crate::python::signals::Handlers;
 use crate::report::Shed;
+use crate::sys::aside::BRIEFLY;
 use crate::sys::memory::ProcessMemory;
 use crate::timeline::{Home, Spaces};
 
@@ -19,6 +24,8 @@ pub struct HandlerWatcher {
     trap_ns: Nanos,
     is_stepped: bool,
     processes: HashMap<Pid, Watched>,
+    /// Where handlers are called, by the interpreter's file: to look for it takes some milliseconds.
+    places: HashMap<FileId, Option<Arc<HandlerCall>>>,
     shed: Vec<Shed>,
     /// They cost too much: nothing is attached any more.
     given_up: bool,
@@ -65,6 +72,7 @@ impl HandlerWatcher {
             trap_ns: 0,
             is_stepped: false,
             processes,
+            places: HashMap::new(),
             shed,
             given_up: false,
             told: false,
@@ -126,16 +134,22 @@ impl HandlerWatcher {
             self.tell_full(now());
             return None;
         }
+        let Some(call) = self.call(probes, pid, handlers) else {
+            self.set(pid, State::Refused);
+            let why = "no call of theirs is known".to_owned();
+            self.shed("starts", &format!("process {pid}"), why, now());
+            return None;
+        };
         let ends = probes.plan().handler_ends && self.may_see_ends(pid, now());
-        match self.calls.watch(probes, pid, handlers, ends) {
+        match self.calls.watch(probes, pid, handlers, &call, ends) {
             Ok(ends) => {
                 self.set(pid, State::Watched);
                 let ends = ends.unwrap_or_else(|error| {
                     self.shed("ends", &format!("process {pid}"), error.to_string(), now());
                     false
                 });
-                self.is_stepped |= handlers.call.is_some_and(|call| !call.is_emulated);
-                self.trap_ns = self.trap_ns.max(handlers.call.map_or(0, |call| call.trap_ns()));
+                self.is_stepped |= !call.is_emulated;
+                self.trap_ns = self.trap_ns.max(call.trap_ns());
                 Some(Event::HandlersWatched { at: now(), pid, starts: true, ends })
             }
             Err(Refused::Gone) => None,
@@ -145,6 +159,19 @@ impl HandlerWatcher {
                 None
             }
         }
+    }
+
+    /// Where the handlers of a process are called.
+    fn call(&mut self, probes: &Probes, pid: Pid, handlers: &Handlers) -> Option<Arc<HandlerCall>> {
+        if let Some(known) = self.places.get(&handlers.file) {
+            return known.clone();
+        }
+        let (handlers, most) = (handlers.clone(), HandlerCalls::most_places(probes));
+        let file = handlers.file;
+        let found = Process::open(pid).ok()?.aside(BRIEFLY, move |_| handlers.call(most).map(Arc::new));
+        let found = found.ok()?;
+        self.places.insert(file, found.clone());
+        found
     }
 
     /// Whether the kernel has to step over the instruction at a breakpoint, in some process.

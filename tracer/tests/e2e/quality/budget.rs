@@ -1,6 +1,8 @@
 //! A target that does nothing but what costs: detail is given up and said to be, and no count is wrong for it.
 
-use crate::harness::{Program, Python, Tracer, number, on_pythons, rows, system, text, turn};
+use serde_json::Value;
+
+use crate::harness::{Program, Python, Report, Tracer, number, on_pythons, rows, system, text, turn};
 
 on_pythons! {
     what_is_given_up_is_told:
@@ -93,10 +95,10 @@ fn a_quiet_program_is_told_whole() {
     let tracer = Tracer::attach(program.pid(), &["--budget", "3%"]);
     let truth = program.go();
     let report = tracer.stop().exact();
-    assert_eq!(report["switches"]["callers"], serde_json::Value::Null, "{}", report["overhead"]);
+    assert_eq!(report["switches"]["callers"], Value::Null, "{}", report["overhead"]);
     assert_eq!(report["overhead"]["shed"], serde_json::json!([]));
     for row in rows(&report["switches"]["causes"]) {
-        assert_eq!(row["count_error"], serde_json::Value::Null, "{row}");
+        assert_eq!(row["count_error"], Value::Null, "{row}");
     }
     let often = rows(&report["switches"]["causes"])
         .filter(|row| row["stack"][1]["function"] == "often")
@@ -104,13 +106,13 @@ fn a_quiet_program_is_told_whole() {
     assert!(often.sum::<u64>().abs_diff(number(&truth["calls"]["often"])) <= 2);
 }
 
-/// Breakpoints that are hit by whatever makes arguments go, soon: what they told is unknown from then on, not missing.
+/// Breakpoints at handlers' calls go where there are too many, soon: what they told is unknown from then on, not missing.
 #[test]
 fn breakpoints_that_cost_too_much_go() {
     let Some(python) = system() else { return };
     let _turn = turn();
-    let mut program = Program::start_with(&python, "arguments.py", &["1"]);
-    let tracer = Tracer::attach(program.pid(), &["--budget", "15%"]);
+    let mut program = Program::start_with(&python, "arguments.py", &["1", "storm"]);
+    let tracer = Tracer::attach(program.pid(), &["--budget", "3%"]);
     assert_eq!(program.go()["handled"], 1);
     let report = tracer.stop().exact();
     let what = "starts of the signal handlers of all processes";
@@ -118,9 +120,29 @@ fn breakpoints_that_cost_too_much_go() {
     let shed = shed.unwrap_or_else(|| panic!("{}", report["overhead"]));
     assert!(text(&shed["why"]).starts_with("the breakpoints took "), "{shed}");
     assert!(number(&shed["at_ns"]) < 700_000_000, "{shed}");
+    let sent = handled_once(&report);
+    assert_eq!((&sent["handler_state"], &sent["outcome"]), (&"unknown".into(), &"handled".into()), "{sent}");
+}
+
+/// Who handles no signals runs into no breakpoint, however often it has arguments put together: they stay.
+#[test]
+fn breakpoints_that_nobody_hits_stay() {
+    let Some(python) = system() else { return };
+    let _turn = turn();
+    let mut program = Program::start_with(&python, "arguments.py", &["1"]);
+    let tracer = Tracer::attach(program.pid(), &["--budget", "1%"]);
+    assert_eq!(program.go()["handled"], 1);
+    let report = tracer.stop().exact();
+    let handlers = rows(&report["overhead"]["shed"]).find(|shed| text(&shed["what"]).contains("handlers"));
+    assert_eq!(handlers, None);
+    assert_eq!(handled_once(&report)["handler_state"], "started");
+}
+
+/// The one signal at the end of `arguments.py`.
+fn handled_once(report: &Report) -> &Value {
     let sent: Vec<_> = rows(&report["signals"]).filter(|row| row["signal"] == "SIGUSR1").collect();
     let [sent] = sent[..] else { panic!("one signal: {sent:?}") };
-    assert_eq!((&sent["handler_state"], &sent["outcome"]), (&"unknown".into(), &"handled".into()), "{sent}");
+    sent
 }
 
 /// Children that nobody waits for have used their time all the same: what tracing costs is compared with it.

@@ -154,6 +154,11 @@ struct Start<'a> {
 fn agrees(python: &Python, report: &Report, truth: &Value) {
     let mut shed = rows(&report["overhead"]["shed"]);
     assert_eq!(shed.find(|shed| text(&shed["what"]).contains("signal")), None);
+    let started = rows(&report["signals"]).filter(|row| row["handler_state"] == "started");
+    let started: u64 = started.map(|row| number(&row["count"])).sum();
+    let program = rows(&report["overhead"]["programs"]).find(|program| program["name"] == "handler");
+    let runs = program.map(|program| number(&program["runs"]));
+    assert_eq!(runs, Some(started), "what puts other arguments together runs into no breakpoint");
     exact_for_the_right_reason(python, report, truth);
 }
 

@@ -1,0 +1,87 @@
+//! What instructions of a file lead to: constants, and functions by way of the linker's stubs.
+
+use object::LittleEndian as LE;
+use object::elf::{self, ProgramHeader64, Rela64};
+
+use super::{Elf, is};
+use crate::process::open::FileId;
+
+/// `endbr64`, which some builds begin every function with, and every stub.
+pub const ENDBR64: [u8; 4] = [0xf3, 0x0f, 0x1e, 0xfa];
+
+/// A loaded piece of a file.
+#[derive(Debug)]
+pub struct Part {
+    /// Where it is loaded, before the bias is added.
+    pub address: u64,
+    /// What it holds.
+    pub bytes: Vec<u8>,
+}
+
+impl Elf {
+    /// Which file it was read from.
+    #[must_use]
+    pub fn id(&self) -> Option<FileId> {
+        FileId::of(&self.file.file).ok()
+    }
+
+    /// What is executed; `None` where that is too large.
+    #[must_use]
+    pub fn instructions(&self) -> Option<Vec<Part>> {
+        self.parts(|segment| segment.p_flags.get(LE).contains(elf::PF_X))
+    }
+
+    /// Likewise what is neither changed nor, with linkers of today, executed.
+    #[must_use]
+    pub fn constants(&self) -> Option<Vec<Part>> {
+        self.parts(|segment| !segment.p_flags.get(LE).contains(elf::PF_W))
+    }
+
+    fn parts(&self, is_wanted: impl Fn(&ProgramHeader64<LE>) -> bool) -> Option<Vec<Part>> {
+        let part = |segment: &ProgramHeader64<LE>| {
+            let address = segment.p_vaddr.get(LE);
+            Some(Part {
+                address,
+                bytes: self.file.piece(segment.p_offset.get(LE), segment.p_filesz.get(LE))?,
+            })
+        };
+        self.loaded().filter(|segment| is_wanted(segment)).map(part).collect()
+    }
+
+    /// Whether a call of this address calls a function of this name that the file exports: the function itself, or a stub that
+    /// jumps to wherever the linker has found one of the name.
+    #[must_use]
+    pub fn is_function(&self, address: u64, name: &str) -> bool {
+        if self.exported(name).is_some_and(|function| function.address == address) {
+            return true;
+        }
+        let stub: Option<[u8; 12]> = self.bytes(address);
+        let word = stub.and_then(|stub| jumps_through(address, &stub));
+        word.is_some_and(|word| self.is_bound_to(word, name))
+    }
+
+    /// Whether the linker puts the address of this function into a word.
+    #[must_use]
+    pub fn is_bound_to(&self, word: u64, name: &str) -> bool {
+        let named = |symbol: u32| {
+            let symbol = self.dynamic.table.get(symbol as usize);
+            symbol.is_some_and(|symbol| is(&self.dynamic.strings, symbol.st_name.get(LE), name))
+        };
+        let relocations = self.sections.iter().filter(|section| section.sh_type.get(LE) == elf::SHT_RELA);
+        relocations.into_iter().any(|section| {
+            let count = section.sh_size.get(LE) / size_of::<Rela64<LE>>() as u64;
+            let table: Vec<Rela64<LE>> =
+                self.file.table(section.sh_offset.get(LE), count).unwrap_or_default();
+            table.iter().any(|entry| entry.r_offset.get(LE) == word && named(entry.r_sym(LE, false)))
+        })
+    }
+}
+
+/// The word that holds where a stub jumps to: `jmp *OFFSET(%rip)`, behind an `endbr64` or with a prefix.
+fn jumps_through(address: u64, stub: &[u8]) -> Option<u64> {
+    let rest = stub.strip_prefix(&ENDBR64).unwrap_or(stub);
+    let rest = rest.strip_prefix(&[0xf2]).unwrap_or(rest);
+    let (offset, rest) = rest.strip_prefix(&[0xff, 0x25])?.split_first_chunk::<4>()?;
+    let next = address.wrapping_add((stub.len() - rest.len()) as u64);
+    Some(next.wrapping_add_signed(i32::from_le_bytes(*offset).into()))
+}
