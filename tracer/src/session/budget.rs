@@ -12,8 +12,10 @@ use crate::report::Shed;
 const LADDER: [(Detail, Probe, &str); 3] = [
     (Detail::Calls, Probe::Entry, "entries of the evaluation function, except 0.1 s in 2 s"),
     (Detail::ReadSites, Probe::Syscall, "call sites of reads"),
-    (Detail::Reads, Probe::Syscall, "reads, except 0.1 s in 2 s"),
+    (Detail::Reads, Probe::Syscall, READS_IN_BURSTS),
 ];
+/// What is not seen while reads are watched in bursts.
+pub const READS_IN_BURSTS: &str = "reads, except 0.1 s in 2 s";
 
 /// Up to this share of the target's time reads are told exactly, whatever the budget: each is counted, and has its line.
 /// A probe takes about 0.5 us a read, a read of a small file in `/proc` 3 to 20 us: at 3 % a program that does nothing else

@@ -6,6 +6,7 @@ mod cpu;
 mod event_collector;
 mod finish;
 mod losses;
+mod neighbours;
 mod part_time;
 mod relay;
 mod roots;
@@ -40,6 +41,8 @@ pub struct Options {
     pub duration: Option<Duration>,
     /// What tracing may cost the target, as a share of its CPU time.
     pub budget: Option<f64>,
+    /// Reads were asked for by name: they are watched also where that costs the whole machine much.
+    pub reads_by_name: bool,
     /// What ends the run early.
     pub until: Option<Rule>,
     /// Processes that are selected and come later are traced too; the run does not end with the first ones.

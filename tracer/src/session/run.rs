@@ -105,7 +105,7 @@ impl<'a> Run<'a> {
         let mut run = Self {
             options,
             roots,
-            spending: Spending::new(options.budget, &probes, began),
+            spending: Spending::new(options, &probes, began),
             probes,
             tables,
             reader,
@@ -197,7 +197,8 @@ impl<'a> Run<'a> {
     /// event loops.
     fn is_watched_closely(&self) -> bool {
         let awaited = |tasks: &TaskWatcher| tasks.are_awaited(&self.collector.spaces);
-        !self.spending.budget.given_up().is_empty() || self.watchers.tasks.as_ref().is_some_and(awaited)
+        let in_bursts = !self.spending.budget.given_up().is_empty() || self.spending.neighbours.are_spared();
+        in_bursts || self.watchers.tasks.as_ref().is_some_and(awaited)
     }
 
     /// Drains the aggregates, and compares cost and budget.
@@ -209,6 +210,8 @@ impl<'a> Run<'a> {
         let (began, before) = (self.spending.second.0, &self.spending.second.1);
         let second = self.since(began, before, &spent);
         let (traps, lost) = (spent.hits_since(before), total(&spent.probes).lost());
+        let (calls, watched) = spent.others_calls_since(before);
+        self.spending.neighbours.second(calls, watched, second.at_ns);
         self.spending.quarter = (Instant::now(), spent.clone());
         self.spending.second = (Instant::now(), spent);
         if self.spending.budget.second(&second) {
@@ -280,6 +283,7 @@ impl<'a> Run<'a> {
             reads_covered: self.spending.reads.map(|reads| reads.watched(stopped)),
             shed: [
                 self.spending.budget.into_shed(),
+                self.spending.neighbours.into_shed(),
                 self.watchers.handlers.map_or_else(Vec::new, HandlerWatcher::into_shed),
                 not_seen,
             ]

@@ -1,10 +1,12 @@
 //! What a run costs its target, and what it therefore leaves out.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tracer_common::counters::{Counters, Probe};
 
+use super::super::Options;
 use super::super::budget::{Budget, Detail, FAR, Second, Work};
+use super::super::neighbours::Neighbours;
 use super::super::part_time::PartTime;
 use super::super::watchers::{BreakpointCost, CollectionWatcher, HandlerWatcher};
 use super::{QUARTER, Run, SOON, nanos, place_of_entry};
@@ -22,17 +24,19 @@ pub struct Spending {
     pub(super) calls: PartTime,
     /// `None` where reads are not asked for.
     pub(super) reads: Option<PartTime>,
+    pub(super) neighbours: Neighbours,
 }
 
 impl Spending {
     /// Nothing yet, by this budget.
-    pub(super) fn new(budget: Option<f64>, probes: &Probes, now: Instant) -> Self {
+    pub(super) fn new(options: &Options, probes: &Probes, now: Instant) -> Self {
         Self {
-            budget: Budget::new(budget),
+            budget: Budget::new(options.budget),
             second: (now, Spent::default()),
             quarter: (now, Spent::default()),
             calls: PartTime::new(probes.counts_entries()),
             reads: probes.watches_reads().then(|| PartTime::new(true)),
+            neighbours: Neighbours::new(options.budget.is_none() || options.reads_by_name),
         }
     }
 }
@@ -43,6 +47,8 @@ pub struct Spent {
     pub(super) probes: Vec<(Probe, Counters)>,
     target_ns: Nanos,
     hits: Hits,
+    /// For how long reads have been watched.
+    reads_watched: Duration,
 }
 
 /// Breakpoints that were hit.
@@ -62,13 +68,21 @@ impl Spent {
             handlers: self.hits.handlers.saturating_sub(before.hits.handlers),
         }
     }
+
+    /// System calls of anybody that were no reads of a target, and for how long they were seen.
+    pub(super) fn others_calls_since(&self, before: &Self) -> (u64, Duration) {
+        let calls = |spent: &Self| of_probe(&spent.probes, Probe::Syscall).filtered;
+        let watched = self.reads_watched.saturating_sub(before.reads_watched);
+        (calls(self).saturating_sub(calls(before)), watched)
+    }
 }
 
 impl Run<'_> {
     /// Attaches and detaches what the budget has room for in bursts only.
     pub(super) fn watch_parts(&mut self) -> Result<(), Error> {
         let given_up = self.spending.budget.given_up();
-        let (calls, reads) = (given_up.has(Detail::Calls), given_up.has(Detail::Reads));
+        let calls = given_up.has(Detail::Calls);
+        let reads = given_up.has(Detail::Reads) || self.spending.neighbours.are_spared();
         if self.options.plan.calls {
             let due = self.spending.calls.is_due(!calls, Instant::now());
             if due != self.probes.counts_entries() {
@@ -187,6 +201,8 @@ impl Run<'_> {
         let hits_of = |probe| of_probe(&probes, probe).hits;
         let handlers = hits_of(Probe::Handler) + hits_of(Probe::Check);
         let hits = Hits { collections: hits_of(Probe::GcEnd), handlers };
-        Ok(Spent { probes, target_ns, hits })
+        let reads = self.spending.reads.as_ref();
+        let reads_watched = reads.map_or(Duration::ZERO, |reads| reads.watched(Instant::now()));
+        Ok(Spent { probes, target_ns, hits, reads_watched })
     }
 }

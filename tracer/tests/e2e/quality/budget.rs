@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{Program, Python, Report, Tracer, number, on_pythons, rows, system, text, turn};
+use crate::harness::{Program, Python, Report, Signal, Tracer, number, on_pythons, rows, system, text, turn};
 
 on_pythons! {
     what_is_given_up_is_told:
@@ -143,6 +143,37 @@ fn handled_once(report: &Report) -> &Value {
     let sent: Vec<_> = rows(&report["signals"]).filter(|row| row["signal"] == "SIGUSR1").collect();
     let [sent] = sent[..] else { panic!("one signal: {sent:?}") };
     sent
+}
+
+/// Where a machine makes very many system calls, those that wait for nothing of ours are spared: reads are seen now and
+/// then, which is told, unless somebody has asked for reads.
+#[test]
+fn neighbours_that_make_many_calls_are_spared() {
+    let Some(python) = system() else { return };
+    let _turn = turn();
+    let mut neighbours: Vec<_> =
+        (0..2).map(|_| Program::start_with(&python, "neighbours.py", &["calls"])).collect();
+    neighbours.iter_mut().for_each(|neighbour| neighbour.say("go"));
+    let seen = |flags: &[&str]| {
+        let mut program = Program::start_with(&python, "neighbours.py", &["reads", "2.5"]);
+        let tracer = Tracer::attach(program.pid(), flags);
+        let calls = number(&program.go()["calls"]);
+        let report = tracer.stop().exact();
+        let reads = rows(&report["reads"]).filter(|row| row["path"] == "/dev/zero");
+        (calls, reads.map(|row| number(&row["syscalls"])).sum::<u64>(), report)
+    };
+    let (calls, told, report) = seen(&["--budget", "3%"]);
+    let overhead = &report["overhead"];
+    let shed = rows(&overhead["shed"]).find(|shed| text(&shed["what"]) == "reads, except 0.1 s in 2 s");
+    let why = text(&shed.unwrap_or_else(|| panic!("{overhead}"))["why"]);
+    assert!(why.starts_with("this machine makes ") && why.ends_with("name reads in --only"), "{why}");
+    let covered = number(&overhead["reads_covered_ns"]);
+    // The second in which it is found out, and a burst; on a busy machine both may be longer.
+    assert!((900_000_000..2_000_000_000).contains(&covered), "{covered}");
+    assert!(told < calls, "{told} of {calls}");
+    let (calls, told, report) = seen(&["--budget", "3%", "--only", "reads,switches"]);
+    assert_eq!((told, &report["overhead"]["shed"]), (calls, &serde_json::json!([])));
+    neighbours.iter().for_each(|neighbour| neighbour.signal(Signal::KILL));
 }
 
 /// Children that nobody waits for have used their time all the same: what tracing costs is compared with it.

@@ -123,6 +123,7 @@ impl TraceOptions {
             follow: self.follow || !self.no_follow,
             duration: self.duration,
             budget: self.budget.0,
+            reads_by_name: self.only.contains(&Section::Reads),
             until: self.until.clone(),
             selection: None,
         }
