@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::str::FromStr;
 
+use super::export::{Measure, collapsed, flame, lines, markdown, pprof, speedscope};
 use super::{Report, json, text};
 
 /// How a report is laid out, where its format leaves a choice.
@@ -12,6 +13,8 @@ pub struct View {
     pub style: text::Style,
     /// Of JSON.
     pub layout: json::Layout,
+    /// What a flame graph and collapsed stacks are of.
+    pub of: Measure,
 }
 
 /// Declares the formats: what each is for, its name for `-f`, how the name of such a file ends, and who writes it.
@@ -67,6 +70,18 @@ formats! {
     Text = "text", ".txt", |report, view: &View| text::render(report, view.style).into_bytes();
     /// One JSON object
     Json = "json", ".json", |report, view: &View| json::to_string(report, view.layout).into_bytes();
+    /// Each row as one JSON object a line, and the report last
+    Lines = "jsonl", ".jsonl", |report, _| lines::write(report).into_bytes();
+    /// A summary for an issue or a pull request
+    Markdown = "markdown", ".md", |report, _| markdown::write(report).into_bytes();
+    /// A flame graph
+    FlameGraph = "flamegraph", ".svg", |report, view: &View| flame::write(report, view.of);
+    /// Collapsed stacks
+    Collapsed = "collapsed", ".collapsed", |report, view: &View| collapsed::write(report, view.of).into_bytes();
+    /// For speedscope
+    Speedscope = "speedscope", ".speedscope.json", |report, _| speedscope::write(report);
+    /// For pprof and what reads its files
+    Pprof = "pprof", ".pb.gz", |report, _| pprof::write(report);
 }
 
 impl Format {
@@ -100,8 +115,8 @@ mod tests {
             assert_eq!(format.name().parse(), Ok(*format));
             assert_eq!(format.ending()[1..].parse(), Ok(*format));
             assert_eq!(Format::from_path(Path::new(&format!("a{}", format.ending()))), Some(*format));
-            assert_eq!(Format::from_path(Path::new(format.ending())), None, "a name that is an ending");
         }
+        assert_eq!(Format::from_path(Path::new("a/.svg")), None, "a name that is an ending");
         assert!("heat".parse::<Format>().unwrap_err().starts_with("there are text, json"));
     }
 }

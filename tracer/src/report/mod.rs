@@ -4,6 +4,7 @@
 //! what is left is layout.
 
 mod bounded;
+pub mod export;
 mod format;
 pub mod json;
 mod model;

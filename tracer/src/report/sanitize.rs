@@ -169,6 +169,7 @@ fn is_unsafe(character: char) -> bool {
         | '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200d}'         // nothing to see: two names would look like one
         | '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}' | '\u{feff}'
         | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        | '\u{fffe}'..='\u{ffff}'                                 // no characters, and no XML either
     )
 }
 
@@ -202,6 +203,7 @@ pub mod tests {
         ("zero width", "ro\u{200b}ot\u{feff}".as_bytes(), r"ro\u{200b}ot\u{feff}"),
         ("tag characters", "a\u{e0041}".as_bytes(), r"a\u{e0041}"),
         ("soft hyphen", "a\u{ad}b".as_bytes(), r"a\u{00ad}b"),
+        ("no character", "a\u{fffe}\u{ffff}".as_bytes(), r"a\u{fffe}\u{ffff}"),
         ("not UTF-8", b"caf\xe9", r"caf\xe9"),
         ("overlong slash", b"\xc0\xaf", r"\xc0\xaf"),
         ("lone surrogate", b"\xed\xa0\x80", r"\xed\xa0\x80"),

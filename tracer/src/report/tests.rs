@@ -16,7 +16,7 @@ use super::*;
 
 const SAMPLE: &str = include_str!("testdata/sample.json");
 
-fn sample() -> Report {
+pub fn sample() -> Report {
     serde_json::from_str(SAMPLE).unwrap()
 }
 

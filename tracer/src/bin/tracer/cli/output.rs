@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use tracer::report::Format;
+use tracer::report::export::Measure;
 
 use super::{Color, values};
 use crate::failure::Failure;
@@ -28,9 +29,14 @@ pub struct OutputOptions {
 
     /// Format of the report, regardless of the file's extension
     ///
-    /// Of several formats, each adds its own extension to the name: `-o run -f json,text` writes run.json and run.txt.
+    /// text, json, jsonl, markdown, flamegraph, collapsed, speedscope, pprof, or the extension of such files: txt, json,
+    /// jsonl, md, svg, collapsed, speedscope.json, pb.gz. Of several formats, each adds its own extension to the name: `-o run -f json,text` writes run.json and run.txt.
     #[arg(hide_short_help = true, short, long, value_name = "FORMAT", value_delimiter = ',', conflicts_with = "json", value_parser = values::format)]
     format: Vec<Format>,
+
+    /// What a flame graph and collapsed stacks are of: cpu (samples), off-cpu (time), gil (time), reads (bytes)
+    #[arg(hide_short_help = true, long, value_name = "WHAT", default_value = "cpu", value_parser = values::measure)]
+    pub of: Measure,
 
     /// When to use colour
     #[arg(hide_short_help = true, long, value_name = "WHEN", default_value = "auto")]

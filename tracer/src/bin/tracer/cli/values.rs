@@ -5,6 +5,7 @@ use std::time::Duration;
 use regex_lite::Regex;
 use tracer::launch::User;
 use tracer::report::Format;
+use tracer::report::export::Measure;
 use tracer::sections::Section;
 use tracer::session::Rule;
 
@@ -62,6 +63,11 @@ pub fn section(text: &str) -> Result<Section, String> {
 
 /// A format, by its name or the ending of its files.
 pub fn format(text: &str) -> Result<Format, String> {
+    text.parse()
+}
+
+/// What a flame graph is of.
+pub fn measure(text: &str) -> Result<Measure, String> {
     text.parse()
 }
 

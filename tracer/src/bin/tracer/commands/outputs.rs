@@ -37,5 +37,5 @@ fn view(options: &OutputOptions, to_stdout: bool) -> View {
     let on_terminal = to_stdout && screen::is_terminal();
     let style = text::Style { full: options.full, ..screen::style(options.color, on_terminal) };
     let layout = if on_terminal { json::Layout::Pretty } else { json::Layout::Compact };
-    View { style, layout }
+    View { style, layout, of: options.of }
 }
