@@ -4,7 +4,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use super::export::{Measure, collapsed, flame, lines, markdown, pprof, speedscope};
-use super::{Report, json, text};
+use super::{Report, html, json, text};
 
 /// How a report is laid out, where its format leaves a choice.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +70,8 @@ formats! {
     Text = "text", ".txt", |report, view: &View| text::render(report, view.style).into_bytes();
     /// One JSON object
     Json = "json", ".json", |report, view: &View| json::to_string(report, view.layout).into_bytes();
+    /// One page for a browser, to send or to keep
+    Html = "html", ".html", |report, _| html::render(report).into_bytes();
     /// Each row as one JSON object a line, and the report last
     Lines = "jsonl", ".jsonl", |report, _| lines::write(report).into_bytes();
     /// A summary for an issue or a pull request

@@ -6,6 +6,7 @@
 mod bounded;
 pub mod export;
 mod format;
+pub mod html;
 pub mod json;
 mod model;
 mod name;

@@ -107,15 +107,20 @@ fn colour_changes_nothing_but_colour() {
 #[test]
 fn no_name_breaks_out_of_the_text() {
     for (title, evil, _) in EVIL {
-        let name = serde_json::to_string(&Name::new(evil)).unwrap();
-        let json = NAMES.iter().fold(SAMPLE.to_string(), |json, key| replace_values(&json, key, &name));
-        let report: Report = serde_json::from_str(&json).unwrap();
+        let report = named(&Name::new(evil));
         assert_eq!(report.target.processes.rows[0].comm.as_bytes(), *evil, "{title}");
         for text in [text(&report, 100), text(&report, 60), to_string(&report, Layout::Pretty)] {
             assert_eq!(text.replace('\n', ""), sanitize::sentence(&text.replace('\n', "")), "{title}");
             assert!(text.lines().filter(|line| line.starts_with("READS")).count() <= 1, "{title}");
         }
     }
+}
+
+/// The sample, in which all that has a name is called this.
+pub fn named(name: &Name) -> Report {
+    let name = serde_json::to_string(name).unwrap();
+    let json = NAMES.iter().fold(SAMPLE.to_string(), |json, key| replace_values(&json, key, &name));
+    serde_json::from_str(&json).unwrap()
 }
 
 /// The keys under which the target's own names are.

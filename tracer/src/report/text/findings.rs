@@ -38,7 +38,7 @@ fn write_finding(page: &mut Page, number: usize, finding: &Finding, names_pids: 
 }
 
 /// Whether a sentence has the file and line of a frame.
-fn names(text: &str, frame: &Frame) -> bool {
+pub(in crate::report) fn names(text: &str, frame: &Frame) -> bool {
     let line = frame.line.map_or_else(String::new, |line| format!(":{line} "));
     text.contains(&format!("{}{line}", frame.file))
 }

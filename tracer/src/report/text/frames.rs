@@ -40,7 +40,7 @@ pub fn write(page: &mut Page, report: &Report, processes: &Processes) {
 }
 
 /// The rate that was reached is told where a tenth of the samples is missing: a host that takes CPUs away takes their clocks.
-fn summary(rate_hz: u64, samples: &Samples) -> String {
+pub(in crate::report) fn summary(rate_hz: u64, samples: &Samples) -> String {
     let &Samples { taken, expected, .. } = samples;
     let is_slow = expected >= ENOUGH && 10 * taken < 9 * expected;
     let rate = match is_slow {

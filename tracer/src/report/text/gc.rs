@@ -13,11 +13,26 @@ const NOTICED_NS: u64 = 10_000_000;
 /// Says nothing where pauses were not looked for.
 pub fn write(page: &mut Page, gc: Option<&Gc>, window_ns: u64, names_pids: bool) {
     let Some(gc) = gc else { return };
+    let (summary, totals) = (summary(gc), gc.pauses.sum().totals);
     if gc.pauses.is_empty() {
-        return page.quiet_section("GC", &none(gc));
+        return page.quiet_section("GC", &summary);
     }
+    if !page.is_full() && totals.max_ns < NOTICED_NS && !super::is_worth(totals.total_ns, window_ns) {
+        return page.quiet_section("GC", &summary);
+    }
+    page.section("GC", Ink::Plain, &summary);
+    let (shown, rest) = gc.pauses.top(page.most(SHOWN));
+    table(shown, names_pids).write(page);
+    if let Some(rest) = rest {
+        and_more(page, rest.omitted, &duration(rest.totals.total_ns));
+    }
+}
+
+/// What there was, in a sentence.
+pub(in crate::report) fn summary(gc: &Gc) -> String {
     let totals = gc.pauses.sum().totals;
-    let summary = match totals.total_ns {
+    match totals.total_ns {
+        _ if gc.pauses.is_empty() => none(gc),
         // A pause that one sample fell into has no length.
         0 => format!("{} sampled, too short to measure{}", counted(totals.count, "pause"), in_all(gc)),
         total => format!(
@@ -27,15 +42,6 @@ pub fn write(page: &mut Page, gc: Option<&Gc>, window_ns: u64, names_pids: bool)
             duration(totals.max_ns),
             caveat(gc)
         ),
-    };
-    if !page.is_full() && totals.max_ns < NOTICED_NS && !super::is_worth(totals.total_ns, window_ns) {
-        return page.quiet_section("GC", &summary);
-    }
-    page.section("GC", Ink::Plain, &summary);
-    let (shown, rest) = gc.pauses.top(page.most(SHOWN));
-    table(shown, names_pids).write(page);
-    if let Some(rest) = rest {
-        and_more(page, rest.omitted, &duration(rest.totals.total_ns));
     }
 }
 

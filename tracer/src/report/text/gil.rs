@@ -55,7 +55,7 @@ fn write_blocked(page: &mut Page, blocked: &Bounded<BlockedHolder>, window_ns: u
     }
 }
 
-fn summary(gil: &Gil) -> String {
+pub(in crate::report) fn summary(gil: &Gil) -> String {
     let held = gil.held_ns.map_or_else(String::new, |held| format!("; held for {}", duration(held)));
     let waits = counted(gil.waits, "time");
     format!(

@@ -47,7 +47,7 @@ fn python(process: &TargetProcess) -> String {
     version.map_or_else(String::new, |version| format!("  CPython {version}{build}"))
 }
 
-fn window(window: &Window) -> String {
+pub(in crate::report) fn window(window: &Window) -> String {
     // `2026-11-21T02:03:04.123456789Z`: nobody reads the nanoseconds.
     let start = window.start.split('.').next().unwrap_or_default().replace('T', " ");
     format!("{} from {start} UTC, {}", duration(window.duration_ns), ended(window.ended))

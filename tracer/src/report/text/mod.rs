@@ -1,21 +1,21 @@
 //! The report as text: findings first, as sentences, then one section for each kind of fact, dearest first.
 
-mod findings;
-mod frames;
-mod gc;
-mod gil;
+pub(in crate::report) mod findings;
+pub(in crate::report) mod frames;
+pub(in crate::report) mod gc;
+pub(in crate::report) mod gil;
 pub(crate) mod header;
 mod loops;
-mod overhead;
+pub(in crate::report) mod overhead;
 pub(crate) mod page;
 pub(crate) mod place;
-mod processes;
-mod quality;
-mod reads;
-mod signals;
-mod switches;
+pub(in crate::report) mod processes;
+pub(in crate::report) mod quality;
+pub(in crate::report) mod reads;
+pub(in crate::report) mod signals;
+pub(in crate::report) mod switches;
 pub(crate) mod table;
-mod tree;
+pub(in crate::report) mod tree;
 
 use super::{Programs, Report};
 use crate::sections::Section;
@@ -33,7 +33,7 @@ pub struct Style {
 }
 
 /// Whose rows there are.
-struct Processes {
+pub(in crate::report) struct Processes {
     /// Whether there are several processes, so that rows have to say whose they are.
     several: bool,
     programs: Programs,

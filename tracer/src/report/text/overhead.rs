@@ -17,7 +17,7 @@ pub fn write(page: &mut Page, report: &Report) {
     }
 }
 
-fn times(overhead: &Overhead, run_ns: u64) -> String {
+pub(in crate::report) fn times(overhead: &Overhead, run_ns: u64) -> String {
     let share = |ns| format!("{} ({} of one CPU)", duration(ns), percent(ns, run_ns));
     let probes = share(overhead.bpf_ns);
     let traps = match overhead.trap_ns {
@@ -27,7 +27,7 @@ fn times(overhead: &Overhead, run_ns: u64) -> String {
     format!("probes {probes}{traps}, tracer {}", share(overhead.tracer_cpu_ns))
 }
 
-fn memory(overhead: &Overhead) -> String {
+pub(in crate::report) fn memory(overhead: &Overhead) -> String {
     let (maps, resident) = (bytes(overhead.map_bytes), bytes(overhead.tracer_peak_rss_bytes));
     format!("{resident} memory, {maps} maps, attached in {}", duration(overhead.attach_ns))
 }

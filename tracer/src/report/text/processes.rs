@@ -76,7 +76,7 @@ fn zombie_cells(zombie: &Zombie) -> [Cell; 6] {
     ]
 }
 
-fn end(zombie: &Zombie) -> String {
+pub(in crate::report) fn end(zombie: &Zombie) -> String {
     match (&zombie.signal, zombie.exit_code) {
         (Some(signal), _) => signal.clone(),
         (None, Some(code)) => format!("exit {code}"),

@@ -23,7 +23,7 @@ pub fn write(page: &mut Page, quality: &Quality) {
     }
 }
 
-fn losses(quality: &Quality, lost: u64) -> String {
+pub(in crate::report) fn losses(quality: &Quality, lost: u64) -> String {
     if lost == 0 {
         return format!("none of {} hits lost", count(quality.hits));
     }
@@ -48,7 +48,7 @@ fn write_ledger(page: &mut Page, quality: &Quality, lost: u64) {
     page.prose(ink, 2, &format!("hits: {hits} {equals} {parts}"));
 }
 
-fn samples(samples: &Samples) -> String {
+pub(in crate::report) fn samples(samples: &Samples) -> String {
     let Samples { expected, taken, python, no_python_frame, faulted, unresolved, truncated } = samples;
     let [expected, taken, python] = [expected, taken, python].map(|samples| count(*samples));
     let others = [

@@ -11,7 +11,7 @@ use crate::units::{bytes, count, counted, duration, known};
 const SHOWN: usize = 3;
 /// Fewer calls are not worth a note that nothing can be done about them.
 const MANY: u64 = 100;
-const UNSEEN: &str = "mmap, sendfile, splice and io_uring are not seen";
+pub(in crate::report) const UNSEEN: &str = "mmap, sendfile, splice and io_uring are not seen";
 
 pub fn write(page: &mut Page, report: &Report, processes: &Processes) {
     let reads = &report.reads;
@@ -89,7 +89,7 @@ fn notes(page: &Page, read: &Read) -> [Option<String>; 4] {
 }
 
 /// So that nobody looks further, where there are calls enough to look at.
-fn nothing_to_win(read: &Read) -> Option<String> {
+pub(in crate::report) fn nothing_to_win(read: &Read) -> Option<String> {
     let has_none = read.avoidable == Some(0) && read.syscalls >= MANY;
     has_none.then(|| "a larger buffer would save no call".to_owned())
 }
@@ -101,20 +101,20 @@ fn sizes_unknown(calls: u64) -> String {
     )
 }
 
-fn errors(errors: &BTreeMap<String, u64>) -> String {
+pub(in crate::report) fn errors(errors: &BTreeMap<String, u64>) -> String {
     let each: Vec<String> =
         errors.iter().map(|(errno, calls)| format!("{errno} {}", count(*calls))).collect();
     each.join(", ")
 }
 
 /// `64 B`, or `5 … 64 B`
-fn sizes((least, most): (u64, u64)) -> String {
+pub(in crate::report) fn sizes((least, most): (u64, u64)) -> String {
     if least == most { bytes(most) } else { format!("{} … {}", bytes(least), bytes(most)) }
 }
 
 /// What was asked for: the median, if eight of ten calls ask for less than twice as much and more than half of that; else
 /// the smallest and the largest size of these eight.
-fn usual(read: &Read) -> Option<(u64, u64)> {
+pub(in crate::report) fn usual(read: &Read) -> Option<(u64, u64)> {
     let (least, median, most) = (read.asked(10)?, read.asked(50)?, read.asked(90)?);
     let is_one = median < 2 * least && most < 2 * median;
     Some(if is_one { (median, median) } else { (least, most) })

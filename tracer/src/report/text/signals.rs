@@ -141,7 +141,7 @@ fn after(ns: u64) -> String {
     format!("+{}", duration(ns))
 }
 
-fn from(signal: &Signal) -> String {
+pub(in crate::report) fn from(signal: &Signal) -> String {
     let origin = origin(signal.origin);
     match &signal.sender {
         Some(sender) => {
@@ -169,11 +169,11 @@ fn origin(origin: Origin) -> Option<&'static str> {
     }
 }
 
-fn to(target: SignalTarget) -> String {
+pub(in crate::report) fn to(target: SignalTarget) -> String {
     target.tid.map_or_else(|| target.pid.to_string(), |tid| format!("{}/{tid}", target.pid))
 }
 
-fn handler(signal: &Signal) -> Option<String> {
+pub(in crate::report) fn handler(signal: &Signal) -> Option<String> {
     let handler = signal.handler.as_ref();
     match (signal.handler_state, signal.outcome, signal.disposition) {
         (HandlerState::Started, ..) => Some(ran(handler)),
@@ -199,7 +199,7 @@ fn named(handler: Option<&Handler>) -> String {
 }
 
 /// What kept the handler waiting, if anything did, and how long the machine had no CPU for it.
-fn delay(signal: &Signal) -> Option<String> {
+pub(in crate::report) fn delay(signal: &Signal) -> Option<String> {
     let handler = signal.handler.as_ref()?;
     let reason = handler.waited_for.and_then(reason).map(str::to_owned);
     let queued = handler.run_queue_ns.filter(|&ns| ns >= NOTABLE_NS);
@@ -219,7 +219,7 @@ fn reason(reason: HandlerWait) -> Option<&'static str> {
     }
 }
 
-fn interrupted(signal: &Signal) -> Option<String> {
+pub(in crate::report) fn interrupted(signal: &Signal) -> Option<String> {
     let interrupted = signal.interrupted.as_ref()?;
     match (&interrupted.syscall, &interrupted.frame) {
         (Some(syscall), Some(frame)) => Some(format!("interrupted {syscall} at {}", place(frame))),

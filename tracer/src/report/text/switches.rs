@@ -99,7 +99,7 @@ fn is_chosen(cause: &SwitchCause) -> bool {
     matches!(cause.cause, Cause::Poll | Cause::Sleep | Cause::Wait | Cause::Unknown)
 }
 
-fn summary(switches: &Switches, window_ns: u64) -> String {
+pub(in crate::report) fn summary(switches: &Switches, window_ns: u64) -> String {
     let a_second = switches.voluntary as f64 / (window_ns.max(1) as f64 / 1e9);
     let voluntary = count(switches.voluntary);
     format!(
@@ -205,7 +205,7 @@ fn what(cause: &SwitchCause) -> Cell {
 }
 
 /// A gap that was cut off by the window is a lower bound.
-fn clipped(cause: &SwitchCause) -> Option<String> {
+pub(in crate::report) fn clipped(cause: &SwitchCause) -> Option<String> {
     let (before, still) = (count(cause.began_before), count(cause.still_blocked));
     if matches!(cause.cause, Cause::Preempted | Cause::Yield | Cause::Kernel) && cause.still_blocked > 0 {
         return Some(format!("{still} waited for a CPU at the end"));

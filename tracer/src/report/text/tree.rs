@@ -197,7 +197,7 @@ fn leads(row: &TargetProcess) -> &'static str {
     }
 }
 
-fn end(row: &TargetProcess) -> String {
+pub(in crate::report) fn end(row: &TargetProcess) -> String {
     match (&row.exit_signal, row.exit_code) {
         (Some(signal), _) if row.out_of_memory => format!("{signal}, no memory"),
         (Some(signal), _) => signal.clone(),

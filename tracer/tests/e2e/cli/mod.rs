@@ -7,5 +7,6 @@ mod end;
 mod errors;
 mod hints;
 mod output;
+mod page;
 mod run;
 mod selection;
