@@ -7,6 +7,7 @@ pub mod attach;
 mod clock;
 pub mod cpython;
 pub mod decode;
+pub mod diff;
 pub mod dispositions;
 pub mod doctor;
 pub mod dump;

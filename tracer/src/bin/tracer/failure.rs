@@ -15,6 +15,8 @@ pub enum Failure {
     NoPid,
     #[error("cannot write several formats to stdout: it takes one; try -o NAME")]
     ManyFormats,
+    #[error("cannot write a diff as {0}; try .txt, .json, .md or .svg")]
+    NoDiff(&'static str),
     #[error("no Python process is selected; try tracer ps, which lists them")]
     NoneSelected,
     #[error(transparent)]
@@ -49,7 +51,7 @@ impl Failure {
     /// What the contract says of it.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::NoPid | Self::ManyFormats => 2,
+            Self::NoPid | Self::ManyFormats | Self::NoDiff(_) => 2,
             Self::NoneSelected => 4,
             Self::Target(error) => error.exit_code(),
             Self::Attach(error) => error.exit_code(),

@@ -57,6 +57,7 @@ fn obey(cli: &Cli) -> Result<u8, Failure> {
         Some(Verb::Signals(options)) => commands::signals::signals(options),
         Some(Verb::Ps(options)) => commands::ps::ps(options),
         Some(Verb::Run(options)) => commands::run::run(options),
+        Some(Verb::Diff(options)) => commands::diff::diff(options),
         Some(Verb::Export(options)) => commands::export::export(options),
         Some(Verb::Doctor(options)) => commands::doctor::doctor(options),
     }

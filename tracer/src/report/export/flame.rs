@@ -1,5 +1,7 @@
 //! Flame graphs as SVG, by inferno.
 
+use std::collections::BTreeMap;
+
 use inferno::flamegraph::color::{BasicPalette, MultiPalette};
 use inferno::flamegraph::{Options, Palette, from_lines};
 
@@ -18,8 +20,32 @@ pub fn write(report: &Report, of: Measure) -> Vec<u8> {
     draw(&lines, options, of)
 }
 
+/// What a second run has of a measure: its widths are its own, its colours what it has more of than the first, or less.
+pub fn compare(before: &Report, after: &Report, of: Measure) -> Vec<u8> {
+    let mut stacks = BTreeMap::<String, [u64; 2]>::new();
+    let scale = exposure(after, of) / exposure(before, of);
+    for (stack, value) in collapsed::lines(before, of) {
+        stacks.entry(stack).or_default()[0] = (value as f64 * scale).round() as u64;
+    }
+    for (stack, value) in collapsed::lines(after, of) {
+        stacks.entry(stack).or_default()[1] = value;
+    }
+    let lines: Vec<_> =
+        stacks.into_iter().map(|(stack, [before, after])| format!("{stack} {before} {after}")).collect();
+    let mut options = Options::default();
+    options.title = format!("{}: red is more than before, blue is less", of.title());
+    options.subtitle = Some(subtitle(after));
+    draw(&lines, options, of)
+}
+
+/// What figures of two runs are compared by: time, and samples of it.
+fn exposure(report: &Report, of: Measure) -> f64 {
+    let rate = if of == Measure::Cpu { report.frames.rate_hz.max(1) } else { 1 };
+    report.window.duration_ns.max(1) as f64 * rate as f64
+}
+
 /// Lines of stacks; a second number on each is what came of the first one.
-pub fn draw(lines: &[String], mut options: Options<'_>, of: Measure) -> Vec<u8> {
+fn draw(lines: &[String], mut options: Options<'_>, of: Measure) -> Vec<u8> {
     options.colors = match of {
         Measure::Cpu => Palette::Multi(MultiPalette::Python),
         Measure::OffCpu => Palette::Basic(BasicPalette::Blue),

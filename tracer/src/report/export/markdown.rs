@@ -115,7 +115,7 @@ fn zombies(report: &Report) -> String {
             stack(row.spawned_at.as_deref()),
         ]
     });
-    let title = counted(zombies.sum().omitted, "process");
+    let title = count(zombies.sum().omitted);
     table("Zombies", &title, ["pid", "name", "for", "parent", "started at"], rows)
 }
 
@@ -164,7 +164,8 @@ fn stack(stack: Option<&[Frame]>) -> String {
     stack.and_then(|stack| stack.first()).map_or_else(|| "-".to_owned(), place)
 }
 
-fn place(frame: &Frame) -> String {
+/// A line, as code.
+pub fn place(frame: &Frame) -> String {
     let line = frame.line.map_or_else(String::new, |line| format!(":{line}"));
     code(&format!("{}{line} {}", frame.file, frame.function).into())
 }
@@ -182,7 +183,7 @@ fn code(name: &Name) -> String {
 }
 
 /// Words that are shown as they are: no markup, no link, and nobody is called by `@`.
-fn text(words: &str) -> String {
+pub fn text(words: &str) -> String {
     let mut shown = String::with_capacity(words.len());
     for char in Sentence::new(words.trim_end()).as_str().chars() {
         if "\\`*_{}[]<>#|~&!$".contains(char) {

@@ -22,6 +22,8 @@ pub enum Rule {
     Above(Figure, f64),
     /// A figure of the report exceeds a limit, for each second of the window.
     AboveEachSecond(Figure, f64),
+    /// `worse`: a second run has more of something than the first. A report by itself is no worse than anything.
+    Worse,
 }
 
 impl FromStr for Rule {
@@ -32,6 +34,9 @@ impl FromStr for Rule {
             return signal_number(name)
                 .map(Self::Signal)
                 .ok_or_else(|| format!("no signal is called {name}"));
+        }
+        if text == "worse" {
+            return Ok(Self::Worse);
         }
         let (name, limit) = match text.rsplit_once('>') {
             Some((name, limit)) => (name.trim(), parse_limit(limit.trim())?),
@@ -108,6 +113,7 @@ impl Rule {
         match self {
             Self::Signal(number) => report.signals.rows.iter().any(|row| row.number == *number),
             Self::Above(figure, limit) => figure.value(report).is_some_and(|value| value > *limit),
+            Self::Worse => false,
             Self::AboveEachSecond(figure, limit) => {
                 let seconds = report.window.duration_ns.max(1) as f64 / 1e9;
                 figure.value(report).is_some_and(|value| value / seconds > *limit)

@@ -12,7 +12,8 @@ pub use output::OutputOptions;
 pub use targets::{Choice, Targets};
 pub use trace::TraceOptions;
 pub use verbs::{
-    AnswerOptions, DoctorOptions, DumpOptions, ExportOptions, PsOptions, RunOptions, SignalsOptions,
+    AnswerOptions, DiffOptions, DoctorOptions, DumpOptions, ExportOptions, PsOptions, RunOptions,
+    SignalsOptions,
 };
 
 const EXAMPLES: &str = "\
@@ -37,6 +38,7 @@ Examples:
   sudo tracer signals --pid 4242             what each signal would do now
   sudo tracer run -- python3 app.py          start a program and trace it
   tracer export report.json -o report.txt    a saved report in other formats
+  tracer diff before.json after.json         what a second run has more of, or less
   sudo tracer doctor --pid 4242              check whether tracing will work
 
 Exit codes: 0 done, 1 failure, 2 usage, 3 a --fail-on rule held, 4 no such process, 5 not permitted,
@@ -68,6 +70,7 @@ pub enum Verb {
     Run(RunOptions),
     Ps(PsOptions),
     Export(ExportOptions),
+    Diff(DiffOptions),
     Doctor(DoctorOptions),
 }
 
@@ -91,7 +94,7 @@ impl Cli {
             Some(Verb::Signals(options)) => options.redact,
             Some(Verb::Run(options)) => options.trace.redact,
             Some(Verb::Ps(options)) => options.redact,
-            Some(Verb::Export(_) | Verb::Doctor(_)) => false,
+            Some(Verb::Export(_) | Verb::Diff(_) | Verb::Doctor(_)) => false,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
+use tracer::session::Rule;
 
 use super::values;
 use super::{Choice, Color, OutputOptions, Targets, TraceOptions};
@@ -39,6 +40,12 @@ const EXPORT_EXAMPLES: &str = "\
 Examples:
   tracer export report.json                           the text report of a saved run
   tracer export report.json -o again.txt -o again.json";
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  tracer diff before.json after.json                  what the second run has more of, or less
+  tracer diff main.json branch.json -o diff.md --fail-on worse
+  tracer diff before.json after.json -o waits.svg --of off-cpu";
 
 /// How an answer is printed
 #[derive(Debug, Args)]
@@ -159,6 +166,30 @@ pub struct ExportOptions {
     /// The saved report; `-` is stdin
     #[arg(value_name = "REPORT")]
     pub report: PathBuf,
+
+    #[command(flatten)]
+    pub output: OutputOptions,
+}
+
+/// Compare two saved reports
+///
+/// Shows what the second run has more of, or less, than chance explains: CPU time by line, waits by cause, reads, garbage
+/// collections, signals, zombies, each by the second; samples are scaled by the rates of both. What was asked for with
+/// --of is drawn by -o FILE.svg: red is more than before, blue is less. -o also takes .txt, .json and .md.
+#[derive(Debug, Args)]
+#[command(after_long_help = DIFF_EXAMPLES)]
+pub struct DiffOptions {
+    /// The report of the first run; `-` is stdin
+    #[arg(value_name = "BEFORE")]
+    pub before: PathBuf,
+
+    /// The report of the second run
+    #[arg(value_name = "AFTER")]
+    pub after: PathBuf,
+
+    /// Exit with 3 if this is true of the second run, or if it has more of anything: `worse`
+    #[arg(long, value_name = "RULE", value_parser = values::rule)]
+    pub fail_on: Vec<Rule>,
 
     #[command(flatten)]
     pub output: OutputOptions,

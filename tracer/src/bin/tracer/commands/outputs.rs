@@ -1,7 +1,7 @@
 //! Every place that a report goes to.
 
 use tracer::report::output::{Destination, OutputError, check_stdout};
-use tracer::report::{Report, View, json, text};
+use tracer::report::{Format, Report, View, json, text};
 
 use crate::cli::OutputOptions;
 use crate::failure::Failure;
@@ -21,11 +21,25 @@ impl Outputs {
         Ok(Self(open.collect::<Result<_, _>>()?))
     }
 
-    /// Writes the report to all of them; if one does not take it, the others have it still.
+    /// Their formats.
+    pub fn formats(&self) -> impl Iterator<Item = Format> {
+        self.0.iter().map(|destination| destination.format)
+    }
+
+    /// Writes the report to all of them.
     pub fn write(self, report: &Report, options: &OutputOptions) -> Result<(), Failure> {
+        self.write_each(options, |format, view| format.write(report, view))
+    }
+
+    /// Writes what is made for each; if one does not take it, the others have it still.
+    pub fn write_each(
+        self,
+        options: &OutputOptions,
+        make: impl Fn(Format, &View) -> Vec<u8>,
+    ) -> Result<(), Failure> {
         let written = self.0.into_iter().map(|destination| {
             let view = view(options, destination.is_stdout());
-            let bytes = destination.format.write(report, &view);
+            let bytes = make(destination.format, &view);
             destination.finish(&bytes)
         });
         let written: Vec<_> = written.collect();
