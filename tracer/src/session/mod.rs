@@ -85,7 +85,7 @@ pub async fn trace(
 ) -> Result<Finished, attach::Error> {
     let mut signals = Signals::watch().map_err(|error| attach::Error::system("watch for signals", &error))?;
     let alive = Alive::watch(roots).map_err(|error| attach::Error::system("watch the target", &error))?;
-    let mut run = Run::begin(options, roots, watch)?;
+    let mut run = Run::begin(options, roots, watch, &signals)?;
     let end = run.end_of_window();
     let ended = tokio::select! {
         met = run.watch() => met?,

@@ -8,6 +8,7 @@ use super::event_collector::EventCollector;
 use super::finish::{Ending, assemble};
 use super::relay::Relay;
 use super::roots::Root;
+use super::stop::Signals;
 use super::watchers::{CollectionWatcher, HandlerWatcher, SenderWatcher, TaskWatcher, Watchers};
 use super::{Finished, Options, Watch, still_asleep};
 use crate::attach::{Aggregates, Cost, Error, Ledger, Probes, SentStacks, total, unfinished};
@@ -90,7 +91,12 @@ impl KernelTables {
 
 impl<'a> Run<'a> {
     /// Attaches, and starts counting.
-    pub fn begin(options: &'a Options, roots: &'a [Root], watch: &'a mut dyn Watch) -> Result<Self, Error> {
+    pub fn begin(
+        options: &'a Options,
+        roots: &'a [Root],
+        watch: &'a mut dyn Watch,
+        signals: &Signals,
+    ) -> Result<Self, Error> {
         let began = Instant::now();
         let mut probes = Probes::load(options.plan.clone())?;
         let tables = KernelTables::new(&mut probes)?;
@@ -116,6 +122,7 @@ impl<'a> Run<'a> {
             began,
         };
         run.set_breakpoints();
+        signals.window_begins();
         run.start()?;
         run.begin.attach_ns = nanos(began.elapsed());
         run.collector.listener.watch.attached(roots, Duration::from_nanos(run.begin.attach_ns));

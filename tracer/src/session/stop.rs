@@ -25,29 +25,35 @@ pub struct Signals {
     hang_up: Signal,
     /// The next Ctrl-C quits.
     impatient: Arc<AtomicBool>,
-    /// Any of them does: the report waits for nothing but its reader.
-    made: Arc<AtomicBool>,
+    /// Any of them does: there is no report yet, or it waits for nothing but its reader.
+    at_once: Arc<AtomicBool>,
 }
 
 impl Signals {
-    /// Watches from now on.
+    /// Watches from now on: while we attach each of them quits at once, since there is nothing to report.
     ///
     /// # Errors
     /// When the system has no room for handlers.
     pub fn watch() -> io::Result<Self> {
-        let (impatient, made) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (impatient, at_once) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(true)));
         // In this order: the first Ctrl-C finds the flag as it was and raises it, at once and not when its turn comes.
         quit_at(SIGINT, &impatient)?;
         register(SIGINT, impatient.clone())?;
-        quit_at(SIGTERM, &made)?;
-        quit_at(SIGHUP, &made)?;
+        quit_at(SIGTERM, &at_once)?;
+        quit_at(SIGHUP, &at_once)?;
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hang_up: signal(SignalKind::hangup())?,
             impatient,
-            made,
+            at_once,
         })
+    }
+
+    /// From now on the first of them ends the run with its report.
+    pub fn window_begins(&self) {
+        self.impatient.store(false, Ordering::Relaxed);
+        self.at_once.store(false, Ordering::Relaxed);
     }
 
     /// Returns at the first of them. From then on a Ctrl-C quits at once.
@@ -63,7 +69,7 @@ impl Signals {
     /// From now on each of them quits at once: a reader may never take the report.
     pub fn report_is_made(&self) {
         self.impatient.store(true, Ordering::Relaxed);
-        self.made.store(true, Ordering::Relaxed);
+        self.at_once.store(true, Ordering::Relaxed);
     }
 }
 

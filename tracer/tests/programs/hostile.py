@@ -167,7 +167,25 @@ def storm(library):
     kept.append(send)
 
 
-ways = {"names": names, "decoy": decoy, "hoard": hoard, "server": server, "silent": silent, "storm": storm, "maps": maps}
+def breed(parents):
+    """Has children that have ever new ones, without pause: whoever looks for all of them finds more each time."""
+    for _ in range(int(parents)):
+        pid = os.fork()
+        while not pid:
+            os.spawnv(os.P_WAIT, "/bin/true", ["true"])
+        servers.append(pid)
+
+
+ways = {
+    "breed": breed,
+    "decoy": decoy,
+    "hoard": hoard,
+    "maps": maps,
+    "names": names,
+    "server": server,
+    "silent": silent,
+    "storm": storm,
+}
 work = ways[sys.argv[1]](*sys.argv[2:])
 told.ready()
 told.tell(work() if work else len(kept))

@@ -15,6 +15,10 @@ use crate::clock::monotonic_ns;
 use crate::event::{Event, ProcessDescription};
 use crate::process::Process;
 
+/// Looks for processes that were forked by those that the look before has found: they are traced by then, so that a
+/// second look mostly finds no more.
+const GENERATIONS: usize = 16;
+
 impl Run<'_> {
     /// The roots without descendants that have ended while we attached: the window has nothing of those. Before it, since
     /// one that ends soon after its begin has no command line any more.
@@ -46,40 +50,43 @@ impl Run<'_> {
             self.collector.event(window::before(&stat));
         }
         let mut known: HashSet<_> = self.roots.iter().map(|root| root.process.pid).collect();
-        loop {
+        for _ in 0..GENERATIONS {
             let mut news = window::descendants(self.roots);
             news.retain(|stat| known.insert(stat.pid.unsigned_abs()));
+            let mut joined = false;
             for stat in &news {
-                self.describe_descendant(stat)?;
+                joined |= self.describe_descendant(stat)?;
             }
-            if news.is_empty() {
-                return Ok(());
+            if !joined {
+                break; // children of those that are traced are, too: there may be news of such without end
             }
         }
+        Ok(())
     }
 
-    /// One that was forked while we attached, by a process that was not traced yet, joins in.
-    fn describe_descendant(&mut self, stat: &Stat) -> Result<(), Error> {
+    /// One that was forked while we attached, by a process that was not traced yet, joins in; whether it did.
+    fn describe_descendant(&mut self, stat: &Stat) -> Result<bool, Error> {
         let (pid, ppid) = (stat.pid.unsigned_abs(), stat.ppid.unsigned_abs());
         let follows = self.options.follow && stat.state != 'Z';
         let is_child = self.roots.iter().any(|root| root.process.pid == ppid);
         // The birth of one that is traced already is yet to be read.
         let joins = follows && self.probes.target(pid)?.is_none();
+        let mut joined = false;
         if joins && let Ok(process) = Process::open(pid) {
-            self.join(&process)?;
+            joined = self.join(&process)?;
         }
         if joins || is_child && !follows {
             self.collector.event(window::before(stat));
         }
-        Ok(())
+        Ok(joined)
     }
 
     /// Traces one more process, unless it has ended: its description would be empty, and its end not seen. Its interpreter
-    /// is looked for later.
-    pub(super) fn join(&mut self, process: &Process) -> Result<(), Error> {
+    /// is looked for later. Whether it lives.
+    pub(super) fn join(&mut self, process: &Process) -> Result<bool, Error> {
         let described = describe(process, None);
         if !is_living(process, &described) {
-            return Ok(());
+            return Ok(false);
         }
         let now = monotonic_ns();
         let target = Target { space: now, flags: follow_flag(self.options.follow), ..Target::default() };
@@ -87,7 +94,7 @@ impl Run<'_> {
         let born = process.age().ok().and_then(|age| now.checked_sub(nanos(age) + self.begin.start_ns));
         self.collector.event(Event::Process(ProcessDescription { born, ..described }));
         self.collector.interpreter_probes.begin(process.pid, Instant::now());
-        Ok(())
+        Ok(true)
     }
 }
 
