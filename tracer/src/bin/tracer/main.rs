@@ -4,11 +4,13 @@ mod cli;
 mod commands;
 mod console;
 mod failure;
+mod notice;
 mod screen;
 mod status;
 mod stream;
 mod writer;
 
+use std::io::{Write, stderr};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -21,13 +23,12 @@ use tracer::{limits, redact};
 fn main() -> ExitCode {
     // First of all: on a stack that is too small, nothing can be parsed either.
     let obeyed = limits::raise().map_err(Failure::from).and_then(|()| obey(&parse()));
-    match obeyed {
-        Ok(code) => ExitCode::from(code),
-        Err(failure) => {
-            eprintln!("tracer: {failure}");
-            ExitCode::from(failure.exit_code())
-        }
-    }
+    let code = obeyed.unwrap_or_else(|failure| {
+        notice::say(&failure);
+        failure.exit_code()
+    });
+    notice::settle();
+    ExitCode::from(code)
 }
 
 /// The command line; what is wrong with it is told without the characters that could make it read otherwise.
@@ -38,7 +39,7 @@ fn parse() -> Cli {
         if !error.use_stderr() || told.lines().eq(shown.iter().map(Sentence::as_str)) {
             error.exit();
         }
-        shown.iter().for_each(|line| eprintln!("{}", line.as_str()));
+        shown.iter().for_each(|line| _ = writeln!(stderr(), "{}", line.as_str()));
         std::process::exit(error.exit_code());
     })
 }

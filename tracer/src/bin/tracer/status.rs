@@ -1,6 +1,6 @@
 //! What is said on stderr while tracing.
 
-use std::io::{IsTerminal, Write, stderr};
+use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
 use tracer::event::Pid;
@@ -8,6 +8,8 @@ use tracer::redact;
 use tracer::report::{Ended, Name};
 use tracer::session::Root;
 use tracer::units::{counted, duration};
+
+use crate::notice;
 
 /// Without a terminal there is a line this often.
 const PERIOD: Duration = Duration::from_secs(10);
@@ -66,8 +68,7 @@ impl Status {
         let line = format!("{:.0} s, {events} events, {lost} lost", elapsed.as_secs_f64());
         if self.terminal && !self.quiet {
             // Erase to the end of the line: the one before may have been longer.
-            let _ = write!(stderr(), "\rtracer: {line}\x1b[K");
-            let _ = stderr().flush();
+            notice::write(format!("\rtracer: {line}\x1b[K"));
         } else if elapsed >= self.said + PERIOD {
             self.said = elapsed;
             self.say(&line);
@@ -89,8 +90,7 @@ impl Status {
     pub fn say(&self, line: &str) {
         if !self.quiet {
             let erase = if self.terminal { "\r\x1b[K" } else { "" };
-            // In one piece: a command that we run writes to the same terminal, and would come in between.
-            let _ = stderr().write_all(format!("{erase}tracer: {line}\n").as_bytes());
+            notice::write(format!("{erase}tracer: {line}\n"));
         }
     }
 }

@@ -151,6 +151,51 @@ fn a_reader_that_stalls_deafens_nobody() {
     assert_eq!(stuck.end(), 130);
 }
 
+/// Nor does what is said on stderr, if nobody reads that: a terminal that stands still kept a run from its end.
+#[test]
+fn a_stderr_that_stalls_keeps_nobody() {
+    let Some(python) = system() else { return };
+    let _turn = turn();
+    let program = Program::start(&python, "calls.py");
+    let pid = program.pid().to_string();
+    let (_reader, stderr) = pipe().expect("there are descriptors left");
+    fill(&stderr);
+    let start = |flags: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tracer"));
+        command.args(["-v", "--json", "--calls", "--pid", &pid]).args(flags);
+        let stderr = stderr.try_clone().expect("there are descriptors left");
+        command.stdout(Stdio::piped()).stderr(stderr).spawn().expect("the tracer was built")
+    };
+    let is_whole = || until("the code to be the file's again", || (!is_changed(program.pid())).then_some(()));
+    for (flags, signal) in [(&["-d", "500ms"][..], None), (&[], Some(Signal::INT)), (&[], Some(Signal::TERM))]
+    {
+        let mut tracer = start(flags);
+        if let Some(signal) = signal {
+            until("its breakpoints", || is_changed(program.pid()).then_some(()));
+            kill_process(Pid::from_child(&tracer), signal).expect("it was not waited for");
+        }
+        let code = until("its end", || tracer.try_wait().expect("it is our child")).code();
+        // It may have been attaching still.
+        assert!(code == Some(0) || code == signal.map(|signal| 128 + signal.as_raw()), "{flags:?}: {code:?}");
+        is_whole();
+    }
+}
+
+/// Whoever started us may have blocked what is to end us.
+#[test]
+fn signals_that_were_blocked_are_heard() {
+    let Some(python) = system() else { return };
+    let program = Program::start(&python, "idle.py");
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut command = Command::new("env");
+        command.args(["--block-signal=INT,TERM,HUP", env!("CARGO_BIN_EXE_tracer"), "--json", "--pid"]);
+        let tracer = Tracer::spawn(command.arg(program.pid().to_string()));
+        tracer.until_attached();
+        tracer.signal(signal);
+        assert_eq!(tracer.end().exact().ended(), "interrupt", "{signal:?}");
+    }
+}
+
 /// Who traces for nobody ends, whether there is anything to write or not.
 #[test]
 fn a_reader_that_goes_away_ends_the_run() {
@@ -180,12 +225,13 @@ fn a_stdout_that_takes_nothing_is_an_error() {
         ("-d 100ms --jsonl", "> /dev/full", full_stream),
         ("-d 100ms --jsonl", ">&-", closed),
         ("-d 100ms", ">&-", closed),
+        ("-d 100ms --json 2> /dev/full", "> /dev/full", ""),
     ] {
         let script = format!("exec \"$0\" {flags} -p {} {stdout}", program.pid());
         let run = Tracer::spawn(Command::new("sh").args(["-c", &script, env!("CARGO_BIN_EXE_tracer")])).end();
         assert_eq!(run.code, 1, "{flags} {stdout}: {}", run.stderr);
-        let last = run.stderr.lines().last();
-        assert_eq!(last, Some(&*format!("tracer: {line}")), "{flags} {stdout}");
+        let last = run.stderr.lines().last().unwrap_or_default();
+        assert_eq!(last.trim_start_matches("tracer: "), line, "{flags} {stdout}");
     }
 }
 

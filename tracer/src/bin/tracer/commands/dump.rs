@@ -5,14 +5,15 @@ use tracer::dump::{dump as look, render};
 use super::{pids, print, say_gone, threads_among};
 use crate::cli::DumpOptions;
 use crate::failure::Failure;
+use crate::notice;
 
 /// Shows the threads of some processes.
 pub fn dump(options: &DumpOptions) -> Result<u8, Failure> {
     let pids = pids(&options.targets)?;
-    threads_among(&pids).for_each(|line| eprintln!("tracer: {line}"));
+    threads_among(&pids).for_each(notice::say);
     let dumped = look(&pids, options.depth, &mut say_gone)?;
     if let Some(error) = &dumped.not_sampled {
-        eprintln!("tracer: stacks of running threads may be inconsistent: {error}");
+        notice::say(format_args!("stacks of running threads may be inconsistent: {error}"));
     }
     print(&dumped.dump, &options.answer, render)?;
     drop(dumped); // detaching may take a while: the dump has been shown

@@ -10,7 +10,7 @@ pub mod run;
 pub mod signals;
 pub mod trace;
 
-use std::io::{IsTerminal, Write, stderr, stdin};
+use std::io::{IsTerminal, stderr, stdin};
 
 use serde::Serialize;
 use tracer::event::Pid;
@@ -21,6 +21,7 @@ use tracer::report::text::Style;
 
 use crate::cli::{AnswerOptions, Targets};
 use crate::failure::Failure;
+use crate::notice;
 use crate::screen;
 
 /// Prints an answer, as JSON or as the text that `render` makes of it.
@@ -45,7 +46,7 @@ fn pids(targets: &Targets) -> Result<Vec<Pid>, Failure> {
         (false, _) => Ok(pids),
         (true, true) => ask(),
         (true, false) => {
-            let pids = selection.pids(|error| eprintln!("tracer: left out: {error}"));
+            let pids = selection.pids(|error| notice::say(format_args!("left out: {error}")));
             if pids.is_empty() { Err(Failure::NoneSelected) } else { Ok(pids) }
         }
     }
@@ -56,8 +57,8 @@ fn ask() -> Result<Vec<Pid>, Failure> {
     if !stdin().is_terminal() || !stderr().is_terminal() {
         return Err(Failure::NoPid);
     }
-    eprint!("{}\nPID to trace: ", ps::choices());
-    let _ = stderr().flush();
+    notice::write(format!("{}\nPID to trace: ", ps::choices()));
+    notice::settle();
     let mut line = String::new();
     stdin().read_line(&mut line).map_err(|_| Failure::NoPid)?;
     let pids = line.split([',', ' ']).map(str::trim).filter(|word| !word.is_empty());
@@ -74,5 +75,5 @@ fn threads_among(pids: &[Pid]) -> impl Iterator<Item = String> {
 
 /// Of several processes one is gone: the others are looked at.
 fn say_gone(error: &process::Error) {
-    eprintln!("tracer: {error}");
+    notice::say(error);
 }

@@ -8,6 +8,7 @@ use super::{pids, say_gone, threads_among};
 use crate::cli::{Targets, TraceOptions};
 use crate::console::Console;
 use crate::failure::Failure;
+use crate::notice;
 use crate::stream::Stream;
 
 /// Traces processes until the run ends; the exit code.
@@ -45,6 +46,7 @@ pub fn show(
     outputs: Outputs,
     stream: Option<Stream>,
 ) -> Result<(), Failure> {
+    notice::settle(); // on a terminal the report comes last
     match stream {
         Some(stream) => stream.finish(&json::to_event(report)).map_err(Failure::Stream),
         None => outputs.write(report, &options.output),
