@@ -102,7 +102,10 @@ fn wrong_arguments() {
     let Some(python) = system() else { return };
     let program = Program::start(&python, "idle.py");
     let pid = program.pid().to_string();
-    let cases: [&[&str]; 12] = [
+    let endless = "(a*)*".repeat(1_000);
+    let cases: [&[&str]; 14] = [
+        &["--name", &endless],
+        &["--name", "(a{100}){100}"],
         &[],
         &["--nonsense"],
         &["--pid", "python"],

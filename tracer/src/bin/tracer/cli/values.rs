@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use regex_lite::Regex;
+use regex_lite::{Regex, RegexBuilder};
 use tracer::launch::User;
 use tracer::report::Format;
 use tracer::report::export::Measure;
@@ -24,9 +24,16 @@ pub fn pid(text: &str) -> Result<u32, String> {
     })
 }
 
+/// Longest expression, and bytes that it may take: what a search takes grows with the product of its states and groups.
+const EXPRESSION: (usize, usize) = (1_000, 128 << 10);
+
 /// An expression that command lines are searched for.
 pub fn regex(text: &str) -> Result<Regex, String> {
-    Regex::new(text).map_err(|error| error.to_string())
+    let (longest, bytes) = EXPRESSION;
+    if text.len() > longest {
+        return Err(format!("it is longer than {longest} bytes"));
+    }
+    RegexBuilder::new(text).size_limit(bytes).build().map_err(|error| error.to_string())
 }
 
 /// A user's number, by name or as it is.
