@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::OnceLock;
 
-use crate::sys::rights;
+use crate::sys::{inherited, rights};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Gives up the rights that no command needs, for good. Not for who starts somebody else's program afterwards.
@@ -71,11 +71,12 @@ const NEEDS: [Need; 3] = [
 
 static AT_FIRST: OnceLock<[Rlimit; NEEDS.len()]> = OnceLock::new();
 
-/// Raises what is too low, as far as we may.
+/// Raises what is too low, as far as we may; and what was inherited of signals is put right.
 ///
 /// # Errors
 /// When that is not enough.
 pub fn raise() -> Result<(), TooLow> {
+    inherited::settle();
     AT_FIRST.get_or_init(|| NEEDS.each_ref().map(|need| getrlimit(need.resource)));
     NEEDS.iter().try_for_each(Need::meet)
 }
@@ -85,6 +86,7 @@ pub fn raise() -> Result<(), TooLow> {
 /// # Errors
 /// When the kernel refuses.
 pub fn restore() -> std::io::Result<()> {
+    inherited::restore()?;
     let at_first = AT_FIRST.get().into_iter().flatten();
     NEEDS.iter().zip(at_first).try_for_each(|(need, limit)| Ok(setrlimit(need.resource, *limit)?))
 }

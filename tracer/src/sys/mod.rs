@@ -7,6 +7,7 @@ pub mod clock;
 pub mod closed;
 pub mod filter;
 pub mod in_flight;
+pub mod inherited;
 pub mod membarrier;
 pub mod memory;
 pub mod readable;

@@ -4,7 +4,7 @@ use std::io;
 
 use tracer::launch;
 use tracer::limits::TooLow;
-use tracer::report::output::{OutputError, plain};
+use tracer::report::output::{self, OutputError, plain};
 use tracer::report::saved::SavedError;
 use tracer::{attach, process};
 
@@ -42,7 +42,7 @@ pub enum Failure {
 fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::BrokenPipe => "a reader that stays",
-        io::ErrorKind::StorageFull => "another disk",
+        io::ErrorKind::StorageFull | io::ErrorKind::FileTooLarge => output::remedy(error),
         _ => "-o FILE",
     }
 }

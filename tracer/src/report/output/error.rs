@@ -41,7 +41,7 @@ pub enum OutputError {
         cause: io::Error,
     },
     /// The file does not take the report.
-    #[error("cannot write {path}: {}; try another disk", plain(.cause))]
+    #[error("cannot write {path}: {}; try {}", plain(.cause), remedy(.cause))]
     Write {
         /// As it was asked for.
         path: Name,
@@ -116,6 +116,15 @@ fn name(path: &Path) -> Name {
 
 fn endings() -> String {
     Format::ALL.iter().map(|format| format.ending()).collect::<Vec<_>>().join(", ")
+}
+
+/// What helps where a file takes no more.
+#[must_use]
+pub fn remedy(cause: &io::Error) -> &'static str {
+    match cause.kind() {
+        io::ErrorKind::FileTooLarge => "ulimit -f unlimited",
+        _ => "another disk",
+    }
 }
 
 /// The kernel's word in the house's style: `no space left on device`.

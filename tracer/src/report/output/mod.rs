@@ -12,7 +12,7 @@ mod invoker;
 
 pub use invoker::Invoker;
 
-pub use error::{Obstacle, OutputError, plain};
+pub use error::{Obstacle, OutputError, plain, remedy};
 
 use std::io::{self, Write};
 use std::path::Path;

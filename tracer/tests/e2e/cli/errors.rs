@@ -183,6 +183,13 @@ fn limits_are_raised_or_named() {
             run.exact();
         }
     }
+    // A file that may not grow is no death by a signal.
+    let path = scratch.file("report.json");
+    let script = format!("ulimit -f 0; exec \"$0\" -q -d 100ms -p {} -o \"$1\"", program.pid());
+    let run = Tracer::spawn(Command::new("bash").args(["-c", &script]).arg(&binary).arg(&path)).end();
+    let line = format!("cannot write {}: file too large; try ulimit -f unlimited", path.display());
+    assert_refused(&run, 1, &[&line]);
+    assert!(!path.exists());
 }
 
 /// What a command line says is not believed to be harmless either.
