@@ -10,6 +10,7 @@ use crate::cpython::linetable::LineTable;
 use crate::cpython::memory::Memory;
 use crate::cpython::text;
 use crate::event::Bytes;
+use crate::sys::rights::Unprivileged;
 
 /// Largest line table that is read: that of a function of some hundred thousand lines.
 const LINE_TABLE_LIMIT: u64 = 1 << 20;
@@ -128,7 +129,7 @@ impl CodeObject {
             file: copied_name(&record.file, layout),
             function: copied_name(&record.function, layout),
             first_line: record.first_line,
-            lines: table.map(|table| LineTable::decode(layout.lines, record.first_line, table)),
+            lines: table.map(|table| lines(layout, record.first_line, table)),
         }
     }
 }
@@ -165,7 +166,12 @@ fn read_lines(pointers: &Pointers, layout: &Layout, memory: &dyn Memory) -> io::
         return Err(io::Error::new(io::ErrorKind::InvalidData, "line table too large"));
     }
     let table = memory.bytes(pointers.line_table.wrapping_add(layout.bytes.into()), length as usize)?;
-    Ok(LineTable::decode(layout.lines, pointers.first_line, &table))
+    Ok(lines(layout, pointers.first_line, &table))
+}
+
+fn lines(layout: &Layout, first_line: i32, table: &[u8]) -> LineTable {
+    let _parsing = Unprivileged::begin();
+    LineTable::decode(layout.lines, first_line, table)
 }
 
 /// Characters that the record holds of a name.

@@ -2,7 +2,7 @@
 //!
 //! The target may have written the file, and may write it while we read. So it is read piece by piece into memory,
 //! never mapped; each piece has a cap, and each number in it is checked before it is used. Names are compared where they
-//! begin: none is searched for its end, which may be as far away as the file is long.
+//! begin: none is searched for its end, which may be as far away as the file is long. None of it takes any capability.
 
 use std::cell::OnceCell;
 use std::fs::File;
@@ -16,6 +16,7 @@ use object::pod::{self, Pod};
 use crate::process::allowance::Allowance;
 use crate::process::maps::Mapping;
 use crate::sys::aside;
+use crate::sys::rights::Unprivileged;
 
 mod text;
 
@@ -71,6 +72,7 @@ impl Elf {
     /// Reads the headers and the dynamic symbols, `None` for what is no ELF file for this machine.
     #[must_use]
     pub fn read(file: File, allowance: &Allowance) -> Option<Self> {
+        let _parsing = Unprivileged::begin();
         let file = Source { length: file.metadata().ok()?.len(), file, allowance: allowance.clone() };
         let header = header(&file)?;
         let segments = file.table(header.e_phoff.get(LE), header.e_phnum.get(LE).into())?;
@@ -86,12 +88,14 @@ impl Elf {
     /// A symbol of the dynamic table.
     #[must_use]
     pub fn exported(&self, name: &str) -> Option<Symbol> {
+        let _parsing = Unprivileged::begin();
         self.dynamic.find(name, &self.file.allowance)
     }
 
     /// A symbol of either table; a stripped file has only the dynamic one.
     #[must_use]
     pub fn symbol(&self, name: &str) -> Option<Symbol> {
+        let _parsing = Unprivileged::begin();
         self.exported(name).or_else(|| self.all_symbols().find(name, &self.file.allowance))
     }
 
@@ -99,6 +103,7 @@ impl Elf {
     /// away. Functions without external linkage are known to a file that is not stripped only.
     #[must_use]
     pub fn clones(&self, name: &str) -> Vec<Symbol> {
+        let _parsing = Unprivileged::begin();
         let mut found = self.all_symbols().clones(name, &self.file.allowance).unwrap_or_default();
         found.sort_by_key(|symbol| symbol.address);
         found.dedup();
@@ -108,12 +113,14 @@ impl Elf {
     /// Whether it needs a function of Python's from another file.
     #[must_use]
     pub fn imports_python(&self) -> bool {
+        let _parsing = Unprivileged::begin();
         self.dynamic.needs_any(&["Py_", "_Py_"], &self.file.allowance)
     }
 
     /// Address of a section, if it is loaded.
     #[must_use]
     pub fn section(&self, name: &str) -> Option<u64> {
+        let _parsing = Unprivileged::begin();
         let is_it = |section: &&SectionHeader64<LE>| is(&self.section_names, section.sh_name.get(LE), name);
         self.sections
             .iter()

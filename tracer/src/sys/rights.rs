@@ -1,7 +1,7 @@
 //! What this process may do besides what it is for: nothing. Root has forty capabilities, and we need eleven.
 
 use super::filter;
-use rustix::thread::{CapabilitySet, capabilities, set_capabilities, set_no_new_privs};
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_no_new_privs};
 
 /// What the commands need: to load probes, to read processes and their files, to raise limits, to act for who called sudo.
 const NEEDED: CapabilitySet = CapabilitySet::BPF
@@ -44,6 +44,30 @@ pub fn settle_for_reading() {
     filter::only_reading();
 }
 
+/// No capability is in effect on this thread until this value is dropped: what somebody else has made up is parsed, which
+/// takes none, once its file is open.
+pub struct Unprivileged(Option<CapabilitySets>);
+
+impl Unprivileged {
+    /// From now on.
+    #[must_use]
+    pub fn begin() -> Self {
+        let before = capabilities(None).ok().filter(|sets| !sets.effective.is_empty());
+        let none = |sets: &CapabilitySets| {
+            set_capabilities(None, CapabilitySets { effective: CapabilitySet::empty(), ..*sets })
+        };
+        Self(before.filter(|sets| none(sets).is_ok()))
+    }
+}
+
+impl Drop for Unprivileged {
+    fn drop(&mut self) {
+        if let Some(before) = self.0 {
+            let _ = set_capabilities(None, before); // what is permitted may be put into effect
+        }
+    }
+}
+
 fn keep(needed: CapabilitySet) {
     let Ok(mut sets) = capabilities(None) else { return };
     sets.effective &= needed;
@@ -56,6 +80,18 @@ fn keep(needed: CapabilitySet) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_parsed_is_parsed_without() {
+        let effective = || capabilities(None).expect("our own").effective;
+        let before = effective();
+        {
+            let _parsing = Unprivileged::begin();
+            drop(Unprivileged::begin());
+            assert!(effective().is_empty(), "also after an inner one");
+        }
+        assert_eq!(effective(), before);
+    }
 
     #[test]
     fn what_is_given_up_is_gone() {
