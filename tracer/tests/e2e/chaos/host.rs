@@ -34,7 +34,9 @@ fn little_memory() {
     let _turn = turn();
     let Some(mut target) = Target::start() else { return };
     for (limit, is_enough) in [(MEMORY / 2, true), (12 << 20, false)] {
-        let Some(group) = Group::new(limit) else { return skip("no control group of the test's own") };
+        let Some(group) = Group::new("memory", ["memory.limit_in_bytes", "memory.max"], limit) else {
+            return skip("no control group of the test's own");
+        };
         let pid = target.pid().to_string();
         let script = "echo $$ > \"$0/cgroup.procs\" && exec \"$1\" --json -d 500ms --budget off -p \"$2\"";
         let mut command = Command::new("sh");
@@ -46,6 +48,34 @@ fn little_memory() {
             assert!(peak < MEMORY / 2, "{} MiB", peak >> 20);
         } else {
             assert!(run.code == 128 + 9 || run.code == 1, "{run:?}");
+        }
+        target.assert_whole(0, &Holdings::default());
+    }
+    target.finish();
+}
+
+/// Without room for a thread it says so, in one line.
+#[test]
+fn no_thread_but_ours() {
+    let _turn = turn();
+    let Some(mut target) = Target::start() else { return };
+    let Some(group) = Group::new("pids", ["pids.max"; 2], 1) else {
+        return skip("no control group of the test's own");
+    };
+    let pid = target.pid().to_string();
+    for command in ["--json -d 200ms --budget off", "dump --json", "signals --json"] {
+        let script = format!("echo $$ > \"$0/cgroup.procs\" && exec \"$1\" {command} {pid}");
+        let mut shell = Command::new("sh");
+        let run =
+            Tracer::spawn(shell.args(["-c", &script]).arg(&group.0).arg(env!("CARGO_BIN_EXE_tracer"))).end();
+        assert!(!run.stderr.contains("panicked"), "{command}: {}", run.stderr);
+        match command.starts_with("--") {
+            true => {
+                let line = "tracer: cannot start a thread: resource temporarily unavailable; \
+                    try more processes: ulimit -u, pids.max\n";
+                assert_eq!((run.code, &*run.stderr), (1, line));
+            }
+            false => assert_eq!(run.code, 0, "{command}: {}", run.stderr),
         }
         target.assert_whole(0, &Holdings::default());
     }
@@ -96,14 +126,15 @@ fn the_clock_is_set() {
     target.finish();
 }
 
-/// A control group whose members have so much memory, gone with this value.
+/// A control group whose members have so much of something, gone with this value.
 struct Group(std::path::PathBuf);
 
 impl Group {
-    fn new(limit: u64) -> Option<Self> {
-        let roots = [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")];
-        roots.into_iter().find_map(|(root, file)| {
-            let path = Path::new(root).join(format!("tracer-chaos-{}", std::process::id()));
+    /// The limit's file has a name in each version of control groups.
+    fn new(controller: &str, files: [&str; 2], limit: u64) -> Option<Self> {
+        let root = Path::new("/sys/fs/cgroup");
+        [root.join(controller), root.to_owned()].into_iter().zip(files).find_map(|(root, file)| {
+            let path = root.join(format!("tracer-chaos-{controller}-{}", std::process::id()));
             fs::create_dir(&path).ok()?;
             let group = Self(path);
             fs::write(group.0.join(file), limit.to_string()).ok()?;
