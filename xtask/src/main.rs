@@ -8,6 +8,7 @@ mod command;
 mod compiler;
 mod demo;
 mod foreign;
+mod fuzz;
 mod kernels;
 mod linker;
 mod packages;
@@ -15,6 +16,7 @@ mod pictures;
 mod pythons;
 mod run;
 mod setup;
+mod soak;
 mod suite;
 mod test;
 mod tree;
@@ -65,6 +67,20 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
+    /// Build, then give the parsers what nobody would write: the fuzz targets, one after the other, or those of these names
+    Fuzz {
+        /// Only these targets
+        names: Vec<String>,
+        /// How long each
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
+    /// Build, then trace a program of which everything comes and goes, and see that nothing of ours grows
+    Soak {
+        /// How long
+        #[arg(long, default_value_t = 6.0)]
+        hours: f64,
+    },
     /// Build, then check formatting, lints and docs, and run all tests, the end-to-end ones as root
     Test {
         /// Only run the tests whose names contain one of these
@@ -86,6 +102,8 @@ fn main() -> ExitCode {
             bench::bench(&names, rounds, seconds).map(|()| ExitCode::SUCCESS)
         }
         Task::Chaos { quick } => chaos::chaos(quick).map(|()| ExitCode::SUCCESS),
+        Task::Fuzz { names, seconds } => fuzz::fuzz(&names, seconds).map(|()| ExitCode::SUCCESS),
+        Task::Soak { hours } => soak::soak(hours).map(|()| ExitCode::SUCCESS),
         Task::Test { filters } => test::test(&filters).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {

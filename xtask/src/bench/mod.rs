@@ -19,6 +19,7 @@ use crate::{build, packages, pythons, tree};
 use cases::{CASES, Case};
 use peers::Peers;
 use round::{Round, Subject};
+pub use workload::Workload;
 
 /// Runs the cases of these names, all of them without any.
 pub fn bench(names: &[String], rounds: usize, seconds: f64) -> Result<()> {
