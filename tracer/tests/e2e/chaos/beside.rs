@@ -44,6 +44,15 @@ fn strace_beside_it() {
     });
 }
 
+#[test]
+fn perf_beside_it() {
+    beside("perf", |pid| {
+        let mut perf = Command::new("perf");
+        perf.args(["record", "-q", "-o", "/dev/null", "-p", &pid.to_string(), "--", "sleep", "1"]);
+        perf
+    });
+}
+
 fn beside(name: &str, command: fn(u32) -> Command) {
     if !["/usr/bin", "/bin"].iter().any(|folder| std::path::Path::new(folder).join(name).exists()) {
         return eprintln!("skipped: there is no {name}"); // a machine may well lack it

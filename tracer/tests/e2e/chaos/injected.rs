@@ -5,8 +5,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
+use rustix::process::{Pid, kill_process};
+
 use super::{IN_TIME, Target, assert_orderly};
-use crate::harness::{Holdings, Run, Scratch, Tracer, skip, turn};
+use crate::harness::{Holdings, Run, Scratch, Signal, Tracer, skip, turn, until};
 
 /// What fails, how, and how it may end besides: before `main` the dynamic linker speaks, with 127; what gets no memory
 /// is aborted by the standard library; and where the kernel seems not to know global functions, it verifies some probes for
@@ -36,6 +38,37 @@ fn some_calls_fail() {
 fn every_call_fails() {
     let every: Vec<_> = (1..60).chain((60..2_000).step_by(23)).collect();
     fail(&every);
+}
+
+/// Each call takes a tenth of a second more, as on a machine that has much to do: to attach takes half a minute, and a signal
+/// ends it at once all the same.
+#[test]
+fn a_signal_while_attaching_ends_it() {
+    if !Path::new("/usr/bin/strace").exists() {
+        return skip("there is no strace");
+    }
+    let _turn = turn();
+    let Some(mut target) = Target::start() else { return };
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let mut command = Command::new("strace");
+        command.args(["-f", "--seccomp-bpf", "-o", "/dev/null", "-e", "trace=bpf"]);
+        command.args(["-e", "inject=bpf:delay_exit=100000", env!("CARGO_BIN_EXE_tracer"), "--json", "--pid"]);
+        let strace = Tracer::spawn(command.arg(target.pid().to_string()));
+        let tracer = until("a program to be loaded", || {
+            let child = fs::read_to_string(format!("/proc/{0}/task/{0}/children", strace.pid())).ok()?;
+            let tracer: u32 = child.trim().parse().ok()?;
+            (!Holdings::new(tracer).is_empty()).then_some(tracer)
+        });
+        let held = Holdings::new(tracer);
+        let pid = Pid::from_raw(tracer.cast_signed()).expect("no process has the id 0");
+        kill_process(pid, signal).expect("it runs");
+        let asked = Instant::now();
+        let run = strace.end();
+        assert!(asked.elapsed() < IN_TIME / 2, "{signal:?}: {:?}", asked.elapsed());
+        assert_eq!((run.code, &*run.stdout), (128 + signal.as_raw(), ""), "{}", run.stderr);
+        target.assert_whole(tracer, &held);
+    }
+    target.finish();
 }
 
 fn fail(which: &[u32]) {

@@ -6,6 +6,7 @@ mod host;
 mod injected;
 mod kills;
 mod liar;
+mod odd;
 
 use std::time::Duration;
 
