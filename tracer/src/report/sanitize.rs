@@ -72,6 +72,45 @@ pub fn sentence(text: &str) -> String {
     out
 }
 
+/// JSON that somebody else may have written, with all that its strings would have a screen do made safe as in a sentence:
+/// what we wrote is as it was. Control characters have an escape in JSON; elsewhere than in strings there are none.
+pub fn json(text: &str) -> String {
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find(|character| matches!(character, '\\' | '\x7f'..)) {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let (character, length) = json_character(rest);
+        match character.map(Piece::from_char) {
+            None | Some(Piece::Shown(_)) => out.push_str(&rest[..length]),
+            Some(unsafe_one) => {
+                out.push('\\'); // an escape's own backslash is escaped in JSON
+                unsafe_one.push_to(&mut out);
+            }
+        }
+        rest = &rest[length..];
+    }
+    out + rest
+}
+
+/// The character that a string of JSON has here, if it is no plain one, and the length of what stands for it.
+fn json_character(text: &str) -> (Option<char>, usize) {
+    let unit = |text: &str| u16::from_str_radix(hex(text.strip_prefix("\\u")?.get(..4)?)?, 16).ok();
+    match text.as_bytes() {
+        [b'\\', b'b', ..] => (Some('\x08'), 2),
+        [b'\\', b'f', ..] => (Some('\x0c'), 2),
+        [b'\\', b'n', ..] => (Some('\n'), 2),
+        [b'\\', b'r', ..] => (Some('\r'), 2),
+        [b'\\', b't', ..] => (Some('\t'), 2),
+        [b'\\', b'u', ..] => {
+            let units = [unit(text), text.get(6..).and_then(unit)].into_iter().map_while(|unit| unit);
+            let first = char::decode_utf16(units).next().and_then(Result::ok);
+            (first, first.map_or(2, |first| 6 * first.len_utf16()))
+        }
+        [b'\\', _, ..] => (None, 1 + text[1..].chars().next().map_or(0, char::len_utf8)),
+        _ => (text.chars().next(), text.chars().next().map_or(0, char::len_utf8)),
+    }
+}
+
 /// The bytes that [`for_json`] was given, up to its limit.
 pub fn unescape(escaped: &str) -> Vec<u8> {
     let (mut name, mut rest) = (Vec::with_capacity(escaped.len()), escaped);
@@ -262,6 +301,28 @@ pub mod tests {
             assert_eq!(for_text(&bytes).chars().count(), text_chars, "{name} in text");
             assert_eq!(for_text(&bytes).ends_with('…'), bytes.len() > TEXT_CHARS, "{name}: the mark");
         }
+    }
+
+    #[test]
+    fn json_of_others_is_made_safe_and_ours_is_as_it_was() {
+        for (name, bytes, escaped) in EVIL {
+            let ours = serde_json::to_string(escaped).expect("a string");
+            assert_eq!(json(&ours), ours, "{name}");
+            let Ok(raw) = std::str::from_utf8(bytes) else { continue };
+            let by_units: String = raw.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+            for theirs in [serde_json::to_string(raw).expect("a string"), format!("\"{by_units}\"")] {
+                let read: String = serde_json::from_str(&json(&theirs)).expect("a string still");
+                assert_eq!(read, sentence(raw), "{name}: {theirs}");
+            }
+        }
+        for broken in ["\"\\", "\"\\u", "\"\\u12", "\"\\ud83d\\u0041\"", "\"\\u+123\"", "\\é"] {
+            assert_eq!(json(broken), broken, "left to who reads it");
+        }
+        assert_eq!(
+            json("{\n\t\"a\": \"\u{7f}\"}"),
+            "{\n\t\"a\": \"\\\\x7f\"}",
+            "what is between strings stays"
+        );
     }
 
     #[test]

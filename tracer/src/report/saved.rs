@@ -1,11 +1,15 @@
 //! A report that was saved, read back.
 
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::output::plain;
-use super::{Name, Report};
+use super::{Name, Report, sanitize};
+
+/// Largest report that is read. One that was written has 16 MiB of long names, and its rows.
+const LARGEST: u64 = 32 << 20;
 
 /// Why a saved report cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -39,19 +43,34 @@ pub fn read(path: &Path) -> Result<Report, SavedError> {
 }
 
 fn bytes(path: &Path) -> io::Result<Vec<u8>> {
-    if path.as_os_str() != "-" {
-        return std::fs::read(path);
+    if path.as_os_str() == "-" {
+        return bounded(io::stdin().lock());
     }
+    let mut file = File::open(path)?;
+    // Of a stream no more than the last line is needed.
+    if let Some(before) = file.metadata()?.len().checked_sub(LARGEST) {
+        file.seek(SeekFrom::Start(before))?;
+    }
+    bounded(file)
+}
+
+/// A file may be a device without end.
+fn bounded(source: impl Read) -> io::Result<Vec<u8>> {
     let mut json = Vec::new();
-    io::stdin().lock().read_to_end(&mut json)?;
-    Ok(json)
+    source.take(LARGEST + 1).read_to_end(&mut json)?;
+    if json.len() as u64 > LARGEST { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(json) }
 }
 
 fn parse(json: &[u8]) -> serde_json::Result<Report> {
-    serde_json::from_slice(json).or_else(|error| {
+    report(json).or_else(|error| {
         let last = json.trim_ascii_end().rsplit(|byte| *byte == b'\n').next();
-        last.and_then(|line| serde_json::from_slice(line).ok()).ok_or(error)
+        last.and_then(|line| report(line).ok()).ok_or(error)
     })
+}
+
+/// Whoever wrote it may be nobody whom we know: not only its names are made safe.
+fn report(json: &[u8]) -> serde_json::Result<Report> {
+    serde_json::from_str(&sanitize::json(&String::from_utf8_lossy(json)))
 }
 
 #[cfg(test)]
@@ -66,6 +85,44 @@ mod tests {
         for json in [to_string(&report, Layout::Compact), to_string(&report, Layout::Pretty), stream] {
             assert_eq!(parse(json.as_bytes()).unwrap(), report);
         }
+    }
+
+    #[test]
+    fn a_report_that_somebody_else_wrote_does_a_screen_no_harm() {
+        let evil = "\u{1b}]0;P\u{7}\u{202e}\u{9b}31m";
+        let mut json: serde_json::Value =
+            serde_json::from_str(include_str!("testdata/sample.json")).expect("an example");
+        spoil(&mut json, evil);
+        let report = parse(json.to_string().as_bytes()).expect("its strings may be anything");
+        let text = crate::report::text::render(&report, crate::report::text::Style::default());
+        for shown in [text, to_string(&report, Layout::Compact)] {
+            assert!(shown.contains("\\u{202e}"), "{shown}");
+            let harmful =
+                |character: char| character != '\n' && sanitize::sentence(&character.to_string()).len() > 4;
+            assert!(!shown.chars().any(harmful), "{shown}");
+        }
+    }
+
+    /// Appends this to every string that is not one of few words.
+    fn spoil(json: &mut serde_json::Value, evil: &str) {
+        const FREE: [&str; 13] = [
+            "arch", "comm", "file", "function", "kernel", "object", "path", "signal", "syscall", "text",
+            "title", "what", "why",
+        ];
+        match json {
+            serde_json::Value::Array(values) => values.iter_mut().for_each(|value| spoil(value, evil)),
+            serde_json::Value::Object(values) => values.iter_mut().for_each(|(key, value)| match value {
+                serde_json::Value::String(text) if FREE.contains(&key.as_str()) => text.push_str(evil),
+                value => spoil(value, evil),
+            }),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn a_file_without_end_is_refused() {
+        let endless = bounded(io::repeat(b' ')).expect_err("there is no report that large");
+        assert_eq!(endless.kind(), io::ErrorKind::FileTooLarge);
     }
 
     #[test]
