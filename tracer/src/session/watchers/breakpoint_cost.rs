@@ -12,12 +12,21 @@ const LEAST_SHARE: f64 = 0.1;
 pub const YOUNG: Duration = Duration::from_millis(20);
 /// While others are removed one after the other, to set one takes a tenth of a second, in which nothing else is done.
 const GROWN: Duration = Duration::from_secs(1);
+/// How long breakpoints are set at a time.
+const AT_ONCE: Duration = Duration::from_millis(300);
 
 /// Of processes that were seen first at such a time, those that get breakpoints now: one at a time while others are
 /// removed.
 pub fn due<T>(new: impl Iterator<Item = (T, Instant)>, is_removing: bool) -> Vec<T> {
     let (age, most) = if is_removing { (GROWN, 1) } else { (YOUNG, usize::MAX) };
     new.filter(|(_, since)| since.elapsed() >= age).map(|(process, _)| process).take(most).collect()
+}
+
+/// As many of these as there is time for: among a hundred processes that fork without pause the kernel takes half a second to
+/// set one, in which nothing else is done. The others come at the next look.
+pub fn in_time<T>(due: Vec<T>) -> impl Iterator<Item = T> {
+    let began = Instant::now();
+    due.into_iter().take_while(move |_| began.elapsed() < AT_ONCE)
 }
 
 /// Kernels that return from a breakpoint at a return by a system call of its own, which filters of system calls see: until

@@ -121,7 +121,7 @@ impl CollectionWatcher {
         } else {
             breakpoint_cost::due(new.map(|(pid, seen)| (*pid, seen.since)), probes.is_removing())
         };
-        due.into_iter().filter_map(|pid| self.settle(probes, pid, &now)).collect()
+        breakpoint_cost::in_time(due).filter_map(|pid| self.settle(probes, pid, &now)).collect()
     }
 
     fn settle(&mut self, probes: &mut Probes, pid: Pid, now: &impl Fn() -> Nanos) -> Option<Event> {

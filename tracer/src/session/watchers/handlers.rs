@@ -121,7 +121,7 @@ impl HandlerWatcher {
         } else {
             breakpoint_cost::due(new, probes.is_removing())
         };
-        due.into_iter().filter_map(|pid| self.begin(probes, pid, &now)).collect()
+        breakpoint_cost::in_time(due).filter_map(|pid| self.begin(probes, pid, &now)).collect()
     }
 
     fn begin(&mut self, probes: &mut Probes, pid: Pid, now: &impl Fn() -> Nanos) -> Option<Event> {

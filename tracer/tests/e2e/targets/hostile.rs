@@ -79,17 +79,16 @@ fn signals_without_pause() {
     program.go(); // it lives
 }
 
-/// Whose descendants are never all known: it looked for more of them, deaf to signals, for as long as there were.
+/// Whose descendants are never all known, whatever the look that finds them.
 #[test]
 fn children_without_pause() {
     let Some(python) = system() else { return };
     let _turn = turn();
     let mut program = Program::start_with(&python, "hostile.py", &["breed", "8"]);
     let pid = program.pid().to_string();
-    let (took, traced) = timed(&["--json", "-d", "1", "--max-loss", "100", &pid]);
-    // Eight processes keep the CPUs busy, so that it takes longer to attach.
-    assert!(took < 2 * SOON, "{took:?}");
-    let report = traced.report();
+    // Eight processes keep the CPUs busy: how long it takes then says nothing.
+    let report = run(["--json", "-d", "1", "--max-loss", "100", &pid]).report();
+    assert_eq!(report.ended(), "duration");
     assert!(number(&report["processes"]["forked"]) > 0, "{}", report["processes"]);
     program.go(); // it lives
 }
