@@ -22,6 +22,7 @@ mod test;
 mod tree;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -80,6 +81,9 @@ enum Task {
         /// How long
         #[arg(long, default_value_t = 6.0)]
         hours: f64,
+        /// This one instead of one that is built
+        #[arg(long)]
+        tracer: Option<PathBuf>,
     },
     /// Build, then check formatting, lints and docs, and run all tests, the end-to-end ones as root
     Test {
@@ -103,7 +107,7 @@ fn main() -> ExitCode {
         }
         Task::Chaos { quick } => chaos::chaos(quick).map(|()| ExitCode::SUCCESS),
         Task::Fuzz { names, seconds } => fuzz::fuzz(&names, seconds).map(|()| ExitCode::SUCCESS),
-        Task::Soak { hours } => soak::soak(hours).map(|()| ExitCode::SUCCESS),
+        Task::Soak { hours, tracer } => soak::soak(hours, tracer).map(|()| ExitCode::SUCCESS),
         Task::Test { filters } => test::test(&filters).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,9 +24,9 @@ const GROWTH: f64 = (1 << 20) as f64;
 const DESCRIPTORS: f64 = 8.0;
 
 /// Traces `churn.py` for so many hours. What is seen meanwhile goes to `target/soak/samples.csv`.
-pub fn soak(hours: f64) -> Result<()> {
+pub fn soak(hours: f64, tracer: Option<PathBuf>) -> Result<()> {
     ensure!(is_root(), "cannot trace: that needs root; try sudo");
-    let tracer = build::build()?;
+    let tracer = tracer.map_or_else(build::build, Ok)?;
     let folder = tree::root().join("target/soak");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let found = output(Command::new("python3").args(["-c", "import sys; print(sys.executable)"]));

@@ -76,6 +76,7 @@ fn report(json: &[u8]) -> serde_json::Result<Report> {
 #[cfg(test)]
 mod tests {
     use super::super::json::{Layout, to_event, to_string};
+    use super::super::{Format, View, export::Measure, text};
     use super::*;
 
     #[test]
@@ -87,20 +88,31 @@ mod tests {
         }
     }
 
+    /// Whatever its strings are, and whatever it is written as.
     #[test]
-    fn a_report_that_somebody_else_wrote_does_a_screen_no_harm() {
-        let evil = "\u{1b}]0;P\u{7}\u{202e}\u{9b}31m";
+    fn a_report_that_somebody_else_wrote_harms_nobody() {
+        let evil = "\u{1b}]0;P\u{7}\u{202e}\u{9b}31m\"'></script><script>alert(1)</script>";
         let mut json: serde_json::Value =
             serde_json::from_str(include_str!("testdata/sample.json")).expect("an example");
         spoil(&mut json, evil);
-        let report = parse(json.to_string().as_bytes()).expect("its strings may be anything");
-        let text = crate::report::text::render(&report, crate::report::text::Style::default());
-        for shown in [text, to_string(&report, Layout::Compact)] {
-            assert!(shown.contains("\\u{202e}"), "{shown}");
-            let harmful =
-                |character: char| character != '\n' && sanitize::sentence(&character.to_string()).len() > 4;
-            assert!(!shown.chars().any(harmful), "{shown}");
+        let report = parse(json.to_string().as_bytes()).expect("these strings may be anything");
+        let style = text::Style { color: false, width: 100, full: true };
+        let view = View { style, layout: Layout::Compact, of: Measure::default() };
+        for format in Format::ALL.iter().filter(|format| **format != Format::Pprof) {
+            let written = format.write(&report, &view);
+            let shown = std::str::from_utf8(&written).expect("all but pprof's is text");
+            assert!(shown.contains("202e"), "{format:?} has none of the names");
+            let harmful = |&character: &char| !"\n\t".contains(character) && !is_harmless(character);
+            assert_eq!(shown.chars().find(harmful), None, "{format:?}");
+            if [Format::Html, Format::FlameGraph].contains(format) {
+                assert!(!shown.contains("<script>alert") && !shown.contains("'><"), "{format:?}");
+            }
         }
+    }
+
+    fn is_harmless(character: char) -> bool {
+        let text = character.to_string();
+        sanitize::sentence(&text) == text
     }
 
     /// Appends this to every string that is not one of few words.
