@@ -13,7 +13,7 @@ mod writer;
 use std::io::{Write, stderr};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use cli::{Cli, Verb};
 use failure::Failure;
@@ -33,7 +33,10 @@ fn main() -> ExitCode {
 
 /// The command line; what is wrong with it is told without the characters that could make it read otherwise.
 fn parse() -> Cli {
-    Cli::try_parse().unwrap_or_else(|error| {
+    let is_short_help = std::env::args_os().skip(1).eq(["-h"]);
+    let command = if is_short_help { cli::with_short_help() } else { Cli::command() };
+    let read = command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    read.unwrap_or_else(|error| {
         let told = error.to_string();
         let shown: Vec<_> = told.lines().map(Sentence::new).collect();
         if !error.use_stderr() || told.lines().eq(shown.iter().map(Sentence::as_str)) {
@@ -61,5 +64,7 @@ fn obey(cli: &Cli) -> Result<u8, Failure> {
         Some(Verb::Diff(options)) => commands::diff::diff(options),
         Some(Verb::Export(options)) => commands::export::export(options),
         Some(Verb::Doctor(options)) => commands::doctor::doctor(options),
+        Some(Verb::Completions(options)) => commands::describe::completions(options),
+        Some(Verb::Man(options)) => commands::describe::man(options),
     }
 }

@@ -14,23 +14,23 @@ use crate::failure::Failure;
 #[derive(Debug, Args)]
 pub struct OutputOptions {
     /// Show every row of the text report, not only the most important ones
-    #[arg(long)]
+    #[arg(hide_short_help = true, long)]
     pub full: bool,
 
     /// Print the report as one JSON object
     #[arg(long)]
     json: bool,
 
-    /// Write the report to a file, in the format of its extension; `-` is stdout
+    /// Write the report to a file, as its extension says
     ///
-    /// Given several times, it writes several files of one run.
+    /// `-` is stdout. Given several times, it writes several files of one run.
     #[arg(short, long, value_name = "FILE")]
     output: Vec<PathBuf>,
 
     /// Format of the report, regardless of the file's extension
     ///
-    /// text, json, jsonl, markdown, flamegraph, collapsed, speedscope, pprof, or the extension of such files: txt, json,
-    /// jsonl, md, svg, collapsed, speedscope.json, pb.gz. Of several formats, each adds its own extension to the name: `-o run -f json,text` writes run.json and run.txt.
+    /// text, json, html, jsonl, markdown, flamegraph, collapsed, speedscope, pprof, or the extension of such files: txt, json,
+    /// html, jsonl, md, svg, collapsed, speedscope.json, pb.gz. Of several formats, each adds its own extension to the name: `-o run -f json,text` writes run.json and run.txt.
     #[arg(hide_short_help = true, short, long, value_name = "FORMAT", value_delimiter = ',', conflicts_with = "json", value_parser = values::format)]
     format: Vec<Format>,
 

@@ -9,12 +9,14 @@ use super::values;
 /// Processes that exist.
 #[derive(Debug, Args)]
 pub struct Targets {
-    /// Processes to trace, separated by commas; a thread ID stands for its process
+    /// Processes to trace, separated by commas
+    ///
+    /// A thread ID stands for its process.
     #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',', action = ArgAction::Append, conflicts_with = "Choice", value_parser = values::pid)]
     pids: Vec<u32>,
 
     /// The same as --pid
-    #[arg(value_name = "PID", value_delimiter = ',', conflicts_with = "Choice", value_parser = values::pid)]
+    #[arg(hide_short_help = true, value_name = "PID", value_delimiter = ',', conflicts_with = "Choice", value_parser = values::pid)]
     positional: Vec<u32>,
 
     #[command(flatten)]
@@ -24,12 +26,14 @@ pub struct Targets {
 /// Python processes by what they are; those that meet every condition given.
 #[derive(Debug, Args)]
 pub struct Choice {
-    /// Python processes whose command line matches; also those that start later
+    /// Python processes by command line, also later ones
+    ///
+    /// Those whose command line matches; processes that start later and match are traced too.
     #[arg(long, value_name = "REGEX", value_parser = values::regex)]
     name: Option<Regex>,
 
     /// Python processes of a systemd unit: nginx.service, or nginx
-    #[arg(long, value_name = "NAME")]
+    #[arg(hide_short_help = true, long, value_name = "NAME")]
     unit: Option<String>,
 
     /// Python processes of a container: its id, the beginning of its id, or its name

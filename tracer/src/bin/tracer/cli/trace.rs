@@ -13,7 +13,7 @@ use super::values::{self, Budget};
 /// How to trace, and where the report goes.
 #[derive(Debug, Args)]
 pub struct TraceOptions {
-    /// How long to trace: 30s, 500ms, 5m [default: until stopped]
+    /// How long: 30s, 500ms, 5m [default: until stopped]
     #[arg(short, long, value_name = "DUR", value_parser = values::duration)]
     duration: Option<Duration>,
 
@@ -30,10 +30,12 @@ pub struct TraceOptions {
     follow: bool,
 
     /// Do not trace child processes
-    #[arg(long)]
+    #[arg(hide_short_help = true, long)]
     no_follow: bool,
 
-    /// Trace only these sections: reads, switches, processes, signals, frames, gc
+    /// Only these sections: reads, switches, signals, …
+    ///
+    /// There are reads, switches, processes, signals, frames and gc.
     #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "skip", value_parser = values::section)]
     only: Vec<Section>,
 
@@ -58,7 +60,7 @@ pub struct TraceOptions {
     max_loss: f64,
 
     /// End when this happens: signal:TERM, zombie, zombies>3, orphan
-    #[arg(long, value_name = "RULE", value_parser = values::until)]
+    #[arg(hide_short_help = true, long, value_name = "RULE", value_parser = values::until)]
     until: Option<Rule>,
 
     /// Exit with 3 if this is true at the end: zombies>0, signal:KILL, gc.max>50ms
@@ -67,11 +69,11 @@ pub struct TraceOptions {
     /// (the longest turn), gc.count, gc.total, gc.max, reads, reads.avoidable, reads.bytes, switches.voluntary,
     /// switches.involuntary, gil.wait, run_queue, frame.self("json/encoder.py") (a file, a line of it or a function: its
     /// share of the samples), frame.total("main"). With /s behind it, for each second: reads.avoidable/s>100
-    #[arg(long, value_name = "RULE", value_parser = values::rule)]
+    #[arg(hide_short_help = true, long, value_name = "RULE", value_parser = values::rule)]
     fail_on: Vec<Rule>,
 
     /// Print one JSON object per line: events as they happen, then the report
-    #[arg(long, conflicts_with_all = ["json", "output", "format"])]
+    #[arg(hide_short_help = true, long, conflicts_with_all = ["json", "output", "format"])]
     pub jsonl: bool,
 
     #[command(flatten)]
@@ -92,7 +94,7 @@ pub struct TraceOptions {
     table_rows: Option<u32>,
 
     /// Print only errors on stderr
-    #[arg(short, long)]
+    #[arg(hide_short_help = true, short, long)]
     pub quiet: bool,
 
     /// Print more on stderr

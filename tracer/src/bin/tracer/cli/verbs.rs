@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
+use clap_complete::Shell;
 use tracer::session::Rule;
 
 use super::values;
@@ -35,6 +36,16 @@ const DOCTOR_EXAMPLES: &str = "\
 Examples:
   sudo tracer doctor                                  can this machine trace?
   sudo tracer doctor --pid 4242 --json                can this process be traced?";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  tracer completions bash > /usr/share/bash-completion/completions/tracer
+  tracer completions fish > ~/.config/fish/completions/tracer.fish";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  tracer man | man -l -                               read it now
+  tracer man dump > /usr/local/share/man/man1/tracer-dump.1";
 
 const EXPORT_EXAMPLES: &str = "\
 Examples:
@@ -193,4 +204,23 @@ pub struct DiffOptions {
 
     #[command(flatten)]
     pub output: OutputOptions,
+}
+
+/// Print what makes a shell complete this command line
+///
+/// It is made from the definition of the command line itself.
+#[derive(Debug, Args)]
+#[command(after_long_help = COMPLETIONS_EXAMPLES)]
+pub struct CompletionsOptions {
+    /// The shell
+    pub shell: Shell,
+}
+
+/// Print the manual page of tracer, or of one of its commands
+#[derive(Debug, Args)]
+#[command(after_long_help = MAN_EXAMPLES)]
+pub struct ManOptions {
+    /// The command
+    #[arg(value_name = "COMMAND", value_parser = super::known_command)]
+    pub command: Option<String>,
 }

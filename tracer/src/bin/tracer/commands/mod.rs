@@ -1,5 +1,6 @@
 //! What the verbs do: each reads its options, asks the library, shows the answer.
 
+pub mod describe;
 pub mod diff;
 pub mod doctor;
 pub mod dump;
