@@ -74,7 +74,7 @@ impl Handlers {
 
     /// A signal was delivered, and Python is to call its handler; returned if that is known already, or will never be.
     pub fn delivered(&mut self, row: Row) -> Option<Row> {
-        match self.processes.get_mut(&row.target.pid) {
+        match self.processes.get_mut(&row.aim.target.pid) {
             Some(process) => process.delivered(row),
             None => Some(row),
         }

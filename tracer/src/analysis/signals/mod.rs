@@ -15,6 +15,7 @@ mod handler_tests;
 mod handlers;
 mod open;
 mod origin;
+mod report_row;
 mod row;
 mod rows;
 #[cfg(test)]
@@ -92,7 +93,7 @@ impl Signals {
 
     /// Of strangers whose signals have been pending for long nothing more is expected.
     fn meet(&mut self, row: &Row, traced: &Traced) {
-        let pid = row.target.pid;
+        let pid = row.aim.target.pid;
         if traced.contains(pid) || self.open.contains_key(&pid) {
             return;
         }
@@ -106,7 +107,7 @@ impl Signals {
     }
 
     fn open(&mut self, row: Row) {
-        let open = self.open.entry(row.target.pid).or_default();
+        let open = self.open.entry(row.aim.target.pid).or_default();
         if let Some(accepted) = open.accepted_before(&row) {
             self.rows.push(accepted);
         }

@@ -80,7 +80,8 @@ impl Open {
             row.kill(killed.as_ref());
             row
         });
-        let waits = |row: &Row| is_in(if row.group { exit.pending_shared } else { exit.pending }, row.signal);
+        let waits =
+            |row: &Row| is_in(if row.aim.group { exit.pending_shared } else { exit.pending }, row.signal);
         killer.into_iter().chain(rows.into_iter().map(|row| row.end(waits))).collect()
     }
 
@@ -139,5 +140,5 @@ impl Open {
 }
 
 fn queue_of(row: &Row) -> Queue {
-    (row.signal, (!row.group).then_some(row.target.tid))
+    (row.signal, (!row.aim.group).then_some(row.aim.target.tid))
 }

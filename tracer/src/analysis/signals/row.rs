@@ -1,25 +1,19 @@
 //! One signal, from its generation to what became of it.
 
-use super::origin::{is_sent, origin, seen};
-use super::waits;
-use crate::analysis::causes::syscall_name;
-use crate::analysis::lines;
-use crate::analysis::signal_names::{Action, default_action, signal_name};
+use super::origin::{is_sent, origin};
+use crate::analysis::signal_names::{Action, default_action};
 use crate::event::{
     Bytes, Handler, Nanos, SignalDeliver, SignalGenerate, SignalInfo, SignalResult, SignalsPending, StackId,
     Task, Tid, Waited,
 };
-use crate::report::{
-    self, Disposition, HandlerState, Interrupted, Name, Origin, Outcome, Sender, Signal, SignalTarget,
-};
-use crate::symbols::Symbols;
+use crate::report::{Disposition, Origin, Outcome};
 use tracer_common::python;
 
 const SIGKILL: u32 = 9;
 const SIGCONT: u32 = 18;
 const SIGSTOP: u32 = 19;
 
-/// A row of the report, nearly.
+/// What is known of it so far; several alike may be one row.
 #[derive(Clone, Debug)]
 pub struct Row {
     pub at: Nanos,
@@ -28,23 +22,37 @@ pub struct Row {
     pub origin: Origin,
     pub sender: Option<Who>,
     pub sender_stack: StackId,
+    pub aim: Aim,
+    pub delivery: Option<Delivery>,
+    pub disposition: Option<Disposition>,
+    pub begun: Begun,
+    pub outcome: Outcome,
+}
+
+/// Whom a signal was for, as things stood when it was generated.
+#[derive(Clone, Copy, Debug)]
+pub struct Aim {
     /// The thread that was aimed at; for a group signal any thread of its process takes it.
     pub target: Task,
     pub group: bool,
     pub blocked: bool,
     /// The target is traced: what its handlers are is known.
     pub traced: bool,
-    /// What the main thread had waited for at the generation.
-    pub main_before: Option<Waited>,
+    /// What the main thread had waited for.
+    pub main: Option<Waited>,
+}
+
+/// How a signal was delivered. Of several in one row: what they have in common.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery {
+    /// From the generation; of several, the longest.
+    pub after: Nanos,
     /// The thread that took it.
     pub receiver: Option<Tid>,
-    pub delivered_after: Option<Nanos>,
+    /// The system call that it was in, and where it was.
     pub interrupted: Option<(Option<u32>, StackId)>,
-    /// What the main thread had waited for at the delivery.
+    /// What the main thread had waited for.
     pub main: Option<Waited>,
-    pub disposition: Option<Disposition>,
-    pub begun: Begun,
-    pub outcome: Outcome,
 }
 
 /// A function: its address space and its code object.
@@ -109,15 +117,14 @@ impl Row {
             origin,
             sender: sender(signal, origin),
             sender_stack: if is_sent(origin) { signal.stack } else { 0 },
-            target: signal.target,
-            group: signal.group,
-            blocked: signal.blocked,
-            traced,
-            main_before: signal.main,
-            receiver: None,
-            delivered_after: None,
-            interrupted: None,
-            main: None,
+            aim: Aim {
+                target: signal.target,
+                group: signal.group,
+                blocked: signal.blocked,
+                traced,
+                main: signal.main,
+            },
+            delivery: None,
             disposition,
             begun: Begun::Unknown,
             outcome,
@@ -131,9 +138,9 @@ impl Row {
 
     /// Whether this delivery can be that of this signal.
     pub fn fits(&self, delivery: &SignalDeliver) -> bool {
-        let aimed_at =
-            if self.group { self.target.pid == delivery.task.pid } else { self.target == delivery.task };
-        aimed_at && self.signal == delivery.signal && self.at <= delivery.at
+        let Aim { target, group, .. } = self.aim;
+        let is_for_it = if group { target.pid == delivery.task.pid } else { target == delivery.task };
+        is_for_it && self.signal == delivery.signal && self.at <= delivery.at
     }
 
     /// It was delivered, and the disposition decides.
@@ -142,7 +149,7 @@ impl Row {
         (self.disposition, self.outcome) = match delivery.handler {
             Handler::Python => (Some(Disposition::Python), Outcome::Handled),
             // CPython's, if it is a Python, which nobody has looked at.
-            Handler::C if !self.traced => (None, Outcome::Handled),
+            Handler::C if !self.aim.traced => (None, Outcome::Handled),
             Handler::C => (Some(Disposition::C), Outcome::Handled),
             Handler::Ignore => (Some(Disposition::Ignored), Outcome::Ignored),
             Handler::Default => (Some(Disposition::Default), default_outcome(self.signal)),
@@ -163,27 +170,42 @@ impl Row {
 
     /// When it was delivered.
     pub fn delivered_at(&self) -> Nanos {
-        self.at + self.delivered_after.unwrap_or(0)
+        self.at + self.delivered_after().unwrap_or(0)
+    }
+
+    /// How long after its generation.
+    pub fn delivered_after(&self) -> Option<Nanos> {
+        Some(self.delivery?.after)
+    }
+
+    /// The thread that took it.
+    pub fn receiver(&self) -> Option<Tid> {
+        self.delivery?.receiver
     }
 
     /// Whether another thread than the main one took it.
     pub fn is_of_other_thread(&self) -> bool {
-        self.receiver.is_some_and(|tid| tid != self.target.pid)
+        self.receiver().is_some_and(|tid| tid != self.aim.target.pid)
     }
 
-    /// Whether the main thread was asleep at the delivery.
-    pub fn main_slept(&self) -> bool {
-        self.main.is_some_and(|main| main.asleep)
+    /// What the main thread had waited for at the delivery.
+    pub fn main_at_delivery(&self) -> Option<Waited> {
+        self.delivery?.main
     }
 
     /// Where the receiver was at the delivery, 0 where that is not known.
     pub fn stack(&self) -> StackId {
-        self.interrupted.map_or(0, |(_, stack)| stack)
+        self.interrupted().map_or(0, |(_, stack)| stack)
     }
 
     /// Whether the receiver was in a system call at the delivery.
     pub fn interrupted_call(&self) -> bool {
-        matches!(self.interrupted, Some((Some(_), _)))
+        matches!(self.interrupted(), Some((Some(_), _)))
+    }
+
+    /// What the receiver was in at the delivery.
+    pub fn interrupted(&self) -> Option<(Option<u32>, StackId)> {
+        self.delivery?.interrupted
     }
 
     /// It killed the process; as a SIGKILL was delivered, its own disposition was not looked at.
@@ -210,7 +232,7 @@ impl Row {
     pub fn vanish(&mut self, now: &SignalsPending) {
         self.outcome = match () {
             // Nobody waits for a signal that is not blocked: its delivery was lost.
-            () if !self.blocked => Outcome::Unknown,
+            () if !self.aim.blocked => Outcome::Unknown,
             () if now.ignores(self.signal) => Outcome::Ignored,
             () => Outcome::Handled,
         };
@@ -220,7 +242,7 @@ impl Row {
     /// is ignored by default is no longer there either once the interpreter has let go of its handlers.
     pub fn end(mut self, waits: impl FnOnce(&Self) -> bool) -> Self {
         if !waits(&self) {
-            let taken = self.blocked && default_action(self.signal) != Action::Ignore;
+            let taken = self.aim.blocked && default_action(self.signal) != Action::Ignore;
             self.outcome = if taken { Outcome::Handled } else { Outcome::Unknown };
         }
         self.give_up()
@@ -228,7 +250,7 @@ impl Row {
 
     /// Nothing more will be seen of it.
     pub fn give_up(mut self) -> Self {
-        if self.is_open() && self.blocked {
+        if self.is_open() && self.aim.blocked {
             self.outcome = Outcome::Blocked;
         }
         self
@@ -238,75 +260,17 @@ impl Row {
     /// delivered itself, the kernel makes it a SIGKILL for every thread.
     /// <https://github.com/torvalds/linux/blob/v6.12/kernel/signal.c> (`complete_signal`)
     pub fn is_killed_by(&self, delivery: &SignalDeliver) -> bool {
-        let terminates = !self.blocked && default_action(self.signal) == Action::Terminate;
+        let terminates = !self.aim.blocked && default_action(self.signal) == Action::Terminate;
         terminates && delivery.signal == SIGKILL && self.at <= delivery.at
     }
 
     fn receive(&mut self, delivery: &SignalDeliver) {
-        self.receiver = Some(delivery.task.tid);
-        self.delivered_after = Some(delivery.at.saturating_sub(self.at));
-        self.interrupted = Some((delivery.syscall, delivery.stack));
-        self.main = delivery.main;
-    }
-
-    /// A row of the report.
-    pub fn row(&self, symbols: &Symbols) -> Signal {
-        Signal {
-            signal: signal_name(self.signal),
-            number: self.signal,
-            at_ns: self.at,
-            count: self.count,
-            sender: self.sender.as_ref().map(Who::row),
-            origin: self.origin,
-            sender_stack: lines::stack_of(symbols, self.sender_stack),
-            target: SignalTarget { pid: self.target.pid, tid: self.tid(), group: self.group },
-            disposition: self.disposition,
-            delivered_after_ns: self.delivered_after,
-            interrupted: self.interrupted.and_then(|(syscall, stack)| interrupted(syscall, stack, symbols)),
-            handler_state: self.handler_state(),
-            handler: self.handler(symbols),
-            outcome: self.outcome,
-        }
-    }
-
-    /// Somebody who is not traced has a handler for it, in Python or not.
-    fn is_taken_in_secret(&self) -> bool {
-        self.outcome == Outcome::Handled && self.disposition.is_none() && self.receiver.is_some()
-    }
-
-    fn handler_state(&self) -> HandlerState {
-        match self.begun {
-            _ if self.is_taken_in_secret() => HandlerState::Unknown,
-            _ if !self.is_pythons() => HandlerState::None,
-            Begun::Unknown => HandlerState::Unknown,
-            Begun::Pending => HandlerState::Pending,
-            Begun::Started(_) => HandlerState::Started,
-        }
-    }
-
-    fn handler(&self, symbols: &Symbols) -> Option<report::Handler> {
-        let Begun::Started(started) = &self.begun else { return None };
-        let (space, code) = started.site;
-        let function = symbols.site(space, &code);
-        Some(report::Handler {
-            frame: function.map(|id| lines::frame(symbols, id)),
-            started_after_ns: Some(started.after),
-            ended_after_ns: started.ended,
-            waited_for: waits::reason(self, started, symbols),
-            run_queue_ns: waits::run_queue(self, started),
-        })
-    }
-
-    /// The thread that took it, or the one that it was aimed at.
-    fn tid(&self) -> Option<Tid> {
-        self.receiver.or((!self.group).then_some(self.target.tid))
-    }
-}
-
-impl Who {
-    fn row(&self) -> Sender {
-        let [pid, tid] = [self.task.pid, self.task.tid].map(seen);
-        Sender { pid, tid, comm: Name::new(&self.comm), uid: self.uid }
+        self.delivery = Some(Delivery {
+            after: delivery.at.saturating_sub(self.at),
+            receiver: Some(delivery.task.tid),
+            interrupted: Some((delivery.syscall, delivery.stack)),
+            main: delivery.main,
+        });
     }
 }
 
@@ -341,10 +305,4 @@ fn default_outcome(signal: u32) -> Outcome {
         Action::Continue => Outcome::Continued,
         Action::Ignore => Outcome::Ignored,
     }
-}
-
-fn interrupted(syscall: Option<u32>, stack: StackId, symbols: &Symbols) -> Option<Interrupted> {
-    let syscall = syscall.and_then(|number| syscall_name(number.into())).map(Into::into);
-    let frame = symbols.leaf(stack).map(|id| lines::frame(symbols, id));
-    (syscall.is_some() || frame.is_some()).then_some(Interrupted { syscall, frame })
 }

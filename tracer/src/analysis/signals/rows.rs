@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::row::{Begun, Row, Who};
+use super::row::{Begun, Delivery, Row, Who};
 use crate::event::{Nanos, Pid};
 use crate::report::{self, Bounded, Disposition, Origin, Outcome, Row as _, Signal};
 use crate::symbols::Symbols;
@@ -87,7 +87,7 @@ impl Alike {
     fn new(row: &Row) -> Self {
         Self {
             signal: row.signal,
-            target: row.target.pid,
+            target: row.aim.target.pid,
             origin: row.origin,
             sender: row.sender.clone().filter(|_| row.origin != Origin::Child),
             disposition: row.disposition,
@@ -100,22 +100,35 @@ impl Alike {
 impl Row {
     /// One more like it: what differs is not told any more, and of two delays the longer one.
     fn join(&mut self, other: &Self) {
-        fn same<T: PartialEq>(one: &mut Option<T>, other: &Option<T>) {
-            if one != other {
-                *one = None;
-            }
-        }
         self.count += other.count;
         self.at = Nanos::min(self.at, other.at);
-        self.delivered_after = self.delivered_after.max(other.delivered_after);
         if other.begun.after() > self.begun.after() {
             self.begun = other.begun;
         }
         same(&mut self.sender, &other.sender);
-        same(&mut self.receiver, &other.receiver);
-        same(&mut self.interrupted, &other.interrupted);
         if self.sender_stack != other.sender_stack {
             self.sender_stack = 0;
         }
+        match (&mut self.delivery, other.delivery) {
+            (Some(delivery), Some(other)) => delivery.join(&other),
+            (Some(delivery), None) => (delivery.receiver, delivery.interrupted) = (None, None),
+            (None, other) => {
+                self.delivery = other.map(|other| Delivery { receiver: None, interrupted: None, ..other });
+            }
+        }
+    }
+}
+
+impl Delivery {
+    fn join(&mut self, other: &Self) {
+        self.after = self.after.max(other.after);
+        same(&mut self.receiver, &other.receiver);
+        same(&mut self.interrupted, &other.interrupted);
+    }
+}
+
+fn same<T: PartialEq>(one: &mut Option<T>, other: &Option<T>) {
+    if one != other {
+        *one = None;
     }
 }

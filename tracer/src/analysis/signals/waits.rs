@@ -25,20 +25,20 @@ pub fn reason(row: &Row, started: &Started, symbols: &Symbols) -> Option<Handler
     if started.follows_other || was_in_handler(row, started, symbols) {
         return Some(HandlerWait::Nested);
     }
-    let (after, before) = (started.after, row.delivered_after?);
+    let (after, before) = (started.after, row.delivered_after()?);
     // Another thread took what the main thread's mask kept from it.
-    if !row.blocked || row.group && row.is_of_other_thread() {
-        return of_main_thread(row, started, after, row.main_before);
+    if !row.aim.blocked || row.aim.group && row.is_of_other_thread() {
+        return of_main_thread(row, started, after, row.aim.main);
     }
     if before * 2 >= after {
         return Some(HandlerWait::Blocked);
     }
-    of_main_thread(row, started, after.saturating_sub(before), row.main)
+    of_main_thread(row, started, after.saturating_sub(before), row.main_at_delivery())
 }
 
 /// From the generation to the begin, how long the main thread was ready and had no CPU.
 pub fn run_queue(row: &Row, started: &Started) -> Option<Nanos> {
-    started.waited.map(|now| since(row.main_before, now).run_queue)
+    started.waited.map(|now| since(row.aim.main, now).run_queue)
 }
 
 /// Why the main thread did not call the handler for so long. A busy machine makes every wait longer, and is no reason
@@ -52,7 +52,7 @@ fn of_main_thread(
     // It has not advanced by one instruction, nor come out of a system call, after which it may have gone on to wait for
     // the GIL.
     let stays = !row.is_of_other_thread() && row.stack() != 0 && row.stack() == started.stack;
-    let since_delivery = row.delivered_after.map_or(0, |before| started.after.saturating_sub(before));
+    let since_delivery = row.delivered_after().map_or(0, |before| started.after.saturating_sub(before));
     let in_c = stays && !row.interrupted_call() && since_delivery >= NOT_STOLEN_IN_C;
     let Some(main) = started.waited.map(|now| since(before, now)) else {
         return in_c.then_some(HandlerWait::CCall);
@@ -65,7 +65,12 @@ fn of_main_thread(
         () if most(main.gil) => Some(HandlerWait::Gil),
         () if most(on_cpu) => (in_c || on_cpu >= NOT_STOLEN).then_some(HandlerWait::CCall),
         () if asleep * 4 >= rest * 3 && stays => Some(HandlerWait::CCall),
-        () if most(asleep) && row.is_of_other_thread() && row.main_slept() => Some(HandlerWait::WrongThread),
+        () if most(asleep)
+            && row.is_of_other_thread()
+            && row.main_at_delivery().is_some_and(|main| main.asleep) =>
+        {
+            Some(HandlerWait::WrongThread)
+        }
         () => None,
     }
 }
