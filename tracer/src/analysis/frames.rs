@@ -133,7 +133,6 @@ impl Frames {
             pid: task.pid,
             tid: task.tid,
             thread_name: self.name_of(*task, traced),
-            task: None,
             // The report keeps no more of them.
             stack: if index < HotStack::LIMIT { lines::stack(symbols, frames) } else { Vec::new() },
             samples: cost.innermost,

@@ -67,7 +67,6 @@ impl Gil {
             wait_ns: total(|sum| sum.off_cpu_ns),
             waits: total(|sum| sum.gil_waits),
             switches: total(|sum| sum.count),
-            held_ns: None,
             holders: self.holders(symbols),
             blocked_while_held: self.blocked(symbols, switches),
             holders_unknown: (!self.holders_known).then(|| NOT_SAID.to_owned()),

@@ -160,7 +160,7 @@ impl Shared for HotStack {
 
     fn is_like(&self, other: &Self) -> bool {
         let place = |row: &Self| row.stack[..row.stack.len().min(COMMON)].to_vec();
-        (&self.thread_name, &self.task) == (&other.thread_name, &other.task) && place(self) == place(other)
+        self.thread_name == other.thread_name && place(self) == place(other)
     }
 
     fn absorb(&mut self, other: &Self) {

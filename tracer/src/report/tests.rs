@@ -166,11 +166,11 @@ switches.causes: pid cause syscall object lock after_call count count_error off_
   still_blocked stack wakers
 switches.causes.after_call: syscall object
 switches.causes.wakers: pid tid comm frame count
-gil: wait_ns waits switches held_ns holders blocked_while_held holders_unknown
+gil: wait_ns waits switches holders blocked_while_held holders_unknown
 gil.holders: pid tid threads frame held_while_others_waited_ns
 gil.blocked_while_held: pid cause syscall object frame count off_cpu_ns others_waited_ns
 reads: pid path kind syscall through stack sampled syscalls opens eof errors bytes requested returned sizes_unknown o_direct \
-  nonblocking time_ns off_cpu_ns voluntary_switches involuntary_switches gil_waits gil_switches gil_wait_ns avoidable advice
+  nonblocking off_cpu_ns voluntary_switches involuntary_switches gil_waits gil_switches gil_wait_ns avoidable advice
 reads.advice: buffer_size syscalls_then text
 processes: forked execed exited reaped zombies orphans kills
 processes.zombies: pid ppid comm exit_code signal exited_at_ns zombie_ns end_is_upper_bound reaped parent_ended \
@@ -188,7 +188,7 @@ signals.interrupted: syscall frame
 signals.handler: frame started_after_ns ended_after_ns waited_for run_queue_ns
 frames: rate_hz reached_hz hot stacks entries
 frames.hot: pid function file line self_samples total_samples off_cpu_ns
-frames.stacks: pid tid thread_name task stack samples off_cpu_ns
+frames.stacks: pid tid thread_name stack samples off_cpu_ns
 frames.entries: metric covered_ns rows
 frames.entries.rows: pid function file line count
 gc: method collections pauses

@@ -99,8 +99,6 @@ pub struct Thread<'a> {
     pub tid: u32,
     /// Its name.
     pub name: Option<&'a Name>,
-    /// The asyncio task that it ran.
-    pub task: Option<&'a Name>,
 }
 
 /// A frame as other tools show it: safe to print, and never ending in a number.
@@ -153,7 +151,7 @@ fn cpu<'a>(report: &'a Report, processes: &Processes<'a>) -> Vec<Weight<'a>> {
 fn sampled<'a>(row: &'a HotStack, processes: &Processes<'a>) -> Weight<'a> {
     Weight {
         process: Some(processes.get(row.pid)),
-        thread: Some(Thread { tid: row.tid, name: row.thread_name.as_ref(), task: row.task.as_ref() }),
+        thread: Some(Thread { tid: row.tid, name: row.thread_name.as_ref() }),
         stack: &row.stack,
         inside: None,
         cause: None,

@@ -67,8 +67,6 @@ pub struct HotStack {
     pub tid: u32,
     /// The thread's name.
     pub thread_name: Option<Name>,
-    /// The asyncio task that it ran.
-    pub task: Option<Name>,
     /// The stack.
     pub stack: Stack,
     /// On-CPU samples.

@@ -15,8 +15,6 @@ pub struct Gil {
     pub waits: u64,
     /// Switches they took.
     pub switches: u64,
-    /// Time that the GIL was held.
-    pub held_ns: Option<u64>,
     /// Who held it while others waited, longest first.
     pub holders: Bounded<GilHolder>,
     /// Who slept with the GIL in hand, longest first.

@@ -49,8 +49,6 @@ pub struct Read {
     pub o_direct: bool,
     /// Opened with `O_NONBLOCK`.
     pub nonblocking: bool,
-    /// Time in the calls.
-    pub time_ns: Option<u64>,
     /// Off-CPU time inside the calls.
     pub off_cpu_ns: u64,
     /// Voluntary switches inside the calls.
@@ -99,8 +97,6 @@ pub struct ReadTotals {
     pub returned: Histogram,
     /// Calls without sizes.
     pub sizes_unknown: u64,
-    /// Time in the calls.
-    pub time_ns: Option<u64>,
     /// Off-CPU time inside the calls.
     pub off_cpu_ns: u64,
     /// Voluntary switches inside the calls.
@@ -131,7 +127,6 @@ impl Row for Read {
         add_sizes(&mut totals.requested, &self.requested);
         add_sizes(&mut totals.returned, &self.returned);
         totals.sizes_unknown += self.sizes_unknown;
-        add_known(&mut totals.time_ns, self.time_ns);
         totals.off_cpu_ns += self.off_cpu_ns;
         totals.voluntary_switches += self.voluntary_switches;
         totals.involuntary_switches += self.involuntary_switches;

@@ -106,10 +106,9 @@ fn write_stacks(page: &mut Page, stacks: &Bounded<Pool<HotStack>>, taken: u64) {
 /// A thread, or one in each of several processes.
 fn thread(stack: &HotStack, processes: usize) -> String {
     let name = stack.thread_name.as_ref().map_or_else(String::new, |name| format!(" {name}"));
-    let task = stack.task.as_ref().map_or_else(String::new, |task| format!(", task {task}"));
     match processes {
-        1 => format!("thread {}{name}{task}", stack.tid),
-        many => format!("threads{name} of {many} pids{task}"),
+        1 => format!("thread {}{name}", stack.tid),
+        many => format!("threads{name} of {many} pids"),
     }
 }
 

@@ -56,13 +56,8 @@ fn write_blocked(page: &mut Page, blocked: &Bounded<BlockedHolder>, window_ns: u
 }
 
 pub(in crate::report) fn summary(gil: &Gil) -> String {
-    let held = gil.held_ns.map_or_else(String::new, |held| format!("; held for {}", duration(held)));
     let waits = counted(gil.waits, "time");
-    format!(
-        "threads waited {} for it, {waits}, in {} switches{held}",
-        duration(gil.wait_ns),
-        count(gil.switches)
-    )
+    format!("threads waited {} for it, {waits}, in {} switches", duration(gil.wait_ns), count(gil.switches))
 }
 
 /// A line, and how long it held the GIL while others waited.

@@ -56,12 +56,12 @@ fn every_section_has_its_keys() {
             "/reads/0",
             "pid path kind syscall stack syscalls opens eof errors bytes requested returned o_direct",
         ),
-        ("/reads/0", "nonblocking time_ns off_cpu_ns voluntary_switches involuntary_switches gil_waits"),
+        ("/reads/0", "nonblocking off_cpu_ns voluntary_switches involuntary_switches gil_waits"),
         ("/reads/0", "gil_switches gil_wait_ns avoidable advice"),
         ("/processes", "forked execed exited reaped zombies orphans kills"),
         ("/frames", "rate_hz reached_hz hot stacks entries"),
         ("/frames/hot/0", "pid function file line self_samples total_samples off_cpu_ns"),
-        ("/frames/stacks/0", "pid tid thread_name task stack samples off_cpu_ns"),
+        ("/frames/stacks/0", "pid tid thread_name stack samples off_cpu_ns"),
     ] {
         let object = report.pointer(section).unwrap_or_else(|| panic!("there is no {section}"));
         for key in keys.split(' ') {

@@ -120,7 +120,6 @@ impl Tables {
         let names = [
             ("process", process.and_then(|process| process.comm).map(ToString::to_string)),
             ("thread", thread.and_then(|thread| thread.name).map(ToString::to_string)),
-            ("task", thread.and_then(|thread| thread.task).map(ToString::to_string)),
             ("cause", weight.cause.map(str::to_owned)),
         ];
         let numbers = numbers.into_iter().filter_map(|(key, number)| Some((key, number?)));

@@ -58,7 +58,6 @@ fn stacks(of: &Frames, most: usize) -> Table<'_> {
             ("pid", Figure),
             ("thread", Figure),
             ("name", Word),
-            ("task", Word),
             ("samples", Figure),
             ("off-CPU", Figure),
             ("at", Word),
@@ -69,7 +68,6 @@ fn stacks(of: &Frames, most: usize) -> Table<'_> {
                 Cell::id(row.pid),
                 Cell::id(row.tid),
                 Cell::maybe(row.thread_name.as_ref()),
-                Cell::maybe(row.task.as_ref()),
                 Cell::count(row.samples),
                 Cell::duration(row.off_cpu_ns),
                 Cell::stack(Some(&row.stack), Vec::new()),
@@ -80,7 +78,7 @@ fn stacks(of: &Frames, most: usize) -> Table<'_> {
         },
         |totals| {
             let figures = [Cell::count(totals.samples), Cell::duration(totals.off_cpu_ns), Cell::none()];
-            [Cell::none(), Cell::none(), Cell::none()].into_iter().chain(figures).collect()
+            [Cell::none(), Cell::none()].into_iter().chain(figures).collect()
         },
     )
 }
