@@ -36,7 +36,7 @@ const KINDS: usize = 3;
 
 impl Line {
     fn new(key: &SwitchKey, symbols: &Symbols) -> Self {
-        let row = SwitchKey { stack: 0, status: 0, slice: 0, flags: key.flags & !HOW, ..*key };
+        let row = SwitchKey { stack: 0, status: 0, flags: key.flags & !HOW, ..*key };
         Self { row, leaf: symbols.leaf(key.stack) }
     }
 

@@ -38,7 +38,7 @@ impl Entries {
     /// Adds the rows of one drain.
     pub fn fold(&mut self, event: &Event) {
         if let Event::Entries { key, count } = event {
-            *self.rows.row(EntryKey { slice: 0, ..*key }) += count;
+            *self.rows.row(*key) += count;
         }
     }
 
@@ -124,9 +124,7 @@ mod tests {
                 ..process(7, "p")
             }));
             let mut entries = Entries::default();
-            for (key, count) in
-                [(key, 3), (EntryKey { slice: 1, ..key }, 2), (EntryKey { code: 11, ..key }, 1)]
-            {
+            for (key, count) in [(key, 3), (key, 2), (EntryKey { code: 11, ..key }, 1)] {
                 entries.fold(&Event::Entries { key, count });
             }
             let found = entries.finish(&symbols, &traced, &Window::default()).unwrap();

@@ -47,7 +47,7 @@ impl Frames {
     pub fn fold(&mut self, event: &Event) {
         self.entries.fold(event);
         match event {
-            Event::Samples { key, count, .. } => *self.samples.row(SampleKey { slice: 0, ..*key }) += count,
+            Event::Samples { key, count, .. } => *self.samples.row(*key) += count,
             Event::ThreadName { task, comm } => self.name(*task, comm),
             _ => {}
         }

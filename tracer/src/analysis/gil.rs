@@ -51,9 +51,9 @@ impl Gil {
                 self.known |= process.gil;
                 self.holders_known |= process.gil_holder;
             }
-            Event::GilHeld { key, waited_ns } => *self.rows.row(HoldKey { slice: 0, ..*key }) += waited_ns,
+            Event::GilHeld { key, waited_ns } => *self.rows.row(*key) += waited_ns,
             Event::Samples { key, count, keeps_others_waiting: true } => {
-                *self.ran.row(SampleKey { slice: 0, status: 0, ..*key }) += count;
+                *self.ran.row(SampleKey { status: 0, ..*key }) += count;
             }
             _ => {}
         }

@@ -47,9 +47,7 @@ impl Wakers {
     /// Adds the rows of one drain.
     pub fn fold(&mut self, event: &Event) {
         if let Event::Wakeups { key, count } = event {
-            let mut key = *key;
-            key.row.slice = 0;
-            *self.rows.row(key) += count;
+            *self.rows.row(*key) += count;
         }
     }
 

@@ -68,9 +68,9 @@ impl Reads {
     /// Adds the rows of one drain.
     pub fn fold(&mut self, event: &Event) {
         match event {
-            Event::Reads { key, value } => self.row(key).add(value),
+            Event::Reads { key, value } => self.rows.row(*key).add(value),
             Event::Process(process) if process.gil => self.has_gil(process.pid),
-            Event::ReadSizes { key, count } => self.row(&key.row).add_size(key.which, key.what, *count),
+            Event::ReadSizes { key, count } => self.rows.row(key.row).add_size(key.which, key.what, *count),
             _ => {}
         }
     }
@@ -87,10 +87,6 @@ impl Reads {
     /// The section of the report; `switches` tells what happened inside the calls.
     pub fn finish(&self, symbols: &Symbols, switches: &Switches, window_ns: Nanos) -> Bounded<Read> {
         merged::rows(self, symbols, switches, window_ns).into()
-    }
-
-    fn row(&mut self, key: &ReadKey) -> &mut ReadSum {
-        self.rows.row(ReadKey { slice: 0, ..*key })
     }
 }
 

@@ -55,7 +55,6 @@ fn a_row_is_a_process_a_path_a_call_and_a_line() {
     let base = key(1, site(1, 4));
     for (name, other, rows) in [
         ("the same", base, 1),
-        ("another epoch", ReadKey { slice: 9, ..base }, 1),
         ("another instruction of the line", key(1, site(1, 8)), 1),
         ("the same path under another inode", key(2, site(1, 4)), 1),
         ("without blocking", ReadKey { flags: flag::NONBLOCKING, ..base }, 1),

@@ -53,25 +53,25 @@ impl Aggregates {
     /// When the kernel refuses to switch epochs, or to list the rows.
     pub fn drain(&mut self, probes: &mut Probes, events: &mut Vec<Event>) -> Result<(), Error> {
         let old = probes.next_epoch()?;
-        for (key, value) in rows(&mut self.switches, |key| is_of_epoch(key.slice, old))? {
+        for (key, value) in rows(&mut self.switches, old)? {
             events.push(Event::Switches { key, value, still_blocked: 0 });
         }
-        for (key, count) in rows(&mut self.wakeups, |key| is_of_epoch(key.row.slice, old))? {
+        for (key, count) in rows(&mut self.wakeups, old)? {
             events.push(Event::Wakeups { key, count });
         }
-        for (key, waited_ns) in rows(&mut self.holds, |key| is_of_epoch(key.slice, old))? {
+        for (key, waited_ns) in rows(&mut self.holds, old)? {
             events.push(Event::GilHeld { key, waited_ns });
         }
-        for (key, value) in rows(&mut self.reads, |key| is_of_epoch(key.slice, old))? {
+        for (key, value) in rows(&mut self.reads, old)? {
             events.push(Event::Reads { key, value: Reads::from(&value) });
         }
-        for (key, count) in rows(&mut self.sizes, |key| is_of_epoch(key.row.slice, old))? {
+        for (key, count) in rows(&mut self.sizes, old)? {
             events.push(Event::ReadSizes { key, count });
         }
-        for (key, count) in rows(&mut self.samples, |key| is_of_epoch(key.slice, old))? {
+        for (key, count) in rows(&mut self.samples, old)? {
             events.push(samples(key, count));
         }
-        for (key, count) in rows(&mut self.entries, |key| is_of_epoch(key.slice, old))? {
+        for (key, count) in rows(&mut self.entries, old)? {
             events.push(Event::Entries { key, count });
         }
         Ok(())
@@ -84,13 +84,36 @@ fn samples(mut key: SampleKey, count: u64) -> Event {
     Event::Samples { key, count, keeps_others_waiting }
 }
 
-/// Takes out the rows of an epoch.
-fn rows<K: Pod, V: Pod>(
-    map: &mut HashMap<MapData, K, V>,
-    is_finished: impl Fn(&K) -> bool,
-) -> Result<Vec<(K, V)>, Error> {
-    let taken = batch::take(map, is_finished);
-    taken.map_err(|error| Error::system("read what the probes have counted", &error))
+/// The key of a row that is one of several in the kernel: see `tracer_common::control::slice`.
+trait Key: Pod {
+    fn slice(&mut self) -> &mut u32;
+}
+
+macro_rules! keys {
+    ($($key:ty: $($slice:ident).+;)+) => {$(
+        impl Key for $key {
+            fn slice(&mut self) -> &mut u32 {
+                &mut self.$($slice).+
+            }
+        }
+    )+};
+}
+keys! {
+    SwitchKey: slice;
+    WakeKey: row.slice;
+    HoldKey: slice;
+    ReadKey: slice;
+    SizeKey: row.slice;
+    SampleKey: slice;
+    EntryKey: slice;
+}
+
+/// Takes out the rows of an epoch. Which one it was, and on which CPU, is nothing to anybody else.
+fn rows<K: Key, V: Pod>(map: &mut HashMap<MapData, K, V>, epoch: u32) -> Result<Vec<(K, V)>, Error> {
+    let taken = batch::take(map, |&(mut key)| is_of_epoch(*key.slice(), epoch));
+    let mut rows = taken.map_err(|error| Error::system("read what the probes have counted", &error))?;
+    rows.iter_mut().for_each(|(key, _)| *key.slice() = 0);
+    Ok(rows)
 }
 
 impl From<&ReadValue> for Reads {
@@ -134,7 +157,7 @@ pub fn unfinished(probes: &mut Probes, started_ns: u64, ended_ns: u64) -> Result
 }
 
 fn clipped(thread: &Thread, started_ns: u64, ended_ns: u64) -> Event {
-    let mut key = thread.key;
+    let mut key = SwitchKey { slice: 0, ..thread.key };
     let since = if thread.since_ns == 0 { started_ns } else { thread.since_ns };
     let lasted = ended_ns.saturating_sub(since);
     if thread.running == 1 {
@@ -162,17 +185,18 @@ mod tests {
 
     #[test]
     fn what_is_open_at_the_end_is_clipped_to_the_window() {
-        let asleep = |since_ns, runnable_ns| Thread { since_ns, runnable_ns, ..Thread::default() };
+        let of_epoch = Thread { key: SwitchKey { slice: 9, ..SwitchKey::default() }, ..Thread::default() };
+        let asleep = |since_ns, runnable_ns| Thread { since_ns, runnable_ns, ..of_epoch };
         for (name, thread, off_cpu_ns, run_queue_ns, began_before) in [
             ("slept throughout", asleep(0, 0), 100, 0, 1),
             ("fell asleep", asleep(160, 0), 40, 0, 0),
             ("waits for a CPU", asleep(160, 190), 40, 10, 0),
         ] {
-            let Event::Switches { value, still_blocked, .. } = clipped(&thread, 100, 200) else {
+            let Event::Switches { key, value, still_blocked } = clipped(&thread, 100, 200) else {
                 panic!("{name}")
             };
             let expected = SwitchValue { off_cpu_ns, run_queue_ns, began_before, ..SwitchValue::default() };
-            assert_eq!((value, still_blocked), (expected, 1), "{name}");
+            assert_eq!((key, value, still_blocked), (SwitchKey::default(), expected, 1), "{name}");
         }
         let running = Thread { running: 1, since_ns: 150, ..Thread::default() };
         let Event::Switches { key, value, still_blocked } = clipped(&running, 100, 200) else {
