@@ -21,8 +21,8 @@ use crate::kernel::btf::Btf;
 use crate::process::allowance::Allowance;
 use crate::process::elf::Elf;
 use crate::process::{Masks, ThreadStatus, cgroup, maps, sleep};
-use crate::python::handler_call::{self, HandlerCall};
-use crate::python::{epilogue, threads};
+use crate::python::handler_call::HandlerCall;
+use crate::python::{epilogue, instructions, threads};
 use crate::report::{Name, Sentence};
 use crate::sections::Section;
 use crate::session::Rule;
@@ -82,7 +82,7 @@ pub fn elf(bytes: &[u8]) {
     for symbol in found.take(4) {
         let code = elf.code(symbol.address, symbol.size.min(4096)).unwrap_or_default();
         assert!(epilogue::returns(&code).iter().all(|&at| code[at as usize] == 0xc3));
-        assert!(handler_call::jump(&code).is_none_or(|at| code[at] == 0x74));
+        assert!(instructions::jump_over_vectors(&code).is_none_or(|at| code[at as usize] == 0x74));
     }
     let _ = HandlerCall::find(&elf, usize::MAX);
     let writable = elf.writable().map(|range| range.end.saturating_sub(range.start));

@@ -14,12 +14,12 @@ use crate::cpython::memory::Memory;
 use crate::event::Pid;
 use crate::process::Process;
 use crate::process::allowance::Allowance;
-use crate::process::elf::ENDBR64;
 use crate::process::error::{Error, printable};
 use crate::process::maps::Mapping;
 use crate::process::sleep::SleepsIn;
 use crate::python::eval::EvalFrame;
 use crate::python::gc::{self, Collecting};
+use crate::python::instructions::loaded_variable;
 use crate::python::runtime::{self, Runtime};
 use crate::python::signals::Handlers;
 use crate::python::threads::{self, ThreadState};
@@ -245,19 +245,8 @@ fn head(pid: Pid, runtime: &Runtime, layout: &Layout) -> Result<u64, Error> {
 /// It is one load: <https://github.com/python/cpython/blob/v3.6.15/Python/pystate.c>.
 fn loaded_by_accessor(runtime: &Runtime) -> Option<u64> {
     let accessor = runtime.elf.exported("PyInterpreterState_Head")?.address;
-    let variable = rip_load(accessor, runtime.elf.bytes(accessor)?)?;
+    let variable = loaded_variable(&runtime.elf.bytes::<12>(accessor)?, accessor)?;
     Some(runtime.in_memory(variable))
-}
-
-/// Which address `mov OFFSET(%rip),%rax; ret` loads from.
-fn rip_load(address: u64, code: [u8; 12]) -> Option<u64> {
-    let (code, start) = match code.strip_prefix(&ENDBR64) {
-        Some(rest) => (rest, address.wrapping_add(4)),
-        None => (&code[..], address),
-    };
-    let (offset, rest) = code.strip_prefix(&[0x48, 0x8b, 0x05])?.split_first_chunk::<4>()?;
-    let next = start.wrapping_add(7);
-    (rest.first() == Some(&0xc3)).then(|| next.wrapping_add_signed(i32::from_le_bytes(*offset).into()))
 }
 
 #[cfg(test)]
@@ -290,18 +279,5 @@ mod tests {
             assert_eq!(error.to_string(), format!("cannot trace PID 7: {expected}"));
             assert_eq!(error.exit_code(), 6);
         }
-    }
-
-    #[test]
-    fn an_accessor_gives_its_variable() {
-        let load = [0x48, 0x8b, 0x05, 0x81, 0xf6, 0x3a, 0x00, 0xc3];
-        let code = |bytes: &[u8]| {
-            let mut code = [0x90; 12];
-            code[..bytes.len()].copy_from_slice(bytes);
-            code
-        };
-        assert_eq!(rip_load(0x6a_c0e0, code(&load)), Some(0xa5_b768));
-        assert_eq!(rip_load(0x6a_c0dc, code(&[&ENDBR64[..], &load].concat())), Some(0xa5_b768));
-        assert_eq!(rip_load(0, code(&load[..7])), None);
     }
 }

@@ -1,58 +1,58 @@
 //! Where a function returns, for a uprobe there: a uretprobe would replace the return address on the stack.
 //!
-//! No disassembler: a function that saves registers by `push` gives them back by as many `pop`s just before its `ret`,
-//! and no other bytes look like that row.
+//! A function that saves registers by `push` gives them back by as many `pop`s just before its `ret`. One that does not may
+//! end in another's code, by a jump, and has ends that are not seen here.
 
-use crate::process::elf::ENDBR64;
+use iced_x86::{Instruction, Mnemonic, OpKind, Register};
+
+use crate::python::instructions::decode;
 
 /// A function that saves fewer registers has returns that could be mistaken.
 const SAVED: usize = 4;
-const RET: u8 = 0xc3;
+/// What a function gives back as it found it.
+/// <https://gitlab.com/x86-psABIs/x86-64-ABI> (3.2.1, registers)
+const CALLEE_SAVED: [Register; 6] =
+    [Register::RBX, Register::RBP, Register::R12, Register::R13, Register::R14, Register::R15];
 
-/// Offsets of a function's `ret`s from its start; none where it does not end as described.
+/// Offsets of a function's `ret`s from its start; none where it does not end as described, or is no code throughout.
 #[must_use]
 pub fn returns(code: &[u8]) -> Vec<u64> {
-    let body = code.strip_prefix(&ENDBR64).unwrap_or(code);
-    let Some(first) = pushed(body) else { return Vec::new() };
-    let rets = (0..code.len()).filter(|&at| code[at] == RET);
-    rets.filter(|&at| gives_back(&code[..at], first)).map(|at| at as u64).collect()
-}
-
-/// The register that a function saves first, as `push` and `pop` number it.
-fn pushed(code: &[u8]) -> Option<u8> {
-    match *code {
-        [0x41, byte @ 0x54..=0x57, ..] => Some(byte - 0x50 + 8),
-        [byte @ (0x53 | 0x55), ..] => Some(byte - 0x50),
-        _ => None,
-    }
+    let instructions: Vec<_> = decode(code, 0).collect();
+    let is_whole = instructions.last().is_some_and(|last| last.next_ip() == code.len() as u64);
+    let mut body = instructions.iter().skip_while(|first| first.mnemonic() == Mnemonic::Endbr64);
+    let Some(first) = body.next().and_then(|first| saved_by(first, Mnemonic::Push)) else {
+        return Vec::new();
+    };
+    let before_ret =
+        |at: &usize| instructions[*at].mnemonic() == Mnemonic::Ret && gives_back(&instructions[..*at], first);
+    let rets = (0..instructions.len()).filter(|at| is_whole && before_ret(at));
+    rets.map(|at| instructions[at].ip()).collect()
 }
 
 /// Whether this code ends with enough `pop`s of different registers that a callee saves, of which `last` comes last.
-fn gives_back(mut code: &[u8], last: u8) -> bool {
+fn gives_back(code: &[Instruction], last: Register) -> bool {
     let mut popped = Vec::new();
-    while let Some((register, rest)) = popped_last(code) {
+    for register in code.iter().rev().map_while(|instruction| saved_by(instruction, Mnemonic::Pop)) {
         if popped.contains(&register) {
             break;
         }
         popped.push(register);
-        code = rest;
     }
     popped.len() >= SAVED && popped.first() == Some(&last)
 }
 
-/// The register that the last instruction pops, and what is before it.
-fn popped_last(code: &[u8]) -> Option<(u8, &[u8])> {
-    match *code {
-        [ref rest @ .., 0x41, byte @ 0x5c..=0x5f] => Some((byte - 0x58 + 8, rest)),
-        [ref rest @ .., byte @ (0x5b | 0x5d)] => Some((byte - 0x58, rest)),
-        _ => None,
-    }
+/// The register that is saved, or given back, by an instruction.
+fn saved_by(instruction: &Instruction, mnemonic: Mnemonic) -> Option<Register> {
+    let register = (instruction.op0_kind() == OpKind::Register).then(|| instruction.op0_register())?;
+    (instruction.mnemonic() == mnemonic && CALLEE_SAVED.contains(&register)).then_some(register)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const MARK: [u8; 4] = [0xf3, 0x0f, 0x1e, 0xfa];
+    const RET: u8 = 0xc3;
     const PUSHES: [u8; 10] = [0x41, 0x57, 0x41, 0x56, 0x41, 0x55, 0x41, 0x54, 0x55, 0x53];
     const POPS: [u8; 10] = [0x5b, 0x5d, 0x41, 0x5c, 0x41, 0x5d, 0x41, 0x5e, 0x41, 0x5f];
 
@@ -61,14 +61,21 @@ mod tests {
         let body = [0x90, RET, 0x41, 0x5f, RET, 0x90];
         let whole = [&PUSHES[..], &body, &POPS, &[RET, 0x90], &POPS, &[RET]].concat();
         let framed = [&[0x55, 0x48, 0x89, 0xe5][..], &PUSHES[..8], &POPS[2..], &[0x5d, RET]].concat();
+        let movabs = [0x48, 0xb8, 0x5b, 0x5d, 0x41, 0x5e, 0x41, 0x5f, RET, 0x90];
         for (name, code, expected) in [
             ("two returns", whole.clone(), vec![26, 38]),
-            ("endbr64 before it", [&ENDBR64[..], &whole].concat(), vec![30, 42]),
+            ("endbr64 before it", [&MARK[..], &whole].concat(), vec![30, 42]),
             ("with a frame pointer", framed, vec![21]),
             ("no push", [&[0x90][..], &whole].concat(), vec![]),
             ("another order", [&PUSHES[8..], &POPS[..], &[RET]].concat(), vec![]),
             ("too few", [&PUSHES[..4], &POPS[6..], &[RET]].concat(), vec![]),
             ("a thunk", vec![0xe9, 0, 0, 0, 0], vec![]),
+            (
+                "what looks like its end is part of a constant",
+                [&PUSHES[..], &movabs, &POPS, &[RET]].concat(),
+                vec![30],
+            ),
+            ("cut", [&whole[..], &[0xe9, 0]].concat(), vec![]),
             ("nothing", vec![], vec![]),
         ] {
             assert_eq!(returns(&code), expected, "{name}");

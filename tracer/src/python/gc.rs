@@ -8,8 +8,9 @@ use crate::cpython::debug_offsets::DebugOffsets;
 use crate::cpython::gc::{CollectingFlag, CollectorLayout, Statistics};
 use crate::cpython::layout::{Gil, Layout};
 use crate::cpython::memory::Memory;
-use crate::process::elf::{ENDBR64, Symbol};
+use crate::process::elf::Symbol;
 use crate::python::epilogue::returns;
+use crate::python::instructions::past_mark;
 use crate::python::runtime::Runtime;
 
 /// The largest function that is believed to collect: it has some 5,000 bytes.
@@ -108,13 +109,12 @@ impl Collecting {
         let (mut begins, mut ends) = (Vec::new(), Vec::new());
         for function in functions(runtime, &layout.collector) {
             let code = runtime.elf.code(function.address, function.size.min(FUNCTION_LIMIT))?;
-            let past = if code.starts_with(&ENDBR64) { ENDBR64.len() as u64 } else { 0 };
             let returns = returns(&code);
             if returns.is_empty() {
                 return None;
             }
             let in_file = |offset: u64| runtime.elf.file_offset(function.address.wrapping_add(offset));
-            begins.push(in_file(past)?);
+            begins.push(in_file(past_mark(&code))?);
             for offset in returns {
                 ends.push(in_file(offset)?);
             }

@@ -12,6 +12,7 @@ pub mod eval;
 pub mod gc;
 mod gil;
 pub mod handler_call;
+pub(crate) mod instructions;
 pub mod runtime;
 pub mod signals;
 mod slot;

@@ -9,9 +9,10 @@ use crate::cpython::layout::Layout;
 use crate::cpython::memory::Memory;
 use crate::cpython::signals::{METHOD_FUNCTION, SignalTable, TABLE_BYTES, functions};
 use crate::process::allowance::Allowance;
-use crate::process::elf::{ENDBR64, Elf};
+use crate::process::elf::Elf;
 use crate::process::open::{FileId, open_again};
 use crate::python::handler_call::HandlerCall;
+use crate::python::instructions::past_mark;
 use crate::python::runtime::Runtime;
 
 /// What looks for signals, as far as a release has and exports it. The optimiser copies them into one another, so that
@@ -164,7 +165,7 @@ impl Handlers {
 /// Where a function begins in its file, past an `endbr64`: the kernel would have to single-step that.
 pub(super) fn offset_of(elf: &Elf, function: &str) -> Option<u64> {
     let start = elf.exported(function)?.address;
-    let past = if elf.bytes(start)? == ENDBR64 { ENDBR64.len() as u64 } else { 0 };
+    let past = past_mark(&elf.bytes::<4>(start)?);
     elf.file_offset(start.wrapping_add(past))
 }
 

@@ -10,6 +10,7 @@ use crate::process::allowance::Allowance;
 use crate::process::elf::Elf;
 use crate::process::maps::Mapping;
 use crate::process::open::open_mapped;
+use crate::python::instructions::loaded_thread_local;
 use crate::python::runtime::Runtime;
 use crate::python::threads::ThreadState;
 
@@ -123,30 +124,5 @@ fn is_libc(mapping: &Mapping) -> bool {
 /// <https://github.com/python/cpython/blob/v3.15.0/Python/pystate.c>
 fn thread_local(runtime: &Runtime) -> Option<i64> {
     let accessor = runtime.elf.exported("PyGILState_GetThisThreadState")?;
-    fs_load(runtime.elf.bytes(accessor.address)?)
-}
-
-fn fs_load(code: [u8; 14]) -> Option<i64> {
-    let code = code.strip_prefix(&crate::process::elf::ENDBR64).unwrap_or(&code);
-    let (offset, rest) = code.strip_prefix(&[0x64, 0x48, 0x8b, 0x04, 0x25])?.split_first_chunk::<4>()?;
-    (rest.first() == Some(&0xc3)).then(|| i32::from_le_bytes(*offset).into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_accessor_of_a_thread_local_gives_its_offset() {
-        let load = [0x64, 0x48, 0x8b, 0x04, 0x25, 0xd8, 0xff, 0xff, 0xff, 0xc3];
-        let code = |bytes: &[u8]| {
-            let mut code = [0x90; 14];
-            code[..bytes.len()].copy_from_slice(bytes);
-            code
-        };
-        assert_eq!(fs_load(code(&load)), Some(-40));
-        assert_eq!(fs_load(code(&[&[0xf3, 0x0f, 0x1e, 0xfa][..], &load].concat())), Some(-40));
-        assert_eq!(fs_load(code(&load[..9])), None, "something else follows");
-        assert_eq!(fs_load(code(&[])), None);
-    }
+    loaded_thread_local(&runtime.elf.bytes::<14>(accessor.address)?)
 }
