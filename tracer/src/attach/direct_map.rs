@@ -10,8 +10,8 @@ use aya::maps::{Array, MapData};
 use aya::programs::{Iter, ProgramError};
 use tracer_common::control::Control;
 
+use crate::attach::by_name::program;
 use crate::attach::error::Error;
-use crate::attach::probes::program;
 use crate::clock::monotonic_ns;
 
 /// The program.

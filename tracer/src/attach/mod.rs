@@ -1,15 +1,18 @@
 //! The probes in the kernel: loaded, attached, switched on and off, drained.
 
 mod breakpoints;
+mod by_name;
 mod clock;
 mod cost;
 mod direct_map;
 mod error;
+mod hooks;
 mod ids;
 mod load;
 mod maps;
 mod plan;
 mod probes;
+mod run_switch;
 mod tasks;
 
 pub use breakpoints::Refused;

@@ -1,6 +1,5 @@
 //! Which probes a run needs, and how large its maps are.
 
-use crate::attach::breakpoints::handler_calls::HANDLER;
 use crate::attach::direct_map::DIRECT_MAP;
 use crate::attach::tasks::TASKS;
 use crate::process::namespace;
@@ -39,6 +38,10 @@ impl Plan {
 
 /// The clock's program.
 pub(in crate::attach) const SAMPLE: &str = "sample";
+/// The hook of reads.
+pub(in crate::attach) const READS: &str = "sys_exit";
+/// The program where handlers of signals are called.
+pub(in crate::attach) const HANDLER: &str = "handler";
 /// The program at the evaluation function's entry.
 pub(in crate::attach) const ENTRY: &str = "evaluation_entry";
 
@@ -64,7 +67,7 @@ pub const TRACEPOINTS: &[Tracepoint] = &[
     Tracepoint { name: "sched_wakeup_new", serves: SWITCHES },
     Tracepoint { name: "signal_generate", serves: &[Section::Signals, Section::Processes] },
     Tracepoint { name: "signal_deliver", serves: &[Section::Signals] },
-    Tracepoint { name: "sys_exit", serves: &[Section::Reads] },
+    Tracepoint { name: READS, serves: &[Section::Reads] },
 ];
 
 /// Samples are compared with on-CPU time, reads with the switches inside, pauses with the threads that wait meanwhile,

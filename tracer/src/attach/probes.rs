@@ -1,38 +1,35 @@
 //! The loaded probes: attached, switched on, told what to trace, switched off.
 
 use std::borrow::Cow;
-use std::os::fd::AsFd;
+use std::path::Path;
 use std::thread;
-use std::time::Duration;
 
 use aya::Ebpf;
-use aya::maps::{Array, HashMap, MapData, MapError, RingBuf};
-use aya::programs::tp_btf::BtfTracePointLink;
-use aya::programs::{BtfTracePoint, PerfEvent};
-use tracer_common::control::Control;
+use aya::maps::{HashMap, MapData, RingBuf};
 use tracer_common::gil::Pthread;
 use tracer_common::switch::{SwitchKey, Thread};
+use tracer_common::target::Target;
 
 use crate::attach::breakpoints::multi::Multi;
-use crate::attach::breakpoints::remover::Remover;
-use crate::attach::breakpoints::{Breakpoint, Refused};
-use crate::attach::clock::Clocks;
+use crate::attach::breakpoints::{Breakpoint, Breakpoints, Refused};
+use crate::attach::by_name::take;
+use crate::attach::direct_map::KnownMemory;
 use crate::attach::error::Error;
+use crate::attach::hooks::Hooks;
 use crate::attach::ids::{Ids, numbers_of};
 use crate::attach::load::{self, object};
 use crate::attach::maps::targets::Targets;
-use crate::attach::plan::{ENTRY, Plan, SAMPLE};
-use crate::attach::{direct_map, tasks};
+use crate::attach::plan::{ENTRY, Plan};
+use crate::attach::run_switch::{RunSwitch, wait_for_probes};
+use crate::attach::tasks;
 use crate::decode;
 use crate::event::{Event, Pid, Task};
 use crate::kernel::btf::Btf;
 use crate::kernel::features::Features;
-use crate::process::namespace;
+use crate::process::{Process, namespace};
 use crate::python::eval::EvalFrame;
 use crate::sys::in_flight;
 
-/// The hook of reads.
-pub(in crate::attach) const READS: &str = "sys_exit";
 /// `BPF_NOEXIST`
 const NO_EXIST: u64 = 1;
 
@@ -40,21 +37,14 @@ const NO_EXIST: u64 = 1;
 pub struct Probes {
     pub(in crate::attach) ebpf: Ebpf,
     plan: Plan,
-    control: Array<MapData, Control>,
-    state: Control,
-    pub(in crate::attach) targets: Targets,
+    switch: RunSwitch,
+    hooks: Hooks,
+    targets: Targets,
     pub(in crate::attach) threads: HashMap<MapData, u32, Thread>,
     pthreads: HashMap<MapData, Pthread, u32>,
     entries: Vec<Breakpoint>,
-    /// The hook of reads, while they are watched.
-    reads: Option<BtfTracePointLink>,
-    tracepoints: Vec<BtfTracePointLink>,
-    clocks: Option<Clocks>,
     ids: Ids,
-    /// `None` where the kernel has no links of many breakpoints.
-    pub(in crate::attach) multi: Option<Multi>,
-    /// Dropped last, and waited for.
-    pub(in crate::attach) remover: Remover,
+    pub(in crate::attach) breakpoints: Breakpoints,
 }
 
 impl Probes {
@@ -69,31 +59,26 @@ impl Probes {
         let Features { mut globals, rdonly_cast } = Features::from_btf(&kernel)?;
         globals.extend([("DEPTH", plan.depth), ("RING_WATERMARK", plan.ring_bytes / 2)]);
         let loader = loader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let known_memory = direct_map::KnownMemory::new();
+        let known_memory = KnownMemory::new();
         let wide = known_memory.globals();
         let object = object::for_kernel(rdonly_cast);
         let mut ebpf = load::object(loader, &globals, &plan, &object, &wide)?;
         let multi = Multi::new(&object, &ebpf).filter(|_| plan.has_breakpoints());
         let multi = load::programs(&mut ebpf, multi, &plan, &kernel)?;
-        let mut control = take(&mut ebpf, "CONTROL", Array::try_from)?;
+        let mut switch = RunSwitch::new(&mut ebpf)?;
         // Without the cast nobody asks where it is.
-        let direct_map = match rdonly_cast {
-            Some(_) => direct_map::find(&mut ebpf, &mut control, &known_memory)?,
-            None => 0,
-        };
+        if rdonly_cast.is_some() {
+            switch.find_direct_map(&mut ebpf, &known_memory)?;
+        }
         Ok(Self {
-            control,
             targets: Targets::new(&mut ebpf)?,
             threads: take(&mut ebpf, "THREADS", HashMap::try_from)?,
             pthreads: take(&mut ebpf, "PTHREADS", HashMap::try_from)?,
-            state: Control { direct_map, ..Control::default() },
+            switch,
+            hooks: Hooks::default(),
             entries: Vec::new(),
-            reads: None,
-            tracepoints: Vec::new(),
-            clocks: None,
-            multi,
             ids: Ids::new(namespace::is_initial()),
-            remover: Remover::new(),
+            breakpoints: Breakpoints::new(multi),
             ebpf,
             plan,
         })
@@ -112,29 +97,7 @@ impl Probes {
     /// # Errors
     /// When the kernel refuses.
     pub fn attach(&mut self) -> Result<(), Error> {
-        for point in self.plan.tracepoints() {
-            let program: &mut BtfTracePoint = program(&mut self.ebpf, point.name)?;
-            let link = program.attach().and_then(|link| program.take_link(link));
-            let link = link.map_err(|error| Error::of_probe(point.name, &error))?;
-            if point.name == READS {
-                self.reads = Some(link);
-            } else {
-                self.tracepoints.push(link);
-            }
-        }
-        if self.plan.samples() {
-            self.attach_clock()?;
-        }
-        Ok(())
-    }
-
-    /// One clock on each CPU, for all processes: an event of one process would miss the threads that it has already.
-    fn attach_clock(&mut self) -> Result<(), Error> {
-        let cpus = aya::util::online_cpus().map_err(|(_, error)| Error::new("list the CPUs", &error))?;
-        let rate_hz = self.plan.rate_hz;
-        let program: &mut PerfEvent = program(&mut self.ebpf, SAMPLE)?;
-        let program = program.fd().map_err(|error| Error::of_probe(SAMPLE, &error))?;
-        self.clocks = Some(Clocks::start(&cpus, rate_hz, program.as_fd())?);
+        self.hooks = Hooks::attach(&mut self.ebpf, &self.plan)?;
         Ok(())
     }
 
@@ -175,23 +138,13 @@ impl Probes {
     /// # Errors
     /// When the kernel refuses.
     pub fn watch_reads(&mut self, wanted: bool) -> Result<(), Error> {
-        let refused = |error| Error::of_probe(READS, &error);
-        let program: &mut BtfTracePoint = program(&mut self.ebpf, READS)?;
-        match (wanted, self.reads.take()) {
-            (true, None) => {
-                let link = program.attach().and_then(|link| program.take_link(link));
-                self.reads = Some(link.map_err(refused)?);
-            }
-            (false, Some(link)) => drop(link),
-            (_, unchanged) => self.reads = unchanged,
-        }
-        Ok(())
+        self.hooks.watch_reads(&mut self.ebpf, wanted)
     }
 
     /// Whether reads are watched now.
     #[must_use]
     pub fn watches_reads(&self) -> bool {
-        self.reads.is_some()
+        self.hooks.watch_reads_now()
     }
 
     /// Tells where threads have been asleep since before the window, unless they have switched since: whether it was
@@ -282,13 +235,8 @@ impl Probes {
     /// # Errors
     /// When the kernel refuses the write.
     pub fn start(&mut self, now_ns: u64) -> Result<(), Error> {
-        self.state = Control { running: 1, started_ns: now_ns, ..self.state };
-        if !namespace::is_initial() {
-            let tasks = tasks::list(&mut self.ebpf)?;
-            let ours = tasks.first().map_or((0, 0), |task| (task.level, task.namespace));
-            (self.state.pid_level, self.state.pid_namespace) = ours;
-        }
-        self.write_control()
+        let tasks = if namespace::is_initial() { Vec::new() } else { tasks::list(&mut self.ebpf)? };
+        self.switch.start(now_ns, tasks.first())
     }
 
     /// Switches counting off: only probes that run already go on until they end.
@@ -296,8 +244,7 @@ impl Probes {
     /// # Errors
     /// When the kernel refuses the write.
     pub fn stop(&mut self) -> Result<(), Error> {
-        self.state.running = 0;
-        self.write_control()
+        self.switch.stop()
     }
 
     /// Waits until those have ended.
@@ -309,20 +256,14 @@ impl Probes {
     /// probes waits for the end of it.
     pub fn detach(&mut self) {
         in_flight::close_at_once();
-        self.entries.drain(..).for_each(|breakpoint| self.remover.remove(breakpoint));
-        self.clocks.iter_mut().for_each(Clocks::close);
-        self.remover.remove((std::mem::take(&mut self.tracepoints), self.reads.take()));
+        self.entries.drain(..).for_each(|breakpoint| self.breakpoints.remove(breakpoint));
+        let rest = self.hooks.detach();
+        self.breakpoints.remove(rest);
     }
 
-    /// Begins a new epoch and waits until no probe adds to the old one, while any counts; returns the old one.
+    /// See [`RunSwitch::next_epoch`].
     pub(in crate::attach) fn next_epoch(&mut self) -> Result<u32, Error> {
-        let old = self.state.epoch;
-        self.state.epoch = old.wrapping_add(1);
-        self.write_control()?;
-        if self.state.running != 0 {
-            wait_for_probes();
-        }
-        Ok(old)
+        self.switch.next_epoch()
     }
 
     /// Sheds and thins detail, see `tracer_common::control`.
@@ -330,53 +271,56 @@ impl Probes {
     /// # Errors
     /// When the kernel refuses the write.
     pub fn shed(&mut self, shed: u32, thinning: u32) -> Result<(), Error> {
-        (self.state.shed, self.state.thinning) = (shed, thinning);
-        self.write_control()
+        self.switch.shed(shed, thinning)
     }
 
-    fn write_control(&mut self) -> Result<(), Error> {
-        self.control.set(0, self.state, 0).map_err(|error| Error::new("switch the probes", &error))
+    /// Traces a process, and those that it forks from now on.
+    ///
+    /// # Errors
+    /// When the table is full.
+    pub fn trace(&mut self, pid: Pid, target: &Target) -> Result<(), Error> {
+        let Some(id) = self.kernel_id(pid)? else { return Ok(()) };
+        self.targets.insert(id, target)
+    }
+
+    /// What is known of a process that is traced.
+    ///
+    /// # Errors
+    /// When the kernel does not list the tasks of our pid namespace.
+    pub fn target(&mut self, pid: Pid) -> Result<Option<Target>, Error> {
+        Ok(self.kernel_id(pid)?.and_then(|id| self.targets.get(id)))
+    }
+
+    /// See [`Targets::identify`].
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn identify(&mut self, process: &Process, before: &Target, found: &Target) -> Result<bool, Error> {
+        let id = self.kernel_id(process.pid)?.filter(|_| process.is_alive());
+        id.map_or(Ok(false), |id| self.targets.identify(id, process, before, found))
+    }
+
+    /// Sets breakpoints of a program at these offsets of a file.
+    pub(in crate::attach) fn set(
+        &mut self,
+        name: &'static str,
+        pid: Pid,
+        path: &Path,
+        offsets: &[u64],
+    ) -> Result<Breakpoint, Refused> {
+        self.breakpoints.set(&mut self.ebpf, name, pid, path, offsets)
     }
 
     /// Whether breakpoints are being removed one after the other: to set another one meanwhile takes as long, a tenth of a
     /// second or more.
     #[must_use]
     pub fn is_removing(&self) -> bool {
-        self.multi.is_none() && self.remover.left() > 0
+        !self.breakpoints.are_many_at_once() && self.breakpoints.left() > 0
     }
 
     /// The plan that they were loaded for.
     #[must_use]
     pub fn plan(&self) -> &Plan {
         &self.plan
-    }
-}
-
-/// A program of the object by its name.
-pub(in crate::attach) fn program<'a, P>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut P, Error>
-where
-    &'a mut P: TryFrom<&'a mut aya::programs::Program, Error = aya::programs::ProgramError>,
-{
-    let missing = || Error::Kernel { act: "find a probe in the object", reason: name.to_owned() };
-    ebpf.program_mut(name).ok_or_else(missing)?.try_into().map_err(|error| Error::of_probe(name, &error))
-}
-
-/// A map of the object by its name.
-pub(in crate::attach) fn take<M>(
-    ebpf: &mut Ebpf,
-    name: &'static str,
-    make: impl FnOnce(aya::maps::Map) -> Result<M, MapError>,
-) -> Result<M, Error> {
-    let missing = || Error::Kernel { act: "find a map in the object", reason: name.to_owned() };
-    make(ebpf.take_map(name).ok_or_else(missing)?).map_err(|error| Error::new("open a map", &error))
-}
-
-/// Probes run inside RCU read sections, and this is the kernel's way to wait for all of those. Kernels with full
-/// dynamic ticks refuse it; no probe runs for longer than the pause.
-/// <https://github.com/torvalds/linux/blob/v6.12/kernel/sched/membarrier.c#L607>
-fn wait_for_probes() {
-    const LONGER_THAN_ANY_PROBE: Duration = Duration::from_millis(50);
-    if crate::sys::membarrier::global().is_err() {
-        thread::sleep(LONGER_THAN_ANY_PROBE);
     }
 }

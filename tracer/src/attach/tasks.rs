@@ -6,8 +6,8 @@ use aya::Ebpf;
 use aya::programs::{Iter, ProgramError};
 use tracer_common::task::Numbers;
 
+use crate::attach::by_name::program;
 use crate::attach::error::Error;
-use crate::attach::probes::program;
 use crate::decode;
 
 /// The program.

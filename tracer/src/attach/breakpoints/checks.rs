@@ -7,8 +7,9 @@ use aya::maps::MapData;
 use tracer_common::handler::Check;
 
 use crate::attach::breakpoints::Breakpoint;
+use crate::attach::by_name::take;
 use crate::attach::error::Error;
-use crate::attach::probes::{Probes, take};
+use crate::attach::probes::Probes;
 use crate::event::Pid;
 use crate::python::signals::Handlers;
 
@@ -68,12 +69,12 @@ impl Checks {
     pub fn clear(&mut self, probes: &mut Probes, pid: Pid) {
         let Some(counted) = self.counted.remove(&pid) else { return };
         let _ = self.depths.remove(&counted.id); // it may not be there
-        counted.held.into_iter().for_each(|breakpoint| probes.remover.remove(breakpoint));
+        counted.held.into_iter().for_each(|breakpoint| probes.breakpoints.remove(breakpoint));
     }
 
     /// Removes all of them.
     pub fn release(&mut self, probes: &mut Probes) {
         let held = self.counted.drain().flat_map(|(_, counted)| counted.held);
-        held.for_each(|breakpoint| probes.remover.remove(breakpoint));
+        held.for_each(|breakpoint| probes.breakpoints.remove(breakpoint));
     }
 }

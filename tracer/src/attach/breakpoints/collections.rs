@@ -6,8 +6,9 @@ use aya::maps::MapData;
 use tracer_common::gc::Collection;
 
 use crate::attach::breakpoints::{Breakpoint, Refused};
+use crate::attach::by_name::take;
 use crate::attach::error::Error;
-use crate::attach::probes::{Probes, take};
+use crate::attach::probes::Probes;
 use crate::event::{Nanos, Pid, Task};
 use crate::python::gc::Collecting;
 
@@ -98,14 +99,14 @@ impl Collections {
     /// Sees them no more.
     pub fn clear(&mut self, probes: &mut Probes, pid: Pid) {
         for (breakpoint, _) in self.held.remove(&pid).unwrap_or_default() {
-            probes.remover.remove(breakpoint);
+            probes.breakpoints.remove(breakpoint);
         }
     }
 
     /// Removes all of them; what goes on is known still.
     pub fn release(&mut self, probes: &mut Probes) {
         for (breakpoint, _) in self.held.drain().flat_map(|(_, held)| held) {
-            probes.remover.remove(breakpoint);
+            probes.breakpoints.remove(breakpoint);
         }
     }
 
@@ -117,7 +118,8 @@ impl Collections {
     /// As many probes as are worth it, those included that are being removed.
     #[must_use]
     pub fn is_full(&self, probes: &Probes) -> bool {
-        self.held.values().flatten().map(|(_, places)| places).sum::<usize>() + probes.remover.left() >= MOST
+        self.held.values().flatten().map(|(_, places)| places).sum::<usize>() + probes.breakpoints.left()
+            >= MOST
     }
 
     /// Collections that go on.

@@ -11,14 +11,14 @@ use tracer_common::handler::HandlerAddresses;
 
 use crate::attach::breakpoints::checks::Checks;
 use crate::attach::breakpoints::{Breakpoint, Refused};
+use crate::attach::by_name::take;
 use crate::attach::error::Error;
-use crate::attach::probes::{Probes, take};
+use crate::attach::plan::HANDLER;
+use crate::attach::probes::Probes;
 use crate::event::Pid;
 use crate::python::handler_call::HandlerCall;
 use crate::python::signals::Handlers;
 
-/// The program.
-pub(in crate::attach) const HANDLER: &str = "handler";
 /// Processes that are watched at most: before Linux 6.10, the kernel takes a tenth of a second to remove a breakpoint, one
 /// after the other, also when we end.
 pub const MOST: usize = 32;
@@ -52,7 +52,7 @@ impl HandlerCalls {
     /// As many processes as are worth it, those included whose breakpoints are being removed.
     #[must_use]
     pub fn is_full(&self, probes: &Probes) -> bool {
-        self.watched.len() + probes.remover.left() >= MOST
+        self.watched.len() + probes.breakpoints.left() >= MOST
     }
 
     /// Processes that are watched.
@@ -63,7 +63,7 @@ impl HandlerCalls {
     /// Places that breakpoints of one process may be at.
     #[must_use]
     pub fn most_places(probes: &Probes) -> usize {
-        if probes.multi.is_some() { usize::MAX } else { PLACES }
+        if probes.breakpoints.are_many_at_once() { usize::MAX } else { PLACES }
     }
 
     /// Watches the handlers of a process from now on: when they begin, and, if wanted, when they end; whether that is seen,
@@ -103,12 +103,12 @@ impl HandlerCalls {
         self.checks.clear(probes, pid);
         let Some(watched) = self.watched.remove(&pid) else { return };
         let _ = self.places.remove(&watched.id); // it may not be there
-        probes.remover.remove(watched.breakpoint);
+        probes.breakpoints.remove(watched.breakpoint);
     }
 
     /// Removes all breakpoints.
     pub fn release(&mut self, probes: &mut Probes) {
         self.checks.release(probes);
-        self.watched.drain().for_each(|(_, watched)| probes.remover.remove(watched.breakpoint));
+        self.watched.drain().for_each(|(_, watched)| probes.breakpoints.remove(watched.breakpoint));
     }
 }

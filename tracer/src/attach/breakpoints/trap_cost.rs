@@ -62,7 +62,7 @@ impl TrapCost {
     /// as it was elsewhere. The breakpoints are removed aside.
     pub fn measure(probes: &mut Probes) -> Self {
         let elsewhere = Self::default();
-        if probes.multi.is_none() {
+        if !probes.breakpoints.are_many_at_once() {
             return elsewhere;
         }
         let plain = least(tracer_trapped_emulated);
@@ -70,7 +70,7 @@ impl TrapCost {
             let at = [offset(function)? + within];
             let breakpoint = probes.set(name, std::process::id(), Path::new("/proc/self/exe"), &at).ok()?;
             let took = least(function);
-            probes.remover.remove(breakpoint);
+            probes.breakpoints.remove(breakpoint);
             Some(took.saturating_sub(plain))
         };
         let emulated = cost(BEGIN, tracer_trapped_emulated, 0);

@@ -16,8 +16,7 @@ use tracer_common::control::rows;
 
 use crate::attach::breakpoints::multi::Multi;
 use crate::attach::error::Error;
-use crate::attach::plan::Plan;
-use crate::attach::probes::READS;
+use crate::attach::plan::{Plan, READS};
 use crate::attach::tasks;
 use crate::kernel::btf::Btf;
 

@@ -12,8 +12,9 @@ use tracer_common::switch::{SwitchKey, SwitchValue, Thread, flag};
 use tracer_common::syscall::{ReadKey, ReadValue, SizeKey, Tally, size_of_code};
 use tracer_common::wakeup::WakeKey;
 
+use crate::attach::by_name::take;
 use crate::attach::error::Error;
-use crate::attach::probes::{Probes, take};
+use crate::attach::probes::Probes;
 use crate::event::{Event, Reads};
 use crate::sys::batch;
 

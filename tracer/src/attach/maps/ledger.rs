@@ -3,8 +3,9 @@
 use aya::maps::{MapData, PerCpuArray};
 use tracer_common::counters::{Counters, Probe};
 
+use crate::attach::by_name::take;
 use crate::attach::error::Error;
-use crate::attach::probes::{Probes, take};
+use crate::attach::probes::Probes;
 use crate::sys::batch;
 
 /// The probes' counters.

@@ -3,8 +3,9 @@
 use aya::maps::{HashMap, MapData};
 use tracer_common::turn::{LONG_NS, Loop, waits};
 
+use crate::attach::by_name::take;
 use crate::attach::error::Error;
-use crate::attach::probes::{Probes, take};
+use crate::attach::probes::Probes;
 use crate::event::{Nanos, Tid};
 
 /// All loops.

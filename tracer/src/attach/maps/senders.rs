@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use aya::maps::MapData;
 use tracer_common::target::Target;
 
+use crate::attach::by_name::take;
 use crate::attach::error::Error;
-use crate::attach::probes::{Probes, take};
+use crate::attach::probes::Probes;
 use crate::event::Pid;
 
 /// Processes that are known at most.

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use aya::maps::{Array, MapData};
 
+use crate::attach::by_name::take;
 use crate::attach::error::Error;
-use crate::attach::probes::{Probes, take};
+use crate::attach::probes::Probes;
 use crate::event::StackId;
 
 /// Ids of stacks.

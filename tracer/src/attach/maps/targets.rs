@@ -5,10 +5,9 @@ use aya::Ebpf;
 use aya::maps::{HashMap, Map, MapData, MapError};
 use tracer_common::target::{NUMBERS, Target, flag, place};
 
+use crate::attach::by_name::take;
 use crate::attach::error::Error;
-use crate::attach::probes::{Probes, take};
 use crate::clock::monotonic_ns;
-use crate::event::Pid;
 use crate::process::Process;
 use crate::sys::words::Words;
 
@@ -29,7 +28,7 @@ pub struct Targets {
 
 impl Targets {
     /// Takes the maps over.
-    pub(in crate::attach) fn new(ebpf: &mut Ebpf) -> Result<Self, Error> {
+    pub fn new(ebpf: &mut Ebpf) -> Result<Self, Error> {
         let (traced, traced_map) = words_of(ebpf)?;
         Ok(Self {
             targets: take(ebpf, "TARGETS", HashMap::try_from)?,
@@ -37,6 +36,47 @@ impl Targets {
             traced,
             _traced_map: traced_map,
         })
+    }
+
+    /// Traces a process, and those that it forks from now on.
+    pub fn insert(&mut self, id: u32, target: &Target) -> Result<(), Error> {
+        self.targets.insert(id, target, 0).map_err(|error| Error::new(TRACE, &error))?;
+        let (word, bit) = place(id);
+        self.traced.set(word as usize, bit);
+        Ok(())
+    }
+
+    /// What is known of one that is traced.
+    pub fn get(&self, id: u32) -> Option<Target> {
+        self.targets.get(&id, 0).ok()
+    }
+
+    /// Tells what was found out of a process, of which this was known before, unless it has ended or runs another program
+    /// by now: whether it was so told.
+    pub fn identify(
+        &mut self,
+        id: u32,
+        process: &Process,
+        before: &Target,
+        found: &Target,
+    ) -> Result<bool, Error> {
+        let mut target = Target { life: before.life, ended: before.ended, ..*found };
+        loop {
+            if !self.replace(id, &target)? {
+                return Ok(false);
+            }
+            // The probe at an exec notes it here first: one that this has undone is known.
+            match self.execs.get(&id, 0) {
+                Ok(space) if space > target.space => target = executed(before, space),
+                _ => break,
+            }
+        }
+        if process.is_alive() {
+            return Ok(target.space == found.space);
+        }
+        // Its pid may be another's by now, whose entry this was.
+        self.replace(id, &Target { life: 0, ..executed(before, monotonic_ns()) })?;
+        Ok(false)
     }
 
     /// Replaces an entry, and never makes one: whether there is one.
@@ -48,55 +88,6 @@ impl Targets {
             }
             Err(error) => Err(Error::new(TRACE, &error)),
         }
-    }
-}
-
-impl Probes {
-    /// Traces a process, and those that it forks from now on.
-    ///
-    /// # Errors
-    /// When the table is full.
-    pub fn trace(&mut self, pid: Pid, target: &Target) -> Result<(), Error> {
-        let Some(id) = self.kernel_id(pid)? else { return Ok(()) };
-        self.targets.targets.insert(id, target, 0).map_err(|error| Error::new(TRACE, &error))?;
-        let (word, bit) = place(id);
-        self.targets.traced.set(word as usize, bit);
-        Ok(())
-    }
-
-    /// What is known of a process that is traced.
-    ///
-    /// # Errors
-    /// When the kernel does not list the tasks of our pid namespace.
-    pub fn target(&mut self, pid: Pid) -> Result<Option<Target>, Error> {
-        let Some(id) = self.kernel_id(pid)? else { return Ok(None) };
-        Ok(self.targets.targets.get(&id, 0).ok())
-    }
-
-    /// Tells what was found out of a process, of which this was known before, unless it has ended or runs another program
-    /// by now: whether it was so told.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
-    pub fn identify(&mut self, process: &Process, before: &Target, found: &Target) -> Result<bool, Error> {
-        let Some(id) = self.kernel_id(process.pid)?.filter(|_| process.is_alive()) else { return Ok(false) };
-        let mut target = Target { life: before.life, ended: before.ended, ..*found };
-        loop {
-            if !self.targets.replace(id, &target)? {
-                return Ok(false);
-            }
-            // The probe at an exec notes it here first: one that this has undone is known.
-            match self.targets.execs.get(&id, 0) {
-                Ok(space) if space > target.space => target = executed(before, space),
-                _ => break,
-            }
-        }
-        if process.is_alive() {
-            return Ok(target.space == found.space);
-        }
-        // Its pid may be another's by now, whose entry this was.
-        self.targets.replace(id, &Target { life: 0, ..executed(before, monotonic_ns()) })?;
-        Ok(false)
     }
 }
 
