@@ -70,6 +70,7 @@ def truth(function, lines):
     return {"frame": told.only_line(function), "numbers": numbers, "held_ns": held}
 
 
+told.comes_first()
 told.ready()
 threads = [threading.Thread(target=work) for _ in range(3)]
 for thread in threads:

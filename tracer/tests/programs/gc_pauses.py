@@ -88,6 +88,7 @@ def tell():
 
 
 def main():
+    told.comes_first()
     told.ready()
     if MODE == "child":
         child = os.fork()

@@ -56,6 +56,7 @@ def timed(work, times):
 libc = ctypes.PyDLL(None)
 sys.setswitchinterval(100)
 done = []
+told.comes_first()
 other = threading.Thread(target=want, args=[done])
 other.start()
 told.ready()

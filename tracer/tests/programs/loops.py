@@ -62,6 +62,7 @@ async def reads():
 
 async def starves():
     os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     other = subprocess.Popen(["sh", "-c", "while :; do :; done"])
     os.nice(19)
     for _ in range(TIMES):
@@ -90,6 +91,7 @@ async def main():
     await behaves()
 
 
+told.comes_first()
 told.ready()
 loop = asyncio.new_event_loop()
 loop.run_until_complete(main())
