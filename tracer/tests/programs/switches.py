@@ -7,7 +7,10 @@ import time
 
 import told
 
+WAITS = 60
+
 lock = threading.Lock()
+held, taken = threading.Semaphore(0), threading.Semaphore(0)
 pipe = os.pipe()
 quiet = os.pipe()
 begin, end = threading.Event(), threading.Event()
@@ -15,24 +18,36 @@ done = threading.Semaphore(0)
 
 
 def sleeps():
-    for _ in range(200):
+    for _ in range(550):
         time.sleep(0.001)
 
 
-def contends():
-    for _ in range(100):
+def holds():
+    """Until another thread waits for it, however long that takes on a busy machine."""
+    for _ in range(WAITS):
+        lock.acquire()
+        held.release()
+        told.until_asleep_in(told.FUTEX, os.getpid(), tids[WORK.index(takes)])
+        lock.release()
+        taken.acquire()
+
+
+def takes():
+    for _ in range(WAITS):
+        held.acquire()
         with lock:
-            time.sleep(0.0005)
+            pass
+        taken.release()
 
 
 def writes():
-    for _ in range(200):
-        time.sleep(0.0002)
+    for _ in range(WAITS):
+        told.until_asleep_in(told.READ, os.getpid(), tids[WORK.index(reads)])
         os.write(pipe[1], b"x")
 
 
 def reads():
-    for _ in range(200):
+    for _ in range(WAITS):
         os.read(pipe[0], 1)
 
 
@@ -55,7 +70,7 @@ def run(work):
     end.wait()
 
 
-WORK = [sleeps, contends, contends, writes, reads, polls, computes, computes]
+WORK = [sleeps, holds, takes, writes, reads, polls, computes, computes]
 threads = [threading.Thread(target=run, args=[work], daemon=True) for work in WORK]
 for thread in threads:
     thread.start()

@@ -73,21 +73,21 @@ def wait(work, begun):
         work()
 
 
-def wake(work, begun, ids):
+def wake(work, begun, ids, call):
     ids.append(told.tid())
     for turn in range(ROUNDS):
         while len(begun) <= turn:
             time.sleep(0.0005)
-        time.sleep(PAUSE)
+        told.until_asleep_in(call, os.getpid(), begun[turn])
         work()
 
 
-def pair(waiter, waker):
-    """The waiter goes to sleep ROUNDS times, and is asleep before it is woken up."""
+def pair(waiter, waker, call):
+    """The waiter goes to sleep ROUNDS times in this system call, and is asleep before it is woken up."""
     begun, ids = [], []
     threads = [
         threading.Thread(target=wait, args=[waiter, begun]),
-        threading.Thread(target=wake, args=[waker, begun, ids]),
+        threading.Thread(target=wake, args=[waker, begun, ids, call]),
     ]
     for thread in threads:
         thread.start()
@@ -96,20 +96,11 @@ def pair(waiter, waker):
     return {"waiter": told.only_line(waiter), "tid": ids[0], "waker": told.only_line(waker), "count": ROUNDS}
 
 
-def until_it_waits(pid):
-    """Returns once the process sleeps in wait4(2), 61 on x86-64: the file says `running` of one that is not asleep."""
-    call = None
-    while call != "61":
-        time.sleep(0.0005)
-        with open("/proc/%d/syscall" % pid) as file:
-            call = file.read().split()[0]
-
-
 def child():
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
-        until_it_waits(parent)
+        told.until_asleep_in(told.WAIT4, parent)
         os._exit(0)
     children.append(pid)
     waits_for_child()
@@ -137,6 +128,11 @@ def write_for_ever():
 
 
 told.ready()
-woken = [pair(takes_lock, gives_lock), pair(reads_pipe, writes_pipe), pair(receives, sends), child()]
+woken = [
+    pair(takes_lock, gives_lock, told.FUTEX),
+    pair(reads_pipe, writes_pipe, told.READ),
+    pair(receives, sends, told.RECVFROM),
+    child(),
+]
 told.tell({"woken": woken, "alone": alone()})
 told.stay()

@@ -24,7 +24,7 @@ def never_a_zombie():
 
 
 def spawn(fork, code):
-    """Returns a child that has exited, and when it did so by its own clock."""
+    """Returns a child that has exited; when it was about to by its own clock, and when its parent saw that it had."""
     reader, writer = os.pipe()
     pid = fork()
     if pid == 0:
@@ -34,7 +34,8 @@ def spawn(fork, code):
     (exited_ns,) = struct.unpack("q", os.read(reader, 8))
     os.close(reader)
     wait_without_reaping(pid)
-    return {"pid": pid, "exit_code": code, "exited_ns": exited_ns, "frame": told.only_line(fork)}
+    exited = {"about_to_exit_ns": exited_ns, "had_exited_ns": time.monotonic_ns()}
+    return dict(exited, pid=pid, exit_code=code, frame=told.only_line(fork))
 
 
 def wait_without_reaping(pid):
@@ -45,8 +46,9 @@ def wait_without_reaping(pid):
 
 
 def reap(child):
+    about_to_reap_ns = time.monotonic_ns()
     os.waitpid(child["pid"], 0)
-    return dict(child, reaped_ns=time.monotonic_ns())
+    return dict(child, about_to_reap_ns=about_to_reap_ns, had_reaped_ns=time.monotonic_ns())
 
 
 told.ready()

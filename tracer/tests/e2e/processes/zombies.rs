@@ -10,9 +10,6 @@ use crate::harness::{
 
 on_every_python!(unreaped_children_are_told, what_became_of_sigchld_is_told);
 
-/// Between a child's clock reading and its end, or its parent's wait and the next clock reading, both may be preempted.
-const TOLERANCE_NS: u64 = 30_000_000;
-
 fn unreaped_children_are_told(python: &Python) {
     let _turn = turn();
     let mut program = Program::start(python, "zombies.py");
@@ -38,19 +35,21 @@ fn assert_describes(row: &Value, child: &Value, report: &Report, parent: u32) {
     assert_eq!(row["signal"], Value::Null, "{row}");
     assert_eq!(site(&row["spawned_at"][0]), site(&child["frame"]), "{row}");
 
-    let reaped_ns = child["reaped_ns"].as_u64();
-    assert_eq!(row["reaped"], reaped_ns.is_some(), "{row}");
+    let is_reaped = child["had_reaped_ns"].is_u64();
+    assert_eq!(row["reaped"], is_reaped, "{row}");
     assert_eq!(row["sigchld"], "ignored", "{row}");
     let doing =
         row["parent_doing"].as_array().is_some_and(|all| all.iter().any(|frame| frame["function"] == "stay"));
-    assert_eq!(doing, reaped_ns.is_none(), "{row}");
-    let exited_ns = number(&child["exited_ns"]);
-    let lasted_ns = reaped_ns.unwrap_or_else(|| report.end_monotonic_ns()) - exited_ns;
-    let exited_at_ns = in_window(report, exited_ns);
-    for (name, expected) in [("zombie_ns", lasted_ns), ("exited_at_ns", exited_at_ns)] {
-        let seen = number(&row[name]);
-        assert!(seen.abs_diff(expected) <= TOLERANCE_NS, "{name} {seen}, the program says {expected}: {row}");
-    }
+    assert_eq!(doing, !is_reaped, "{row}");
+    // However long it took the program to read its clock: it ended, and was reaped, between two readings.
+    let at = |name: &str| child[name].as_u64().map(|ns| in_window(report, ns));
+    let exited = at("about_to_exit_ns").zip(at("had_exited_ns")).expect("both are told");
+    let end = in_window(report, report.end_monotonic_ns());
+    let reaped = at("about_to_reap_ns").zip(at("had_reaped_ns")).unwrap_or((end, end));
+    let began = number(&row["exited_at_ns"]);
+    assert!((exited.0..=exited.1).contains(&began), "it became one at {began}, not in {exited:?}: {row}");
+    let ended = began + number(&row["zombie_ns"]);
+    assert!((reaped.0..=reaped.1).contains(&ended), "it was one until {ended}, not in {reaped:?}: {row}");
 }
 
 /// One SIGCHLD for two children, none for one from before.
@@ -99,5 +98,6 @@ fn a_zombie_is_streamed_and_ends_the_trace() {
     assert_eq!(report["window"]["ended"], "until");
     let row = &report["processes"]["zombies"][0];
     assert_eq!((&zombie["pid"], &zombie["ppid"]), (&row["pid"], &program.pid().into()));
-    assert!((100_000_000..300_000_000).contains(&number(&zombie["zombie_ns"])), "{zombie}");
+    // Who nothing happens to is looked at every 125 ms, and a busy machine has other things to do.
+    assert!((100_000_000..1_000_000_000).contains(&number(&zombie["zombie_ns"])), "{zombie}");
 }

@@ -28,9 +28,7 @@ fn wakers_are_who_did_it(python: &Python) {
             waker["tid"] == woken["tid"] && line == woken["waker"].as_object().map(|_| site(&woken["waker"]))
         };
         let right: u64 = wakers.iter().copied().filter(is_right).map(|waker| number(&waker["count"])).sum();
-        // A waiter that is late for its turn finds what it wants there already.
-        assert!(right * 10 >= count * 8, "{right} of {count} at {woken}: {wakers:#?}");
-        assert!(right <= count && total == right, "nobody else: {woken}: {wakers:#?}");
+        assert_eq!((right, total), (count, count), "each time, and nobody else: {woken}: {wakers:#?}");
     }
     for line in truth["alone"].as_array().expect("a list") {
         assert_eq!(wakers_at(&report, line).collect::<Vec<_>>(), Vec::<&Value>::new(), "{line}");
