@@ -64,9 +64,9 @@ fn the_window_is_as_long_as_asked_and_attaching_takes_one_time() {
     let program = Program::start(&python, "idle.py");
     let run = Tracer::start(["--json", "-d", "2s", "--pid", &program.pid().to_string()]).end();
     let report = run.exact();
-    // Nobody's timer is later than some turns of those that are ready to run: with ten of them on two CPUs, 44 ms were seen.
+    // A timer may be late by some turns of those that are ready to run: with ten of them on two CPUs, 44 ms were seen.
     let lasted = number(&report["window"]["duration_ns"]);
-    assert!((2_000_000_000..2_100_000_000).contains(&lasted), "{lasted} ns");
+    assert!((2_000_000_000..2_250_000_000).contains(&lasted), "{lasted} ns");
     let attached = number(&report["overhead"]["attach_ns"]) as f64;
     let told = run.stderr.split(" in ").nth(1).and_then(|rest| rest.split(',').next()).unwrap_or_default();
     let (figure, unit) = told.split_once(' ').expect("a figure and a unit");

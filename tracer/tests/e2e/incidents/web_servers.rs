@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::harness::{
-    Scratch, Signal, Tracer, answer, ask, assert_first, children, kill, package, rows, serve, server,
+    Scratch, Signal, Tracer, answer, ask, assert_first, children, kill, number, package, rows, serve, server,
     sleeps_in_a_request, text, turn, until, worker,
 };
 
@@ -184,7 +184,9 @@ fn uvicorn(loop_of: &str) {
     let report = tracer.stop().exact();
     if loop_of == "asyncio" {
         // What uvloop does between two waits is not seen: it runs no Python of a loop's own.
-        assert_first(&report, "warn", &["blocked for 4", "by a sleep at", "in block"]);
+        assert_first(&report, "warn", &["blocked for ", "by a sleep at", "in block"]);
+        let lasted = number(&report["findings"][0]["evidence"]["max_ns"]);
+        assert!(lasted >= 400_000_000, "{lasted} ns: {}", report["findings"]);
     }
     let grave = |row: &&Value| ["process_end", "signal_kill", "zombie"].contains(&text(&row["kind"]));
     assert_eq!(rows(&report["findings"]).find(grave), None);

@@ -38,17 +38,19 @@ fn times_are_the_kernels_in_a_time_namespace() {
     let mut program = Program::start(&python, "spinners.py");
     let mut command = Command::new("unshare");
     command.args(["--time", "--monotonic", "864000", "--boottime", "864000", "--fork", "--kill-child"]);
-    let words = ["--json", "--budget", "off", "-d", "2s", "--pid"];
+    // The program works for two seconds; what it does before and after is little.
+    let words = ["--json", "--budget", "off", "-d", "3s", "--pid"];
     let tracer = command.arg(env!("CARGO_BIN_EXE_tracer")).args(words).arg(program.pid().to_string());
     let tracer = Tracer::spawn(tracer);
     tracer.until_attached();
-    program.go();
+    let truth = program.go();
     let report = tracer.end().exact();
     let window = number(&report["window"]["duration_ns"]);
     let switches = &report["switches"];
-    // Four threads, of which three compute in turns on two CPUs.
     let (on_cpu, off_cpu) = (number(&switches["on_cpu_ns"]), number(&switches["off_cpu_ns"]));
-    assert!(on_cpu * 2 > window && on_cpu <= 2 * window, "{on_cpu} on a CPU in {window}");
+    let used = number(&truth["cpu_ns"]);
+    assert!(on_cpu.abs_diff(used) * 20 <= used, "{on_cpu} on a CPU of {used}");
+    // The main thread is there throughout, and the others for two seconds, in which one at a time may compute.
     assert!(off_cpu > window && off_cpu <= 4 * window, "{off_cpu} off a CPU in {window}");
 }
 
