@@ -1,12 +1,13 @@
 //! Processes that are selected, and come while others of the selection are watched.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Selection, ids, processes};
 use crate::event::Pid;
 use crate::process::{self, Process};
-use crate::python::discover_briefly;
+use crate::python::{Interpreter, discover_briefly};
 
 /// The list of all processes is read this often: 0.3 ms for a thousand of them.
 const PERIOD: Duration = Duration::from_millis(200);
@@ -35,7 +36,7 @@ impl Newcomers {
     }
 
     /// The Python processes that are selected and have come since.
-    pub fn look(&mut self, now: Instant) -> Vec<Process> {
+    pub fn look(&mut self, now: Instant) -> Vec<(Process, Arc<Interpreter>)> {
         if now < self.next {
             return Vec::new();
         }
@@ -46,8 +47,8 @@ impl Newcomers {
         let mut found = Vec::new();
         let selection = &self.selection;
         self.candidates.retain(|&(pid, since)| match Candidate::look(pid, selection) {
-            Candidate::Selected(process) => {
-                found.push(process);
+            Candidate::Selected(process, interpreter) => {
+                found.push((process, interpreter));
                 false
             }
             Candidate::Gone => false,
@@ -59,7 +60,7 @@ impl Newcomers {
 
 /// What a process that has just come turns out to be.
 enum Candidate {
-    Selected(Process),
+    Selected(Process, Arc<Interpreter>),
     Gone,
     /// It may execute another program, or its interpreter has not started.
     NotYet,
@@ -72,7 +73,7 @@ impl Candidate {
             return Self::NotYet;
         }
         match discover_briefly(&process) {
-            Ok(_) => Self::Selected(process),
+            Ok(interpreter) => Self::Selected(process, Arc::new(interpreter)),
             Err(process::Error::NotInitialised { .. } | process::Error::NotPython { .. }) => Self::NotYet,
             Err(_) => Self::Gone,
         }

@@ -1,4 +1,4 @@
-"""Has a child that forks another worker every few milliseconds, while we attach too, which stays, and one that does not."""
+"""Has a child that forks another worker every now and then, while we attach too, which stays, and one that does not."""
 
 import os
 import select
@@ -6,9 +6,12 @@ import time
 
 import told
 
-PAUSE = 0.01
+# Between two workers: ever longer, so that there are some while we attach and no thousands, however long that takes.
+PAUSE, GROWTH = 0.01, 1.03
 # Many of those that are there when we look for descendants have ended before we have attached to them.
 SHORT_LIFE = 0.1
+# Workers that come once we have attached, and as many of the others.
+AFTERWARDS = 12
 
 
 def stays(pipe):
@@ -16,22 +19,23 @@ def stays(pipe):
     os._exit(0)
 
 
+def ends():
+    time.sleep(SHORT_LIFE)
+    os._exit(0)
+
+
 def forks_until(stop, pipe):
-    while not select.select([stop], [], [], PAUSE)[0]:
+    pause, brief = PAUSE, []
+    while not select.select([stop], [], [], pause)[0]:
+        pause *= GROWTH
         if os.fork() == 0:
             stays(pipe)
-        if os.fork() == 0:
-            time.sleep(SHORT_LIFE)
-            os._exit(0)
-        reap(os.WNOHANG)
-    time.sleep(2 * SHORT_LIFE)
-    reap(os.WNOHANG)
+        brief.append(os.fork() or ends())
+        os.write(news, b".")
+        brief = [pid for pid in brief if os.waitpid(pid, os.WNOHANG)[0] == 0]
+    for pid in brief:
+        os.waitpid(pid, 0)
     stays(pipe)
-
-
-def reap(options):
-    while os.waitpid(-1, options)[0] != 0:
-        pass
 
 
 def children(pid):
@@ -41,15 +45,17 @@ def children(pid):
 
 end, keep = os.pipe()
 enough, stop = os.pipe()
+told_news, news = os.pipe()
 mother = os.fork()
 if mother == 0:
     os.close(keep)
     forks_until(enough, end)
 told.ready()
-before = len(children(mother))
-time.sleep(0.3)
+before = len(os.read(told_news, 1 << 16))
+for _ in range(AFTERWARDS):
+    os.read(told_news, 1)
 os.write(stop, b"x")
-time.sleep(1)  # what runs in the newest is looked at
+told.until_asleep_in(told.READ, mother)
 told.tell({"mother": mother, "workers": children(mother), "before": before})
 told.stay()
 os.close(keep)

@@ -41,7 +41,7 @@ impl Run<'_> {
     }
 
     /// A traced process has become this Python.
-    fn found_python(
+    pub(super) fn found_python(
         &mut self,
         process: &Process,
         before: &Target,

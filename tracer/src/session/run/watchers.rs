@@ -51,9 +51,13 @@ impl Run<'_> {
     /// Processes that are selected and have come since; one may descend from a traced one, and be traced already.
     fn admit_newcomers(&mut self) -> Result<(), Error> {
         let newcomers = self.newcomers.as_mut().map(|newcomers| newcomers.look(Instant::now()));
-        for process in newcomers.unwrap_or_default() {
+        for (process, interpreter) in newcomers.unwrap_or_default() {
             if self.probes.target(process.pid)?.is_none() {
                 self.join(&process)?;
+                // At once: it may end before the next look.
+                if let Some(target) = self.probes.target(process.pid)? {
+                    self.found_python(&process, &target, interpreter)?;
+                }
                 self.collector.listener.watch.joined(process.pid);
             }
         }

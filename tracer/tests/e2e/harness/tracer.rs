@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::program::only_child;
 use super::signals::as_a_shell_would;
-use super::{Report, until};
+use super::{Report, Status, until};
 
 /// A running tracer; it ends with this value.
 pub struct Tracer {
@@ -68,6 +68,18 @@ impl Tracer {
     /// Waits until it says that it traces.
     pub fn until_attached(&self) {
         until("`attached`, or the end of the tracer", || self.has_attached());
+    }
+
+    /// Waits until it has looked at all that it has heard of: it sleeps whenever we look, then.
+    pub fn until_it_rests(&self) {
+        const LOOKS: u32 = 20;
+        let mut rested = 0;
+        let rests = || {
+            let is_asleep = Status::new(self.pid).is_some_and(|status| status.state() == 'S');
+            rested = if is_asleep { rested + 1 } else { 0 };
+            (rested == LOOKS).then_some(())
+        };
+        until("the tracer to rest", rests);
     }
 
     /// Waits until this stands on its stderr, where also what it runs may write.

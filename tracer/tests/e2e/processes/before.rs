@@ -96,6 +96,7 @@ fn workers_that_are_forked_while_we_attach_are_traced(python: &Python) {
     let mut program = Program::start(python, "forks_on.py");
     let tracer = Tracer::attach(program.pid(), &["--budget", "off"]);
     let truth = program.go();
+    tracer.until_it_rests();
     let report = tracer.stop().exact();
     program.finish();
     let workers: Vec<_> = rows(&truth["workers"]).collect();
