@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import told
 
@@ -20,6 +21,7 @@ told.ready()
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
 first, second = forget(), forget()
 signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+time.sleep(0.3)  # of those that have just ended nothing is said
 told.tell(
     [
         {"pid": before, "sigchld": None},

@@ -3,7 +3,7 @@
 use super::whose::Whose;
 use super::{Found, grouped, own, place, process};
 use crate::report::{
-    FindingKind, Frame, Name, Notice, Orphan, ParentEnd, Programs, Report, Severity, Zombie,
+    Ended, FindingKind, Frame, Name, Notice, Orphan, ParentEnd, Programs, Report, Severity, Zombie,
 };
 use crate::units::duration;
 
@@ -19,7 +19,10 @@ pub fn zombies(report: &Report, programs: &Programs) -> Vec<Found> {
         (programs.first(zombie.ppid), end(zombie), told, own(zombie.spawned_at.as_ref()).cloned())
     };
     let rows = report.processes.zombies.rows.iter();
-    let long = rows.filter(|zombie| !zombie.reaped || zombie.zombie_ns >= worth_a_look(report));
+    // Of one that is young at the end nobody knows whether its parent waits at its next event; unless it is what the trace
+    // was to end with.
+    let is_awaited = report.window.ended == Ended::Until;
+    let long = rows.filter(|zombie| zombie.zombie_ns >= worth_a_look(report) || is_awaited);
     grouped(long, line).iter().map(|group| zombie(report, group)).collect()
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::report::{
-    Handler, HandlerState, HandlerWait, HotLine, HotStack, Interrupted, Name, Notice, Origin, Orphan,
+    Ended, Handler, HandlerState, HandlerWait, HotLine, HotStack, Interrupted, Name, Notice, Origin, Orphan,
     Outcome, ParentEnd, SectionLoss, Sender, Signal, SignalTarget, TargetProcess, Zombie,
 };
 
@@ -123,6 +123,7 @@ fn zombies_are_told_by_the_line_that_spawned_them() {
     let sigchld = Some(Notice::Python);
     let doing = Zombie { parent_doing: stack(&["b.py:5"]), sigchld, ..spawned.clone() };
     let reaped = Zombie { reaped: true, end_is_upper_bound: true, ..spawned.clone() };
+    let young = Zombie { zombie_ns: SECOND / 2, ..child.clone() };
     for (name, zombies, expected) in [
         (
             "one",
@@ -155,11 +156,15 @@ fn zombies_are_told_by_the_line_that_spawned_them() {
                  waited",
             ],
         ),
+        ("young at the end, for which its parent may wait next", vec![young.clone()], vec![]),
     ] {
         let mut report = report();
         report.processes.zombies = zombies.into();
         assert_eq!(text(&report), expected, "{name}");
     }
+    let mut report = report();
+    (report.processes.zombies, report.window.ended) = (vec![young].into(), Ended::Until);
+    assert_eq!(text(&report).len(), 1, "the trace was to end with it");
 }
 
 #[test]
