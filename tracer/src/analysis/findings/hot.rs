@@ -2,6 +2,7 @@
 
 use super::whose::Whose;
 use super::{Found, own, place};
+use crate::analysis::lines::is_own;
 use crate::report::{FindingKind, Frame, HotLine, Programs, Report, Severity, alike, joined};
 use crate::units::{counted, percent};
 
@@ -24,13 +25,14 @@ fn hot_line(report: &Report, lines: &[&HotLine]) -> Found {
     let own = called_from(report, line);
     let via = if *own == line.frame { String::new() } else { format!(", called from {}", place(own)) };
     let text = format!(
-        "{} {} {} of the CPU time at {}{via} ({}){}; make it faster, or call it less often",
+        "{} {} {} of the CPU time at {}{via} ({}){}; {}",
         whose.text(report),
         whose.verb("spends", "spend"),
         percent(line.self_samples, all),
         place(&line.frame),
         counted(line.self_samples, "sample"),
         whose.outliers_by_samples(report, |samples| percent(samples, all)),
+        remedy(own),
     );
     Found::new(FindingKind::HotLine, Severity::Info, whose.pid(), text)
         .costs(line.self_samples * 1_000_000_000 / report.frames.rate_hz.max(1))
@@ -38,6 +40,15 @@ fn hot_line(report: &Report, lines: &[&HotLine]) -> Found {
         .whose(&whose)
         .with("self_samples", line.self_samples)
         .with("total_samples", line.total_samples)
+}
+
+/// A worker of a pool that runs a compiled module is nowhere but in the library's own loop.
+fn remedy(own: &Frame) -> &'static str {
+    if is_own(own) {
+        "make it faster, or call it less often"
+    } else {
+        "no line outside the standard library called it: it calls compiled code, or this is the library's own work"
+    }
 }
 
 /// The line of one's own that the hot line was reached by most often.

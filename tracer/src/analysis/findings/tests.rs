@@ -275,9 +275,15 @@ fn a_hot_line_is_told_with_the_line_that_called_it() {
     let encoder =
         format!("{who} 30.0% of the CPU time at {library} in f, called from a.py:3 in f (30 samples){rest}");
     let own = format!("{who} 40.0% of the CPU time at b.py:1 in f (40 samples){rest}");
+    let pool = "/usr/lib/python3.11/concurrent/futures/process.py:263";
+    let compiled = format!(
+        "{who} 66.0% of the CPU time at {pool} in f (66 samples); no line outside the standard library called it: it calls \
+         compiled code, or this is the library's own work"
+    );
     for (name, row, expected) in [
         ("one's own", line("b.py:1", 40), Some(own.as_str())),
         ("of the library", line(library, 30), Some(encoder.as_str())),
+        ("of a pool, below which no Python runs", line(pool, 66), Some(compiled.as_str())),
         ("not hot", line("b.py:1", 29), None),
     ] {
         let mut report = report();
