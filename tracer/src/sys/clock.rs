@@ -12,9 +12,9 @@ const CLOSE_ON_EXEC: libc::c_ulong = 8;
 const DISABLED: u64 = 1;
 const IS_FREQUENCY: u64 = 1 << 10;
 /// `PERF_EVENT_IOC_ENABLE`, `_PERIOD`, `_SET_BPF`
-const ENABLE: libc::c_ulong = 0x2400;
-const SET_PERIOD: libc::c_ulong = 0x4008_2404;
-const SET_PROGRAM: libc::c_ulong = 0x4004_2408;
+const ENABLE: libc::Ioctl = 0x2400;
+const SET_PERIOD: libc::Ioctl = 0x4008_2404;
+const SET_PROGRAM: libc::Ioctl = 0x4004_2408;
 
 /// The head of `struct perf_event_attr`, as its first version had it.
 #[repr(C)]
