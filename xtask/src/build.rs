@@ -1,5 +1,6 @@
 //! Builds the probes, and the tracer around them.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -39,7 +40,7 @@ pub fn build_probes(toolchain: &Toolchain) -> Result<()> {
         .cargo_build()
         .args(["--release", "--target-dir"])
         .arg(&target_directory)
-        .env("CARGO_ENCODED_RUSTFLAGS", rustflags(&toolchain.linker))
+        .env("CARGO_ENCODED_RUSTFLAGS", rustflags(&toolchain.linker).join("\x1f"))
         .current_dir(tree::root().join("tracer-ebpf")))?;
     let built = target_directory.join(TARGET).join("release/tracer-ebpf");
     replace_if_changed(&built, &object)
@@ -47,9 +48,21 @@ pub fn build_probes(toolchain: &Toolchain) -> Result<()> {
 }
 
 /// Debug info is what the linker makes BTF from, which the kernel asks for; it costs nothing at run time.
-fn rustflags(linker: &Path) -> String {
+fn rustflags(linker: &Path) -> Vec<String> {
     let linker = format!("linker={}", linker.display());
-    ["-C", &linker, "-C", "debuginfo=2", "-C", "link-arg=--btf"].join("\x1f")
+    let flags = ["-C", &linker, "-C", "debuginfo=2", "-C", "link-arg=--btf"].map(str::to_owned);
+    [flags.to_vec(), nowhere()].concat()
+}
+
+/// Flags by which what is compiled does not tell where: two machines make the same of the same sources.
+pub fn nowhere() -> Vec<String> {
+    let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let cargo_home = cargo_home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
+    let places = [(Some(tree::root()), "tracer"), (cargo_home, "cargo")];
+    let remapped = |(place, name): (Option<PathBuf>, &str)| {
+        Some(format!("--remap-path-prefix={}=/{name}", place?.display()))
+    };
+    places.into_iter().filter_map(remapped).collect()
 }
 
 /// Leaves an equal file as it is: a new modification time would make cargo build the tracer again.

@@ -16,7 +16,9 @@ use crate::{apt, linker};
 /// What the probes are compiled for: the byte order of every machine that the tracer supports.
 pub const TARGET: &str = "bpfel-unknown-none";
 
-const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+pub const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+/// The sources of `std`, where cargo looks for them, and of the rest.
+pub const DEBIAN_SOURCES: &str = "/usr/lib/rustlib/src/rust";
 const DEBIAN_PACKAGES: &[&str] = &["rustc-web", "libstd-rust-web-dev-bpf"];
 const OTHER_WAY: &str = "or try `rustup toolchain install nightly --component rust-src`";
 
@@ -39,19 +41,29 @@ enum Way {
 impl Compiler {
     /// `cargo build` by this compiler, for [`TARGET`].
     pub fn cargo_build(&self) -> Command {
+        let mut command = self.cargo();
+        command.args(["build", "--target", TARGET]);
+        if matches!(self.way, Way::Nightly(_)) {
+            command.args(["-Z", "build-std=core"]);
+        }
+        command
+    }
+
+    /// A cargo that builds by this compiler, and whose unstable features are open.
+    pub fn cargo(&self) -> Command {
         let mut command = match &self.way {
             Way::Nightly(toolchain) => {
                 let mut rustup = isolated("rustup");
-                rustup.args(["run", toolchain, "cargo", "build", "-Z", "build-std=core"]);
+                rustup.args(["run", toolchain, "cargo"]);
                 rustup
             }
             Way::Debian => {
                 let mut cargo = isolated(cargo());
-                cargo.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1").arg("build");
+                cargo.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");
                 cargo
             }
         };
-        command.env_remove("RUSTUP_TOOLCHAIN").args(["--target", TARGET]);
+        command.env_remove("RUSTUP_TOOLCHAIN");
         command
     }
 }
@@ -73,6 +85,16 @@ pub fn ensure() -> Result<Compiler> {
     }
     let why = "the probes need a compiler for BPF, and no nightly toolchain has rust-src";
     with_remedy(apt::install(DEBIAN_PACKAGES, why).and_then(|()| debian_or_why_not()), OTHER_WAY)
+}
+
+/// Debian's compiler, with the sources of `std`: a release is built by the same one everywhere.
+pub fn for_release() -> Result<Compiler> {
+    let has_sources = Path::new(DEBIAN_SOURCES).join("library/std").is_dir();
+    if let Some(compiler) = debian().filter(|_| has_sources) {
+        return Ok(compiler);
+    }
+    apt::install(&[DEBIAN_PACKAGES, &["rust-web-src"]].concat(), "a release is built by Debian's compiler")?;
+    debian_or_why_not()
 }
 
 /// Debian's compiler, or what keeps it from building the probes.

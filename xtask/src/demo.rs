@@ -46,7 +46,7 @@ pub fn report(tracer: &Path, program: &Path) -> Result<Traced> {
 fn prepare(tracer: &Path, python: &str, program: &Path) -> Result<(Command, Shop)> {
     let mut tracer = as_root(tracer)?;
     ignore_interrupt();
-    let shop = Shop::open(python, program)?;
+    let shop = Shop::open(&mut Command::new(python), program)?;
     say(format!("tracing xtask/demo/busy_shop.py (PID {}, {python}) for {DURATION}", shop.process.id()));
     tracer.args(["--pid", &shop.process.id().to_string(), "--duration", DURATION]);
     Ok((tracer, shop))
@@ -65,23 +65,24 @@ fn exit_code(status: ExitStatus) -> ExitCode {
 }
 
 /// The running demo program. It ends with this value, or as its stdin closes should xtask be killed.
-struct Shop {
-    process: Child,
+pub struct Shop {
+    pub process: Child,
 }
 
 impl Shop {
-    fn open(python: &str, program: &Path) -> Result<Shop> {
-        let process = Command::new(python)
+    /// Runs the program by this command, of which the interpreter is the first word or what it becomes.
+    pub fn open(python: &mut Command, program: &Path) -> Result<Shop> {
+        let process = python
             .arg(program)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .with_context(|| format!("cannot run {python}"))?;
+            .with_context(|| format!("cannot run {}", python.get_program().display()))?;
         let mut shop = Shop { process };
         let stdout = shop.process.stdout.take().context("cannot read what the demo prints")?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line).context("cannot read what the demo prints")?;
-        ensure!(line.starts_with("ready"), "cannot run the demo: {python} ended early");
+        ensure!(line.starts_with("ready"), "cannot run the demo: its interpreter ended early");
         Ok(shop)
     }
 }

@@ -7,6 +7,7 @@ mod chaos;
 mod command;
 mod compiler;
 mod demo;
+mod dist;
 mod foreign;
 mod fuzz;
 mod kernels;
@@ -34,6 +35,12 @@ enum Task {
     Setup,
     /// Build the probes, and target/release/tracer around them
     Build,
+    /// Build what others are given, in target/dist: a static program, a wheel, a Debian package, the crates
+    Dist {
+        /// Install and run each, where there is no toolchain; and build all once more, elsewhere, to the same bytes
+        #[arg(long)]
+        check: bool,
+    },
     /// Build the probes alone, and leave the tracer to cargo: the shortest way from an edit to a test
     Probes,
     /// Build, then run the tracer as root; without arguments, on a demo program for ten seconds
@@ -46,7 +53,7 @@ enum Task {
     Pictures,
     /// Get the interpreters and packages that the tests trace, and list the interpreters that are here
     Pythons,
-    /// Boot other kernels in a guest, and check the tracer on each; without arguments on all that are known
+    /// Boot other kernels in a guest, and check the tracer on each; without arguments from 5.10 to the newest
     Kernels {
         /// Debian's suites
         suites: Vec<String>,
@@ -97,6 +104,7 @@ fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Setup => setup::setup().map(|()| ExitCode::SUCCESS),
         Task::Build => build::build().map(|_tracer| ExitCode::SUCCESS),
+        Task::Dist { check } => dist::dist(check).map(|()| ExitCode::SUCCESS),
         Task::Probes => build::probes().map(|()| ExitCode::SUCCESS),
         Task::Run { args } => run::run(&args),
         Task::Pictures => pictures::pictures().map(|()| ExitCode::SUCCESS),

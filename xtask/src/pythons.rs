@@ -68,6 +68,23 @@ fn library(folder: &Path, minor: u8) -> Option<PathBuf> {
     Some(of_debian).filter(|library| library.exists()).or_else(of_pyenv)
 }
 
+/// Interpreters of each kind that people install packages by: this system's, pyenv's, Debian's newest and musl's.
+pub fn for_packages() -> Vec<PathBuf> {
+    let mut paths = vec![PathBuf::from("/usr/bin/python3")];
+    paths.extend([8, 13].into_iter().filter_map(release));
+    let names = ["python3.14", "python3.12-musl", "python3.14-musl"];
+    paths.extend(names.map(|name| folder().join("bin").join(name)).into_iter().filter(|path| path.exists()));
+    paths
+}
+
+/// The folder of a pip that runs on all of them.
+pub fn pip() -> Result<PathBuf> {
+    let python = release(12).context("there is no CPython 3.12 with a pip")?;
+    let found =
+        output(Command::new(python).args(["-c", "import os, pip; print(os.path.dirname(pip.__path__[0]))"]));
+    Ok(found.context("CPython 3.12 has no pip")?.trim_end().into())
+}
+
 /// Where [`packages::provide`] puts them.
 pub fn packages() -> PathBuf {
     folder().join("packages")

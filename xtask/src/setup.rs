@@ -55,6 +55,15 @@ pub fn for_building() -> Result<Toolchain> {
     Ok(Toolchain { compiler, linker })
 }
 
+/// Prepares this machine for building what others are given.
+pub fn for_release() -> Result<Toolchain> {
+    ensure_programs(FOR_BUILDING)?;
+    ensure_programs(FOR_TESTING)?;
+    let compiler = compiler::for_release()?;
+    let linker = linker::ensure(compiler.llvm)?;
+    Ok(Toolchain { compiler, linker })
+}
+
 /// Prepares this machine for building and testing; silent when nothing is missing.
 pub fn for_testing() -> Result<Toolchain> {
     ensure_programs(FOR_TESTING)?;

@@ -100,7 +100,10 @@ impl PrivateApt {
     /// The file of this package, without what it depends on.
     pub fn download_alone(&self, package: &str) -> Result<PathBuf> {
         succeed(self.command("apt-get").args(["download", package]).current_dir(&self.folder))?;
-        archives(&self.folder)?.pop().with_context(|| format!("no file of {package}"))
+        let start = format!("{package}_");
+        let is_it =
+            |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&start));
+        archives(&self.folder)?.into_iter().find(is_it).with_context(|| format!("no file of {package}"))
     }
 
     /// The files of these packages and of all that they depend on.

@@ -1,0 +1,56 @@
+//! The crates, as `cargo publish` would send them. `tracer` brings its probes, for which others lack a compiler.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::{Release, git, place};
+use crate::command::{cargo, output, run};
+use crate::tree;
+
+/// In the order in which one needs the other.
+const PACKAGES: [&str; 2] = ["tracer-common", "tracer"];
+/// What every crate has beside its own files.
+const SHARED: [&str; 3] = ["README.md", "LICENSE-MIT", "LICENSE-APACHE"];
+
+pub fn write(release: &Release) -> Result<()> {
+    let workspace = release.staged("workspace")?;
+    copy_sources(&workspace)?;
+    for package in PACKAGES {
+        for name in SHARED {
+            place(&tree::root().join(name), &workspace.join(package).join(name), 0o644)?;
+        }
+    }
+    place(&tree::object()?, &workspace.join("tracer/tracer.bpf.o"), 0o644)?;
+    let built = release.staged("crates")?;
+    // Outside of a repository cargo notes no commit, and leaves out nothing that git ignores.
+    let mut package = Command::new(cargo());
+    package
+        .args(["package", "--quiet", "--no-verify", "--allow-dirty", "--locked", "--target-dir"])
+        .arg(&built);
+    for name in PACKAGES {
+        package.args(["--package", name]);
+    }
+    run(package.current_dir(&workspace))?;
+    for entry in fs::read_dir(built.join("package"))?.flatten() {
+        if entry.path().extension().is_some_and(|extension| extension == "crate") {
+            place(&entry.path(), &release.folder.join(entry.file_name()), 0o644)?;
+        }
+    }
+    Ok(())
+}
+
+/// The files that git tracks, as they are now.
+pub fn copy_sources(to: &Path) -> Result<()> {
+    let files = output(git().args(["ls-files"])).context("git lists no files")?;
+    for path in files.lines() {
+        let from = tree::root().join(path);
+        if from.is_file() {
+            let executable = path.starts_with(".ci/");
+            place(&from, &to.join(path), if executable { 0o755 } else { 0o644 })?;
+        }
+    }
+    Ok(())
+}
