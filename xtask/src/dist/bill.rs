@@ -78,7 +78,10 @@ impl Bill {
     pub fn notices(&self, release: &Release) -> Result<PathBuf> {
         let mut texts = BTreeMap::<String, BTreeSet<String>>::new();
         for part in self.0.values() {
-            ensure!(!part.texts.is_empty(), "cannot find the licence of {}", part.name);
+            if part.texts.is_empty() {
+                let text = format!("{}, of which the package holds no text", part.licence);
+                texts.entry(text).or_default().insert(format!("{} {}", part.name, part.version));
+            }
             for path in &part.texts {
                 let text =
                     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
