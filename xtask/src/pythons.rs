@@ -77,12 +77,18 @@ pub fn for_packages() -> Vec<PathBuf> {
     paths
 }
 
-/// The folder of a pip that runs on all of them.
-pub fn pip() -> Result<PathBuf> {
+/// A pip, where it lies, and its interpreter; others can run it too.
+pub struct Pip {
+    pub python: PathBuf,
+    pub folder: PathBuf,
+}
+
+/// That of CPython 3.12.
+pub fn pip() -> Result<Pip> {
     let python = release(12).context("there is no CPython 3.12 with a pip")?;
-    let found =
-        output(Command::new(python).args(["-c", "import os, pip; print(os.path.dirname(pip.__path__[0]))"]));
-    Ok(found.context("CPython 3.12 has no pip")?.trim_end().into())
+    let where_it_lies = ["-c", "import os, pip; print(os.path.dirname(pip.__path__[0]))"];
+    let folder = output(Command::new(&python).args(where_it_lies)).context("CPython 3.12 has no pip")?;
+    Ok(Pip { python, folder: folder.trim_end().into() })
 }
 
 /// Where [`packages::provide`] puts them.

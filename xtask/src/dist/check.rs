@@ -18,6 +18,10 @@ use crate::{pythons, tree};
 const MOST: Duration = Duration::from_secs(60);
 const SECONDS: &str = "5";
 
+/// Runs the pip of another interpreter.
+const PIP: &str =
+    "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); runpy.run_module('pip', run_name='__main__')";
+
 /// Releases of Debian into which the package is installed.
 const DEBIANS: [Suite; 2] = [debian("bookworm"), debian("trixie")];
 
@@ -47,12 +51,18 @@ fn checked(what: &str, result: Result<Duration>) -> Result<()> {
 /// By pip, into a folder of its own; then traced with nothing else on `PATH`.
 fn wheel(release: &Release, python: &Path) -> Result<Duration> {
     let begin = Instant::now();
-    let folder = release.staged("installed")?.join(python.file_name().context("a file")?);
+    let folder = release.staged("installed")?.join(python.strip_prefix("/")?);
     let wheel = named(&release.folder, ".whl")?;
-    let mut pip = Command::new(python);
-    pip.args(["-m", "pip", "install", "--quiet", "--no-index", "--root-user-action=ignore"]);
-    pip.arg("--disable-pip-version-check").arg("--target").arg(&folder).arg(wheel);
-    run(pip.env("PYTHONPATH", pythons::pip()?))?;
+    let pip = pythons::pip()?;
+    // Those for musl lack what a pip needs, so that another interpreter's installs what would fit them.
+    let is_for_musl = python.to_string_lossy().ends_with("-musl");
+    let mut install = Command::new(if is_for_musl { &pip.python } else { python });
+    install.args(["-W", "ignore", "-c", PIP]).arg(&pip.folder);
+    install.args(["install", "--quiet", "--no-index", "--root-user-action=ignore"]);
+    if is_for_musl {
+        install.args(["--platform", "musllinux_1_1_x86_64", "--only-binary", ":all:"]);
+    }
+    run(install.arg("--disable-pip-version-check").arg("--target").arg(&folder).arg(wheel))?;
     let shop = Shop::open(&mut Command::new(python), &demo::program())?;
     let tracer = folder.join("bin/tracer");
     traces(bare(&tracer), &shop)?;
@@ -74,7 +84,7 @@ fn package(release: &Release, suite: &Suite) -> Result<Duration> {
         .arg(suite.root(&folder).join("."))
         .arg(&root))?;
     for database in ["status", "available"] {
-        place(Path::new("/dev/null"), &root.join("var/lib/dpkg").join(database), 0o644)?;
+        fs::write(root.join("var/lib/dpkg").join(database), "")?;
     }
     place(&named(&release.folder, ".deb")?, &root.join("tracer.deb"), 0o644)?;
     place(&demo::program(), &root.join("shop.py"), 0o644)?;
