@@ -35,13 +35,6 @@ pub struct Release {
     pub epoch: String,
 }
 
-/// Builds the program alone; returns its path.
-pub fn program() -> Result<PathBuf> {
-    let toolchain = setup::for_release()?;
-    build_probes(&toolchain)?;
-    musl::build(&toolchain, &musl::Libraries::get()?, &epoch()?)
-}
-
 /// Builds all of it; `and_check` installs and runs each as well.
 pub fn dist(and_check: bool) -> Result<()> {
     let toolchain = setup::for_release()?;

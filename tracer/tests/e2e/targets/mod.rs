@@ -1,5 +1,6 @@
 //! However an interpreter came into its process, it is found and walked.
 
+mod containers;
 mod dead_target;
 mod hostile;
 mod late;

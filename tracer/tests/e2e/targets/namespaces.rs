@@ -155,7 +155,7 @@ fn a_proc_of_another_pid_namespace_is_refused() {
 }
 
 /// In a pid namespace, below a shell that waits for it, with our files.
-fn in_a_pid_namespace(python: &Python, program: &str) -> (Program, u32) {
+pub fn in_a_pid_namespace(python: &Python, program: &str) -> (Program, u32) {
     let mut command = Command::new("unshare");
     command.args(["--pid", "--fork", "--kill-child", "--mount-proc"]);
     command.args(["sh", "-c", "setsid --wait \"$0\" \"$@\"; exit"]).arg(&python.path);
