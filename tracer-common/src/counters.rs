@@ -9,6 +9,7 @@ use crate::{pod, sized};
 /// one may interrupt another.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 pub enum Probe {
     /// `sched_switch`
     Switch,
@@ -99,6 +100,7 @@ impl Probe {
 /// What became of one probe's hits. One per probe in a per-CPU array.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 pub struct Counters {
     /// Runs of the program while the run switch was on.
     pub hits: u64,
@@ -129,6 +131,7 @@ pub struct Counters {
 /// What was lost of some of a probe's hits.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 pub struct Part {
     /// All of them.
     pub hits: u64,
@@ -143,6 +146,7 @@ pub struct Part {
 /// Run time of a probe, estimated from a few of its runs, each of which stands for those since the last.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 pub struct RunTime {
     /// Of the runs that found nothing of ours.
     pub filtered_ns: u64,

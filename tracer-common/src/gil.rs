@@ -6,6 +6,7 @@ use crate::{pod, sized};
 /// A thread that held the GIL, and where it did so off its CPU.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 pub struct Holder {
     /// Its innermost Python frame while it was off its CPU. While it ran, the code is 0: samples tell where.
     pub site: Frame,
@@ -18,6 +19,7 @@ pub struct Holder {
 /// What makes two holds the same row. Its value is the time, in nanoseconds, in which others waited.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 pub struct HoldKey {
     /// The holder.
     pub holder: Holder,

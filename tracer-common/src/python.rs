@@ -143,6 +143,7 @@ pub mod flag {
 /// One frame of a stack, as the walk found it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 pub struct Frame {
     /// Address of the code object; 0 where C called into the interpreter.
     pub code: u64,

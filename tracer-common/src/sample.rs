@@ -5,6 +5,7 @@ use crate::{pod, sized};
 /// What makes two samples the same row; the value is their number.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 pub struct SampleKey {
     /// The stack, 0 when there is none.
     pub stack: u64,
@@ -21,6 +22,7 @@ pub struct SampleKey {
 /// A function that the evaluation function was entered for; the value counts entries.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 pub struct EntryKey {
     /// Address space of `code`.
     pub space: u64,

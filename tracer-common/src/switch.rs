@@ -9,6 +9,7 @@ use crate::{pod, sized};
 /// What makes two switch-outs the same row.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 pub struct SwitchKey {
     /// The stack at the switch, 0 when there is none.
     pub stack: u64,
@@ -86,6 +87,7 @@ pub const fn futex_flags(operation: u64) -> u32 {
 /// What a row adds up to.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 pub struct SwitchValue {
     /// Switch-outs.
     pub count: u64,

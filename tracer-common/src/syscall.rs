@@ -46,6 +46,7 @@ pub const ERRORS: usize = 4;
 /// What makes two reads the same row.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 pub struct ReadKey {
     /// The innermost Python frame; its code is 0 where there is none.
     pub site: Frame,
@@ -167,6 +168,7 @@ pub mod into {
 /// A size that found no free slot in its row; the value counts them.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 pub struct SizeKey {
     /// The row.
     pub row: ReadKey,

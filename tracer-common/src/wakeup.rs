@@ -36,6 +36,7 @@ pub fn can_wake(syscall: i32) -> bool {
 /// A thread that is waking another one up.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 pub struct Waker {
     /// Its innermost Python frame; the code is 0 where there is none, or it is not traced.
     pub site: Frame,
@@ -56,6 +57,7 @@ pub struct Waker {
 /// What makes two wakeups the same row.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 pub struct WakeKey {
     /// The row of the switch-out that began the sleep.
     pub row: SwitchKey,

@@ -3,6 +3,7 @@
 //! Times are nanoseconds since the start of the window; what happened before it has time 0. Stacks and files are
 //! ids that [`crate::symbols::Symbols`] turns into names at the end.
 
+mod figures;
 mod pauses;
 mod processes;
 mod reads;
@@ -12,6 +13,7 @@ mod stack;
 /// A name as it was captured: not yet fit for a screen.
 pub use bytes::Bytes;
 
+use serde::{Deserialize, Serialize};
 use tracer_common::gil::HoldKey;
 use tracer_common::python;
 use tracer_common::sample::{EntryKey, SampleKey};
@@ -37,7 +39,7 @@ pub type Tid = u32;
 pub type StackId = u64;
 
 /// A thread of a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Task {
     /// Process.
     pub pid: Pid,
@@ -46,7 +48,7 @@ pub struct Task {
 }
 
 /// Something that happened.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the variants say what their fields are")]
 pub enum Event {
     /// A process is traced, or is known better: at the attach, and again after each fork and exec.
@@ -136,7 +138,7 @@ pub enum Event {
 }
 
 /// Why a stack is as it is: see [`python::status`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum StackStatus {
     /// Complete up to the limit.
     Ok,

@@ -23,9 +23,11 @@ use crate::process::elf::Elf;
 use crate::process::{Masks, ThreadStatus, cgroup, maps, sleep};
 use crate::python::handler_call::HandlerCall;
 use crate::python::{epilogue, instructions, threads};
-use crate::report::{Name, Sentence};
+use crate::recording;
+use crate::report::text::{self as page, Style};
+use crate::report::{Name, Sentence, json};
 use crate::sections::Section;
-use crate::session::Rule;
+use crate::session::{Rule, replay};
 use crate::sys::vmlinux::Blob;
 
 /// What one input may look at of an ELF file, in bytes: less than a process may, so that a search is short.
@@ -35,7 +37,7 @@ const ALLOWANCE: u64 = 1 << 20;
 pub type Target = fn(&[u8]);
 
 /// All of them, by the names of their targets.
-pub const ALL: [(&str, Target); 8] = [
+pub const ALL: [(&str, Target); 9] = [
     ("btf", btf),
     ("decode", decode),
     ("elf", elf),
@@ -43,6 +45,7 @@ pub const ALL: [(&str, Target); 8] = [
     ("names", names),
     ("objects", objects),
     ("proc", proc),
+    ("recording", recording),
     ("rules", rules),
 ];
 
@@ -166,6 +169,18 @@ pub fn proc(bytes: &[u8]) {
     assert!(maps.iter().map(|mapping| mapping.path.len()).sum::<usize>() <= bytes.len());
     let _ = (ThreadStatus::parse(bytes), Masks::parse(bytes), sleep::SleepsIn::parse(bytes));
     assert!(cgroup::control_group(bytes).is_none_or(|group| group.len() <= bytes.len()));
+}
+
+/// A recording: a whole file, and what a block has in it, whose checksum nobody can guess.
+pub fn recording(bytes: &[u8]) {
+    for file in [bytes.to_vec(), recording::of_block(bytes)] {
+        let Ok(recording) = recording::Reader::new(&*file, Name::new(b"fuzz.trc")) else { continue };
+        let Ok(replayed) = replay(recording) else { continue };
+        let json = json::to_string(&replayed.report, json::Layout::Compact);
+        assert!(json.len() <= 64 << 20, "{} bytes", json.len());
+        let style = Style { color: false, width: 100, full: true };
+        let _ = page::render(&replayed.report, style);
+    }
 }
 
 /// Words of the command line that have a grammar of their own.

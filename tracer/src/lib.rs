@@ -20,6 +20,7 @@ pub mod limits;
 pub mod process;
 pub mod ps;
 pub mod python;
+pub mod recording;
 pub mod redact;
 pub mod report;
 pub mod sections;

@@ -56,7 +56,7 @@ impl FromStr for Section {
 }
 
 /// A set of sections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sections(u8);
 
 impl Sections {

@@ -1,12 +1,14 @@
 //! Which probes a run needs, and how large its maps are.
 
+use serde::{Deserialize, Serialize};
+
 use crate::attach::direct_map::DIRECT_MAP;
 use crate::attach::tasks::TASKS;
 use crate::process::namespace;
 use crate::sections::{Section, Sections};
 
 /// What to attach.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// What the report will show.
     pub sections: Sections,

@@ -1,9 +1,11 @@
 //! What keeps a process, or one of its loops, from its work: garbage collections, long turns.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Nanos, Pid, StackId, Task};
 
 /// How the garbage collections of a process are seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum GcSeen {
     /// Each one, by a probe.
     Probed,
@@ -14,7 +16,7 @@ pub enum GcSeen {
 }
 
 /// A garbage collection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GcPause {
     /// When it ended.
     pub at: Nanos,
@@ -33,7 +35,7 @@ pub struct GcPause {
 }
 
 /// What the collector of a process has counted of one generation, in the window or a part of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GcCounted {
     /// Whose.
     pub pid: Pid,
@@ -48,7 +50,7 @@ pub struct GcCounted {
 }
 
 /// What a piece of a long turn of an event loop was spent on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoopPiece {
     /// The loop's thread.
     pub task: Task,

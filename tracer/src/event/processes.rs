@@ -1,9 +1,11 @@
 //! Processes: what is known of them, and how they begin and end.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Bytes, Nanos, Pid, StackId, Task};
 
 /// What is known of a traced process.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ProcessDescription {
     /// Process.
     pub pid: Pid,
@@ -36,7 +38,7 @@ pub struct ProcessDescription {
 }
 
 /// What a process shares with others: credentials(7).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Groups {
     /// Process group.
     pub pgid: Pid,
@@ -45,7 +47,7 @@ pub struct Groups {
 }
 
 /// A task was born.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fork {
     /// When.
     pub at: Nanos,
@@ -68,7 +70,7 @@ pub struct Fork {
 }
 
 /// How a process was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Making {
     /// It has a copy of its parent's memory.
     Fork,
@@ -81,7 +83,7 @@ pub enum Making {
 }
 
 /// A process runs another program now.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Exec {
     /// When.
     pub at: Nanos,
@@ -116,7 +118,7 @@ impl Fork {
 }
 
 /// A thread ended.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Exit {
     /// When.
     pub at: Nanos,

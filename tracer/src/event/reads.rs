@@ -1,9 +1,11 @@
 //! What reads add up to.
 
+use serde::{Deserialize, Serialize};
+
 use super::StackId;
 
 /// Sums of one row of reads.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Reads {
     /// Calls.
     pub calls: u64,

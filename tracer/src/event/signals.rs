@@ -1,11 +1,12 @@
 //! Signals: their generation, their delivery, the handlers in Python.
 
+use serde::{Deserialize, Serialize};
 use tracer_common::python;
 
 use super::{Bytes, Nanos, Pid, StackId, Task, Tid};
 
 /// A signal was generated.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SignalGenerate {
     /// When.
     pub at: Nanos,
@@ -38,7 +39,7 @@ pub struct SignalGenerate {
 }
 
 /// Whom a signal was sent to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Aim {
     /// A process or a thread.
     One,
@@ -49,7 +50,7 @@ pub enum Aim {
 }
 
 /// What a signal says of its sender.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SignalInfo {
     /// A user's, nothing more known (`SEND_SIG_NOINFO`).
     None,
@@ -65,7 +66,7 @@ pub enum SignalInfo {
 }
 
 /// What the kernel did with a generated signal (`TRACE_SIGNAL_*`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SignalResult {
     /// Queued.
     Delivered,
@@ -80,7 +81,7 @@ pub enum SignalResult {
 }
 
 /// A signal was delivered.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SignalDeliver {
     /// When.
     pub at: Nanos,
@@ -101,7 +102,7 @@ pub struct SignalDeliver {
 }
 
 /// The kernel's own sets of signals of a process: bit N - 1 is set for signal N.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignalsPending {
     /// Process.
     pub pid: Pid,
@@ -138,7 +139,7 @@ pub fn is_in(set: u64, signal: u32) -> bool {
 }
 
 /// Python is about to call a signal's handler, in its main thread.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HandlerStart {
     /// When.
     pub at: Nanos,
@@ -159,7 +160,7 @@ pub struct HandlerStart {
 }
 
 /// What a thread has waited for so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waited {
     /// Off its CPU.
     pub off_cpu: Nanos,
@@ -172,7 +173,7 @@ pub struct Waited {
 }
 
 /// A signal's disposition at its delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Handler {
     /// `SIG_DFL`
     Default,

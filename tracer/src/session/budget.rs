@@ -253,8 +253,8 @@ impl Budget {
 
     /// What was shed, and when.
     #[must_use]
-    pub fn into_shed(self) -> Vec<Shed> {
-        self.shed
+    pub fn shed(&self) -> &[Shed] {
+        &self.shed
     }
 }
 
@@ -286,7 +286,7 @@ mod tests {
         let calm: Vec<_> = (0..5).map(|_| reads(&mut budget, 2)).collect();
         assert_eq!(calm, [false, false, false, false, true]);
         assert_eq!(budget.given_up().flags(), SHED_READ_SITES);
-        assert_eq!(budget.into_shed().len(), 3);
+        assert_eq!(budget.shed().len(), 3);
     }
 
     #[test]
@@ -338,7 +338,7 @@ mod tests {
         assert_eq!((budget.thinning(), budget.given_up().is_empty()), (MOST_THINNING, true));
         let calm = (1..).find(|_| !switches(&mut budget, 14));
         assert_eq!((calm, budget.thinning()), (Some(1 + MOST_THINNING), 0), "it comes back by halves");
-        assert_eq!(budget.into_shed(), []);
+        assert_eq!(budget.shed(), []);
     }
 
     #[test]

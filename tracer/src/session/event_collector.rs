@@ -10,6 +10,7 @@ use crate::event::{self, Event, Exec, Fork, Nanos, Pid};
 use crate::process::Process;
 use crate::process::cgroup::cgroup_of_zombie;
 use crate::python::Interpreter;
+use crate::recording::RecordCounts;
 use crate::redact;
 use crate::report::Shed;
 use crate::timeline::children::Stat;
@@ -46,19 +47,10 @@ pub struct EventCollector<L> {
     processes: HashMap<Pid, event::ProcessDescription>,
     /// Those that were born in the window and have not been looked at since, with their time of birth.
     young: VecDeque<(Nanos, Pid)>,
-    records: Records,
+    records: RecordCounts,
     titles: Titles,
     /// What else wants events.
     pub listener: L,
-}
-
-/// What became of names and stacks that arrived.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Records {
-    /// Read.
-    pub decoded: u64,
-    /// Made no sense.
-    pub corrupt: u64,
 }
 
 impl<L: Listener> EventCollector<L> {
@@ -75,7 +67,7 @@ impl<L: Listener> EventCollector<L> {
             cpu: CpuTime::default(),
             processes: HashMap::new(),
             young: VecDeque::new(),
-            records: Records::default(),
+            records: RecordCounts::default(),
             titles: Titles::default(),
             listener,
         }
@@ -262,7 +254,7 @@ impl<L: Listener> EventCollector<L> {
 
     /// What became of names and stacks.
     #[must_use]
-    pub fn records(&self) -> Records {
+    pub fn records(&self) -> RecordCounts {
         self.records
     }
 }

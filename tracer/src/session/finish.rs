@@ -1,21 +1,18 @@
 //! The report of a finished run, put together from its sections.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
-use std::time::Duration;
 
 use tracer_common::counters::{Counters, Probe};
 
 use super::Options;
-use super::event_collector::EventCollector;
+use super::event_collector::{EventCollector, Listener};
 use super::losses::{self, SeenHits};
-use super::relay::Relay;
 use super::roots::Root;
 use super::run::Begin;
-use crate::analysis::{Window, findings};
-use crate::attach::{Cost, of_probe, total};
-use crate::clock::own_usage;
+use crate::analysis::{Analysis, Window, findings};
+use crate::attach::{of_probe, total};
 use crate::event::{Nanos, Pid};
+use crate::recording::{Opening, Standing};
 use crate::report::{
     self, Bounded, Ended, Host, Overhead, ProgramTime, Quality, Records, Report, Shed, Switches, Target,
     TracerInfo,
@@ -25,93 +22,52 @@ use crate::symbols::{LINES, Symbols};
 use crate::sys::aside;
 use crate::timeline::Names;
 
-/// What is known at the end.
-pub struct Ending {
-    /// Why the window ended.
-    pub ended: Ended,
-    /// When, in nanoseconds of `CLOCK_MONOTONIC`.
-    pub end_ns: Nanos,
-    /// What became of each probe's hits.
-    pub counters: Vec<(Probe, Counters)>,
-    /// What was sent and not read.
-    pub unread: Unread,
-    /// What a hit of each breakpoint costs beside its program.
-    pub traps: Vec<(Probe, Nanos)>,
-    /// What the probes cost.
-    pub cost: Cost,
-    /// How long entries of the evaluation function were counted.
-    pub covered: Duration,
-    /// How long reads were watched, if they were asked for.
-    pub reads_covered: Option<Duration>,
-    /// What was shed.
-    pub shed: Vec<Shed>,
+/// What tells a run apart.
+pub fn opening(options: &Options, roots: &[Root], begin: &Begin) -> Opening {
+    Opening {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        host: host(),
+        pids: roots.iter().filter(|root| root.asked).map(|root| root.process.pid).collect(),
+        plan: options.plan.clone(),
+        start_ns: begin.start_ns,
+        start: begin.start.clone(),
+        attach_ns: begin.attach_ns,
+    }
 }
 
-/// Messages that were left in the ring buffer when the time to read them was over.
-#[derive(Clone, Debug, Default)]
-pub struct Unread {
-    /// Each the end of a hit, by their kinds.
-    pub events: BTreeMap<u32, u64>,
-    /// Names and stacks.
-    pub records: u64,
-}
-
-/// Puts it together.
-pub fn assemble(
-    options: &Options,
-    roots: &[Root],
-    begin: Begin,
-    collector: EventCollector<Relay<'_>>,
-    mut ending: Ending,
-) -> Report {
-    let duration_ns = ending.end_ns.saturating_sub(begin.start_ns);
+/// Puts it together, of a run that has just ended or of one that was recorded.
+pub fn assemble(opening: &Opening, standing: &Standing, analysis: Analysis, symbols: &Symbols) -> Report {
+    let plan = &opening.plan;
+    let duration_ns = standing.at_ns.saturating_sub(opening.start_ns);
     let window = Window {
         duration_ns,
-        rate_hz: if options.plan.sections.has(Section::Frames) { options.plan.rate_hz.into() } else { 0 },
-        reached_hz: reached_hz(&ending.counters, duration_ns),
-        entries_covered_ns: u64::try_from(ending.covered.as_nanos()).unwrap_or(u64::MAX),
+        rate_hz: if plan.sections.has(Section::Frames) { plan.rate_hz.into() } else { 0 },
+        reached_hz: reached_hz(&standing.counters, opening.host.cpus, duration_ns),
+        entries_covered_ns: standing.covered_ns,
     };
-    ending.shed.extend(names_left_out(&collector.names.symbols, duration_ns));
-    ending.shed.extend(names_not_read(&collector.names, duration_ns));
-    ending.shed.extend(collector.titles_cut(duration_ns));
-    ending.shed.extend(aside::silent().into_iter().map(|tid| not_answered(tid, duration_ns)));
-    let (records, unread) = (collector.records(), std::mem::take(&mut ending.unread));
-    let counted = total(&ending.counters);
-    let sections = collector.analysis.finish(&collector.names.symbols, &window);
+    let sections = analysis.finish(symbols, &window);
     let losses = losses::by_section(&SeenHits {
-        probes: &ending.counters,
-        unread: &unread.events,
+        probes: &standing.counters,
+        unread: &standing.unread.events,
         reads: sections.reads.sum().totals.syscalls,
         pids: &sections.target.rows.iter().map(|process| process.pid).collect::<Vec<_>>(),
-        plan: &options.plan,
+        plan,
     });
     let mut report = Report {
-        tracer: TracerInfo { version: env!("CARGO_PKG_VERSION").to_owned() },
-        host: host(),
-        target: Target {
-            pids: roots.iter().filter(|root| root.asked).map(|root| root.process.pid).collect(),
-            processes: sections.target,
-        },
+        tracer: TracerInfo { version: opening.version.clone() },
+        host: opening.host.clone(),
+        target: Target { pids: opening.pids.clone(), processes: sections.target },
         window: report::Window {
-            start: begin.start,
-            start_monotonic_ns: begin.start_ns,
+            start: opening.start.clone(),
+            start_monotonic_ns: opening.start_ns,
             duration_ns,
-            ended: ending.ended,
-            sections: options.plan.sections.list(),
+            // A recording that does not say was interrupted, as the run was.
+            ended: standing.ended.unwrap_or(Ended::Interrupt),
+            sections: plan.sections.list(),
         },
-        quality: Quality {
-            samples: sections.samples,
-            records: Records {
-                tried: counted.records_tried,
-                decoded: records.decoded,
-                corrupt: records.corrupt,
-                lost: counted.records_lost + unread.records,
-            },
-            sections: losses,
-            ..quality(&counted, unread.events.values().sum(), &ending.cost)
-        },
-        overhead: overhead(begin.attach_ns, ending),
-        switches: Switches { in_doubt: begin.switches_in_doubt, ..sections.switches },
+        quality: Quality { samples: sections.samples, sections: losses, ..quality(standing) },
+        overhead: overhead(opening.attach_ns, standing),
+        switches: Switches { in_doubt: standing.switches_in_doubt, ..sections.switches },
         gil: sections.gil,
         reads: sections.reads,
         processes: sections.processes,
@@ -121,17 +77,26 @@ pub fn assemble(
         loops: sections.loops,
         ..Report::default()
     };
-    leave_out(&mut report, options.plan.sections);
+    leave_out(&mut report, plan.sections);
     report.findings = findings(&report);
     report
 }
 
 /// How often the clock of a CPU came each second, on average: it does so whether the CPU is idle or not.
-fn reached_hz(counters: &[(Probe, Counters)], duration_ns: Nanos) -> u64 {
-    let cpus = aya::util::online_cpus().map_or(1, |cpus| cpus.len().max(1) as u128);
+fn reached_hz(counters: &[(Probe, Counters)], cpus: u64, duration_ns: Nanos) -> u64 {
+    let cpus = u128::from(cpus.max(1));
     let ticks = u128::from(of_probe(counters, Probe::Sample).hits) * 1_000_000_000;
     let cpu_ns = cpus * u128::from(duration_ns.max(1));
     u64::try_from((ticks + cpu_ns / 2) / cpu_ns).unwrap_or(u64::MAX)
+}
+
+/// Names that are cut, or missing.
+pub fn shed_by_names<L: Listener>(collector: &EventCollector<L>, at_ns: Nanos) -> impl Iterator<Item = Shed> {
+    let names = &collector.names;
+    let missing =
+        [names_left_out(&names.symbols, at_ns), names_not_read(names, at_ns), collector.titles_cut(at_ns)];
+    let silent = aside::silent().into_iter().map(move |tid| not_answered(tid, at_ns));
+    missing.into_iter().flatten().chain(silent)
 }
 
 /// A program that makes code without end has more lines than have names here.
@@ -181,20 +146,30 @@ fn host() -> Host {
     }
 }
 
-fn quality(counters: &Counters, unread: u64, cost: &Cost) -> Quality {
+/// What became of each hit, and of names and stacks.
+fn quality(standing: &Standing) -> Quality {
+    let Standing { unread, records, .. } = standing;
+    let counters = total(&standing.counters);
+    let events = unread.events.values().sum();
     let lost = [
         ("ring_full", counters.lost_ring_full),
         ("map_full", counters.lost_map_full),
         ("map_busy", counters.lost_map_busy),
-        ("unread", unread),
+        ("unread", events),
     ];
     Quality {
         hits: counters.hits,
         filtered: counters.filtered,
-        emitted: counters.emitted.saturating_sub(unread),
+        emitted: counters.emitted.saturating_sub(events),
         aggregated: counters.aggregated,
         lost: lost.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect(),
-        kernel_missed: cost.missed,
+        records: Records {
+            tried: counters.records_tried,
+            decoded: records.decoded,
+            corrupt: records.corrupt,
+            lost: counters.records_lost + unread.records,
+        },
+        kernel_missed: standing.cost.missed,
         ..Quality::default()
     }
 }
@@ -214,20 +189,18 @@ fn programs(probes: &[(Probe, Counters)], traps: &[(Probe, Nanos)]) -> Vec<Progr
     programs
 }
 
-fn overhead(attach_ns: Nanos, ending: Ending) -> Overhead {
-    let (tracer_cpu_ns, tracer_peak_rss_bytes) = own_usage();
-    let programs = programs(&ending.counters, &ending.traps);
+/// What tracing cost.
+pub fn overhead(attach_ns: Nanos, standing: &Standing) -> Overhead {
+    let programs = programs(&standing.counters, &standing.traps);
     Overhead {
         trap_ns: programs.iter().map(|program| program.trap_ns).sum(),
         bpf_ns: programs.iter().map(|program| program.run_ns).sum(),
         programs,
-        tracer_cpu_ns,
-        tracer_peak_rss_bytes,
-        map_bytes: ending.cost.map_bytes,
+        tracer_cpu_ns: standing.usage.cpu_ns,
+        tracer_peak_rss_bytes: standing.usage.peak_rss_bytes,
+        map_bytes: standing.cost.map_bytes,
         attach_ns,
-        shed: ending.shed.into_iter().collect(),
-        reads_covered_ns: ending
-            .reads_covered
-            .map(|covered| u64::try_from(covered.as_nanos()).unwrap_or(u64::MAX)),
+        shed: standing.shed.iter().cloned().collect(),
+        reads_covered_ns: standing.reads_covered_ns,
     }
 }

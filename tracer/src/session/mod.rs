@@ -9,6 +9,7 @@ mod losses;
 mod neighbours;
 mod part_time;
 mod relay;
+mod replay;
 mod roots;
 mod rules;
 mod run;
@@ -20,11 +21,13 @@ mod watchers;
 use std::time::{Duration, Instant};
 
 pub use event_collector::Listener;
+pub use replay::{Replayed, replay};
 pub use roots::Root;
 pub use rules::Rule;
 
 use crate::attach::{self, Plan, Probes};
 use crate::event::Pid;
+use crate::recording::Recorder;
 use crate::report::{Ended, Report};
 use crate::selection::Selection;
 use run::Run;
@@ -62,6 +65,10 @@ pub trait Watch: Listener {
     /// Nobody watches any more: the run ends.
     fn is_over(&self) -> bool {
         false
+    }
+    /// Who records the run.
+    fn recorder(&mut self) -> Option<&mut Recorder> {
+        None
     }
     /// The window has ended; the report follows.
     fn ended(&mut self, why: Ended);

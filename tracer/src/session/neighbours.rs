@@ -50,8 +50,8 @@ impl Neighbours {
     }
 
     /// What was shed, and when.
-    pub fn into_shed(self) -> Vec<Shed> {
-        self.shed
+    pub fn shed(&self) -> &[Shed] {
+        &self.shed
     }
 }
 
@@ -90,7 +90,7 @@ mod tests {
         assert!((0..4).all(|_| second(2_000, BURST)));
         assert!(second(0, Duration::ZERO), "nothing is known of a second without a burst");
         assert!(!second(2_000, BURST));
-        let shed: Vec<_> = neighbours.into_shed().into_iter().map(|shed| shed.what).collect();
+        let shed: Vec<_> = neighbours.shed().iter().map(|shed| shed.what.clone()).collect();
         assert_eq!(shed, [READS_IN_BURSTS.to_owned(), format!("{READS_IN_BURSTS}: restored")]);
     }
 
@@ -98,6 +98,6 @@ mod tests {
     fn who_asked_for_reads_has_them() {
         let mut neighbours = Neighbours::new(true);
         neighbours.second(9_000_000, SECOND, 7);
-        assert!(!neighbours.are_spared() && neighbours.into_shed().is_empty());
+        assert!(!neighbours.are_spared() && neighbours.shed().is_empty());
     }
 }

@@ -59,5 +59,8 @@ impl Listener for Relay<'_> {
         self.events += 1;
         self.check(|rule| rule.is_met_by(event));
         self.watch.event(event, names);
+        if let Some(recorder) = self.watch.recorder() {
+            recorder.event(event);
+        }
     }
 }

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use super::baseline::threads::Threads;
 use super::baseline::window;
 use super::event_collector::EventCollector;
-use super::finish::{Ending, assemble};
 use super::relay::Relay;
 use super::roots::Root;
 use super::stop::Signals;
@@ -14,6 +13,7 @@ use super::{Finished, Options, Watch, still_asleep};
 use crate::attach::{Aggregates, Cost, Error, Ledger, Probes, SentStacks, total, unfinished};
 use crate::clock::{monotonic_ns, utc_now};
 use crate::event::{Event, Nanos, Pid, Task};
+use crate::recording::Standing;
 use crate::report::Ended;
 use crate::selection::Newcomers;
 use cost::Spending;
@@ -26,6 +26,7 @@ mod held;
 mod pace;
 mod programs;
 mod reading;
+mod recording;
 mod watchers;
 
 /// Aggregates are drained this often.
@@ -49,6 +50,7 @@ pub struct Run<'a> {
     newcomers: Option<Newcomers>,
     watchers: Watchers,
     spending: Spending,
+    known_cost: recording::KnownCost,
     begin: Begin,
     /// The start of the window, as timers count.
     began: Instant,
@@ -112,6 +114,7 @@ impl<'a> Run<'a> {
             options,
             roots,
             spending: Spending::new(options, &probes, began),
+            known_cost: recording::KnownCost::default(),
             probes,
             tables,
             reader,
@@ -125,6 +128,7 @@ impl<'a> Run<'a> {
         signals.window_begins();
         run.start()?;
         run.begin.attach_ns = nanos(began.elapsed());
+        run.begin_recording();
         run.collector.listener.watch.attached(roots, Duration::from_nanos(run.begin.attach_ns));
         Ok(run)
     }
@@ -228,6 +232,7 @@ impl<'a> Run<'a> {
         self.collector.refresh_after(second.at_ns, nanos(SECOND));
         self.check_breakpoints(traps, &second, 1.0);
         self.weigh_collections(&second);
+        self.record();
         let events = self.collector.listener.events;
         self.collector.listener.watch.progress(Duration::from_nanos(second.at_ns), events, lost);
         Ok(())
@@ -272,31 +277,22 @@ impl<'a> Run<'a> {
         turned.into_iter().for_each(|event| self.collector.event(event));
         let finish =
             |collectors: CollectionWatcher| collectors.finish(&self.probes, self.begin.start_ns, end_ns);
-        let paused = self.watchers.collectors.map(finish);
+        let paused = self.watchers.collectors.take().map(finish);
         let (paused, not_seen) = paused.unwrap_or_default();
         paused.into_iter().for_each(|event| self.collector.event(event));
         for event in self.watchers.handlers.iter().flat_map(HandlerWatcher::pending) {
             self.collector.event(event);
         }
         self.collector.end(end_ns.saturating_sub(self.begin.start_ns), window::stat);
-        let ending = Ending {
-            ended,
-            end_ns,
-            counters: self.tables.ledger.by_probe()?,
-            traps,
+        let shed = self.shed_so_far(&not_seen);
+        let standing = Standing {
+            ended: Some(ended),
             unread,
+            traps,
             cost,
-            covered: self.spending.calls.watched(stopped),
-            reads_covered: self.spending.reads.map(|reads| reads.watched(stopped)),
-            shed: [
-                self.spending.budget.into_shed(),
-                self.spending.neighbours.into_shed(),
-                self.watchers.handlers.map_or_else(Vec::new, HandlerWatcher::into_shed),
-                not_seen,
-            ]
-            .concat(),
+            ..self.standing(self.tables.ledger.by_probe()?, shed, (end_ns, stopped))
         };
-        let report = assemble(self.options, self.roots, self.begin, self.collector, ending);
+        let report = self.report(standing);
         Ok(Finished { report, _probes: self.probes })
     }
 

@@ -1,7 +1,9 @@
 //! What a code object calls, as far as its names tell: whether a read at one of its lines is its own.
 
+use serde::{Deserialize, Serialize};
+
 /// What is among the names of a code object.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Calls {
     /// It opens files itself: `open`, `os.open`, `fdopen`.
     pub opens: bool,

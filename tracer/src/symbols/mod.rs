@@ -2,21 +2,25 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
 use tracer_common::python;
 
 pub use self::calls::Calls;
+pub use self::entry::{Entry, FrameIds};
 pub use self::stacks::{Stack, Stacks};
 use crate::event::{Bytes, StackId};
+use entry::Journal;
 
 mod calls;
+mod entry;
 mod stacks;
 
 /// A Python function at a line, interned: equal ids mean the same file, function and line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FrameId(pub u32);
 
 /// A frame as the report shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Frame {
     /// `co_qualname` where the version has it, else `co_name`.
     pub function: Bytes,
@@ -45,7 +49,7 @@ impl Frame {
 }
 
 /// What a descriptor meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct File {
     /// As `/proc/PID/fd` would show it: a path, `pipe:[4711]`, `memfd:name`; a socket by its address.
     pub path: Bytes,
@@ -54,7 +58,7 @@ pub struct File {
 }
 
 /// Sorts of files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum FileKind {
     Procfs,
@@ -104,6 +108,8 @@ pub struct Symbols {
     path_bytes: usize,
     sites: HashMap<(u64, python::Frame), FrameId>,
     calls: HashMap<CodeKey, Calls>,
+    /// `None` where nobody wants to know what is learnt.
+    journal: Option<Journal>,
 }
 
 /// A code object: its address space, its address, and what tells it from others that were there.
@@ -157,6 +163,9 @@ impl Symbols {
         let bytes = self.path_bytes - known.unwrap_or_default() + file.path.len();
         if (self.files.len() < FILES || known.is_some()) && bytes <= PATH_BYTES {
             self.path_bytes = bytes;
+            if self.files.get(&id) != Some(&file) {
+                self.tell(|| Entry::File { id, file: file.clone() });
+            }
             self.files.insert(id, file);
         }
     }
@@ -176,6 +185,7 @@ impl Symbols {
     /// Remembers what a code object calls, unless there are too many.
     pub fn insert_calls(&mut self, code: CodeKey, calls: Calls) {
         if self.calls.len() < SITES {
+            self.tell(|| Entry::Calls { code, calls });
             self.calls.insert(code, calls);
         }
     }
@@ -188,8 +198,8 @@ impl Symbols {
 
     /// Remembers which line a call site (address space and raw frame) is, unless there are too many.
     pub fn insert_site(&mut self, space: u64, site: python::Frame, frame: FrameId) {
-        if self.sites.len() < SITES {
-            self.sites.insert((space, site), frame);
+        if self.sites.len() < SITES && self.sites.insert((space, site), frame) != Some(frame) {
+            self.tell(|| Entry::Site { space, site, frame });
         }
     }
 

@@ -6,7 +6,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::FrameId;
+use serde::{Deserialize, Serialize};
+
+use super::{Entry, FrameId};
 use crate::event::{StackId, StackStatus};
 
 /// Stacks of lines that are told apart; of further ones only the innermost frame.
@@ -15,9 +17,11 @@ const STACKS: usize = 65_536;
 const FRAMES: usize = 2 << 20;
 /// Other ids, after which those that are no longer used are forgotten.
 const OTHERS: usize = 32_768;
+/// Most of them at a time: more than come until somebody looks whether it is time.
+const MOST_OTHERS: usize = 1 << 20;
 
 /// A stack, innermost frame first.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Stack {
     /// Frames, innermost first.
     pub frames: Arc<[FrameId]>,
@@ -36,6 +40,8 @@ pub struct Stacks {
     /// Other ids: those that were told since the last [`Stacks::forget`], and those of the time before.
     others: HashMap<StackId, StackId>,
     older: HashMap<StackId, StackId>,
+    /// What has been learnt and not been told; `None` where nobody wants to know.
+    journal: Option<Vec<Entry>>,
 }
 
 impl Stacks {
@@ -49,10 +55,43 @@ impl Stacks {
         let first = *self.ids.entry(stack).or_insert_with_key(|stack| {
             self.frames += stack.frames.len();
             self.by_id.insert(id, stack.clone());
+            if let Some(journal) = &mut self.journal {
+                journal.push(Entry::Stack { id, stack: stack.clone() });
+            }
             id
         });
         if first != id {
-            self.others.insert(id, first);
+            self.insert_other(id, first);
+        }
+    }
+
+    /// Remembers one that has the lines of another.
+    pub fn insert_other(&mut self, id: StackId, first: StackId) {
+        if self.others.len() < MOST_OTHERS && self.others.insert(id, first) != Some(first) {
+            self.tell(|| Entry::SameStack { id, first });
+        }
+    }
+
+    /// From now on [`Stacks::news`] tells what is learnt; before it, all that is known.
+    pub(super) fn keep_journal(&mut self) {
+        self.journal = Some(self.known().collect());
+    }
+
+    /// What has been learnt since this was asked last.
+    pub(super) fn news(&mut self) -> Vec<Entry> {
+        self.journal.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// All that is known.
+    pub(super) fn known(&self) -> impl Iterator<Item = Entry> {
+        let firsts = self.by_id.iter().map(|(&id, stack)| Entry::Stack { id, stack: stack.clone() });
+        let others = self.older.iter().chain(&self.others);
+        firsts.chain(others.map(|(&id, &first)| Entry::SameStack { id, first }))
+    }
+
+    fn tell(&mut self, entry: impl FnOnce() -> Entry) {
+        if let Some(journal) = &mut self.journal {
+            journal.push(entry());
         }
     }
 
@@ -78,6 +117,7 @@ impl Stacks {
     /// Forgets other ids that have not been told since this was done last, but for some. From now on each is to be told
     /// again before it is used.
     pub fn forget(&mut self, kept: &HashSet<StackId>) {
+        self.tell(|| Entry::StacksForgotten { kept: kept.clone() });
         let mut older = std::mem::replace(&mut self.older, std::mem::take(&mut self.others));
         older.retain(|id, _| kept.contains(id));
         for (id, first) in older {

@@ -19,6 +19,7 @@ mod loops;
 mod processes;
 mod quality;
 mod reads;
+mod recording;
 mod signals;
 mod switches;
 mod targets;

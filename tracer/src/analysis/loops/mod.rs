@@ -156,7 +156,7 @@ impl Loops {
             _ => Piece { object, syscall, flags, ..without_a_cpu },
         };
         let open = self.open(task, began);
-        open.add(key, lasted - queued);
+        open.add(key, lasted.saturating_sub(queued));
         open.add(without_a_cpu, queued);
     }
 

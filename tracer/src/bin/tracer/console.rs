@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tracer::event::{Event, Pid};
 use tracer::limits;
+use tracer::recording::Recorder;
 use tracer::report::Ended;
 use tracer::session::{Listener, Root, Watch};
 use tracer::timeline::Names;
@@ -17,6 +18,8 @@ use crate::writer::Reader;
 pub struct Console {
     pub status: Status,
     pub stream: Option<Stream>,
+    /// Dropped, it ends the recording.
+    pub recorder: Option<Recorder>,
     /// `None` where stdout is not ours.
     reader: Option<Reader>,
 }
@@ -26,7 +29,7 @@ impl Console {
     pub fn new(options: &TraceOptions) -> Self {
         let stream = options.jsonl.then(Stream::new);
         let reader = options.output.has_stdout().then(Reader::watch);
-        Self { status: Status::new(options.quiet), stream, reader }
+        Self { status: Status::new(options.quiet), stream, recorder: None, reader }
     }
 }
 
@@ -59,7 +62,13 @@ impl Watch for Console {
     }
 
     fn is_over(&self) -> bool {
-        self.reader.as_ref().is_some_and(Reader::is_gone) || self.stream.as_ref().is_some_and(Stream::is_over)
+        self.reader.as_ref().is_some_and(Reader::is_gone)
+            || self.stream.as_ref().is_some_and(Stream::is_over)
+            || self.recorder.as_ref().is_some_and(Recorder::has_failed)
+    }
+
+    fn recorder(&mut self) -> Option<&mut Recorder> {
+        self.recorder.as_mut()
     }
 
     fn ended(&mut self, why: Ended) {

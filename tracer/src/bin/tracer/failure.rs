@@ -4,6 +4,7 @@ use std::io;
 
 use tracer::launch;
 use tracer::limits::TooLow;
+use tracer::recording::ReadError;
 use tracer::report::output::{self, OutputError, plain};
 use tracer::report::saved::SavedError;
 use tracer::{attach, process};
@@ -27,6 +28,10 @@ pub enum Failure {
     Attach(#[from] attach::Error),
     #[error(transparent)]
     Launch(#[from] launch::Error),
+    #[error("cannot record: no file was given; try -o FILE.trc")]
+    NoRecording,
+    #[error(transparent)]
+    Recording(#[from] ReadError),
     #[error(transparent)]
     Output(#[from] OutputError),
     #[error(transparent)]
@@ -51,12 +56,12 @@ impl Failure {
     /// What the contract says of it.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::NoPid | Self::ManyFormats | Self::NoDiff(_) => 2,
+            Self::NoPid | Self::ManyFormats | Self::NoDiff(_) | Self::NoRecording => 2,
             Self::NoneSelected => 4,
             Self::Target(error) => error.exit_code(),
             Self::Attach(error) => error.exit_code(),
             Self::Output(error) if error.is_usage() => 2,
-            Self::Limits(_) | Self::Launch(_) | Self::Output(_) => 1,
+            Self::Limits(_) | Self::Launch(_) | Self::Output(_) | Self::Recording(_) => 1,
             Self::Saved(_) | Self::Caller(_) | Self::Stream(_) | Self::Runtime(_) => 1,
         }
     }

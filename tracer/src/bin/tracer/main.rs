@@ -63,6 +63,8 @@ fn obey(cli: &Cli) -> Result<u8, Failure> {
         Some(Verb::Run(options)) => commands::run::run(options),
         Some(Verb::Diff(options)) => commands::diff::diff(options),
         Some(Verb::Export(options)) => commands::export::export(options),
+        Some(Verb::Record(options)) => commands::record::record(options),
+        Some(Verb::Report(options)) => commands::report::report(options),
         Some(Verb::Doctor(options)) => commands::doctor::doctor(options),
         Some(Verb::Completions(options)) => commands::describe::completions(options),
         Some(Verb::Man(options)) => commands::describe::man(options),

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process;
@@ -41,8 +41,24 @@ impl Draft {
 
     /// Writes everything down to the disk, then gives the file its name.
     pub fn finish(mut self, report: &[u8]) -> Result<(), OutputError> {
-        let error = |cause| OutputError::write(&self.path, cause);
-        self.file.write_all(report).and_then(|()| self.file.sync_all()).map_err(error)?;
+        self.write(report)?;
+        self.file.sync_all().map_err(|cause| OutputError::write(&self.path, cause))?;
+        self.publish()
+    }
+
+    /// Writes more of it.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
+        self.file.write_all(bytes).map_err(|cause| OutputError::write(&self.path, cause))
+    }
+
+    /// Leaves only the first bytes, and goes on after them.
+    pub fn truncate(&mut self, bytes: u64) -> Result<(), OutputError> {
+        let truncated = self.file.set_len(bytes).and_then(|()| self.file.seek(SeekFrom::Start(bytes)));
+        truncated.map(|_| ()).map_err(|cause| OutputError::write(&self.path, cause))
+    }
+
+    /// Gives the file its name, in place of what may have it.
+    pub fn publish(&mut self) -> Result<(), OutputError> {
         let name = file_name(&self.path)?;
         check_destination(&self.invoker, &self.path, &self.directory, name)?;
         if self.draft_name.is_none() {

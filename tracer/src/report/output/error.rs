@@ -66,11 +66,11 @@ impl OutputError {
         Self::ForeignLink { path: name(path), link: name(link) }
     }
 
-    pub(super) fn create(path: &Path, cause: impl Into<io::Error>) -> Self {
+    pub(crate) fn create(path: &Path, cause: impl Into<io::Error>) -> Self {
         Self::Create { path: name(path), cause: cause.into() }
     }
 
-    pub(super) fn write(path: &Path, cause: impl Into<io::Error>) -> Self {
+    pub(crate) fn write(path: &Path, cause: impl Into<io::Error>) -> Self {
         Self::Write { path: name(path), cause: cause.into() }
     }
 

@@ -8,8 +8,10 @@ mod directory;
 mod draft;
 mod error;
 mod file_thread;
+mod growing;
 mod invoker;
 
+pub use growing::GrowingFile;
 pub use invoker::Invoker;
 
 pub use error::{Obstacle, OutputError, plain, remedy};

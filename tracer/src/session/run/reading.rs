@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use aya::maps::{MapData, RingBuf};
 use tokio::io::unix::AsyncFd;
 
-use super::super::finish::Unread;
 use super::Run;
 use super::held::Held;
 use super::pace::Pace;
 use crate::attach::{Error, Probes};
 use crate::decode;
+use crate::recording::Unread;
 use crate::sys::alarm::Alarm;
 use crate::sys::readable;
 
@@ -76,6 +76,7 @@ impl Run<'_> {
             self.reader.pace.poll_faster(Instant::now());
         }
         self.collector.listener.watch.caught_up();
+        self.record_if_much()?;
         Ok(())
     }
 

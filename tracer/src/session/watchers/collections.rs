@@ -191,6 +191,11 @@ impl CollectionWatcher {
         let unfinished = self.collections.unfinished(probes).filter(goes_on);
         (unfinished.map(clipped).chain(counted).collect(), self.shed)
     }
+
+    /// What is not seen, and why.
+    pub fn shed_so_far(&self) -> &[Shed] {
+        &self.shed
+    }
 }
 
 impl CollectingProcess {

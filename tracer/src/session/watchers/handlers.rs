@@ -244,8 +244,8 @@ impl HandlerWatcher {
     }
 
     /// What could not be watched.
-    pub fn into_shed(self) -> Vec<Shed> {
-        self.shed
+    pub fn shed_so_far(&self) -> &[Shed] {
+        &self.shed
     }
 }
 

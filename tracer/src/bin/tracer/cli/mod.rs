@@ -1,6 +1,7 @@
 //! The command line.
 
 mod output;
+mod recordings;
 mod targets;
 mod trace;
 mod values;
@@ -9,6 +10,7 @@ mod verbs;
 use clap::{Command, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use output::OutputOptions;
+pub use recordings::{RecordOptions, ReportOptions};
 pub use targets::{Choice, Targets};
 pub use trace::TraceOptions;
 pub use verbs::{
@@ -81,6 +83,8 @@ pub enum Verb {
     Dump(DumpOptions),
     Signals(SignalsOptions),
     Run(RunOptions),
+    Record(RecordOptions),
+    Report(ReportOptions),
     Ps(PsOptions),
     Export(ExportOptions),
     Diff(DiffOptions),
@@ -109,7 +113,8 @@ impl Cli {
             Some(Verb::Signals(options)) => options.redact,
             Some(Verb::Run(options)) => options.trace.redact,
             Some(Verb::Ps(options)) => options.redact,
-            Some(Verb::Export(_) | Verb::Diff(_) | Verb::Doctor(_)) => false,
+            Some(Verb::Record(options)) => options.trace.redact,
+            Some(Verb::Export(_) | Verb::Diff(_) | Verb::Report(_) | Verb::Doctor(_)) => false,
             Some(Verb::Completions(_) | Verb::Man(_)) => false,
         }
     }

@@ -11,7 +11,7 @@ use super::{Color, values};
 use crate::failure::Failure;
 
 /// Where the report goes, and as what.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct OutputOptions {
     /// Show every row of the text report, not only the most important ones
     #[arg(hide_short_help = true, long)]
@@ -74,6 +74,16 @@ impl OutputOptions {
         self.output.is_empty() || self.output.iter().any(|file| is_stdout(file))
     }
 
+    /// The recording among the files, and where the report goes beside it, if that was asked for.
+    pub fn recording(&self) -> Option<(PathBuf, Option<Self>)> {
+        let mut reports = self.clone();
+        let at =
+            reports.output.iter().position(|file| file.extension().is_some_and(|ending| ending == "trc"))?;
+        let recording = reports.output.remove(at);
+        let asked = !reports.output.is_empty() || !reports.formats().is_empty();
+        Some((recording, asked.then_some(reports)))
+    }
+
     fn formats(&self) -> Vec<Format> {
         if self.json { vec![Format::Json] } else { self.format.clone() }
     }
@@ -121,6 +131,28 @@ mod tests {
                 places.into_iter().map(|(path, format)| (path.to_owned(), format)).collect::<Vec<_>>()
             });
             assert_eq!(places(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_recording_is_one_of_the_files() {
+        for (line, expected) in [
+            ("-o a.trc", Some(None)),
+            ("-o a.trc --json", Some(Some(vec!["-"]))),
+            ("-o a.txt -o a.trc", Some(Some(vec!["a.txt"]))),
+            ("-o a.json", None),
+            ("", None),
+        ] {
+            let options = parse(&format!("tracer -p 1 {line}")).unwrap().trace.output;
+            let found = options.recording().map(|(path, reports)| {
+                assert_eq!(path, Path::new("a.trc"), "{line}");
+                let places = reports.map(|reports| reports.places().ok().unwrap());
+                places
+                    .map(|places| places.into_iter().map(|place| place.path.display().to_string()).collect())
+            });
+            let expected = expected
+                .map(|places| places.map(|places| places.into_iter().map(str::to_owned).collect::<Vec<_>>()));
+            assert_eq!(found, expected, "{line}");
         }
     }
 

@@ -7,6 +7,8 @@ pub mod dump;
 pub mod export;
 mod outputs;
 pub mod ps;
+pub mod record;
+pub mod report;
 pub mod run;
 pub mod signals;
 pub mod trace;

@@ -13,10 +13,23 @@ use crate::stream::Stream;
 
 /// Traces processes until the run ends; the exit code.
 pub fn trace(targets: &Targets, options: &TraceOptions) -> Result<u8, Failure> {
-    let selection = Some(targets.choice.selection()).filter(|selection| !selection.is_empty());
-    let pids = &pids(targets)?;
     let outputs = Outputs::open(&options.output)?;
     let mut console = Console::new(options);
+    let finished = watch_targets(targets, options, &mut console)?;
+    show(options, &finished.report, outputs, console.stream)?;
+    let code = exit_code(options, &finished.report);
+    drop(finished); // detaching may take a while: the report has been shown
+    Ok(code)
+}
+
+/// A session with the processes that were asked for.
+pub fn watch_targets(
+    targets: &Targets,
+    options: &TraceOptions,
+    console: &mut Console,
+) -> Result<Finished, Failure> {
+    let selection = Some(targets.choice.selection()).filter(|selection| !selection.is_empty());
+    let pids = &pids(targets)?;
     let follows = options.options().follow;
     let open = if follows { Root::open_families } else { Root::open_all };
     let roots = open(pids, &mut say_gone)?;
@@ -25,11 +38,7 @@ pub fn trace(targets: &Targets, options: &TraceOptions) -> Result<u8, Failure> {
         roots.iter().for_each(|root| console.status.found(root));
     }
     let asked = Options { selection, ..options.options() };
-    let finished = watch(&asked, &roots, &mut console)?;
-    show(options, &finished.report, outputs, console.stream)?;
-    let code = exit_code(options, &finished.report);
-    drop(finished); // detaching may take a while: the report has been shown
-    Ok(code)
+    watch(&asked, &roots, console)
 }
 
 /// One session.

@@ -1,0 +1,139 @@
+//! The times and amounts in events: which a run can have.
+
+use tracer_common::switch::SwitchValue;
+
+use super::{
+    Event, Exec, Exit, Fork, GcCounted, GcPause, HandlerStart, LoopPiece, Nanos, ProcessDescription, Reads,
+    SignalDeliver, SignalGenerate, Waited,
+};
+
+/// Nanoseconds that a run lasts at most, or all of its threads together: 52 days.
+const LONGEST: Nanos = 1 << 52;
+/// What may be counted of one thing.
+const MOST: u64 = 1 << 48;
+
+impl Event {
+    /// Every moment that it names: nanoseconds since the start of the window.
+    fn times(&self) -> [Option<Nanos>; 2] {
+        match self {
+            Self::Process(ProcessDescription { born: Some(at), .. })
+            | Self::Fork(Fork { at, .. })
+            | Self::Exec(Exec { at, .. })
+            | Self::Exit(Exit { at, .. })
+            | Self::Reaped { at, .. }
+            | Self::Free { at, .. }
+            | Self::Reparented { at, .. }
+            | Self::SignalGenerate(SignalGenerate { at, .. })
+            | Self::SignalDeliver(SignalDeliver { at, .. })
+            | Self::HandlersWatched { at, .. }
+            | Self::HandlerStart(HandlerStart { at, .. })
+            | Self::HandlerEnd { at, .. }
+            | Self::Collections { at, .. }
+            | Self::GcPause(GcPause { at, .. })
+            | Self::GcSample { at, .. }
+            | Self::LoopTurn { began: at, .. }
+            | Self::LoopPiece(LoopPiece { began: at, .. })
+            | Self::LoopTask { began: at, .. } => [Some(*at), None],
+            Self::ZombieForLong { at, since, .. } => [Some(*at), Some(*since)],
+            // Spelled out, so that a new event is not forgotten.
+            Self::Process(_)
+            | Self::ThreadName { .. }
+            | Self::ZombieAtStart { .. }
+            | Self::ChildAtStart { .. }
+            | Self::ZombieAtEnd { .. }
+            | Self::Doing { .. }
+            | Self::SignalsPending(_)
+            | Self::HandlersPending { .. }
+            | Self::GcCounted(_)
+            | Self::LoopsWatched
+            | Self::Loop { .. }
+            | Self::Switches { .. }
+            | Self::Wakeups { .. }
+            | Self::GilHeld { .. }
+            | Self::Reads { .. }
+            | Self::ReadSizes { .. }
+            | Self::Samples { .. }
+            | Self::Entries { .. }
+            | Self::KernelSwitches { .. }
+            | Self::KernelSwitchesBefore { .. } => [None; 2],
+        }
+    }
+
+    /// Whether a run can have had it. Sums of figures that none can have would not fit.
+    #[must_use]
+    pub fn is_possible(&self) -> bool {
+        let times = self.times().into_iter().flatten().chain(self.durations());
+        times.into_iter().all(|ns| ns <= LONGEST) && self.counts().into_iter().all(|count| count <= MOST)
+    }
+
+    fn durations(&self) -> [Nanos; 3] {
+        let waited = |waited: &Option<Waited>| {
+            waited.map_or([0; 3], |Waited { off_cpu, gil, run_queue, .. }| [off_cpu, gil, run_queue])
+        };
+        match self {
+            Self::Exit(Exit { cpu, .. }) => [*cpu, 0, 0],
+            Self::SignalGenerate(SignalGenerate { main, .. })
+            | Self::SignalDeliver(SignalDeliver { main, .. }) => waited(main),
+            Self::HandlerStart(start) => waited(&start.waited),
+            Self::GcPause(GcPause { lasted, .. }) => [*lasted, 0, 0],
+            Self::LoopTurn { busy, .. } => [*busy, 0, 0],
+            Self::LoopPiece(LoopPiece { lasted, queued, .. }) => [*lasted, *queued, 0],
+            Self::Loop { busy, longest, .. } => [*busy, *longest, 0],
+            Self::Switches { value: SwitchValue { off_cpu_ns, run_queue_ns, on_cpu_ns, .. }, .. } => {
+                [*off_cpu_ns, *run_queue_ns, *on_cpu_ns]
+            }
+            Self::GilHeld { waited_ns, .. } => [*waited_ns, 0, 0],
+            _ => [0; 3],
+        }
+    }
+
+    fn counts(&self) -> Vec<u64> {
+        match self {
+            Self::GcPause(GcPause { collected, .. }) => collected.iter().copied().collect(),
+            Self::GcSample { number, .. } => number.iter().copied().collect(),
+            Self::GcCounted(GcCounted { collections, collected, .. }) => vec![*collections, *collected],
+            Self::Loop { turns, .. } => vec![*turns],
+            Self::Switches { value, still_blocked, .. } => {
+                vec![value.count, value.began_before, value.gil_waits, *still_blocked]
+            }
+            Self::Reads { value, .. } => counts_of_reads(value),
+            Self::Wakeups { count, .. }
+            | Self::ReadSizes { count, .. }
+            | Self::Samples { count, .. }
+            | Self::Entries { count, .. } => vec![*count],
+            Self::KernelSwitches { voluntary, involuntary, .. }
+            | Self::KernelSwitchesBefore { voluntary, involuntary, .. } => vec![*voluntary, *involuntary],
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn counts_of_reads(reads: &Reads) -> Vec<u64> {
+    let Reads { calls, bytes, eof, continued, full, opens, opens_unknown, own, .. } = *reads;
+    let sums = [calls, bytes, eof, continued, full, opens, opens_unknown, own];
+    let sizes = reads.requested.iter().chain(&reads.returned).map(|(_, count)| *count);
+    sums.into_iter().chain(sizes).chain(reads.errors.iter().map(|(_, count)| *count)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Task;
+
+    #[test]
+    fn what_no_run_can_have_is_told_from_what_it_can() {
+        let task = Task { pid: 1, tid: 1 };
+        for (event, expected) in [
+            (Event::LoopTurn { task, began: 5, busy: 7 }, true),
+            (Event::LoopTurn { task, began: u64::MAX, busy: 7 }, false),
+            (Event::LoopTurn { task, began: 5, busy: u64::MAX }, false),
+            (Event::KernelSwitches { task, voluntary: 0, involuntary: u64::MAX }, false),
+            (
+                Event::Reads { key: Default::default(), value: Reads { bytes: 1 << 40, ..Reads::default() } },
+                true,
+            ),
+        ] {
+            assert_eq!(event.is_possible(), expected, "{event:?}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Puts records into blocks as a run tells them.
+
+use super::block::LARGEST;
+use super::record::Borrowed;
+use super::standing::{Opening, Standing};
+use crate::event::Event;
+use crate::symbols::Entry;
+
+/// A block is ended before it has more than that: so much may be lost of what was seen, and of memory while it is made.
+const FULL: usize = 1 << 20;
+/// It is ended whatever comes next: a record is never larger than what is left then.
+const SPLIT: usize = LARGEST / 4;
+
+/// Where blocks go.
+pub trait Sink {
+    /// One more, not packed.
+    fn block(&mut self, raw: Vec<u8>);
+    /// No more can be kept.
+    fn has_failed(&self) -> bool;
+}
+
+/// Records a run.
+pub struct Recorder {
+    sink: Box<dyn Sink>,
+    /// Events since the run stood.
+    events: Vec<u8>,
+}
+
+impl Recorder {
+    /// Into this.
+    #[must_use]
+    pub fn new(sink: Box<dyn Sink>) -> Self {
+        Self { sink, events: Vec::new() }
+    }
+
+    /// The run has begun.
+    pub fn open(&mut self, opening: &Opening) {
+        self.sink.block(Borrowed::Opening(opening).append_to(Vec::new()));
+    }
+
+    /// Something happened.
+    pub fn event(&mut self, event: &Event) {
+        let events = std::mem::take(&mut self.events);
+        self.events = Borrowed::Event(event).append_to(events);
+        if self.events.len() >= SPLIT {
+            self.sink.block(std::mem::take(&mut self.events));
+        }
+    }
+
+    /// So much has happened that it is time to tell how the run stands.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.events.len() >= FULL
+    }
+
+    /// How the run stands, and what was learnt since it stood last.
+    pub fn stand(&mut self, news: &[Entry], standing: &Standing) {
+        let mut raw = Vec::new();
+        for entry in news {
+            raw = self.append(raw, &Borrowed::Symbol(entry));
+        }
+        if raw.len() + self.events.len() > LARGEST / 2 {
+            self.sink.block(std::mem::take(&mut raw));
+        }
+        raw.append(&mut self.events);
+        self.sink.block(Borrowed::Standing(standing).append_to(raw));
+    }
+
+    /// No more can be kept.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.sink.has_failed()
+    }
+
+    fn append(&mut self, raw: Vec<u8>, record: &Borrowed<'_>) -> Vec<u8> {
+        let raw = record.append_to(raw);
+        if raw.len() < SPLIT {
+            return raw;
+        }
+        self.sink.block(raw);
+        Vec::new()
+    }
+}
