@@ -11,7 +11,7 @@ use prost::Message as _;
 use super::interned::Interned;
 use super::weights::{self, Measure, Weight, weights};
 use crate::report::Report;
-use schema::{Function, Label, Line, Location, ValueType};
+use schema::{Function, Label, Line, Location, Mapping, ValueType};
 pub(super) use schema::{Profile, Sample};
 
 /// What is measured, and in what, in this order.
@@ -24,6 +24,9 @@ const TYPES: [(&str, &str); 5] = [
 ];
 /// What a viewer shows first.
 const FIRST: &str = "cpu";
+
+/// What all places are in: readers look for it, and for addresses to name where it does not say that all have names.
+const MAPPING: u64 = 1;
 
 /// The whole profile, compressed.
 pub fn write(report: &Report) -> Vec<u8> {
@@ -144,9 +147,19 @@ impl Tables {
         let function = function.collect();
         let location = |(id, (function_id, line))| Location {
             id,
+            mapping_id: MAPPING,
             line: vec![Line { function_id, line: i64::from(line) }],
         };
+        let filename = self.string("python");
+        let named = Mapping {
+            has_functions: true,
+            has_filenames: true,
+            has_line_numbers: true,
+            id: MAPPING,
+            filename,
+        };
         Profile {
+            mapping: vec![named],
             function,
             location: (1..).zip(self.places.into_values()).map(location).collect(),
             string_table: self.strings.into_values(),
