@@ -206,7 +206,6 @@ def work():
     told.tell({"pid": os.getpid(), "modes": modes, "handler": handler})
 
 
-told.comes_first()
 make_long()
 if "late" not in sys.argv:
     install()
