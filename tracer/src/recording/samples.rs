@@ -170,7 +170,12 @@ fn events() -> Vec<Event> {
 }
 
 fn records() -> Vec<Record> {
-    let entries: Vec<Entry> = symbols().known().collect();
+    let mut entries: Vec<Entry> = symbols().known().collect();
+    entries.sort_by_key(|entry| match entry {
+        Entry::Frame { .. } => (0, 0),
+        Entry::Stack { id, .. } => (1, *id), // they come in any order
+        _ => (2, 0),
+    });
     let more = [Entry::SameStack { id: 9, first: 1 }, Entry::StacksForgotten { kept: [9].into() }];
     let symbols = entries.into_iter().chain(more).map(Record::Symbol);
     [Record::Opening(opening().into())]
