@@ -93,7 +93,7 @@ pub fn calls(report: &Report, most: usize) -> Option<Section<'_>> {
     let all = count(entries.rows.sum().totals.count);
     let summary = format!("{all} {metric} in the {} that were counted", duration(entries.covered_ns));
     let table = Table::of(
-        ("entries", "By function"),
+        ("entries", "Functions"),
         &[("pid", Figure), ("count", Figure), ("function", Word)],
         (&entries.rows, most),
         |row| Row {

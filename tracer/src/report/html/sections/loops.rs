@@ -33,16 +33,11 @@ pub fn section(report: &Report, most: usize) -> Option<Section<'_>> {
 
 fn table(of: &Loop, most: usize) -> Table<'_> {
     let row = |by| row(of, by);
-    let mut table =
-        Table::of(("loop-rows", "By what blocked them"), COLUMNS, (&of.by, most), row, |totals| {
-            let figures =
-                [Cell::count(totals.count), Cell::duration(totals.total_ns), Cell::duration(totals.max_ns)];
-            [Cell::none(), Cell::none()]
-                .into_iter()
-                .chain(figures)
-                .chain([Cell::none(), Cell::none()])
-                .collect()
-        });
+    let mut table = Table::of(("loop-rows", "What blocked them"), COLUMNS, (&of.by, most), row, |totals| {
+        let figures =
+            [Cell::count(totals.count), Cell::duration(totals.total_ns), Cell::duration(totals.max_ns)];
+        [Cell::none(), Cell::none()].into_iter().chain(figures).chain([Cell::none(), Cell::none()]).collect()
+    });
     table.all = None; // of one loop alone
     table
 }

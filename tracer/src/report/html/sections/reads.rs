@@ -17,7 +17,7 @@ pub fn section(report: &Report, most: usize) -> Section<'_> {
         false => format!("{} returned {}", counted(totals.syscalls, "call"), bytes(totals.bytes)),
     };
     let table = Table::of(
-        ("read-rows", "By file and line"),
+        ("read-rows", "Files"),
         &[
             ("pid", Figure),
             ("file", Word),

@@ -14,7 +14,7 @@ pub fn section(report: &Report, most: usize) -> Section<'_> {
         false => counted(report.signals.sum().totals.count, "signal"),
     };
     let table = Table::of(
-        ("signal-rows", "In the order of time"),
+        ("signal-rows", "Signals by time"),
         &[
             ("at", Figure),
             ("signal", Word),

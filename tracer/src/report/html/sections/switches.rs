@@ -14,7 +14,7 @@ pub fn section(report: &Report, most: usize) -> Section<'_> {
     let switches = &report.switches;
     let longest = switches.causes.rows.iter().map(|row| row.off_cpu_ns).max().unwrap_or_default();
     let table = Table::of(
-        ("causes", "By cause and line"),
+        ("causes", "Causes"),
         &[
             ("pid", Figure),
             ("cause", Word),
