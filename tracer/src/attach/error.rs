@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::error::ErrorKind;
 use crate::kernel::btf;
 use crate::report::output::plain;
 
@@ -67,13 +68,13 @@ impl Error {
 }
 
 impl Error {
-    /// The command's exit code for it.
+    /// Of what kind it is.
     #[must_use]
-    pub fn exit_code(&self) -> u8 {
+    pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::NotPermitted { .. } => 5,
-            Self::NoBtf(_) | Self::Btf(_) | Self::Refused { .. } => 7,
-            Self::Kernel { .. } => 1,
+            Self::NotPermitted { .. } => ErrorKind::NotPermitted,
+            Self::NoBtf(_) | Self::Btf(_) | Self::Refused { .. } => ErrorKind::Kernel,
+            Self::Kernel { .. } => ErrorKind::Other,
         }
     }
 

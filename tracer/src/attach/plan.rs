@@ -31,10 +31,37 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Frames kept of a stack, if nothing is said of it.
+    pub const DEPTH: u32 = 128;
+    /// Samples a second and CPU, likewise.
+    pub const RATE_HZ: u32 = 99;
+
+    /// The ring buffer's size for stacks of this depth. Every page of it counts twice as ours, since it is mapped twice.
+    #[must_use]
+    pub fn ring_bytes(depth: u32) -> u32 {
+        if depth > Self::DEPTH { 8 << 20 } else { 4 << 20 }
+    }
+
     /// The tracepoints that this run needs.
     pub fn tracepoints(&self) -> impl Iterator<Item = &'static Tracepoint> {
         let (sections, none) = (self.sections, self.only_samples);
         TRACEPOINTS.iter().filter(move |point| !none && point.is_needed(sections))
+    }
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            sections: Sections::ALL,
+            depth: Self::DEPTH,
+            rate_hz: Self::RATE_HZ,
+            ring_bytes: Self::ring_bytes(Self::DEPTH),
+            room: 1,
+            table_rows: None,
+            calls: false,
+            handler_ends: false,
+            only_samples: false,
+        }
     }
 }
 

@@ -71,28 +71,10 @@ impl Pointers {
 }
 
 impl CodeObject {
-    /// What a record says, completed from memory where the kernel copied only a part.
-    ///
-    /// Memory is believed only while it holds the same code object; else a name that was cut stays cut.
-    #[must_use]
-    pub fn decode(record: &python::Code, layout: &Layout, memory: &dyn Memory) -> Self {
-        let copied = || Self::copied(record, layout);
-        if Self::is_whole(record) {
-            return copied();
-        }
-        Self::read(record.code, record.identity, layout, memory).unwrap_or_else(|_| copied())
-    }
-
     /// Whether nothing is missing from a record.
     #[must_use]
     pub fn is_whole(record: &python::Code) -> bool {
         is_whole(&record.file) && is_whole(&record.function) && has_table(record)
-    }
-
-    /// What a record says, and no more: a name that was cut stays cut.
-    #[must_use]
-    pub fn as_copied(record: &python::Code, layout: &Layout) -> Self {
-        Self::copied(record, layout)
     }
 
     /// Reads a code object from memory, if it still is the one that has this identity.
@@ -123,7 +105,9 @@ impl CodeObject {
         self.file.len() + self.function.len() + self.lines.as_ref().map_or(0, LineTable::bytes)
     }
 
-    fn copied(record: &python::Code, layout: &Layout) -> Self {
+    /// What a record says, and no more: a name that was cut stays cut.
+    #[must_use]
+    pub fn as_copied(record: &python::Code, layout: &Layout) -> Self {
         let table = record.table.get(..record.table_copied as usize).filter(|_| has_table(record));
         Self {
             file: copied_name(&record.file, layout),
@@ -237,6 +221,15 @@ mod tests {
         memory
     }
 
+    /// As names are read: from the record if it is whole, else from memory as long as that has the same code object.
+    fn decode(record: &python::Code, layout: &Layout, memory: &dyn Memory) -> CodeObject {
+        let copied = || CodeObject::as_copied(record, layout);
+        if CodeObject::is_whole(record) {
+            return copied();
+        }
+        CodeObject::read(record.code, record.identity, layout, memory).unwrap_or_else(|_| copied())
+    }
+
     #[test]
     fn names_are_those_of_the_same_code_object() {
         const NAMES: u64 = 0x50_0000;
@@ -274,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_cut_record_is_completed_from_memory() {
-        let object = CodeObject::decode(&record(), layout(), &memory());
+        let object = decode(&record(), layout(), &memory());
         assert_eq!((&*object.file, &*object.function), (&b"app.py"[..], LONG.repeat(10).as_bytes()));
         assert_eq!(object.line(layout(), 192), Some(8));
         assert_eq!(object.line(layout(), 190), Some(7));
@@ -284,7 +277,7 @@ mod tests {
     fn another_code_object_at_the_address_is_not_believed() {
         let mut memory = memory();
         memory.set(CODE + 68, &8_i32.to_le_bytes());
-        let object = CodeObject::decode(&record(), layout(), &memory);
+        let object = decode(&record(), layout(), &memory);
         assert_eq!(&*object.function, [&LONG.as_bytes().repeat(6)[..256], "…".as_bytes()].concat());
         assert_eq!((object.line(layout(), 192), object.first_line), (None, 7));
     }
@@ -295,7 +288,7 @@ mod tests {
         record.function = name("run", 3);
         record.table_copied = 3;
         record.table[..3].copy_from_slice(&[0x80 | 11 << 3 | 1, 0, 0]);
-        let object = CodeObject::decode(&record, layout(), &Fake::default());
+        let object = decode(&record, layout(), &Fake::default());
         assert_eq!((&*object.function, object.line(layout(), 194)), (&b"run"[..], Some(8)));
     }
 
@@ -303,11 +296,11 @@ mod tests {
     fn lies_in_memory_are_bounded() {
         let mut memory = memory();
         memory.set(NAME + OB_SIZE, &u64::MAX.to_le_bytes());
-        let object = CodeObject::decode(&record(), layout(), &memory);
+        let object = decode(&record(), layout(), &memory);
         assert!(object.function.ends_with("…".as_bytes()));
         memory = self::memory();
         memory.set(TABLE + OB_SIZE, &(1_u64 << 40).to_le_bytes());
-        assert_eq!(CodeObject::decode(&record(), layout(), &memory).lines, None);
+        assert_eq!(decode(&record(), layout(), &memory).lines, None);
     }
 
     #[test]
@@ -315,7 +308,7 @@ mod tests {
         let mut record = record();
         record.file.width = 0;
         record.function.width = 77;
-        let object = CodeObject::decode(&record, layout(), &Fake::default());
+        let object = decode(&record, layout(), &Fake::default());
         assert_eq!((&*object.file, &*object.function), ("…".as_bytes(), "…".as_bytes()));
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::error::ErrorKind;
 use crate::report::Sentence;
 
 /// One thing that was looked at.
@@ -15,9 +16,9 @@ pub struct Check {
     pub found: Sentence,
     /// What to do, where it is not as it should be.
     pub remedy: Option<Sentence>,
-    /// What tracing exits with because of it, if it cannot do without.
+    /// Why tracing would not work, if it cannot do without.
     #[serde(skip)]
-    stops: Option<u8>,
+    stops: Option<ErrorKind>,
 }
 
 impl Check {
@@ -31,25 +32,26 @@ impl Check {
         Self { name, ok: false, found: found.into(), remedy: Some(remedy.into()), stops: None }
     }
 
-    /// Tracing does not work, and exits with this.
+    /// Tracing does not work, for a reason of this kind.
     pub fn failed(
         name: &'static str,
-        exit_code: u8,
+        kind: ErrorKind,
         found: impl Into<Sentence>,
         remedy: impl Into<Sentence>,
     ) -> Self {
-        Self { stops: Some(exit_code), ..Self::lacking(name, found, remedy) }
+        Self { stops: Some(kind), ..Self::lacking(name, found, remedy) }
     }
 
     /// What an error of the tracer says: up to `; try` what is wrong, then what to do.
-    pub fn error(name: &'static str, exit_code: u8, error: &dyn std::error::Error) -> Self {
+    pub fn error(name: &'static str, kind: ErrorKind, error: &dyn std::error::Error) -> Self {
         let text = error.to_string();
         let (found, remedy) = text.split_once("; try ").unwrap_or((&text, "again"));
-        Self::failed(name, exit_code, found, format!("try {remedy}"))
+        Self::failed(name, kind, found, format!("try {remedy}"))
     }
 
-    /// What tracing exits with because of it.
-    pub fn exit_code(&self) -> Option<u8> {
+    /// Why tracing would not work, if so.
+    #[must_use]
+    pub fn stops(&self) -> Option<ErrorKind> {
         self.stops
     }
 }
@@ -61,15 +63,17 @@ mod tests {
     #[test]
     fn an_error_tells_its_remedy() {
         let error = std::io::Error::other("cannot load probe x: no; try sudo, or grant CAP_BPF");
-        let check = Check::error("probes", 5, &error);
+        let check = Check::error("probes", ErrorKind::NotPermitted, &error);
         assert_eq!(check.found.as_str(), "cannot load probe x: no");
         assert_eq!(check.remedy.as_ref().map(Sentence::as_str), Some("try sudo, or grant CAP_BPF"));
-        assert_eq!((check.ok, check.exit_code()), (false, Some(5)));
+        assert_eq!((check.ok, check.stops()), (false, Some(ErrorKind::NotPermitted)));
     }
 
     #[test]
     fn json_has_what_the_contract_names() {
-        let check = serde_json::to_value(Check::failed("btf", 7, "none", "try another kernel")).unwrap();
+        let check =
+            serde_json::to_value(Check::failed("btf", ErrorKind::Kernel, "none", "try another kernel"))
+                .unwrap();
         let expected = serde_json::json!({
             "name": "btf", "ok": false, "found": "none", "remedy": "try another kernel"
         });

@@ -3,14 +3,13 @@
 use std::fs::read_to_string;
 
 use super::check::Check;
+use crate::error::ErrorKind;
 use crate::kernel::btf::{self, Btf};
 use crate::kernel::features::Features;
 
 /// The oldest release whose verifier takes the probes: they walk stacks by `bpf_loop`.
 /// <https://github.com/torvalds/linux/blob/v5.17/include/uapi/linux/bpf.h>
 const OLDEST: (u32, u32) = (5, 17);
-/// What the contract calls a kernel that lacks something.
-const LACKS: u8 = 7;
 
 /// All of them.
 pub fn checks() -> Vec<Check> {
@@ -25,7 +24,9 @@ fn release() -> Check {
     let (release, machine) = (uname.release().to_string_lossy(), uname.machine().to_string_lossy());
     let found = format!("Linux {release} {machine}");
     match version(&release) {
-        Some(version) if version < OLDEST => Check::failed("kernel", LACKS, found, "try Linux 5.17 or later"),
+        Some(version) if version < OLDEST => {
+            Check::failed("kernel", ErrorKind::Kernel, found, "try Linux 5.17 or later")
+        }
         _ => Check::ok("kernel", found),
     }
 }
@@ -42,15 +43,18 @@ fn types() -> Vec<Check> {
         Ok(btf) => btf,
         Err(error) => {
             let remedy = "try a kernel built with CONFIG_DEBUG_INFO_BTF";
-            return vec![Check::failed("btf", LACKS, error.to_string(), remedy)];
+            return vec![Check::failed("btf", ErrorKind::Kernel, error.to_string(), remedy)];
         }
     };
     let found = format!("{}, {} KiB", btf::VMLINUX, btf.bytes() / 1024);
     let mut checks = vec![Check::ok("btf", found)];
     match Features::from_btf(&btf) {
-        Err(error) => {
-            checks.push(Check::failed("btf fields", LACKS, error.to_string(), "try Linux 5.17 or later"))
-        }
+        Err(error) => checks.push(Check::failed(
+            "btf fields",
+            ErrorKind::Kernel,
+            error.to_string(),
+            "try Linux 5.17 or later",
+        )),
         Ok(features) => checks.extend(features_found(&features)),
     }
     checks
@@ -90,7 +94,7 @@ fn lockdown() -> Check {
     match modes.as_deref().and_then(|modes| modes.split(['[', ']']).nth(1)) {
         Some("confidentiality") => Check::failed(
             "lockdown",
-            5,
+            ErrorKind::NotPermitted,
             "confidentiality: probes may not read memory",
             "try the kernel parameter lockdown=integrity",
         ),

@@ -12,6 +12,7 @@ use serde::Serialize;
 pub use check::Check;
 pub use text::render;
 
+use crate::error::ErrorKind;
 use crate::event::Pid;
 
 /// What was looked at, in the order in which tracing would fail on it: `tracer.doctor/1`.
@@ -29,15 +30,15 @@ pub fn examine(pid: Option<Pid>) -> Checkup {
     let mut checks = kernel::checks();
     checks.extend(rights::checks());
     checks.extend(trial::checks());
-    let works_here = checks.iter().all(|check| check.exit_code().is_none());
+    let works_here = checks.iter().all(|check| check.stops().is_none());
     checks.extend(pid.into_iter().flat_map(|pid| process::checks(pid, works_here)));
     Checkup { schema: "tracer.doctor/1", checks }
 }
 
 impl Checkup {
-    /// 0 where nothing stands in the way, else what tracing would exit with.
+    /// Why tracing would not work, if something stands in the way.
     #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        self.checks.iter().find_map(Check::exit_code).unwrap_or(0)
+    pub fn stops(&self) -> Option<ErrorKind> {
+        self.checks.iter().find_map(Check::stops)
     }
 }

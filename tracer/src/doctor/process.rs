@@ -25,7 +25,7 @@ pub fn checks(pid: Pid, works_here: bool) -> Vec<Check> {
 }
 
 fn refused(name: &'static str, error: &process::Error) -> Check {
-    Check::error(name, error.exit_code(), error)
+    Check::error(name, error.kind(), error)
 }
 
 /// What others do to it.

@@ -7,11 +7,8 @@ use rustix::process::{Resource, getrlimit};
 
 use super::check::Check;
 use super::kernel::setting;
+use crate::error::ErrorKind;
 
-/// What the contract calls a lack of rights.
-const NOT_PERMITTED: u8 = 5;
-/// What it calls an environment that probes do not work in.
-const LACKS: u8 = 7;
 /// Inode of the first pid namespace.
 /// <https://github.com/torvalds/linux/blob/v6.12/include/linux/proc_ns.h>
 const FIRST_PID_NAMESPACE: u64 = 0xeffffffc;
@@ -114,7 +111,7 @@ impl Need {
         match self.without {
             None => Check::failed(
                 self.name,
-                NOT_PERMITTED,
+                ErrorKind::NotPermitted,
                 format!("{least} is missing, which {what_for}"),
                 remedy,
             ),
@@ -131,7 +128,7 @@ fn user_namespace() -> Check {
         return Check::ok(name, "the first one");
     }
     let remedy = "try it outside of the container, or in a privileged one";
-    Check::failed(name, NOT_PERMITTED, "not the first one: BPF ignores its capabilities", remedy)
+    Check::failed(name, ErrorKind::NotPermitted, "not the first one: BPF ignores its capabilities", remedy)
 }
 
 /// Probes see the pids of the first namespace.
@@ -142,7 +139,7 @@ fn pid_namespace() -> Check {
         Ok(FIRST_PID_NAMESPACE) => Check::ok(name, "the first one"),
         Ok(_) => Check::failed(
             name,
-            LACKS,
+            ErrorKind::Kernel,
             "not the first one: the kernel uses other process numbers",
             "try tracer on the host, or --pid=host",
         ),
@@ -159,7 +156,7 @@ fn perf_events(capabilities: Capabilities) -> Check {
     match level {
         None => Check::failed(
             name,
-            LACKS,
+            ErrorKind::Kernel,
             "there are no perf events",
             "try a kernel built with CONFIG_PERF_EVENTS",
         ),
@@ -180,7 +177,7 @@ fn yama() -> Check {
         None => Check::ok(name, "no Yama"),
         Some("3") => Check::failed(
             name,
-            NOT_PERMITTED,
+            ErrorKind::NotPermitted,
             "3: no process may read another one's memory until the next boot",
             "try kernel.yama.ptrace_scope=2 in /etc/sysctl.d, and boot",
         ),
@@ -205,9 +202,12 @@ mod tests {
         let all = Capabilities::parse("CapEff:\t000001ffffffffff\n");
         let modern = Capabilities(1 << bit::BPF | 1 << bit::PERFMON | 1 << bit::SYS_PTRACE);
         let stops = |capabilities: Capabilities| -> Vec<_> {
-            NEEDS.iter().filter_map(|need| need.check(capabilities).exit_code()).collect()
+            NEEDS.iter().filter_map(|need| need.check(capabilities).stops()).collect()
         };
-        assert_eq!((stops(none), stops(all), stops(modern)), (vec![5, 5, 5], vec![], vec![]));
+        assert_eq!(
+            (stops(none), stops(all), stops(modern)),
+            (vec![ErrorKind::NotPermitted; 3], vec![], vec![])
+        );
         assert!(NEEDS.iter().all(|need| need.check(all).ok));
         assert!(NEEDS.iter().any(|need| !need.check(modern).ok));
     }

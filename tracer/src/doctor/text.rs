@@ -20,7 +20,7 @@ pub fn render(checkup: &Checkup, style: Style) -> String {
 }
 
 fn write(page: &mut Page, check: &Check, widest: usize) {
-    let (mark, ink) = match (check.ok, check.exit_code()) {
+    let (mark, ink) = match (check.ok, check.stops()) {
         (true, _) => ("ok  ", Ink::Plain),
         (false, None) => ("warn", Ink::Warn),
         (false, Some(_)) => ("FAIL", Ink::Critical),
@@ -35,7 +35,7 @@ fn write(page: &mut Page, check: &Check, widest: usize) {
 
 fn verdict(checkup: &Checkup) -> (Ink, String) {
     let count = |is: fn(&Check) -> bool| checkup.checks.iter().filter(|check| is(check)).count() as u64;
-    let failed = count(|check| check.exit_code().is_some());
+    let failed = count(|check| check.stops().is_some());
     let warned = count(|check| !check.ok) - failed;
     match (failed, warned) {
         (0, 0) => (Ink::Title, "tracing will work".to_owned()),
@@ -47,6 +47,7 @@ fn verdict(checkup: &Checkup) -> (Ink, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     #[test]
     fn what_fails_says_what_to_do() {
@@ -55,7 +56,12 @@ mod tests {
             checks: vec![
                 Check::ok("kernel", "Linux 6.12 x86_64"),
                 Check::lacking("bpf jit", "off", "try sysctl net.core.bpf_jit_enable=1"),
-                Check::failed("right to load probes", 5, "CAP_BPF is missing", "try sudo"),
+                Check::failed(
+                    "right to load probes",
+                    ErrorKind::NotPermitted,
+                    "CAP_BPF is missing",
+                    "try sudo",
+                ),
             ],
         };
         assert_eq!(
@@ -70,6 +76,6 @@ FAIL  right to load probes  CAP_BPF is missing
 tracing will not work: 1 failure
 "
         );
-        assert_eq!(checkup.exit_code(), 5);
+        assert_eq!(checkup.stops(), Some(ErrorKind::NotPermitted));
     }
 }

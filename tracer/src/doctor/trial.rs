@@ -4,20 +4,11 @@ use std::time::Instant;
 
 use super::check::Check;
 use crate::attach::{Error, Plan, Probes};
+use crate::error::ErrorKind;
 use crate::sections::Sections;
 
 fn plan(sections: Sections, calls: bool) -> Plan {
-    Plan {
-        sections,
-        depth: 128,
-        rate_hz: 99,
-        ring_bytes: 1 << 20,
-        room: 1,
-        table_rows: None,
-        calls,
-        handler_ends: false,
-        only_samples: false,
-    }
+    Plan { sections, ring_bytes: 1 << 20, calls, ..Plan::default() }
 }
 
 /// All of them.
@@ -25,7 +16,7 @@ pub fn checks() -> Vec<Check> {
     let began = Instant::now();
     let mut probes = match Probes::load(plan(Sections::ALL, false)) {
         Ok(probes) => probes,
-        Err(error) => return vec![Check::error("probes", error.exit_code(), &error)],
+        Err(error) => return vec![Check::error("probes", error.kind(), &error)],
     };
     let took = began.elapsed().as_millis();
     let loaded = Check::ok("probes", format!("the kernel accepts all of them, in {took} ms"));
@@ -49,7 +40,7 @@ fn attached(probes: &mut Probes) -> Check {
     // Stopping what never started waits for probes as a run does.
     match probes.attach().and_then(|()| probes.stop()) {
         Ok(()) => Check::ok("clock", format!("probes attach, and a perf clock ticks on each of {cpus} CPUs")),
-        Err(error @ Error::NotPermitted { .. }) => Check::error("clock", 5, &error),
-        Err(error) => Check::error("clock", 7, &error),
+        Err(error @ Error::NotPermitted { .. }) => Check::error("clock", error.kind(), &error),
+        Err(error) => Check::error("clock", ErrorKind::Kernel, &error),
     }
 }

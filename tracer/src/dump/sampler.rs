@@ -39,19 +39,13 @@ impl Sampler {
     /// When the kernel does not take the probes.
     pub fn start(roots: &[Root], depth: u32) -> Result<Self, Error> {
         let sections = Sections::only(&[Section::Frames]);
-        let (rate_hz, ring_bytes) = (RATE_HZ, RING_BYTES);
-        let (calls, handler_ends, only_samples) = (false, false, true);
-        let (room, table_rows) = (1, None);
         let plan = Plan {
             sections,
             depth,
-            rate_hz,
-            ring_bytes,
-            room,
-            table_rows,
-            calls,
-            handler_ends,
-            only_samples,
+            rate_hz: RATE_HZ,
+            ring_bytes: RING_BYTES,
+            only_samples: true,
+            ..Plan::default()
         };
         let mut probes = Probes::load(plan)?;
         let (aggregates, ring) = (Aggregates::new(&mut probes)?, probes.events()?);

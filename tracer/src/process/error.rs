@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::cpython::debug_offsets::Implausible;
+use crate::error::ErrorKind;
 use crate::event::{Bytes, Pid};
 use crate::redact;
 
@@ -63,14 +64,18 @@ pub enum Error {
 }
 
 impl Error {
-    /// The command's exit code for it.
+    /// Of what kind it is.
     #[must_use]
-    pub fn exit_code(&self) -> u8 {
+    pub fn kind(&self) -> ErrorKind {
         match self {
-            gone if gone.is_gone() => 4,
-            Self::NotPermitted { .. } | Self::Forbidden { .. } | Self::Protected { .. } => 5,
-            Self::Unreadable { .. } | Self::NotInitialised { .. } | Self::ForeignProc { .. } => 1,
-            _not_a_known_cpython => 6,
+            gone if gone.is_gone() => ErrorKind::Gone,
+            Self::NotPermitted { .. } | Self::Forbidden { .. } | Self::Protected { .. } => {
+                ErrorKind::NotPermitted
+            }
+            Self::Unreadable { .. } | Self::NotInitialised { .. } | Self::ForeignProc { .. } => {
+                ErrorKind::Other
+            }
+            _not_a_known_cpython => ErrorKind::NotPython,
         }
     }
 
@@ -136,43 +141,43 @@ mod tests {
         let pid = 4242;
         let denied = || io::Error::from_raw_os_error(libc::EPERM);
         let capability = "CAP_SYS_PTRACE";
-        for (error, exit_code, expected) in [
+        for (error, kind, expected) in [
             (
                 Error::Protected { pid, object: "memory", capability, cause: denied() },
-                5,
+                ErrorKind::NotPermitted,
                 "cannot read memory of PID 4242: Operation not permitted (os error 1), although tracer has \
                  CAP_SYS_PTRACE: it belongs to another user namespace, or a security module protects it; \
                  try tracer outside of the container, or another process",
             ),
             (
                 Error::NotPermitted { pid, object: "memory", capability, cause: denied() },
-                5,
+                ErrorKind::NotPermitted,
                 "cannot read memory of PID 4242: Operation not permitted (os error 1); \
                  try sudo tracer --pid 4242, or grant CAP_SYS_PTRACE",
             ),
             (
                 Error::reading(pid, "memory", io::Error::from_raw_os_error(libc::ESRCH)),
-                4,
+                ErrorKind::Gone,
                 "cannot trace PID 4242: no such process; try tracer ps",
             ),
             (
                 Error::NotPython { pid, executable: printable(b"/tmp/\x1b[31m\n") },
-                6,
+                ErrorKind::NotPython,
                 "cannot trace PID 4242: /tmp/\\u{1b}[31m\\n is not Python; try the PID of a Python process",
             ),
             (
                 Error::Forbidden { pid, object: "memory" },
-                5,
+                ErrorKind::NotPermitted,
                 "cannot read memory of PID 4242: the kernel forbids it to everybody; \
                  try kernel.yama.ptrace_scope=2",
             ),
             (
                 Error::UnknownVersion { pid, version: "3.16.0".into() },
-                6,
+                ErrorKind::NotPython,
                 "cannot trace PID 4242: CPython 3.16.0 is not known to this build; try a newer tracer",
             ),
         ] {
-            assert_eq!((error.exit_code(), error.to_string().as_str()), (exit_code, expected));
+            assert_eq!((error.kind(), error.to_string().as_str()), (kind, expected));
         }
     }
 }

@@ -252,6 +252,7 @@ fn loaded_by_accessor(runtime: &Runtime) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     #[test]
     fn builds_that_lie_differently_are_refused_by_name() {
@@ -277,7 +278,7 @@ mod tests {
         ] {
             let error = refused.expect_err(expected);
             assert_eq!(error.to_string(), format!("cannot trace PID 7: {expected}"));
-            assert_eq!(error.exit_code(), 6);
+            assert_eq!(error.kind(), ErrorKind::NotPython);
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::cpython::interpreters::{self, Python, skip};
 use crate::cpython::layout::Layout;
 use crate::cpython::memory::Memory;
 use crate::cpython::walk::stack_id;
+use crate::error::ErrorKind;
 use crate::event::Tid;
 use crate::process::{Error, Process};
 use crate::python::{Interpreter, asleep, discover};
@@ -182,7 +183,7 @@ fn what_is_no_python_is_refused_by_name() {
     let process = Process::open(sleep.id()).expect("a process");
     let error = discover(&process).expect_err("no Python");
     assert!(matches!(error, Error::NotPython { .. }), "{error}");
-    assert_eq!(error.exit_code(), 6);
+    assert_eq!(error.kind(), ErrorKind::NotPython);
     sleep.kill().expect("our child");
     sleep.wait().expect("our child");
 }

@@ -211,6 +211,7 @@ fn not_permitted(pid: Pid, cause: io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
     use crate::process::maps;
 
     #[test]
@@ -228,8 +229,8 @@ mod tests {
     fn what_may_pass_is_the_better_reason() {
         let unknown = || Error::UnknownVersion { pid: 7, version: "3.16.0".into() };
         let version = || Error::NoVersion { pid: 7, binary: "libpython.so".into() };
-        let best = |refused| best_reason(refused).map(|error| error.exit_code());
-        assert_eq!(best(vec![unknown(), Error::NotInitialised { pid: 7 }]), Some(1));
+        let best = |refused| best_reason(refused).map(|error| error.kind());
+        assert_eq!(best(vec![unknown(), Error::NotInitialised { pid: 7 }]), Some(ErrorKind::Other));
         assert!(matches!(best_reason(vec![unknown(), version()]), Some(Error::UnknownVersion { .. })));
         assert_eq!(best(Vec::new()), None);
     }

@@ -170,20 +170,9 @@ fn remedy(Lost { part, unread }: &Lost, plan: &Plan) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sections::Sections;
 
     fn plan(room: u32) -> Plan {
-        Plan {
-            sections: Sections::ALL,
-            depth: 128,
-            rate_hz: 99,
-            ring_bytes: 4 << 20,
-            room,
-            table_rows: None,
-            calls: false,
-            handler_ends: false,
-            only_samples: false,
-        }
+        Plan { room, ..Plan::default() }
     }
 
     /// 1,000 calls of others; 65 reads, 20 turns, 10 children reaped; 35 reads and 1 turn lost.

@@ -62,6 +62,10 @@ pub trait Watch: Listener {
     fn progress(&mut self, elapsed: Duration, events: u64, lost: u64);
     /// All that has happened so far has been told.
     fn caught_up(&mut self);
+    /// Whether SIGINT, SIGTERM and SIGHUP end the run with its report, once and for all: they are the program's own.
+    fn takes_signals(&self) -> bool {
+        true
+    }
     /// Nobody watches any more: the run ends.
     fn is_over(&self) -> bool {
         false
@@ -81,28 +85,57 @@ pub struct Finished {
     _probes: Probes,
 }
 
-/// Traces the roots until the run ends.
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            plan: Plan::default(),
+            follow: true,
+            duration: None,
+            budget: Some(Self::BUDGET),
+            reads_by_name: false,
+            until: None,
+            selection: None,
+        }
+    }
+}
+
+impl Options {
+    /// What tracing may cost, if nothing is said of it.
+    pub const BUDGET: f64 = 0.03;
+}
+
+/// Traces the roots until the run ends. Blocks.
 ///
 /// # Errors
 /// When the kernel does not take the probes.
-pub async fn trace(
-    options: &Options,
-    roots: &[Root],
-    watch: &mut dyn Watch,
-) -> Result<Finished, attach::Error> {
-    let mut signals = Signals::watch().map_err(|error| attach::Error::system("watch for signals", &error))?;
+pub fn run(options: &Options, roots: &[Root], watch: &mut dyn Watch) -> Result<Finished, attach::Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| attach::Error::system("start", &error))?;
+    runtime.block_on(trace(options, roots, watch))
+}
+
+async fn trace(options: &Options, roots: &[Root], watch: &mut dyn Watch) -> Result<Finished, attach::Error> {
+    let signals = watch.takes_signals().then(Signals::watch).transpose();
+    let mut signals = signals.map_err(|error| attach::Error::system("watch for signals", &error))?;
     let alive = Alive::watch(roots).map_err(|error| attach::Error::system("watch the target", &error))?;
-    let mut run = Run::begin(options, roots, watch, &signals)?;
+    let mut run = Run::begin(options, roots, watch, signals.as_ref())?;
     let end = run.end_of_window();
     let ended = tokio::select! {
         met = run.watch() => met?,
         () = pass(end) => Ended::Duration,
-        () = signals.first() => Ended::Interrupt,
+        () = first(signals.as_mut()) => Ended::Interrupt,
         () = alive.all_ended(), if options.selection.is_none() => Ended::TargetExited,
     };
     let finished = run.finish(ended);
-    signals.report_is_made();
+    signals.iter().for_each(Signals::report_is_made);
     finished
+}
+
+async fn first(signals: Option<&mut Signals>) {
+    match signals {
+        Some(signals) => signals.first().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn pass(end: Option<Instant>) {

@@ -97,7 +97,7 @@ impl<'a> Run<'a> {
         options: &'a Options,
         roots: &'a [Root],
         watch: &'a mut dyn Watch,
-        signals: &Signals,
+        signals: Option<&Signals>,
     ) -> Result<Self, Error> {
         let began = Instant::now();
         let mut probes = Probes::load(options.plan.clone())?;
@@ -125,7 +125,7 @@ impl<'a> Run<'a> {
             began,
         };
         run.set_breakpoints();
-        signals.window_begins();
+        signals.into_iter().for_each(Signals::window_begins);
         run.start()?;
         run.begin.attach_ns = nanos(began.elapsed());
         run.begin_recording();

@@ -7,7 +7,7 @@ use tracer::limits::TooLow;
 use tracer::recording::ReadError;
 use tracer::report::output::{self, OutputError, plain};
 use tracer::report::saved::SavedError;
-use tracer::{attach, process};
+use tracer::{ErrorKind, attach, process};
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
@@ -58,11 +58,22 @@ impl Failure {
         match self {
             Self::NoPid | Self::ManyFormats | Self::NoDiff(_) | Self::NoRecording => 2,
             Self::NoneSelected => 4,
-            Self::Target(error) => error.exit_code(),
-            Self::Attach(error) => error.exit_code(),
+            Self::Target(error) => exit_code(error.kind()),
+            Self::Attach(error) => exit_code(error.kind()),
             Self::Output(error) if error.is_usage() => 2,
             Self::Limits(_) | Self::Launch(_) | Self::Output(_) | Self::Recording(_) => 1,
             Self::Saved(_) | Self::Caller(_) | Self::Stream(_) | Self::Runtime(_) => 1,
         }
+    }
+}
+
+/// What the contract says of a library's error.
+pub fn exit_code(kind: ErrorKind) -> u8 {
+    match kind {
+        ErrorKind::Gone => 4,
+        ErrorKind::NotPermitted => 5,
+        ErrorKind::NotPython => 6,
+        ErrorKind::Kernel => 7,
+        _ => 1,
     }
 }

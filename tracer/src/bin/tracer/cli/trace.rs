@@ -18,11 +18,11 @@ pub struct TraceOptions {
     duration: Option<Duration>,
 
     /// On-CPU stack samples per second on each CPU
-    #[arg(hide_short_help = true, short, long, value_name = "HZ", default_value_t = 99, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    #[arg(hide_short_help = true, short, long, value_name = "HZ", default_value_t = Plan::RATE_HZ, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     rate: u32,
 
     /// Frames to keep of each stack, innermost first
-    #[arg(hide_short_help = true, long, value_name = "N", default_value_t = 128, value_parser = values::depth())]
+    #[arg(hide_short_help = true, long, value_name = "N", default_value_t = Plan::DEPTH, value_parser = values::depth())]
     depth: u32,
 
     /// Also trace child processes, present and future (the default)
@@ -115,19 +115,19 @@ impl TraceOptions {
                 sections: sections.without(&self.skip),
                 depth: self.depth,
                 rate_hz: self.rate,
-                ring_bytes: self.ring_size.unwrap_or_else(|| ring_bytes(self.depth)),
+                ring_bytes: self.ring_size.unwrap_or_else(|| Plan::ring_bytes(self.depth)),
                 room: self.room,
                 table_rows: self.table_rows,
                 calls: self.calls,
                 handler_ends: self.handler_ends,
-                only_samples: false,
+                ..Plan::default()
             },
             follow: self.follow || !self.no_follow,
             duration: self.duration,
             budget: self.budget.0,
             reads_by_name: self.only.contains(&Section::Reads),
             until: self.until.clone(),
-            selection: None,
+            ..Options::default()
         }
     }
 
@@ -142,15 +142,16 @@ impl TraceOptions {
     }
 }
 
-/// Deep stacks are long ones. Every page of it counts twice as ours, since it is mapped twice.
-fn ring_bytes(depth: u32) -> u32 {
-    if depth > 128 { 8 << 20 } else { 4 << 20 }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cli::tests::parse;
+
+    #[test]
+    fn what_is_not_said_is_as_the_library_has_it() {
+        let unsaid = parse("tracer -p 1").unwrap().trace.options();
+        assert_eq!(format!("{unsaid:?}"), format!("{:?}", Options::default()));
+    }
 
     #[test]
     fn sections_are_asked_for_or_left_out() {

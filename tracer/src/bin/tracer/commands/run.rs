@@ -14,11 +14,11 @@ use tracer::limits;
 use tracer::process::Process;
 use tracer::report::output::Invoker;
 use tracer::report::{Ended, Name, Report};
-use tracer::session::{Listener, Root, Watch};
+use tracer::session::{self, Listener, Root, Watch};
 use tracer::timeline::Names;
 
 use super::outputs::Outputs;
-use super::trace::{exit_code, show, watch};
+use super::trace::{exit_code, show};
 use crate::cli::RunOptions;
 use crate::console::Console;
 use crate::failure::Failure;
@@ -35,7 +35,7 @@ pub fn run(options: &RunOptions) -> Result<u8, Failure> {
     let roots = [Root::before_exec(Process::open(waiting.pid)?)];
     let command = Name::new(options.command[0].as_encoded_bytes());
     let mut run = Run { console: Console::new(&options.trace), command, waiting: Some(waiting), child: None };
-    let finished = watch(&options.trace.options(), &roots, &mut run)?;
+    let finished = session::run(&options.trace.options(), &roots, &mut run)?;
     let Run { console, command, child, .. } = run;
     let child = child.transpose()?;
     let status = console.status;

@@ -1,7 +1,7 @@
 //! Bare `tracer`: watches processes that run, and reports.
 
 use tracer::report::{Report, json};
-use tracer::session::{self, Finished, Options, Root, Rule, Watch};
+use tracer::session::{self, Finished, Options, Root, Rule};
 
 use super::outputs::Outputs;
 use super::{pids, say_gone, threads_among};
@@ -38,14 +38,7 @@ pub fn watch_targets(
         roots.iter().for_each(|root| console.status.found(root));
     }
     let asked = Options { selection, ..options.options() };
-    watch(&asked, &roots, console)
-}
-
-/// One session.
-pub fn watch(options: &Options, roots: &[Root], watch: &mut dyn Watch) -> Result<Finished, Failure> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Runtime)?;
-    Ok(runtime.block_on(session::trace(options, roots, watch))?)
+    Ok(session::run(&asked, &roots, console)?)
 }
 
 /// Shows the report where it belongs.
