@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use tracer_common::switch::{SwitchKey, flag};
 
-use super::switches::SwitchSum;
+use super::switch_sum::SwitchSum;
 use crate::event::StackId;
 use crate::symbols::{FrameId, Symbols};
 

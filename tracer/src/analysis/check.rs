@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::switches::{counted, is_voluntary};
+use super::switch_sum::{counted, is_voluntary};
 use crate::event::{Event, Fork, Task};
 
 /// Threads whose switches are counted apart, as many as the probes know; those of others are left out on both sides.

@@ -12,7 +12,8 @@ use tracer_common::switch::{SwitchKey, flag};
 use super::causes::{cause, syscall_name};
 use super::lines;
 use super::sums::{Key, Sums};
-use super::switches::{self, Switches, is_voluntary};
+use super::switch_sum::{SwitchSum, is_voluntary};
+use super::switches::Switches;
 use crate::event::{Event, Nanos, Pid, Tid};
 use crate::report::{self, BlockedHolder, Bounded, GilHolder};
 use crate::symbols::{FrameId, Symbols};
@@ -62,7 +63,7 @@ impl Gil {
     /// The section of the report; `None` where no process has a GIL that is known.
     pub fn finish(&self, symbols: &Symbols, switches: &Switches) -> Option<report::Gil> {
         let waits = || switches.rows().filter(|(key, _)| key.flags & flag::GIL != 0 && is_voluntary(key));
-        let total = |of: fn(&switches::SwitchSum) -> u64| waits().map(|(_, sum)| of(sum)).sum();
+        let total = |of: fn(&SwitchSum) -> u64| waits().map(|(_, sum)| of(sum)).sum();
         self.known.then(|| report::Gil {
             wait_ns: total(|sum| sum.off_cpu_ns),
             waits: total(|sum| sum.gil_waits),

@@ -1,10 +1,12 @@
 //! What switches add up to: how many, and how long.
 
-use tracer_common::switch::SwitchValue;
+use tracer_common::switch::{SwitchKey, SwitchValue, flag};
 
 use super::sums::share;
-use super::switches::counted;
 use crate::event::Nanos;
+
+/// Rows that hold time only: the thread had been off its CPU before, had never run, or was still running.
+const NO_SWITCH: u32 = flag::BEGAN_BEFORE | flag::BORN | flag::RUNNING;
 
 /// What one row adds up to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,4 +101,14 @@ impl SwitchSum {
     pub fn share(&self, all: &Self) -> u128 {
         share(self.count, all.count) + share(self.off_cpu_ns, all.off_cpu_ns)
     }
+}
+
+/// Whether the kernel counted these switches in `nvcsw`.
+pub fn is_voluntary(key: &SwitchKey) -> bool {
+    key.flags & flag::VOLUNTARY != 0
+}
+
+/// The switches of a drained row: none where the row holds time only.
+pub fn counted(flags: u32, value: &SwitchValue) -> u64 {
+    if flags & NO_SWITCH == 0 { value.count } else { 0 }
 }

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use tracer_common::python::status;
-use tracer_common::switch::{SwitchKey, SwitchValue, flag};
+use tracer_common::switch::{SwitchKey, flag};
 
 use super::callers::{self, Shared};
 use super::causes::{cause, lock, syscall_name};
 use super::check::Check;
 use super::lines::{self, Frames};
 use super::sums::{Key, Sums};
-pub use super::switch_sum::SwitchSum;
+use super::switch_sum::{SwitchSum, is_voluntary};
 use super::wakers::{self, Ended, Wakers};
 use crate::event::{Bytes, Event, Pid};
 use crate::report::{self, AfterCall, Cause, LockKind, Row as _, SwitchCause};
@@ -18,9 +18,6 @@ use crate::symbols::Symbols;
 
 /// Different threads, causes and stacks that are kept apart.
 const ROWS: usize = 16_384;
-
-/// Rows that hold time only: the thread had been off its CPU before, had never run, or was still running.
-const NO_SWITCH: u32 = flag::BEGAN_BEFORE | flag::BORN | flag::RUNNING;
 
 /// Every switch, by thread, cause and stack.
 #[derive(Debug)]
@@ -141,19 +138,9 @@ impl Switches {
     }
 }
 
-/// Whether the kernel counted these switches in `nvcsw`.
-pub fn is_voluntary(key: &SwitchKey) -> bool {
-    key.flags & flag::VOLUNTARY != 0
-}
-
 /// The read that a wait for the GIL is the price of.
 pub fn after_call(key: &SwitchKey) -> Option<u32> {
     if key.flags & flag::GIL == 0 { None } else { u32::try_from(key.after_call).ok() }
-}
-
-/// The switches of a drained row: none where the row holds time only.
-pub fn counted(flags: u32, value: &SwitchValue) -> u64 {
-    if flags & NO_SWITCH == 0 { value.count } else { 0 }
 }
 
 /// First the thread and the stack are forgotten, then the file, then the process.
@@ -238,6 +225,7 @@ impl Reason {
 mod tests {
     use super::*;
     use crate::analysis::samples::{regular_file, symbols_of};
+    use tracer_common::switch::SwitchValue;
 
     const V: u32 = flag::VOLUNTARY;
 

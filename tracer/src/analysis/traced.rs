@@ -5,7 +5,7 @@ mod known;
 use std::collections::HashMap;
 
 use self::known::{Ended, Executed, Forked, Known};
-use super::zombies::death_notice;
+use super::zombies::notice::death_notice;
 use crate::event::{Bytes, Event, Exec, Exit, Fork, Nanos, Pid, ProcessDescription, SignalGenerate, Task};
 use crate::report::{self, Bounded};
 use crate::symbols::Symbols;

@@ -4,7 +4,6 @@
 //! 3.13 on the target describes itself and is believed first, see [`crate::cpython::debug_offsets`].
 
 use crate::cpython::gc::CollectorLayout;
-use crate::cpython::releases::LAYOUTS;
 use crate::cpython::signals::SignalLayout;
 
 /// One release's layout.
@@ -219,12 +218,6 @@ const LONGER_HEAD: u64 = 16;
 /// <https://github.com/python/cpython/blob/v3.12.0/Include/internal/pycore_gil.h>
 pub const GIL_BYTES: u32 = 208;
 impl Layout {
-    /// The block of a release, if it is known.
-    #[must_use]
-    pub fn for_release(release: (u8, u8), free_threaded: bool) -> Option<&'static Self> {
-        LAYOUTS.iter().find(|layout| layout.release == release && layout.free_threaded == free_threaded)
-    }
-
     /// Where an interpreter state points at its own GIL; 0 where there is one for all.
     #[must_use]
     pub fn interpreter_gil(&self) -> u32 {
@@ -302,6 +295,7 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpython::releases::LAYOUTS;
 
     #[test]
     fn every_release_is_there_once_and_in_order() {

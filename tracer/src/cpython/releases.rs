@@ -255,3 +255,11 @@ pub const LAYOUTS: &[Layout] = &[
         signals: SignalLayout { place: SignalTable::Runtime { is_tripped: 2432, handlers: 1384 }, function_code: 48 },
     },
 ];
+
+impl Layout {
+    /// The block of a release, if it is known.
+    #[must_use]
+    pub fn for_release(release: (u8, u8), free_threaded: bool) -> Option<&'static Self> {
+        LAYOUTS.iter().find(|layout| layout.release == release && layout.free_threaded == free_threaded)
+    }
+}

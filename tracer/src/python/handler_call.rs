@@ -14,8 +14,7 @@
 
 use crate::event::Nanos;
 use crate::process::elf::Elf;
-use crate::python::instructions::jump_over_vectors;
-use crate::python::signals::offset_of;
+use crate::python::instructions::{jump_over_vectors, offset_past_mark};
 
 mod places;
 
@@ -49,7 +48,7 @@ impl HandlerCall {
         let jump = jump_over_vectors(&elf.bytes::<CODE>(start)?);
         let offset = match jump {
             Some(at) => elf.file_offset(start.wrapping_add(at)),
-            None => offset_of(elf, FUNCTION),
+            None => offset_past_mark(elf, FUNCTION),
         };
         Some(Self { offsets: vec![offset?], is_emulated: jump.is_some() })
     }

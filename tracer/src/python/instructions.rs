@@ -4,6 +4,8 @@
 
 use iced_x86::{Code, Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
 
+use crate::process::elf::Elf;
+
 /// Registers without arguments, nor the number of vector registers, that a function may use before it has looked at those.
 /// <https://gitlab.com/x86-psABIs/x86-64-ABI> (3.2.3, parameter passing)
 const FREE: [Register; 4] = [Register::RSP, Register::RBP, Register::R10, Register::R11];
@@ -19,6 +21,13 @@ pub fn decode(code: &[u8], address: u64) -> impl Iterator<Item = Instruction> {
 pub fn past_mark(code: &[u8]) -> u64 {
     let first = decode(code, 0).next().filter(|first| first.mnemonic() == Mnemonic::Endbr64);
     first.map_or(0, |mark| mark.next_ip())
+}
+
+/// Where an exported function begins in its file, past such a mark: the kernel would have to single-step that.
+pub fn offset_past_mark(elf: &Elf, function: &str) -> Option<u64> {
+    let start = elf.exported(function)?.address;
+    let past = past_mark(&elf.bytes::<4>(start)?);
+    elf.file_offset(start.wrapping_add(past))
 }
 
 /// Whether the kernel emulates an instruction: a probe on any other costs ten times as much, for it is copied and
@@ -61,6 +70,12 @@ pub fn loaded_thread_local(code: &[u8]) -> Option<i64> {
     let load = only_load(code, 0)?;
     let is_absolute = (load.memory_base(), load.memory_index()) == (Register::None, Register::None);
     (load.segment_prefix() == Register::FS && is_absolute).then(|| load.memory_displacement64().cast_signed())
+}
+
+/// The variable of 32 bits that a function at this address loads first.
+pub fn first_int_load(code: &[u8], address: u64) -> Option<u64> {
+    let is_int = |load: &Instruction| load.code() == Code::Mov_r32_rm32 && load.is_ip_rel_memory_operand();
+    decode(code, address).find(is_int).map(|load| load.ip_rel_memory_address())
 }
 
 /// The load of a function that is nothing else.
@@ -153,5 +168,25 @@ mod tests {
             "something else follows"
         );
         assert_eq!((loaded_thread_local(&load[1..]), loaded_thread_local(&[])), (None, None));
+    }
+
+    #[test]
+    fn finds_the_first_load_of_an_int() {
+        let load = [0x8b, 0x05, 0x10, 0, 0, 0];
+        for (name, code, expected) in [
+            ("at once", load.to_vec(), Some(0x1016)),
+            ("after others", [&[0x55, 0x53][..], &load].concat(), Some(0x1018)),
+            ("a pointer before it", [&[0x48][..], &load, &load].concat(), Some(0x101d)),
+            (
+                "what looks like one is a constant",
+                [&[0x48, 0xb8][..], &load, &[0, 0], &load].concat(),
+                Some(0x1020),
+            ),
+            ("only a pointer", [&[0x48][..], &load].concat(), None),
+            ("a store", vec![0x89, 0x05, 0x10, 0, 0, 0], None),
+            ("cut", load[..5].to_vec(), None),
+        ] {
+            assert_eq!(first_int_load(&code, 0x1000), expected, "{name}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use crate::process::allowance::Allowance;
 use crate::process::elf::Elf;
 use crate::process::open::{FileId, open_again};
 use crate::python::handler_call::HandlerCall;
-use crate::python::instructions::past_mark;
+use crate::python::instructions::{first_int_load, offset_past_mark};
 use crate::python::runtime::Runtime;
 
 /// What looks for signals, as far as a release has and exports it. The optimiser copies them into one another, so that
@@ -83,7 +83,7 @@ impl Handlers {
         let integers = ["PyLong_Type", "PyInt_Type"].into_iter().filter_map(|name| runtime.symbol(name));
         let mut found = Self {
             place,
-            checkers: CHECKERS.iter().filter_map(|name| offset_of(&runtime.elf, name)).collect(),
+            checkers: CHECKERS.iter().filter_map(|name| offset_past_mark(&runtime.elf, name)).collect(),
             path: runtime.path.clone(),
             file: runtime.elf.id()?,
             wakeup: match known.place {
@@ -162,28 +162,11 @@ impl Handlers {
     }
 }
 
-/// Where a function begins in its file, past an `endbr64`: the kernel would have to single-step that.
-pub(super) fn offset_of(elf: &Elf, function: &str) -> Option<u64> {
-    let start = elf.exported(function)?.address;
-    let past = past_mark(&elf.bytes::<4>(start)?);
-    elf.file_offset(start.wrapping_add(past))
-}
-
 /// Address of the variable that a function loads first.
 fn loaded_first(runtime: &Runtime, function: &str) -> Option<u64> {
     let start = runtime.elf.exported(function)?.address;
-    let (end, distance) = first_load(&runtime.elf.bytes::<CODE>(start)?)?;
-    Some(runtime.in_memory(start.wrapping_add(end).wrapping_add_signed(distance.into())))
-}
-
-/// The first `mov OFFSET(%rip),%eax` that is no load of 64 bits: where it ends, and its offset.
-fn first_load(code: &[u8]) -> Option<(u64, i32)> {
-    let is_load = |bytes: &[u8]| bytes[1..3] == [0x8b, 0x05] && !matches!(bytes[0], 0x48..=0x4f);
-    // A byte in front, for a load that the function begins with.
-    let padded = [&[0x90], code].concat();
-    let at = padded.windows(7).position(is_load)?;
-    let offset = i32::from_le_bytes(padded[at + 3..at + 7].try_into().expect("four bytes"));
-    Some((at as u64 + 6, offset))
+    let variable = first_int_load(&runtime.elf.bytes::<CODE>(start)?, start)?;
+    Some(runtime.in_memory(variable))
 }
 
 /// The table of handlers, among the variables around another.
@@ -202,20 +185,6 @@ fn near(memory: &dyn Memory, runtime: &Runtime, variable: u64, none: u64) -> Opt
 mod tests {
     use super::*;
     use crate::cpython::memory::fake::Fake;
-
-    #[test]
-    fn finds_the_first_load_of_an_int() {
-        let load = [0x8b, 0x05, 0x10, 0, 0, 0];
-        for (name, code, expected) in [
-            ("at once", load.to_vec(), Some((6, 16))),
-            ("after others", [&[0x55, 0x53][..], &load].concat(), Some((8, 16))),
-            ("a pointer before it", [&[0x48][..], &load, &load].concat(), Some((13, 16))),
-            ("only a pointer", [&[0x48][..], &load].concat(), None),
-            ("cut", load[..5].to_vec(), None),
-        ] {
-            assert_eq!(first_load(&code), expected, "{name}");
-        }
-    }
 
     #[test]
     fn numbers_and_none_call_nothing() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::kills::{POLITE, SIGABRT, sent_by};
+use super::senders::{POLITE, SIGABRT, sent_by};
 use super::{Found, grouped, own, place, process, when};
 use crate::analysis::kills::BY_HANDLER;
 use crate::report::{

@@ -1,13 +1,11 @@
 //! Who killed whom.
 
+use super::senders::{POLITE, SIGABRT, sent_by};
 use super::{Found, at_called, ends, grouped, own, place, process, when};
 use crate::report::{FindingKind, Frame, HandlerState, Name, Origin, Outcome, Report, Severity, Signal};
 use crate::units::duration;
 
-pub const SIGABRT: u32 = 6;
 const SIGKILL: u32 = 9;
-/// Signals that ask a process to end: it may handle them.
-pub const POLITE: [u32; 5] = [1, 2, 3, SIGABRT, 15];
 /// Victims that a sentence names.
 const NAMED: usize = 3;
 
@@ -167,17 +165,6 @@ fn is_told_by_group(report: &Report, signal: &Signal) -> bool {
             && signal.at_ns.abs_diff(kill.at_ns) < ONE_CALL
             && kill.reached.iter().any(|reached| reached.pid == signal.target.pid)
     })
-}
-
-/// `from pid 1 (systemd, uid 0)`, and its line.
-pub fn sent_by(signal: &Signal) -> String {
-    match &signal.sender {
-        Some(sender) => {
-            let line = at_called(signal.sender_stack.as_ref());
-            format!("from {} ({}, uid {}){line}", sender.process(), sender.comm, sender.uid)
-        }
-        None => "from the kernel".into(),
-    }
 }
 
 /// `from pid 1 (systemd) killed`

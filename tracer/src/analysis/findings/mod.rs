@@ -15,6 +15,7 @@ mod polls;
 #[cfg(test)]
 mod process_tests;
 mod quality;
+mod senders;
 mod signal_delays;
 #[cfg(test)]
 mod small_read_tests;

@@ -1,7 +1,7 @@
 //! Processes that were told to end, and did not.
 
 use super::ends::{TO_END, is_traced, row};
-use super::kills::sent_by;
+use super::senders::sent_by;
 use super::waits::{blocked_in, of_process};
 use super::{Found, own, process, when};
 use crate::report::{FindingKind, HandlerState, Origin, Outcome, Report, Severity, Signal, SwitchCause};

@@ -12,7 +12,8 @@ use super::{ReadSum, Reads};
 use crate::analysis::causes::syscall_name;
 use crate::analysis::lines::{self, Frames};
 use crate::analysis::patterns::Patterns;
-use crate::analysis::switches::{self, Switches, after_call, is_voluntary};
+use crate::analysis::switch_sum::{SwitchSum, is_voluntary};
+use crate::analysis::switches::{Switches, after_call};
 use crate::event::{Bytes, Nanos, Pid};
 use crate::report::{self, Read, Row as _, Through};
 use crate::symbols::{Calls, FileKind, FrameId, Symbols};
@@ -179,12 +180,12 @@ impl Joined {
         self.kind = symbols.file(key.file).map_or(self.kind, |file| kind(file.kind));
     }
 
-    fn add_switches(&mut self, voluntary: bool, sum: &switches::SwitchSum) {
+    fn add_switches(&mut self, voluntary: bool, sum: &SwitchSum) {
         self.switched[usize::from(voluntary)] += sum.count;
         self.off_cpu_ns += sum.off_cpu_ns;
     }
 
-    fn add_gil(&mut self, sum: &switches::SwitchSum) {
+    fn add_gil(&mut self, sum: &SwitchSum) {
         if let Some(gil) = &mut self.gil {
             gil.waits += sum.gil_waits;
             gil.switches += sum.count;

@@ -7,18 +7,17 @@
 //! A child whose parent ignores SIGCHLD is reaped by the kernel at once, its parent is not told, and it is no zombie:
 //! <https://github.com/torvalds/linux/blob/v6.12/kernel/signal.c> (`do_notify_parent`)
 
-mod notice;
+pub(super) mod notice;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{HashMap, VecDeque};
 
+use self::notice::{SIGCHLD, death_notice};
 use super::lines;
 use super::signal_names::signal_name;
 use super::traced::Traced;
-use crate::event::{
-    Bytes, Event, Exit, Fork, Nanos, Pid, SignalDeliver, SignalGenerate, SignalInfo, StackId,
-};
+use crate::event::{Bytes, Event, Exit, Fork, Nanos, Pid, SignalDeliver, SignalGenerate, StackId};
 use crate::report::{self, Bounded, Name, Notice, Row as _};
 use crate::symbols::Symbols;
 
@@ -30,10 +29,6 @@ const PATIENCE: Nanos = 100_000_000;
 const PRESUMED: usize = 1_024;
 /// Living children whose origin is remembered.
 const CHILDREN: usize = 65_536;
-
-const SIGCHLD: u32 = 17;
-/// `CLD_EXITED`, `CLD_KILLED`, `CLD_DUMPED`
-const CHILD_ENDED: std::ops::RangeInclusive<i32> = 1..=3;
 
 /// Children that have ended, and how long each waited to be reaped.
 #[derive(Debug, Default)]
@@ -320,16 +315,4 @@ impl Row {
             sigchld: child.notice,
         }
     }
-}
-
-/// Which child's end this signal tells its parent, if it does. Its own thread sends it; or, where that waited for it
-/// first, the one that traces it (strace, gdb), and the siginfo alone knows the child. Children also stop, and anybody
-/// may send a SIGCHLD by hand.
-/// <https://github.com/torvalds/linux/blob/v6.12/kernel/exit.c#L1110>
-pub fn death_notice(signal: &SignalGenerate) -> Option<Pid> {
-    let SignalInfo::Code { code, pid } = signal.info else { return None };
-    let tells =
-        signal.signal == SIGCHLD && CHILD_ENDED.contains(&code) && signal.current.pid != signal.target.pid;
-    // A child of another pid namespace has no number in ours.
-    tells.then_some(if pid == 0 { signal.current.pid } else { pid })
 }

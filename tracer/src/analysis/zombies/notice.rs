@@ -1,7 +1,11 @@
 //! What became of the SIGCHLD that tells a parent of its child's end.
 
-use crate::event::{Handler, SignalDeliver, SignalGenerate, SignalResult};
+use crate::event::{Handler, Pid, SignalDeliver, SignalGenerate, SignalInfo, SignalResult};
 use crate::report::Notice;
+
+pub const SIGCHLD: u32 = 17;
+/// `CLD_EXITED`, `CLD_KILLED`, `CLD_DUMPED`
+const CHILD_ENDED: std::ops::RangeInclusive<i32> = 1..=3;
 
 /// As the kernel decides at its generation.
 pub fn sent(signal: &SignalGenerate) -> Notice {
@@ -21,4 +25,16 @@ pub fn delivered(notice: Notice, delivery: &SignalDeliver) -> Notice {
         (Notice::Blocked | Notice::Pending, Handler::Default | Handler::Ignore) => Notice::Ignored,
         (known, _) => known,
     }
+}
+
+/// Which child's end this signal tells its parent, if it does. Its own thread sends it; or, where that waited for it
+/// first, the one that traces it (strace, gdb), and the siginfo alone knows the child. Children also stop, and anybody
+/// may send a SIGCHLD by hand.
+/// <https://github.com/torvalds/linux/blob/v6.12/kernel/exit.c#L1110>
+pub fn death_notice(signal: &SignalGenerate) -> Option<Pid> {
+    let SignalInfo::Code { code, pid } = signal.info else { return None };
+    let tells =
+        signal.signal == SIGCHLD && CHILD_ENDED.contains(&code) && signal.current.pid != signal.target.pid;
+    // A child of another pid namespace has no number in ours.
+    tells.then_some(if pid == 0 { signal.current.pid } else { pid })
 }

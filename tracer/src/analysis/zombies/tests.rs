@@ -1,5 +1,6 @@
 use super::*;
 use crate::analysis::samples::{bytes, exit, fork, process, signal, symbols_of, task};
+use crate::event::SignalInfo;
 
 const MS: Nanos = 1_000_000;
 
