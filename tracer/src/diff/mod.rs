@@ -2,7 +2,7 @@
 //!
 //! Everything is by the second of its window, and samples by the rate they were taken at. A program that got slower does
 //! less of everything else, too; so what both runs have in common is the pace of their work, and the pace that leaves
-//! the fewest differences explains most ([`pace`]).
+//! the fewest differences explains most (`pace`).
 
 pub mod markdown;
 mod model;
