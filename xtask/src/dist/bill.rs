@@ -14,8 +14,11 @@ use crate::command::{cargo, output};
 use crate::compiler::{DEBIAN_RUSTC, DEBIAN_SOURCES};
 use crate::tree;
 
-/// What a part's licence may name. Each lets a program that holds it be given away under any terms.
+/// What a part's licence may name: each lets a program that holds it be given away.
 const ALLOWED: &[&str] = &[
+    "0BSD",
+    // Of inferno, by file: whoever passes the program on says where that crate's source is, as the bill does.
+    "CDDL-1.0",
     "MIT",
     "Apache-2.0",
     "LLVM-exception",

@@ -350,6 +350,7 @@ fn the_gravest_come_first_and_no_more_than_a_page_of_them() {
 fn names_of_the_target_cannot_leave_the_sentence() {
     let mut report = report();
     let evil = Name::new("x\n\x1b[31m");
-    report.processes.zombies = vec![Zombie { ppid: 9, comm: evil, ..Zombie::default() }].into();
+    report.processes.zombies =
+        vec![Zombie { ppid: 9, comm: evil, zombie_ns: 2 * SECOND, ..Zombie::default() }].into();
     assert!(text(&report)[0].contains(r"x\x0a\x1b[31m"));
 }
