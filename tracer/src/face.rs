@@ -33,7 +33,7 @@ impl Trace {
     /// use std::time::Duration;
     ///
     /// let report = tracer::Trace::builder().pid(4242).duration(Duration::from_secs(10)).run()?;
-    /// for finding in &report.findings {
+    /// for finding in &report.findings.rows {
     ///     println!("{}", finding.text);
     /// }
     /// # Ok::<(), tracer::Error>(())
