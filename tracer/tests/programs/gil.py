@@ -25,15 +25,21 @@ def read(read_once, is_enough):
     """Reads until it is enough, rewinding at the end; and the switches of this thread meanwhile."""
     fd = os.open("/proc/self/status", os.O_RDONLY)
     before = switches()
+    calls = pieces(fd, read_once, lambda calls: is_enough(calls, before))
+    after = switches()
+    os.close(fd)
+    return {"frame": told.only_line(read_once), "calls": calls, "voluntary": after - before}
+
+
+def pieces(fd, read_once, is_enough):
+    """All that happens in here lies between the two looks at the kernel's count."""
     calls = 0
-    while not is_enough(calls, before):
+    while not is_enough(calls):
         for _ in range(2500):
             calls += 1
             if not read_once(fd):
                 os.lseek(fd, 0, os.SEEK_SET)
-    after = switches()
-    os.close(fd)
-    return {"frame": told.only_line(read_once), "calls": calls, "voluntary": after - before}
+    return calls
 
 
 def switches():

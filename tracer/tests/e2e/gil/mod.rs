@@ -43,12 +43,18 @@ fn waits_are_charged_to_the_read_that_gave_the_gil_away(python: &Python) {
     assert!(number(&contended["gil_wait_ns"]) > 0, "{contended}");
     assert_eq!(charged(&report, &truth["contended"]), switches, "causes say the same");
     // The thread gives the GIL away at its lseeks, too, and where it has run for 5 ms: how often, the machine's load tells.
-    // Whenever it sleeps, it is for the GIL.
-    let slept: u64 = rows(&report["switches"]["causes"])
-        .filter(|row| row["cause"] == "gil" && stack(&row["stack"]).iter().any(|at| at.starts_with("read ")))
-        .map(|row| number(&row["count"]))
-        .sum();
-    assert!(slept * 100 >= voluntary * 97 && slept <= voluntary + 10, "{slept} of {voluntary}");
+    // Whenever it sleeps, it is for the GIL. What it takes to read the kernel's count lies on both sides of that count.
+    let slept_in = |function: &str| -> u64 {
+        rows(&report["switches"]["causes"])
+            .filter(|row| {
+                row["cause"] == "gil" && stack(&row["stack"]).iter().any(|at| at.starts_with(function))
+            })
+            .map(|row| number(&row["count"]))
+            .sum()
+    };
+    let (inside, with_ends) = (slept_in("pieces "), slept_in("read "));
+    assert!(inside <= voluntary, "{inside} of {voluntary}");
+    assert!(with_ends * 100 >= voluntary * 97, "{with_ends} of {voluntary}");
 }
 
 on_other_builds_without_gil!(a_gil_that_is_switched_on_is_one as a_gil_that_is_switched_on_is_one);
