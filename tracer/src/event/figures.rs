@@ -1,4 +1,4 @@
-//! The times and amounts in events: which a run can have.
+//! The times and amounts in events: what is shifted when a window begins later, and what no run can have.
 
 use tracer_common::switch::SwitchValue;
 
@@ -12,58 +12,71 @@ const LONGEST: Nanos = 1 << 52;
 /// What may be counted of one thing.
 const MOST: u64 = 1 << 48;
 
-impl Event {
-    /// Every moment that it names: nanoseconds since the start of the window.
-    fn times(&self) -> [Option<Nanos>; 2] {
-        match self {
-            Self::Process(ProcessDescription { born: Some(at), .. })
-            | Self::Fork(Fork { at, .. })
-            | Self::Exec(Exec { at, .. })
-            | Self::Exit(Exit { at, .. })
-            | Self::Reaped { at, .. }
-            | Self::Free { at, .. }
-            | Self::Reparented { at, .. }
-            | Self::SignalGenerate(SignalGenerate { at, .. })
-            | Self::SignalDeliver(SignalDeliver { at, .. })
-            | Self::HandlersWatched { at, .. }
-            | Self::HandlerStart(HandlerStart { at, .. })
-            | Self::HandlerEnd { at, .. }
-            | Self::Collections { at, .. }
-            | Self::GcPause(GcPause { at, .. })
-            | Self::GcSample { at, .. }
-            | Self::LoopTurn { began: at, .. }
-            | Self::LoopPiece(LoopPiece { began: at, .. })
-            | Self::LoopTask { began: at, .. } => [Some(*at), None],
-            Self::ZombieForLong { at, since, .. } => [Some(*at), Some(*since)],
+/// The moments of an event, borrowed as it is: nanoseconds since the start of the window.
+macro_rules! moments {
+    ($event:expr) => {
+        match $event {
+            Event::Process(ProcessDescription { born: Some(at), .. })
+            | Event::Fork(Fork { at, .. })
+            | Event::Exec(Exec { at, .. })
+            | Event::Exit(Exit { at, .. })
+            | Event::Reaped { at, .. }
+            | Event::Free { at, .. }
+            | Event::Reparented { at, .. }
+            | Event::SignalGenerate(SignalGenerate { at, .. })
+            | Event::SignalDeliver(SignalDeliver { at, .. })
+            | Event::HandlersWatched { at, .. }
+            | Event::HandlerStart(HandlerStart { at, .. })
+            | Event::HandlerEnd { at, .. }
+            | Event::Collections { at, .. }
+            | Event::GcPause(GcPause { at, .. })
+            | Event::GcSample { at, .. }
+            | Event::LoopTurn { began: at, .. }
+            | Event::LoopPiece(LoopPiece { began: at, .. })
+            | Event::LoopTask { began: at, .. } => [Some(at), None],
+            Event::ZombieForLong { at, since, .. } => [Some(at), Some(since)],
             // Spelled out, so that a new event is not forgotten.
-            Self::Process(_)
-            | Self::ThreadName { .. }
-            | Self::ZombieAtStart { .. }
-            | Self::ChildAtStart { .. }
-            | Self::ZombieAtEnd { .. }
-            | Self::Doing { .. }
-            | Self::SignalsPending(_)
-            | Self::HandlersPending { .. }
-            | Self::GcCounted(_)
-            | Self::LoopsWatched
-            | Self::Loop { .. }
-            | Self::Switches { .. }
-            | Self::Wakeups { .. }
-            | Self::GilHeld { .. }
-            | Self::Reads { .. }
-            | Self::ReadSizes { .. }
-            | Self::Samples { .. }
-            | Self::Entries { .. }
-            | Self::KernelSwitches { .. }
-            | Self::KernelSwitchesBefore { .. } => [None; 2],
+            Event::Process(_)
+            | Event::ThreadName { .. }
+            | Event::ZombieAtStart { .. }
+            | Event::ChildAtStart { .. }
+            | Event::ZombieAtEnd { .. }
+            | Event::Doing { .. }
+            | Event::SignalsPending(_)
+            | Event::HandlersPending { .. }
+            | Event::GcCounted(_)
+            | Event::LoopsWatched
+            | Event::Loop { .. }
+            | Event::Switches { .. }
+            | Event::Wakeups { .. }
+            | Event::GilHeld { .. }
+            | Event::Reads { .. }
+            | Event::ReadSizes { .. }
+            | Event::Samples { .. }
+            | Event::Entries { .. }
+            | Event::KernelSwitches { .. }
+            | Event::KernelSwitchesBefore { .. } => [None, None],
         }
+    };
+}
+
+impl Event {
+    /// Every moment that it names.
+    fn times(&self) -> [Option<&Nanos>; 2] {
+        moments!(self)
+    }
+
+    /// The same, to be changed.
+    pub fn times_mut(&mut self) -> [Option<&mut Nanos>; 2] {
+        moments!(self)
     }
 
     /// Whether a run can have had it. Sums of figures that none can have would not fit.
     #[must_use]
     pub fn is_possible(&self) -> bool {
-        let times = self.times().into_iter().flatten().chain(self.durations());
-        times.into_iter().all(|ns| ns <= LONGEST) && self.counts().into_iter().all(|count| count <= MOST)
+        self.times().into_iter().flatten().all(|at| *at <= LONGEST)
+            && self.durations().into_iter().all(|ns| ns <= LONGEST)
+            && self.counts().into_iter().all(|count| count <= MOST)
     }
 
     fn durations(&self) -> [Nanos; 3] {
@@ -119,6 +132,13 @@ fn counts_of_reads(reads: &Reads) -> Vec<u64> {
 mod tests {
     use super::*;
     use crate::event::Task;
+
+    #[test]
+    fn every_moment_can_be_shifted() {
+        let mut event = Event::ZombieForLong { at: 300, pid: 1, ppid: 2, since: 100 };
+        event.times_mut().into_iter().flatten().for_each(|at| *at = at.saturating_sub(200));
+        assert_eq!(event, Event::ZombieForLong { at: 100, pid: 1, ppid: 2, since: 0 });
+    }
 
     #[test]
     fn what_no_run_can_have_is_told_from_what_it_can() {

@@ -47,6 +47,14 @@ pub enum ReadError {
         /// As it was asked for.
         path: Name,
     },
+    /// What is wanted of it would come later.
+    #[error("cannot read {path}: it ends after {lasted}, before the range; try an earlier --range")]
+    Shorter {
+        /// As it was asked for.
+        path: Name,
+        /// How long it is.
+        lasted: String,
+    },
     /// Nothing in it is whole.
     #[error("cannot read {path}: no block of it is whole; try another recording")]
     Nothing {

@@ -13,6 +13,7 @@ use crate::attach::{Cost, Plan};
 use crate::event::*;
 use crate::report::{Ended, Host, Name};
 use crate::sections::Sections;
+use crate::session::View;
 use crate::symbols::{Calls, CodeKey, Entry, FrameId, Symbols};
 
 fn opening() -> Opening {
@@ -243,7 +244,7 @@ fn contradictions_are_no_crash() {
         Record::Standing(ended_before_it_began.into()),
     ];
     let file = of_block(&raw(&records));
-    match crate::session::replay(Reader::new(&*file, Name::new(b"sample")).unwrap()) {
+    match crate::session::replay(Reader::new(&*file, Name::new(b"sample")).unwrap(), &View::default()) {
         Ok(replayed) => assert_eq!(replayed.report.window.duration_ns, 0),
         Err(error) => assert!(matches!(error, ReadError::Contradiction { .. }), "{error}"),
     }
@@ -258,7 +259,8 @@ fn words_of_a_recording_harm_no_screen() {
     let shed = vec![crate::report::Shed { at_ns: 0, what: evil.to_owned(), why: evil.to_owned() }];
     let records = [Record::Opening(opening.into()), Record::Standing(Standing { shed, ..standing() }.into())];
     let file = of_block(&raw(&records));
-    let replayed = crate::session::replay(Reader::new(&*file, Name::new(b"sample")).unwrap()).unwrap();
+    let replayed =
+        crate::session::replay(Reader::new(&*file, Name::new(b"sample")).unwrap(), &View::default()).unwrap();
     let style = crate::report::text::Style { color: false, width: 100, full: true };
     let shown = crate::report::text::render(&replayed.report, style);
     assert!(!shown.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{shown:?}");
@@ -268,7 +270,8 @@ fn words_of_a_recording_harm_no_screen() {
 #[test]
 fn a_replay_has_what_was_recorded() {
     let file = of_block(&raw(&records()));
-    let replayed = crate::session::replay(Reader::new(&*file, Name::new(b"sample")).unwrap()).unwrap();
+    let replayed =
+        crate::session::replay(Reader::new(&*file, Name::new(b"sample")).unwrap(), &View::default()).unwrap();
     let report = replayed.report;
     assert_eq!((replayed.damage, replayed.is_cut), (Damage::default(), false));
     assert_eq!((report.window.duration_ns, report.window.ended), (2_000_000_000, Ended::Duration));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tracer_common::counters::{Counters, Part, Probe};
 
-use crate::attach::{Cost, Plan};
+use crate::attach::{Cost, Plan, of_probe, total};
 use crate::clock::own_usage;
 use crate::event::{Nanos, Pid};
 use crate::report::{Ended, Host, Sentence, Shed};
@@ -100,6 +100,61 @@ impl Standing {
             && times.chain([self.at_ns]).all(|ns| ns <= LONGEST)
             && self.traps.iter().all(|(_, ns)| *ns <= DEAREST_TRAP)
     }
+}
+
+impl Standing {
+    /// The same of the time since it stood like `base`, so many nanoseconds after its start. What was on its way then
+    /// counts where it arrived.
+    #[must_use]
+    pub fn since(mut self, base: &Self, start: Nanos) -> Self {
+        for (probe, of) in &mut self.counters {
+            *of = difference(of, &of_probe(&base.counters, *probe));
+        }
+        self.records.decoded = self.records.decoded.saturating_sub(base.records.decoded);
+        self.records.corrupt = self.records.corrupt.saturating_sub(base.records.corrupt);
+        self.unread.records = self.unread.records.saturating_sub(base.unread.records);
+        let RecordCounts { decoded, corrupt } = self.records;
+        let sum = total(&self.counters);
+        let known = decoded + corrupt + sum.records_lost + self.unread.records;
+        if let Some((_, first)) = self.counters.first_mut() {
+            first.records_tried += known.saturating_sub(sum.records_tried);
+        }
+        self.unread.records += sum.records_tried.saturating_sub(known);
+        self.cost.missed = self.cost.missed.saturating_sub(base.cost.missed);
+        self.covered_ns = self.covered_ns.saturating_sub(base.covered_ns);
+        let covered_before = base.reads_covered_ns.unwrap_or_default();
+        self.reads_covered_ns = self.reads_covered_ns.map(|covered| covered.saturating_sub(covered_before));
+        self.shed.iter_mut().for_each(|shed| shed.at_ns = shed.at_ns.saturating_sub(start));
+        self.usage.cpu_ns = self.usage.cpu_ns.saturating_sub(base.usage.cpu_ns);
+        self
+    }
+}
+
+fn difference(now: &Counters, before: &Counters) -> Counters {
+    let part = |now: Part, before: Part| Part {
+        hits: now.hits.saturating_sub(before.hits),
+        lost_ring_full: now.lost_ring_full.saturating_sub(before.lost_ring_full),
+        lost_map_full: now.lost_map_full.saturating_sub(before.lost_map_full),
+        lost_map_busy: now.lost_map_busy.saturating_sub(before.lost_map_busy),
+    };
+    let mut since = Counters {
+        hits: 0,
+        filtered: now.filtered.saturating_sub(before.filtered),
+        emitted: now.emitted.saturating_sub(before.emitted),
+        aggregated: now.aggregated.saturating_sub(before.aggregated),
+        lost_ring_full: now.lost_ring_full.saturating_sub(before.lost_ring_full),
+        lost_map_full: now.lost_map_full.saturating_sub(before.lost_map_full),
+        lost_map_busy: now.lost_map_busy.saturating_sub(before.lost_map_busy),
+        records_tried: now.records_tried.saturating_sub(before.records_tried),
+        records_lost: now.records_lost.saturating_sub(before.records_lost),
+        turns: part(now.turns, before.turns),
+        reads: part(now.reads, before.reads),
+        time: now.time,
+    };
+    since.time.filtered_ns = now.time.filtered_ns.saturating_sub(before.time.filtered_ns);
+    since.time.own_ns = now.time.own_ns.saturating_sub(before.time.own_ns);
+    since.hits = since.filtered + since.emitted + since.aggregated + since.lost();
+    since
 }
 
 /// Messages that were left in the ring buffer when the time to read them was over.

@@ -64,6 +64,7 @@ pub fn assemble(opening: &Opening, standing: &Standing, analysis: Analysis, symb
             // A recording that does not say was interrupted, as the run was.
             ended: standing.ended.unwrap_or(Ended::Interrupt),
             sections: plan.sections.list(),
+            chosen: Vec::new(),
         },
         quality: Quality { samples: sections.samples, sections: losses, ..quality(standing) },
         overhead: overhead(opening.attach_ns, standing),

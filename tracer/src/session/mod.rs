@@ -21,7 +21,7 @@ mod watchers;
 use std::time::{Duration, Instant};
 
 pub use event_collector::Listener;
-pub use replay::{Replayed, replay};
+pub use replay::{Choice, Range, Replayed, View, replay};
 pub use roots::Root;
 pub use rules::Rule;
 

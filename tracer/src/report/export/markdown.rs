@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 
+use crate::report::text::header::{chosen, no_findings, whose};
 use crate::report::{Frame, Name, Report, Sentence, Severity};
 use crate::units::{bytes, count, counted, duration, percent};
 
@@ -33,10 +34,13 @@ fn header(report: &Report) -> String {
         format!("- pid {}: {}{}\n", process.pid, code(title), text(&python))
     };
     let switches = &report.switches;
+    let only = chosen(&report.window).map_or_else(String::new, |chosen| format!(", {chosen}"));
     let times = format!(
-        "{} from {}, all threads: on-CPU {}, off-CPU {}, run queue {}\n",
+        "{} from {}{}, {}: on-CPU {}, off-CPU {}, run queue {}\n",
         duration(report.window.duration_ns),
         report.window.start,
+        only,
+        whose(&report.window),
         duration(switches.on_cpu_ns),
         duration(switches.off_cpu_ns),
         duration(switches.run_queue_ns),
@@ -56,7 +60,7 @@ fn findings(report: &Report) -> String {
         let _ = writeln!(page, "- {mark} {}{place}", text(finding.text.as_str()));
     }
     if report.findings.is_empty() {
-        page.push_str("None that stand out.\n");
+        let _ = writeln!(page, "{}", no_findings(&report.window));
     }
     page
 }

@@ -159,7 +159,7 @@ fn an_empty_report_is_no_empty_file() {
         assert!(svg.contains(&format!("[no {}]", of.title())), "{svg}");
     }
     assert!(profile(&report).sample.is_empty());
-    assert!(markdown::write(&report).contains("None that stand out."));
+    assert!(markdown::write(&report).contains("none that stand out"));
 }
 
 /// Line feeds, separators, markup, and what XML cannot hold.

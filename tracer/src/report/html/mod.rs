@@ -45,6 +45,7 @@ struct Page<'a> {
     version: &'a str,
     header: Header,
     findings: Vec<Shown<'a>>,
+    no_findings: &'static str,
     timeline: Option<Timeline>,
     flames: Option<Flames>,
     sections: Vec<Section<'a>>,
@@ -71,6 +72,11 @@ fn page(report: &Report, most: usize) -> Page<'_> {
         script: SCRIPT,
         version: &report.tracer.version,
         header: Header::new(report),
+        no_findings: if report.window.chosen.is_empty() {
+            "None of the patterns that tracer knows. That does not mean that all is well."
+        } else {
+            "Only a page of all rows has them."
+        },
         findings: report.findings.rows.iter().map(|finding| findings::shown(finding, &sections)).collect(),
         timeline: Timeline::new(report, most),
         flames: Flames::new(report, most),

@@ -133,6 +133,9 @@ pub struct Window {
     pub ended: Ended,
     /// What was looked for; the other sections are empty because nobody asked.
     pub sections: Vec<Section>,
+    /// Which rows of a recording were chosen; all if empty. Findings and `kernel_switches` are of all rows, and missing then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub chosen: Vec<String>,
 }
 
 vocabulary! {
@@ -148,5 +151,7 @@ vocabulary! {
         TargetExited = "target_exited",
         /// The rule of `--until` held.
         Until = "until",
+        /// The recording goes on; what comes later was not asked for.
+        Range = "range",
     }
 }

@@ -1,17 +1,19 @@
 //! What to change.
 
 use super::and_more;
+use super::header::no_findings;
 use super::page::{Ink, Page};
 use super::place::fit_place;
-use crate::report::{Bounded, Finding, FindingKind, Frame, Severity};
+use crate::report::{Finding, FindingKind, Frame, Report, Severity};
 
 const SHOWN: usize = 6;
 /// Columns of `  1  critical  `.
 const INDENT: usize = 15;
 
-pub fn write(page: &mut Page, findings: &Bounded<Finding>, names_pids: bool) {
+pub fn write(page: &mut Page, report: &Report, names_pids: bool) {
+    let findings = &report.findings;
     if findings.is_empty() {
-        return page.section("FINDINGS", Ink::Plain, "none that stand out");
+        return page.section("FINDINGS", Ink::Plain, no_findings(&report.window));
     }
     page.blank();
     let (shown, rest) = findings.top(page.most(SHOWN));

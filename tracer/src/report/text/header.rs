@@ -50,7 +50,23 @@ fn python(process: &TargetProcess) -> String {
 pub(in crate::report) fn window(window: &Window) -> String {
     // `2026-11-21T02:03:04.123456789Z`: nobody reads the nanoseconds.
     let start = window.start.split('.').next().unwrap_or_default().replace('T', " ");
-    format!("{} from {start} UTC, {}", duration(window.duration_ns), ended(window.ended))
+    let only = chosen(window).map_or_else(String::new, |chosen| format!("; {chosen}"));
+    format!("{} from {start} UTC, {}{only}", duration(window.duration_ns), ended(window.ended))
+}
+
+/// `only threads worker; stacks with json`
+pub(in crate::report) fn chosen(window: &Window) -> Option<String> {
+    (!window.chosen.is_empty()).then(|| format!("only {}", window.chosen.join("; ")))
+}
+
+/// Whose times the sums are.
+pub(in crate::report) fn whose(window: &Window) -> &'static str {
+    if window.chosen.is_empty() { "all threads" } else { "these rows" }
+}
+
+/// What is said where no finding is.
+pub(in crate::report) fn no_findings(window: &Window) -> &'static str {
+    if window.chosen.is_empty() { "none that stand out" } else { "only a report of all rows has them" }
 }
 
 fn ended(ended: Ended) -> &'static str {
@@ -58,6 +74,7 @@ fn ended(ended: Ended) -> &'static str {
         Ended::Duration => "until the time of -d was over",
         Ended::Interrupt => "until interrupted",
         Ended::TargetExited => "until the target exited",
+        Ended::Range => "until the end of the range",
         Ended::Until => "until the rule of --until held",
     }
 }
@@ -65,7 +82,8 @@ fn ended(ended: Ended) -> &'static str {
 fn times(report: &Report) -> String {
     let switches = &report.switches;
     format!(
-        "all threads: on-CPU {} ({}), off-CPU {}, run queue {}",
+        "{}: on-CPU {} ({}), off-CPU {}, run queue {}",
+        whose(&report.window),
         duration(switches.on_cpu_ns),
         percent(switches.on_cpu_ns, report.window.duration_ns),
         duration(switches.off_cpu_ns),

@@ -50,7 +50,7 @@ pub fn render(report: &Report, style: Style) -> String {
     let processes = Processes::new(report);
     let mut page = Page::new(style);
     header::write(&mut page, report);
-    findings::write(&mut page, &report.findings, processes.several);
+    findings::write(&mut page, report, processes.several);
     ordered(report).into_iter().for_each(|section| write(&mut page, report, section, &processes));
     page.write_quiet_sections();
     quality::write(&mut page, &report.quality);

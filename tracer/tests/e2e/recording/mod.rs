@@ -1,5 +1,7 @@
 //! Recordings: what is in one is the report of its run, wherever and by whomever it is read, and as much of it as is whole.
 
+mod parts;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;

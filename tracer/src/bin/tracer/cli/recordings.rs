@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use regex_lite::Regex;
+use tracer::session::{Choice, Range, View};
 
+use super::values;
 use super::{OutputOptions, Targets, TraceOptions};
 
 const RECORD_EXAMPLES: &str = "\
@@ -14,7 +17,8 @@ Examples:
 const REPORT_EXAMPLES: &str = "\
 Examples:
   tracer report shop.trc                              the report, on any machine, without root
-  tracer report shop.trc --json | jq .findings";
+  tracer report shop.trc --json | jq .findings
+  tracer report shop.trc --range 5s-10s --thread worker --exclude logging";
 
 /// Trace, and keep what is seen in a recording
 ///
@@ -40,6 +44,39 @@ pub struct ReportOptions {
     #[arg(value_name = "FILE")]
     pub recording: PathBuf,
 
+    /// Only this part of its time: 5s-10s, 5s-, -10s, 5s+2s; to the second, since rows are added up by the second
+    #[arg(long, value_name = "RANGE", value_parser = values::range, allow_hyphen_values = true)]
+    range: Option<Range>,
+
+    /// Only rows of these processes
+    #[arg(long, value_name = "PID", value_delimiter = ',', value_parser = values::pid)]
+    process: Vec<u32>,
+
+    /// Only rows of threads with this name or id; reads are not counted by thread
+    #[arg(long, value_name = "NAME|TID")]
+    thread: Vec<String>,
+
+    /// Only rows with a function or file that matches, anywhere in their stack
+    #[arg(long, value_name = "REGEX", value_parser = values::regex)]
+    include: Vec<Regex>,
+
+    /// No rows with a function or file that matches
+    #[arg(long, value_name = "REGEX", value_parser = values::regex)]
+    exclude: Vec<Regex>,
+
     #[command(flatten)]
     pub output: OutputOptions,
+}
+
+impl ReportOptions {
+    /// What of the recording is wanted.
+    pub fn view(&self) -> View {
+        let choice = Choice {
+            processes: self.process.clone(),
+            threads: self.thread.clone(),
+            include: self.include.clone(),
+            exclude: self.exclude.clone(),
+        };
+        View { range: self.range.unwrap_or_default(), choice }
+    }
 }

@@ -7,7 +7,7 @@ use tracer::launch::User;
 use tracer::report::Format;
 use tracer::report::export::Measure;
 use tracer::sections::Section;
-use tracer::session::Rule;
+use tracer::session::{Range, Rule};
 
 /// What tracing may cost, as a share of the target's CPU time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -75,6 +75,11 @@ pub fn format(text: &str) -> Result<Format, String> {
 
 /// What a flame graph is of.
 pub fn measure(text: &str) -> Result<Measure, String> {
+    text.parse()
+}
+
+/// A part of a recording's time.
+pub fn range(text: &str) -> Result<Range, String> {
     text.parse()
 }
 

@@ -15,10 +15,13 @@ pub fn report(options: &ReportOptions) -> Result<u8, Failure> {
     let recording = Reader::open(&options.recording)?;
     let outputs = Outputs::open(&options.output)?;
     std::panic::set_hook(Box::new(|_| {})); // what stops at a contradiction is told by the error
-    let Replayed { report, damage, is_cut } = replay(recording)?;
+    let Replayed { report, damage, is_cut, rows } = replay(recording, &options.view())?;
     drop(std::panic::take_hook());
     if let Some(missing) = missing(damage, is_cut) {
         eprintln!("tracer: {missing}");
+    }
+    if rows == 0 && !report.window.chosen.is_empty() {
+        eprintln!("tracer: nothing of the recording matches {}", report.window.chosen.join("; "));
     }
     outputs.write(&report, &options.output)?;
     Ok(0)
