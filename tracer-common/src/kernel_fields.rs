@@ -12,6 +12,7 @@ macro_rules! kernel_fields {
             TASK_GROUP_LEADER = task_struct."group_leader";
             TASK_THREAD_PID = task_struct."thread_pid";
             TASK_FLAGS = task_struct."flags";
+            TASK_ON_CPU = task_struct."on_cpu";
             TASK_REAL_PARENT = task_struct."real_parent";
             TASK_EXIT_STATE = task_struct."exit_state";
             TASK_EXIT_CODE = task_struct."exit_code";

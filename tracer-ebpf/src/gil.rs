@@ -34,6 +34,13 @@ const HANDED: u32 = 2;
 // SAFETY: a struct of numbers.
 static NOBODY: Queue = unsafe { core::mem::zeroed() };
 
+/// Whether the current thread, which sleeps on a futex, does so for this GIL: on a word of it, or with musl on one of its own
+/// stack.
+#[inline(always)]
+pub fn is_slept_on(gil: u64, bytes: u32, futex: u64, stack_pointer: u64) -> bool {
+    futex.wrapping_sub(gil) < u64::from(bytes) || leads_to(gil, futex, stack_pointer) != 0
+}
+
 /// Whether the current thread waits for a GIL, where the C library makes it sleep on its own stack. A global function, see
 /// [`crate::python::walk`].
 #[unsafe(no_mangle)]

@@ -100,6 +100,14 @@ impl Task {
         }
     }
 
+    /// It runs, on whatever CPU.
+    #[inline(always)]
+    pub fn is_on_cpu(self) -> bool {
+        // SAFETY: the verifier knows the pointer as a `task_struct`, and checks the load.
+        let on_cpu: u32 = unsafe { field(self.0, &kernel::TASK_ON_CPU) };
+        on_cpu != 0
+    }
+
     /// What `pthread_self` returns on x86-64 with glibc and musl.
     #[inline(always)]
     pub fn fsbase(self) -> u64 {

@@ -4,6 +4,7 @@ use tracer_common::control::Control;
 use tracer_common::counters::Probe;
 use tracer_common::event::kind;
 use tracer_common::handler::Waited;
+use tracer_common::python::status;
 use tracer_common::switch::{Counted, SwitchValue, Thread, flag};
 
 use crate::emit::{Outcome, header, send_record};
@@ -31,6 +32,18 @@ pub fn fresh(tid: u32) -> Result<&'static mut Thread, Outcome> {
     THREADS.insert(tid, &UNSEEN, 0).map_err(Outcome::refused)?;
     // SAFETY: a preallocated entry that no other CPU changes now.
     THREADS.get_ptr_mut(tid).map(|thread| unsafe { &mut *thread }).ok_or(Outcome::MAP_BUSY)
+}
+
+/// A thread that was off its CPU when the window began, asleep or waiting for one, and that user space has not looked at:
+/// where is not known.
+#[inline(always)]
+pub fn began_before(task: Task, thread: &mut Thread, flags: u32) {
+    thread.key.pid = task.pid();
+    thread.key.tid = task.tid();
+    thread.key.syscall = -1;
+    thread.key.after_call = -1;
+    thread.key.flags = flag::BEGAN_BEFORE | flags;
+    thread.key.status = status::UNRESOLVED;
 }
 
 /// The current thread leaves its CPU for the last time: what the kernel has counted of it. A global function, see

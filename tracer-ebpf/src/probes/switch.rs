@@ -22,7 +22,7 @@ use crate::python::{gil_with, own_gil, parked, place, walk_some};
 use crate::registers::Registers;
 use crate::scratch::{self, Scratch, copy, raise, zero};
 use crate::task::Task;
-use crate::thread::{add_wait, entry, tell_counts};
+use crate::thread::{add_wait, began_before, entry, tell_counts};
 
 /// `TASK_UNINTERRUPTIBLE`, and `__TASK_STOPPED | __TASK_TRACED`.
 /// <https://github.com/torvalds/linux/blob/v6.12/include/linux/sched.h#L99>
@@ -266,8 +266,8 @@ fn lock_by_thread(registers: Registers, target: &Target, thread: &mut Thread) ->
         thread.gil = gil;
         return flag::GIL;
     }
-    let other = gil_with(Probe::Switch as u32, registers.first());
-    if other != 0 {
+    let other = gil_with(Probe::Switch as u32, registers.first(), registers.stack_pointer());
+    if other != 0 && is_for_gil(registers, other, target.python.gil_bytes, thread) {
         thread.gil = other;
         return flag::GIL;
     }
@@ -290,14 +290,12 @@ fn lock(registers: Registers, python: &Python, thread: &mut Thread) -> u32 {
 #[inline(always)]
 fn is_for_gil(registers: Registers, gil: u64, bytes: u32, thread: &mut Thread) -> bool {
     let futex = registers.first();
-    if futex.wrapping_sub(gil) < u64::from(bytes) {
-        return true;
-    }
-    let is_linked = gil::leads_to(gil, futex, registers.stack_pointer()) != 0;
-    if is_linked && thread.gil_words[0] != futex {
+    let is_slept_on = gil::is_slept_on(gil, bytes, futex, registers.stack_pointer());
+    // One outside of it: with musl.
+    if is_slept_on && futex.wrapping_sub(gil) >= u64::from(bytes) && thread.gil_words[0] != futex {
         thread.gil_words = [futex, thread.gil_words[0]];
     }
-    is_linked
+    is_slept_on
 }
 
 /// The kernel's own verdict: `nvcsw` moved. At a thread's first switch there is nothing to compare with, and the rule is
@@ -321,7 +319,9 @@ fn arrive(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
         Err(refused) => return refused,
     };
     if thread.key.pid == 0 {
-        assume_asleep(task, thread);
+        // Nobody has woken it up since the window began: it waited for a CPU.
+        began_before(task, thread, 0);
+        thread.runnable_ns = start(switch, task);
     }
     let held = gil_at_return(switch, task, thread);
     scratch.gap = gap(switch, task, thread);
@@ -339,17 +339,6 @@ fn gil_at_return(switch: &Switch, task: Task, thread: &Thread) -> u32 {
         return Outcome::AGGREGATED.0;
     }
     gil::gil_at_arrive(task.pid(), task.tid(), switch.now, slice(switch.control))
-}
-
-/// A thread that was off its CPU when the window began, and that user space has not looked at: why is not known.
-#[inline(always)]
-fn assume_asleep(task: Task, thread: &mut Thread) {
-    thread.key.pid = task.pid();
-    thread.key.tid = task.tid();
-    thread.key.syscall = -1;
-    thread.key.after_call = NO_CALL;
-    thread.key.flags = flag::BEGAN_BEFORE;
-    thread.key.status = status::UNRESOLVED;
 }
 
 /// The time since the thread left; since the window's start, when that was before it.

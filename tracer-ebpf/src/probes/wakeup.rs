@@ -15,6 +15,7 @@ use crate::maps::{THREADS, WAKEUPS};
 use crate::python::{leaf, send_site};
 use crate::scratch;
 use crate::task::Task;
+use crate::thread::{began_before, fresh};
 
 /// Somebody wakes a thread up: always told by the waker, whereas `sched_wakeup` is told by the CPU that puts the
 /// thread on its queue, which may be another.
@@ -86,9 +87,7 @@ fn runnable(ctx: &BtfTracePointContext) -> i32 {
         // SAFETY: the tracepoint's prototype gives the argument this type.
         let task = unsafe { Task::new(ctx.arg::<Typed>(0)) };
         let Some(target) = task.target() else { return Outcome::FILTERED };
-        let Some(thread) = THREADS.get_ptr_mut(task.tid()) else { return Outcome::FILTERED };
-        // SAFETY: a preallocated entry, written by this wakeup alone while its thread sleeps.
-        let thread = unsafe { &mut *thread };
+        let Some(thread) = sleeper(task) else { return Outcome::FILTERED };
         if thread.running == 1 || thread.runnable_ns != 0 {
             thread.waker.tid = 0;
             return Outcome::FILTERED;
@@ -100,6 +99,22 @@ fn runnable(ctx: &BtfTracePointContext) -> i32 {
             Err(refused) => refused,
         }
     })
+}
+
+/// The entry of a thread that is woken up. One that has none sleeps since before the window; or it has not left its CPU
+/// since then.
+#[inline(always)]
+fn sleeper(task: Task) -> Option<&'static mut Thread> {
+    if let Some(thread) = THREADS.get_ptr_mut(task.tid()) {
+        // SAFETY: a preallocated entry, written by this wakeup alone while its thread sleeps.
+        return Some(unsafe { &mut *thread });
+    }
+    if task.is_on_cpu() {
+        return None;
+    }
+    let thread = fresh(task.tid()).ok()?;
+    began_before(task, thread, flag::VOLUNTARY);
+    Some(thread)
 }
 
 /// Counts the wakeup, if somebody did it.

@@ -7,6 +7,7 @@ use tracer_common::gil::GILS;
 use tracer_common::python::{Python, THREAD_STATES, status};
 
 use crate::direct::Memory;
+use crate::gil;
 use crate::scratch;
 use crate::task::Task;
 use crate::user;
@@ -132,11 +133,12 @@ pub extern "C" fn own_gil(probe: u32) -> u64 {
     gil.filter(|&gil| gil != python.gil).unwrap_or(0)
 }
 
-/// The search for an interpreter in whose GIL a futex lies.
+/// The search for an interpreter for whose GIL a futex is slept on.
 #[repr(C)]
 struct GilSearch {
     interpreter: u64,
     futex: u64,
+    stack_pointer: u64,
     found: u64,
     memory: Memory,
     main: u64,
@@ -146,13 +148,13 @@ struct GilSearch {
     pad: u32,
 }
 
-/// Address of the GIL that a futex lies in, of any interpreter beside the main one; 0 where it lies in none. A thread that
-/// goes over to another interpreter waits for that one's GIL, and its thread state is still the one that it leaves.
+/// Address of the GIL that a futex is slept on for, of any interpreter beside the main one; 0 for none. A thread that goes
+/// over to another interpreter waits for that one's GIL, and its thread state is still the one that it leaves.
 /// A global function, see [`super::walk`], by what lies in the scratch buffer.
 /// <https://github.com/python/cpython/blob/v3.13.0/Python/pystate.c> (`_PyThreadState_Attach`)
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn gil_with(probe: u32, futex: u64) -> u64 {
+pub extern "C" fn gil_with(probe: u32, futex: u64, stack_pointer: u64) -> u64 {
     let Some(scratch) = scratch::get(probe) else { return 0 };
     let (python, memory) = (&scratch.target.python, scratch.memory);
     if python.interpreter_gil == 0 {
@@ -161,6 +163,7 @@ pub extern "C" fn gil_with(probe: u32, futex: u64) -> u64 {
     let mut search = GilSearch {
         interpreter: user::word(memory, python.interpreters_head).unwrap_or(0),
         futex,
+        stack_pointer,
         found: 0,
         memory,
         main: python.main_interpreter,
@@ -185,7 +188,7 @@ unsafe extern "C" fn gil_step(_index: u64, context: *mut c_void) -> i64 {
         return 1;
     }
     let gil = user::word(search.memory, search.interpreter + u64::from(search.gil)).unwrap_or(0);
-    if search.futex.wrapping_sub(gil) < u64::from(search.gil_bytes) {
+    if gil::is_slept_on(gil, search.gil_bytes, search.futex, search.stack_pointer) {
         search.found = gil;
         return 1;
     }

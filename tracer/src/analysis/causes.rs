@@ -9,7 +9,7 @@
 //! | `exit` | the thread has ended | any |
 //! | `stopped` | stopped by a signal or a debugger | any |
 //! | `kernel` | none: a new thread waits for its first turn | any |
-//! | `unknown` | before the window, and nothing more was to be found out | none |
+//! | `unknown` | asleep before the window, and nothing more was to be found out | none |
 //! | `yield` | involuntary, which is how the kernel counts it | sched_yield |
 //! | `preempted` | involuntary | any other, or none |
 //! | `gil` | a futex inside the interpreter's GIL | futex |
@@ -52,12 +52,12 @@ pub fn syscall_name(number: i64) -> Option<&'static str> {
 
 /// Why a thread left its CPU; `file` is the kind of the key's object.
 pub fn cause(key: &SwitchKey, file: Option<FileKind>) -> Cause {
-    let is = |flag: u32| key.flags & flag != 0;
+    let is = |flag: u32| key.flags & flag == flag;
     match key.syscall {
         _ if is(flag::DEAD) => Cause::Exit,
         _ if is(flag::STOPPED) => Cause::Stopped,
         _ if is(flag::BORN) => Cause::Kernel,
-        NO_SYSCALL if is(flag::BEGAN_BEFORE) => Cause::Unknown,
+        NO_SYSCALL if is(flag::BEGAN_BEFORE | flag::VOLUNTARY) => Cause::Unknown,
         call if !is(flag::VOLUNTARY) => involuntary(call),
         _ if is(flag::GIL) => Cause::Gil,
         NO_SYSCALL => Cause::PageFault,
@@ -224,8 +224,8 @@ mod tests {
             ("stopped in a read", Sysno::read as i32, V | flag::STOPPED, Cause::Stopped),
             ("stopped and preempted", -1, flag::STOPPED, Cause::Stopped),
             ("not run yet", Sysno::clone3 as i32, flag::BORN, Cause::Kernel),
-            ("asleep before, not looked at", -1, flag::BEGAN_BEFORE, Cause::Unknown),
-            ("asleep before, in no system call", -1, V | flag::BEGAN_BEFORE, Cause::Unknown),
+            ("waited for a CPU when the window began", -1, flag::BEGAN_BEFORE, Cause::Preempted),
+            ("asleep before, not looked at", -1, V | flag::BEGAN_BEFORE, Cause::Unknown),
             ("asleep before, in a read", Sysno::read as i32, V | flag::BEGAN_BEFORE, Cause::Read),
             ("gave its turn away", Sysno::sched_yield as i32, 0, Cause::Yield),
             ("preempted in Python code", -1, 0, Cause::Preempted),

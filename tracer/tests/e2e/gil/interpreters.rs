@@ -20,6 +20,7 @@ on_pythons! {
 on_pythons! {
     who_goes_over_waits_for_the_gil_there:
     python3_13 Release(13),
+    python3_13_musl Foreign("python3.13-musl"),
 }
 
 on_pythons! {

@@ -6,7 +6,7 @@ mod stops;
 mod wakers;
 
 use crate::harness::{
-    Program, Python, Report, Tally, Tracer, number, on_every_python, rows, run, source, text, turn,
+    Program, Python, Report, Tally, Tracer, number, on_every_python, rows, run, source, system, text, turn,
 };
 
 on_every_python!(counts_equal_the_kernels, counts_of_what_has_ended_equal_the_kernels);
@@ -57,6 +57,26 @@ fn counts_of_what_has_ended_equal_the_kernels(python: &Python) {
     }
     // 40 threads that sleep ten times each.
     assert!(of("kernel_", "voluntary") >= 400, "{switches}");
+}
+
+/// Threads that are ready to run and have no CPU when the window begins have a reason for that moment, too.
+#[test]
+fn who_waits_for_a_cpu_at_the_begin_is_preempted() {
+    let Some(python) = system() else { return };
+    let _turn = turn();
+    let mut program = Program::start(&python, "crowded.py");
+    let tracer = Tracer::attach(program.pid(), &["--only", "switches", "-d", "1s"]);
+    let truth = program.go();
+    let report = tracer.end().exact();
+    program.finish();
+    let children: Vec<_> = rows(&truth["children"]).collect();
+    let at_begin: Vec<_> = rows(&report["switches"]["causes"])
+        .filter(|row| children.contains(&&row["pid"]) && row["began_before"] != 0)
+        .collect();
+    let waited: u64 = at_begin.iter().map(|row| number(&row["began_before"])).sum();
+    assert!(2 * waited >= children.len() as u64, "{waited} of {}: {at_begin:#?}", children.len());
+    assert!(at_begin.iter().all(|row| row["cause"] == "preempted"), "{at_begin:#?}");
+    assert!(at_begin.iter().all(|row| row["off_cpu_ns"] == row["run_queue_ns"]), "{at_begin:#?}");
 }
 
 /// Switches with the main thread's lines on their stacks.
