@@ -11,8 +11,10 @@
 //! Records are postcard's: positions in enums and structs are the format. Who changes an event, or another type of a
 //! record, raises [`VERSION`].
 
+mod before;
 mod block;
 mod file;
+mod flight;
 mod reader;
 mod record;
 mod recorder;
@@ -20,10 +22,12 @@ mod recorder;
 mod samples;
 mod standing;
 
+pub use before::Before;
 pub use file::{RecordingEnd, RecordingFile};
+pub use flight::{FlightRecorder, Saved};
 pub use reader::{Damage, ReadError, Reader};
 pub use record::{Malformed, Record, Records};
-pub use recorder::{Recorder, Sink};
+pub use recorder::{Recorder, Save, Sink};
 pub use standing::{Opening, RecordCounts, Standing, Unread, Usage};
 
 /// What a recording begins with: no text file does, and one that was transferred as text shows it.

@@ -17,6 +17,8 @@ pub enum Record {
     Event(Event),
     /// How the run stands: all that was seen until then has been told.
     Standing(Box<Standing>),
+    /// The recording begins here, in the middle of the run, which stood like this.
+    Base(Box<Standing>),
 }
 
 impl Record {
@@ -25,7 +27,7 @@ impl Record {
         match self {
             Self::Opening(_) | Self::Symbol(_) => true,
             Self::Event(event) => event.is_possible(),
-            Self::Standing(standing) => standing.is_possible(),
+            Self::Standing(standing) | Self::Base(standing) => standing.is_possible(),
         }
     }
 }
@@ -37,6 +39,7 @@ pub enum Borrowed<'a> {
     Symbol(&'a Entry),
     Event(&'a Event),
     Standing(&'a Standing),
+    Base(&'a Standing),
 }
 
 impl Borrowed<'_> {

@@ -15,8 +15,22 @@ const SPLIT: usize = LARGEST / 4;
 pub trait Sink {
     /// One more, not packed.
     fn block(&mut self, raw: Vec<u8>);
+    /// What is kept is to be saved; who keeps all has saved it already.
+    fn save(&mut self, save: Save) {
+        drop(save);
+    }
     /// No more can be kept.
     fn has_failed(&self) -> bool;
+}
+
+/// What is written when the last part of a run is saved.
+pub struct Save {
+    /// For a person.
+    pub why: String,
+    /// Blocks of all that ids stand for, not packed.
+    pub known: Vec<Vec<u8>>,
+    /// One of how the run stands.
+    pub standing: Vec<u8>,
 }
 
 /// Records a run.
@@ -64,6 +78,20 @@ impl Recorder {
         }
         raw.append(&mut self.events);
         self.sink.block(Borrowed::Standing(standing).append_to(raw));
+    }
+
+    /// Saves what is kept, where that is only the last part of the run: all that ids stand for, and how the run stands.
+    pub fn save(&mut self, why: String, known: impl Iterator<Item = Entry>, standing: &Standing) {
+        let mut blocks = vec![Vec::new()];
+        for entry in known {
+            let raw = blocks.pop().unwrap_or_default();
+            blocks.push(Borrowed::Symbol(&entry).append_to(raw));
+            if blocks.last().is_some_and(|raw| raw.len() >= FULL) {
+                blocks.push(Vec::new());
+            }
+        }
+        let standing = Borrowed::Standing(standing).append_to(Vec::new());
+        self.sink.save(Save { why, known: blocks, standing });
     }
 
     /// No more can be kept.

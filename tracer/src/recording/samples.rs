@@ -16,7 +16,7 @@ use crate::sections::Sections;
 use crate::session::View;
 use crate::symbols::{Calls, CodeKey, Entry, FrameId, Symbols};
 
-fn opening() -> Opening {
+pub fn opening() -> Opening {
     Opening {
         version: "0.1.0".to_owned(),
         host: Host { kernel: "6.12.0".to_owned(), arch: "x86_64".to_owned(), cpus: 2 },
@@ -38,7 +38,7 @@ fn opening() -> Opening {
     }
 }
 
-fn standing() -> Standing {
+pub fn standing() -> Standing {
     let counters = Counters { hits: 9, filtered: 4, emitted: 3, aggregated: 2, ..Counters::default() };
     Standing {
         ended: Some(Ended::Duration),
@@ -194,6 +194,7 @@ fn raw(records: &[Record]) -> Vec<u8> {
             Record::Symbol(entry) => Borrowed::Symbol(entry),
             Record::Event(event) => Borrowed::Event(event),
             Record::Standing(standing) => Borrowed::Standing(standing),
+            Record::Base(standing) => Borrowed::Base(standing),
         };
         borrowed.append_to(raw)
     })

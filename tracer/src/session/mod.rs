@@ -16,6 +16,7 @@ mod run;
 mod still_asleep;
 mod stop;
 mod titles;
+mod triggers;
 mod watchers;
 
 use std::time::{Duration, Instant};
@@ -24,6 +25,7 @@ pub use event_collector::Listener;
 pub use replay::{Choice, Range, Replayed, View, replay};
 pub use roots::Root;
 pub use rules::Rule;
+pub use triggers::{Trigger, Triggers};
 
 use crate::attach::{self, Plan, Probes};
 use crate::event::Pid;
@@ -50,6 +52,8 @@ pub struct Options {
     pub until: Option<Rule>,
     /// Processes that are selected and come later are traced too; the run does not end with the first ones.
     pub selection: Option<Selection>,
+    /// When to save what is recorded, where only the last of it is kept.
+    pub triggers: Option<Triggers>,
 }
 
 /// What watches a run: the binary, a test.
@@ -95,6 +99,7 @@ impl Default for Options {
             reads_by_name: false,
             until: None,
             selection: None,
+            triggers: None,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::Watch;
 use super::event_collector::Listener;
 use super::rules::Rule;
+use super::triggers::Saves;
 use crate::event::Event;
 use crate::timeline::Names;
 
@@ -14,6 +15,8 @@ pub struct Relay<'a> {
     pub watch: &'a mut dyn Watch,
     /// Events so far.
     pub events: u64,
+    /// When what is recorded is to be saved, if only the last of it is kept.
+    pub saves: Option<Saves>,
     until: Option<Rule>,
     met: Option<Instant>,
 }
@@ -24,13 +27,14 @@ const FATE_OF_A_SIGNAL: Duration = Duration::from_millis(200);
 
 impl<'a> Relay<'a> {
     /// To a watcher, until a rule is met.
-    pub fn new(watch: &'a mut dyn Watch, until: Option<Rule>) -> Self {
-        Self { watch, events: 0, until, met: None }
+    pub fn new(watch: &'a mut dyn Watch, until: Option<Rule>, saves: Option<Saves>) -> Self {
+        Self { watch, events: 0, saves, until, met: None }
     }
 
     /// So many children are zombies.
     pub fn zombies(&mut self, zombies: usize) {
         self.check(|rule| rule.is_met_by_zombies(zombies));
+        self.saves.iter_mut().for_each(|saves| saves.zombies(zombies));
     }
 
     /// The rule was met.
@@ -58,6 +62,7 @@ impl Listener for Relay<'_> {
     fn event(&mut self, event: &Event, names: &Names) {
         self.events += 1;
         self.check(|rule| rule.is_met_by(event));
+        self.saves.iter_mut().for_each(|saves| saves.event(event));
         self.watch.event(event, names);
         if let Some(recorder) = self.watch.recorder() {
             recorder.event(event);

@@ -1,7 +1,6 @@
 //! The report of a run that was recorded: the same events, folded in the same order, put together by the same function. Of a
 //! part of its time, or of some of its rows, it is what a run of these alone would have shown, as far as that is known.
 
-mod before;
 mod choice;
 mod part;
 mod range;
@@ -18,7 +17,7 @@ use crate::analysis::Analysis;
 use crate::attach::total;
 use crate::event::{Bytes, Event, Nanos, Task};
 use crate::recording::{Damage, Opening, ReadError, Reader, Record, Records, Standing};
-use crate::report::{Bounded, Report, Shed};
+use crate::report::{Bounded, Ended, Report, Shed};
 use crate::symbols::{FrameIds, Symbols};
 use crate::units::{bytes, counted, duration};
 use part::Part;
@@ -97,10 +96,16 @@ fn fold<R: Read>(mut recording: Reader<R>, view: &View) -> Result<Replayed, Read
         return Err(ReadError::Shorter { path: path(), lasted: duration(lasted) });
     }
     let (damage, is_cut) = (recording.damage, standing.ended.is_none() && !told.part.is_over());
+    let is_partial = told.part.begins_late()
+        || standing.ended.is_none_or(|ended| ended == Ended::Saved)
+        || told.part.is_over();
     let (opening, mut standing) = told.part.window(opening, settled(standing));
     let lasted = standing.at_ns.saturating_sub(opening.start_ns);
     standing.shed.extend(missing(damage, is_cut, lasted));
     let mut report = assemble(&opening, &standing, told.analysis, &told.symbols);
+    if is_partial {
+        tell_uncounted(&mut report);
+    }
     if view.choice.is_asked() {
         report.findings = Bounded::default(); // they compare with what all of them did
         report.window.chosen = view.choice.words();
@@ -108,10 +113,26 @@ fn fold<R: Read>(mut recording: Reader<R>, view: &View) -> Result<Replayed, Read
     Ok(Replayed { report, damage, is_cut, rows: told.rows })
 }
 
+/// What is only counted when a run ends is of all of it, and not of a part.
+fn tell_uncounted(report: &mut Report) {
+    let loops = report.loops.as_ref().is_some_and(|loops| !loops.is_empty());
+    let collections = report.gc.as_ref().is_some_and(|gc| !gc.pauses.is_empty());
+    let named =
+        [(loops, "turns of event loops below 50 ms"), (collections, "collections that were only counted")];
+    let shed = |(_, what): (bool, &str)| Shed {
+        at_ns: 0,
+        what: what.to_owned(),
+        why: "these are told at the end of a run".to_owned(),
+    };
+    let told = std::mem::take(&mut report.overhead.shed.rows);
+    let more = named.into_iter().filter(|(is_shown, _)| *is_shown).map(shed);
+    report.overhead.shed.rows = told.into_iter().chain(more).collect();
+}
+
 /// Of a run that had not ended, what was on its way when the counters were read is none of the recording: no hits, and
 /// names and stacks that were sent and not read.
 fn settled(mut standing: Standing) -> Standing {
-    if standing.ended.is_some() {
+    if standing.ended.is_some_and(|ended| ended != Ended::Saved) {
         return standing;
     }
     for (_, of) in &mut standing.counters {
@@ -153,6 +174,10 @@ impl<'a> Told<'a> {
             Record::Opening(opening) => self.opening = Some(opening.harmless()),
             Record::Symbol(entry) => self.symbols.take(entry, &mut self.ids),
             Record::Event(event) => self.event(event),
+            Record::Base(standing) => {
+                let start_ns = self.opening.as_ref().map_or(0, |opening| opening.start_ns);
+                self.part.begin_at(standing.harmless(), start_ns);
+            }
             Record::Standing(standing) => {
                 let start_ns = self.opening.as_ref().map_or(0, |opening| opening.start_ns);
                 if let Some(before) = self.part.stand(&standing, start_ns) {
@@ -174,10 +199,13 @@ impl<'a> Told<'a> {
         }
     }
 
-    /// The kernel's counts are of whole threads and whole lives.
+    /// What is counted of whole threads and whole runs says nothing of a part.
     fn fold(&mut self, event: &Event) {
         let is_count = matches!(event, Event::KernelSwitches { .. } | Event::KernelSwitchesBefore { .. });
-        if is_count && (self.part.is_asked() || self.view.choice.is_asked()) {
+        let is_sum = matches!(event, Event::Loop { .. } | Event::GcCounted(_));
+        if (is_count && (self.part.is_asked() || self.view.choice.is_asked()))
+            || ((is_count || is_sum) && self.part.begins_late())
+        {
             return;
         }
         if self.view.choice.admits(event, &self.names, &self.symbols) {

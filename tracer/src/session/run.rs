@@ -8,6 +8,7 @@ use super::event_collector::EventCollector;
 use super::relay::Relay;
 use super::roots::Root;
 use super::stop::Signals;
+use super::triggers::Saves;
 use super::watchers::{CollectionWatcher, HandlerWatcher, SenderWatcher, TaskWatcher, Watchers};
 use super::{Finished, Options, Watch, still_asleep};
 use crate::attach::{Aggregates, Cost, Error, Ledger, Probes, SentStacks, total, unfinished};
@@ -109,7 +110,9 @@ impl<'a> Run<'a> {
         for root in roots {
             probes.trace(root.process.pid, &root.target(options.follow))?;
         }
-        let collector = EventCollector::new(Relay::new(watch, options.until.clone()));
+        let saves = options.triggers.clone().map(|triggers| Saves::new(triggers, began)).transpose();
+        let saves = saves.map_err(|error| Error::system("watch for signals", &error))?;
+        let collector = EventCollector::new(Relay::new(watch, options.until.clone(), saves));
         let mut run = Self {
             options,
             roots,
@@ -149,6 +152,9 @@ impl<'a> Run<'a> {
         self.begin.switches_in_doubt = window::switches_between(&before, &counted);
         for (task, voluntary, involuntary) in counted {
             self.collector.event(Event::KernelSwitchesBefore { task, voluntary, involuntary });
+        }
+        if self.watchers.tasks.is_some() {
+            self.collector.event(Event::LoopsWatched);
         }
         self.newcomers =
             self.options.selection.clone().map(|selection| Newcomers::new(selection, Instant::now()));
@@ -233,6 +239,7 @@ impl<'a> Run<'a> {
         self.check_breakpoints(traps, &second, 1.0);
         self.weigh_collections(&second);
         self.record();
+        self.save_if_due();
         let events = self.collector.listener.events;
         self.collector.listener.watch.progress(Duration::from_nanos(second.at_ns), events, lost);
         Ok(())

@@ -194,7 +194,8 @@ impl Loops {
 
     fn add_long(&mut self, symbols: &Symbols) {
         for (key, sum) in self.rows.iter().filter(|(key, _)| is_inside(symbols, key)) {
-            let Some(turns) = key.task.and_then(|task| self.turns.get_mut(&task)) else { continue };
+            // Of a run that goes on, or was cut, only the long turns have been told.
+            let Some(turns) = key.task.map(|task| self.turns.entry(task).or_default()) else { continue };
             turns.turns += sum.count;
             turns.busy += sum.total;
             turns.longest = turns.longest.max(sum.longest);

@@ -78,7 +78,7 @@ impl Status {
     /// The window has ended.
     pub fn ended(&self, why: Ended) {
         let why = match why {
-            Ended::Duration | Ended::Range => "the time is up",
+            Ended::Duration | Ended::Range | Ended::Saved => "the time is up",
             Ended::Interrupt => "asked to stop",
             Ended::TargetExited => "the target has exited",
             Ended::Until => "the rule of --until holds",

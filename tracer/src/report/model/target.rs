@@ -153,5 +153,7 @@ vocabulary! {
         Until = "until",
         /// The recording goes on; what comes later was not asked for.
         Range = "range",
+        /// A flight recorder saved what it had; the run goes on.
+        Saved = "saved",
     }
 }

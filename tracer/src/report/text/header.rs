@@ -74,6 +74,7 @@ fn ended(ended: Ended) -> &'static str {
         Ended::Duration => "until the time of -d was over",
         Ended::Interrupt => "until interrupted",
         Ended::TargetExited => "until the target exited",
+        Ended::Saved => "until it was saved",
         Ended::Range => "until the end of the range",
         Ended::Until => "until the rule of --until held",
     }

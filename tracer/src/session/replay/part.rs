@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::before::Before;
 use super::range::Range;
 use crate::event::{Event, Nanos};
-use crate::recording::{Opening, Standing};
+use crate::recording::{Before, Opening, Standing};
 use crate::report::Ended;
 
 /// The run stands once a second: a part begins and ends where it stood, as near as can be.
@@ -16,6 +15,8 @@ const NEAR: Nanos = 500_000_000;
 /// Where in the recording one is.
 pub struct Part {
     range: Range,
+    /// Where the recording begins: nanoseconds since the start of the window.
+    origin: Nanos,
     /// What was before, until the part begins.
     before: Option<Before>,
     /// How the run stood then; `None` at its start.
@@ -29,12 +30,17 @@ pub struct Part {
 impl Part {
     pub fn new(range: Range) -> Self {
         let before = range.from.filter(|from| *from > NEAR).map(|_| Before::default());
-        Self { range, before, base: None, from: 0, to: None }
+        Self { range, origin: 0, before, base: None, from: 0, to: None }
     }
 
     /// Whether it is less than all.
     pub fn is_asked(&self) -> bool {
         self.range != Range::default()
+    }
+
+    /// Whether something of the run was before it.
+    pub fn begins_late(&self) -> bool {
+        self.base.is_some()
     }
 
     pub fn has_begun(&self) -> bool {
@@ -45,15 +51,22 @@ impl Part {
         self.to.is_some()
     }
 
+    /// The recording begins in the middle of the run, which stood like this.
+    pub fn begin_at(&mut self, base: Standing, start_ns: Nanos) {
+        self.origin = base.at_ns.saturating_sub(start_ns);
+        (self.from, self.base) = (self.origin, Some(base));
+    }
+
     /// The run stands; what was before if the part begins with that.
     pub fn stand(&mut self, standing: &Standing, start_ns: Nanos) -> Option<Before> {
         let at = standing.at_ns.saturating_sub(start_ns);
+        let passed = at.saturating_sub(self.origin);
         match (&self.before, self.range) {
-            (Some(_), Range { from: Some(from), .. }) if at + NEAR >= from => {
+            (Some(_), Range { from: Some(from), .. }) if passed + NEAR >= from => {
                 (self.from, self.base) = (at, Some(standing.clone()));
                 self.before.take()
             }
-            (None, Range { to: Some(to), .. }) if at + NEAR >= to && at > self.from => {
+            (None, Range { to: Some(to), .. }) if passed + NEAR >= to && at > self.from => {
                 self.to = Some(at);
                 None
             }

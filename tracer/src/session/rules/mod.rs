@@ -5,7 +5,7 @@ mod figures;
 use std::str::FromStr;
 
 use crate::event::{Event, Nanos};
-use crate::report::Report;
+use crate::report::{Report, TargetProcess};
 use figures::{FIGURES, PARTS};
 
 pub use figures::Figure;
@@ -22,6 +22,8 @@ pub enum Rule {
     Above(Figure, f64),
     /// A figure of the report exceeds a limit, for each second of the window.
     AboveEachSecond(Figure, f64),
+    /// `exit!=0`: a traced process ended with another code than 0, or by a signal.
+    Failed,
     /// `worse`: a second run has more of something than the first. A report by itself is no worse than anything.
     Worse,
 }
@@ -35,8 +37,10 @@ impl FromStr for Rule {
                 .map(Self::Signal)
                 .ok_or_else(|| format!("no signal is called {name}"));
         }
-        if text == "worse" {
-            return Ok(Self::Worse);
+        match text {
+            "worse" => return Ok(Self::Worse),
+            "exit!=0" => return Ok(Self::Failed),
+            _ => {}
         }
         let (name, limit) = match text.rsplit_once('>') {
             Some((name, limit)) => (name.trim(), parse_limit(limit.trim())?),
@@ -64,7 +68,9 @@ fn figure(name: &str) -> Result<Figure, String> {
 fn unknown(name: &str) -> String {
     let figures = FIGURES.map(|(name, _)| name).join(", ");
     let parts = PARTS.map(|(name, _)| format!("{name}(\"FILE.py\")")).join(", ");
-    format!("no rule is called {name}; there are signal:NAME, {figures}, {parts}; each may have /s behind it")
+    format!(
+        "no rule is called {name}; there are signal:NAME, exit!=0, {figures}, {parts}; each may have /s behind it"
+    )
 }
 
 /// A number, a share (`1%`), or a duration in nanoseconds (`50ms`).
@@ -96,9 +102,14 @@ impl Rule {
     /// Whether an event fulfils it by itself.
     #[must_use]
     pub fn is_met_by(&self, event: &Event) -> bool {
-        matches!((self, event), (Self::Signal(number), Event::SignalGenerate(generate)) if generate.signal == *number)
-            || matches!((self, event), (Self::Above(Figure::GcMax, limit), Event::GcPause(pause)) if pause.lasted as f64 > *limit)
-            || matches!((self, event), (Self::Above(Figure::Orphans, limit), Event::Reparented { .. }) if *limit < 1.0)
+        match (self, event) {
+            (Self::Signal(number), Event::SignalGenerate(generate)) => generate.signal == *number,
+            (Self::Failed, Event::Exit(exit)) => exit.last_thread && exit.wait_status != 0,
+            (Self::Above(Figure::GcMax, limit), Event::GcPause(pause)) => pause.lasted as f64 > *limit,
+            (Self::Above(Figure::Loop, limit), Event::LoopTurn { busy, .. }) => *busy as f64 > *limit,
+            (Self::Above(Figure::Orphans, limit), Event::Reparented { .. }) => *limit < 1.0,
+            _ => false,
+        }
     }
 
     /// Whether so many zombies fulfil it.
@@ -113,6 +124,7 @@ impl Rule {
         match self {
             Self::Signal(number) => report.signals.rows.iter().any(|row| row.number == *number),
             Self::Above(figure, limit) => figure.value(report).is_some_and(|value| value > *limit),
+            Self::Failed => report.target.processes.rows.iter().any(failed),
             Self::Worse => false,
             Self::AboveEachSecond(figure, limit) => {
                 let seconds = report.window.duration_ns.max(1) as f64 / 1e9;
@@ -125,11 +137,17 @@ impl Rule {
     #[must_use]
     pub fn is_seen_early(&self) -> bool {
         match self {
-            Self::Signal(_) | Self::Above(Figure::Zombies | Figure::GcMax, _) => true,
+            Self::Signal(_)
+            | Self::Failed
+            | Self::Above(Figure::Zombies | Figure::GcMax | Figure::Loop, _) => true,
             Self::Above(Figure::Orphans, limit) => *limit < 1.0,
             _ => false,
         }
     }
+}
+
+fn failed(process: &TargetProcess) -> bool {
+    process.exit_code.is_some_and(|code| code != 0) || process.exit_signal.is_some()
 }
 
 #[cfg(test)]
@@ -154,6 +172,7 @@ mod tests {
             ("reads.avoidable/s > 100", Ok(Rule::AboveEachSecond(Figure::ReadsAvoidable, 100.0))),
             ("gil.wait/s>200ms", Ok(Rule::AboveEachSecond(Figure::GilWait, 2e8))),
             ("loop>500ms", Ok(Rule::Above(Figure::Loop, 5e8))),
+            ("exit!=0", Ok(Rule::Failed)),
             ("fork", Ok(Rule::Above(Figure::Forks, 0.0))),
             ("frame.self(\"json/encoder.py\")>20%", Ok(Rule::Above(own("json/encoder.py"), 0.2))),
             ("frame.self(a>b.py) > 1%", Ok(Rule::Above(own("a>b.py"), 0.01))),
@@ -200,6 +219,8 @@ mod tests {
             ("orphan", true),
             ("orphans>3", false),
             ("gc.max>50ms", true),
+            ("loop>500ms", true),
+            ("exit!=0", true),
             ("gc.max/s>50ms", false),
             ("reads/s>100", false),
             ("loss>1%", false),

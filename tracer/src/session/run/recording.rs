@@ -11,7 +11,7 @@ use crate::attach::{Cost, Error};
 use crate::clock::monotonic_ns;
 use crate::event::Nanos;
 use crate::recording::{Standing, Unread, Usage};
-use crate::report::{Report, Shed};
+use crate::report::{Ended, Report, Shed};
 
 /// What the probes take is read anew so often: it means some sixty files.
 const COST: Duration = Duration::from_secs(10);
@@ -54,13 +54,33 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Saves what a flight recorder has kept, if there is a reason.
+    pub(super) fn save_if_due(&mut self) {
+        let saves = self.collector.listener.saves.as_mut();
+        if let Some(why) = saves.and_then(|saves| saves.due(Instant::now(), false)) {
+            let standing = self.standing_now(self.spending.second.1.probes.clone());
+            self.save(why, &Standing { ended: Some(Ended::Saved), ..standing });
+        }
+    }
+
+    fn save(&mut self, why: String, standing: &Standing) {
+        let Self { collector, .. } = self;
+        if let Some(recorder) = collector.listener.watch.recorder() {
+            recorder.save(why, collector.names.symbols.known(), standing);
+        }
+    }
+
     fn record_with(&mut self, counters: Vec<(Probe, Counters)>) {
+        let standing = self.standing_now(counters);
+        self.tell(&standing);
+    }
+
+    fn standing_now(&mut self, counters: Vec<(Probe, Counters)>) -> Standing {
         let cost = self.known_cost.now();
         let collections = self.watchers.collectors.as_ref().map_or(&[][..], CollectionWatcher::shed_so_far);
         let shed = self.shed_so_far(collections);
         let now = (monotonic_ns(), Instant::now());
-        let standing = Standing { cost, ..self.standing(counters, shed, now) };
-        self.tell(&standing);
+        Standing { cost, ..self.standing(counters, shed, now) }
     }
 
     /// What was given up, with what is known of collections: at the end their watcher is gone.
@@ -108,6 +128,10 @@ impl Run<'_> {
         standing.usage = Usage::now();
         report.overhead = overhead(opening.attach_ns, &standing);
         self.tell(&standing);
+        let saves = self.collector.listener.saves.as_mut();
+        if let Some(why) = saves.and_then(|saves| saves.due(Instant::now(), true)) {
+            self.save(why, &standing);
+        }
         report
     }
 }

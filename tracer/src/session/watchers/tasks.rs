@@ -72,7 +72,7 @@ impl TaskWatcher {
             busy: turns.busy_ns,
             longest: turns.longest_ns,
         });
-        counts.chain([Event::LoopsWatched]).collect()
+        counts.collect()
     }
 }
 

@@ -1,10 +1,11 @@
 //! Options of the verbs that write and read recordings.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use regex_lite::Regex;
-use tracer::session::{Choice, Range, View};
+use tracer::session::{Choice, Range, Trigger, Triggers, View};
 
 use super::values;
 use super::{OutputOptions, Targets, TraceOptions};
@@ -12,7 +13,9 @@ use super::{OutputOptions, Targets, TraceOptions};
 const RECORD_EXAMPLES: &str = "\
 Examples:
   sudo tracer record --pid 4242 -d 60s -o shop.trc    a minute; then: tracer report shop.trc
-  sudo tracer record --name 'gunicorn.*shop' -o shop.trc --json > report.json";
+  sudo tracer record --name 'gunicorn.*shop' -o shop.trc --json > report.json
+  sudo tracer record --pid 4242 --ring 5m --on 'loop>500ms,exit!=0,signal:KILL' -o shop.trc
+                                                      the five minutes before each, in shop-TIME.trc";
 
 const REPORT_EXAMPLES: &str = "\
 Examples:
@@ -32,6 +35,34 @@ pub struct RecordOptions {
 
     #[command(flatten)]
     pub trace: TraceOptions,
+
+    #[command(flatten)]
+    flight: FlightOptions,
+}
+
+/// A flight recorder: the last minutes, saved when something happens
+#[derive(Debug, Args)]
+struct FlightOptions {
+    /// Keep only the last part, in memory, and save it to a file of its own (FILE-TIME.trc) at SIGUSR1, at the end, and
+    /// as --on and --every say: 5m, 30s
+    #[arg(long, value_name = "DUR", value_parser = values::duration)]
+    ring: Option<Duration>,
+
+    /// Save each time that one of these is true: signal:TERM, exit!=0, zombies>3, orphan, gc.max>200ms, loop>500ms
+    #[arg(long, value_name = "RULES", value_delimiter = ',', value_parser = values::trigger, requires = "ring")]
+    on: Vec<Trigger>,
+
+    /// Save this often
+    #[arg(long, value_name = "DUR", value_parser = values::duration, requires = "ring")]
+    every: Option<Duration>,
+}
+
+impl RecordOptions {
+    /// How much is kept, and when it is saved, if not all is.
+    pub fn flight(&self) -> Option<(Duration, Triggers)> {
+        let FlightOptions { ring, on, every } = &self.flight;
+        Some(((*ring)?, Triggers { rules: on.clone(), every: *every }))
+    }
 }
 
 /// Show the report of a recording

@@ -7,7 +7,7 @@ use tracer::launch::User;
 use tracer::report::Format;
 use tracer::report::export::Measure;
 use tracer::sections::Section;
-use tracer::session::{Range, Rule};
+use tracer::session::{Range, Rule, Trigger};
 
 /// What tracing may cost, as a share of the target's CPU time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -88,9 +88,14 @@ pub fn rule(text: &str) -> Result<Rule, String> {
     text.parse()
 }
 
+/// A condition that makes a flight recorder save.
+pub fn trigger(text: &str) -> Result<Trigger, String> {
+    text.trim().parse()
+}
+
 /// A condition that ends a run.
 pub fn until(text: &str) -> Result<Rule, String> {
-    let early = "what ends a run must be seen at once: signal:NAME, zombies, orphan, gc.max";
+    let early = "what ends a run must be seen at once: signal:NAME, exit!=0, zombies, orphan, gc.max, loop";
     let rule = rule(text)?;
     if rule.is_seen_early() { Ok(rule) } else { Err(early.to_owned()) }
 }

@@ -1,6 +1,8 @@
-//! `tracer record`: traces, and keeps what is seen.
+//! `tracer record`: traces, and keeps what is seen, or the last part of it.
 
-use tracer::recording::{Recorder, RecordingFile};
+use std::path::Path;
+
+use tracer::recording::{FlightRecorder, Recorder, RecordingEnd, RecordingFile};
 use tracer::report::Name;
 use tracer::units::bytes;
 
@@ -14,18 +16,35 @@ use crate::failure::Failure;
 pub fn record(options: &RecordOptions) -> Result<u8, Failure> {
     let (path, reports) = options.trace.output.recording().ok_or(Failure::NoRecording)?;
     let outputs = reports.as_ref().map(Outputs::open).transpose()?;
-    let (file, end) = RecordingFile::create(&path)?;
     let mut console = Console::new(&options.trace);
-    console.recorder = Some(Recorder::new(Box::new(file)));
-    let finished = watch_targets(&options.targets, &options.trace, &mut console)?;
+    let (end, triggers) = match options.flight() {
+        Some((length, triggers)) => {
+            let (recorder, saved) = FlightRecorder::start(&path, length)?;
+            console.recorder = Some(Recorder::new(Box::new(recorder)));
+            console.saved = Some(saved);
+            (None, Some(triggers))
+        }
+        None => {
+            let (file, end) = RecordingFile::create(&path)?;
+            console.recorder = Some(Recorder::new(Box::new(file)));
+            (Some(end), None)
+        }
+    };
+    let finished = watch_targets(&options.targets, &options.trace, triggers, &mut console)?;
     console.recorder = None;
     if let (Some(outputs), Some(options)) = (outputs, &reports) {
         outputs.write(&finished.report, options)?;
     }
-    let written = end.wait()?;
-    let name = Name::new(path.as_os_str().as_encoded_bytes());
-    console.status.say(&format!("{} in {name}; try tracer report {name}", bytes(written)));
+    console.say_rest_saved()?;
+    end.map_or(Ok(()), |end| say_written(&console, &path, end))?;
     let code = exit_code(&options.trace, &finished.report);
     drop(finished); // detaching may take a while: all has been written
     Ok(code)
+}
+
+fn say_written(console: &Console, path: &Path, end: RecordingEnd) -> Result<(), Failure> {
+    let written = end.wait()?;
+    let name = Name::new(path.as_os_str().as_encoded_bytes());
+    console.status.say(&format!("{} in {name}; try tracer report {name}", bytes(written)));
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! Bare `tracer`: watches processes that run, and reports.
 
 use tracer::report::{Report, json};
-use tracer::session::{self, Finished, Options, Root, Rule};
+use tracer::session::{self, Finished, Options, Root, Rule, Triggers};
 
 use super::outputs::Outputs;
 use super::{pids, say_gone, threads_among};
@@ -15,7 +15,7 @@ use crate::stream::Stream;
 pub fn trace(targets: &Targets, options: &TraceOptions) -> Result<u8, Failure> {
     let outputs = Outputs::open(&options.output)?;
     let mut console = Console::new(options);
-    let finished = watch_targets(targets, options, &mut console)?;
+    let finished = watch_targets(targets, options, None, &mut console)?;
     show(options, &finished.report, outputs, console.stream)?;
     let code = exit_code(options, &finished.report);
     drop(finished); // detaching may take a while: the report has been shown
@@ -26,6 +26,7 @@ pub fn trace(targets: &Targets, options: &TraceOptions) -> Result<u8, Failure> {
 pub fn watch_targets(
     targets: &Targets,
     options: &TraceOptions,
+    triggers: Option<Triggers>,
     console: &mut Console,
 ) -> Result<Finished, Failure> {
     let selection = Some(targets.choice.selection()).filter(|selection| !selection.is_empty());
@@ -37,7 +38,7 @@ pub fn watch_targets(
     if options.verbose {
         roots.iter().for_each(|root| console.status.found(root));
     }
-    let asked = Options { selection, ..options.options() };
+    let asked = Options { selection, triggers, ..options.options() };
     Ok(session::run(&asked, &roots, console)?)
 }
 

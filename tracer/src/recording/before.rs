@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::event::{Bytes, Event, Exec, Exit, Fork, GcSeen, Pid, ProcessDescription, Task};
 
 /// A child that is not traced, or has ended.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Child {
     ppid: Pid,
     /// Its name and wait status, if it is a zombie.
@@ -13,7 +13,7 @@ struct Child {
 }
 
 /// What is known so far.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Before {
     processes: BTreeMap<Pid, ProcessDescription>,
     names: BTreeMap<(Pid, u32), Bytes>,

@@ -1,0 +1,146 @@
+//! What makes a flight recorder save: rules, a signal, a period.
+
+use std::io;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::SIGUSR1;
+use signal_hook::flag;
+
+use super::rules::Rule;
+use crate::event::Event;
+
+/// What is asked of a flight recorder.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Triggers {
+    /// Each time that one of them is met.
+    pub rules: Vec<Trigger>,
+    /// So often whatever happens.
+    pub every: Option<Duration>,
+}
+
+/// A rule that can be seen to be met while a run goes on, and how it was written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trigger {
+    words: String,
+    rule: Rule,
+}
+
+impl FromStr for Trigger {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let rule: Rule = text.parse()?;
+        if rule.is_seen_early() {
+            Ok(Self { words: text.to_owned(), rule })
+        } else {
+            Err("it is not seen at once; there are signal:NAME, exit!=0, zombies, orphan, gc.max and loop"
+                .to_owned())
+        }
+    }
+}
+
+/// What follows from an event is to be in the recording too: a handler runs soon after its signal was sent.
+const AFTERMATH: Duration = Duration::from_millis(500);
+
+/// Whether it is time to save.
+pub struct Saves {
+    triggers: Triggers,
+    /// A rule was met, and has not been answered.
+    met: Option<(String, Instant)>,
+    zombies: usize,
+    saved: Instant,
+    /// SIGUSR1 has come.
+    asked: Arc<AtomicBool>,
+}
+
+impl Saves {
+    /// Takes SIGUSR1, which would end us otherwise.
+    ///
+    /// # Errors
+    /// When the system has no room for a handler.
+    pub fn new(triggers: Triggers, now: Instant) -> io::Result<Self> {
+        let asked = Arc::new(AtomicBool::new(false));
+        flag::register(SIGUSR1, asked.clone())?;
+        Ok(Self { triggers, met: None, zombies: 0, saved: now, asked })
+    }
+
+    /// Something happened.
+    pub fn event(&mut self, event: &Event) {
+        self.check(|rule| rule.is_met_by(event));
+    }
+
+    /// So many children are zombies: a rule is met when they become too many, not for as long as they are.
+    pub fn zombies(&mut self, zombies: usize) {
+        let before = std::mem::replace(&mut self.zombies, zombies);
+        self.check(|rule| rule.is_met_by_zombies(zombies) && !rule.is_met_by_zombies(before));
+    }
+
+    fn check(&mut self, is_met: impl Fn(&Rule) -> bool) {
+        if self.met.is_none()
+            && let Some(trigger) = self.triggers.rules.iter().find(|trigger| is_met(&trigger.rule))
+        {
+            self.met = Some((trigger.words.clone(), Instant::now()));
+        }
+    }
+
+    /// Why it is to be saved now, if it is; to be asked each second, and at the end.
+    pub fn due(&mut self, now: Instant, is_end: bool) -> Option<String> {
+        let is_late = |(_, met): &mut (String, Instant)| is_end || now.duration_since(*met) >= AFTERMATH;
+        let why = if self.asked.swap(false, Ordering::Relaxed) {
+            Some("SIGUSR1".to_owned())
+        } else if let Some((why, _)) = self.met.take_if(is_late) {
+            Some(why)
+        } else if is_end {
+            Some("the end".to_owned())
+        } else {
+            let passed = now.duration_since(self.saved);
+            self.triggers.every.filter(|every| passed >= *every).map(|_| "--every".to_owned())
+        };
+        if why.is_some() {
+            self.saved = now;
+        }
+        why
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::samples::exit;
+
+    fn saves(rules: &[&str]) -> (Saves, Instant) {
+        let now = Instant::now();
+        let rules = rules.iter().map(|rule| rule.parse().unwrap()).collect();
+        let triggers = Triggers { rules, every: Some(Duration::from_secs(60)) };
+        (Saves::new(triggers, now).unwrap(), now)
+    }
+
+    #[test]
+    fn a_rule_saves_once_each_time_that_it_is_met() {
+        let (mut saves, now) = saves(&["exit!=0", "zombies>1"]);
+        let later = |seconds| now + Duration::from_secs(seconds);
+        assert_eq!(saves.due(later(1), false), None);
+        saves.event(&exit(1, 8, 7, 0));
+        assert_eq!(saves.due(later(2), false), None, "it ended well");
+        saves.event(&exit(1, 8, 7, 9));
+        saves.event(&exit(1, 9, 7, 9));
+        assert_eq!(saves.due(now, false), None, "what follows is waited for");
+        assert_eq!(saves.due(later(3), false).as_deref(), Some("exit!=0"));
+        assert_eq!(saves.due(later(4), false), None);
+        for zombies in [1, 2, 3, 3] {
+            saves.zombies(zombies);
+        }
+        assert_eq!(saves.due(later(5), false).as_deref(), Some("zombies>1"));
+        saves.zombies(4);
+        assert_eq!(saves.due(later(6), false), None, "they are too many still, not again");
+        saves.zombies(0);
+        saves.zombies(2);
+        assert_eq!(saves.due(later(7), false).as_deref(), Some("zombies>1"));
+        assert_eq!(saves.due(later(66), false), None);
+        assert_eq!(saves.due(later(68), false).as_deref(), Some("--every"));
+        assert_eq!(saves.due(later(68), true).as_deref(), Some("the end"));
+    }
+}
