@@ -9,7 +9,7 @@ use super::relay::Relay;
 use super::roots::Root;
 use super::stop::Signals;
 use super::triggers::Saves;
-use super::watchers::{CollectionWatcher, HandlerWatcher, SenderWatcher, TaskWatcher, Watchers};
+use super::watchers::{CollectionWatcher, HandlerWatcher, Passed, SenderWatcher, TaskWatcher, Watchers};
 use super::{Finished, Options, Watch, still_asleep};
 use crate::attach::{Aggregates, Cost, Error, Ledger, Probes, SentStacks, total, unfinished};
 use crate::clock::{monotonic_ns, utc_now};
@@ -237,7 +237,7 @@ impl<'a> Run<'a> {
         self.collector.names.renew();
         self.collector.refresh_after(second.at_ns, nanos(SECOND));
         self.check_breakpoints(traps, &second, 1.0);
-        self.weigh_collections(&second);
+        self.weigh_collections(Passed::Second(second.wall_ns), second.at_ns);
         self.record();
         self.save_if_due();
         let events = self.collector.listener.events;

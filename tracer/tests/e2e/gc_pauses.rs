@@ -42,10 +42,10 @@ fn a_child_is_seen_as_its_parent_is() {
     exact(&python, &run.exact(), &truth, number(&truth["pid"]));
 }
 
-/// Breakpoints at every collection would cost a process that collects often too much: they are gone after a second, and the
+/// Breakpoints at every collection would cost a process that collects often too much: they are gone at once, and the
 /// collector's own counts are told still.
 fn who_collects_often_is_not_stopped_for_it(python: &Python) {
-    const SECONDS: &str = "4"; // the breakpoints go after one, and some tenths later where the machine is busy
+    const SECONDS: &str = "4"; // the breakpoints go after a quarter of one, and some tenths later where the machine is busy
     if python.major == 2 {
         return; // it counts nothing
     }
@@ -61,7 +61,7 @@ fn who_collects_often_is_not_stopped_for_it(python: &Python) {
     assert!(collections > 400, "{collections} are not many");
     let probed = rows(&report["overhead"]["programs"]).find(|row| row["name"] == "gc_begin");
     let runs = probed.map_or(0, |row| number(&row["runs"]));
-    assert!(2 * runs < collections, "{runs} of {collections} ran into a breakpoint");
+    assert!(4 * runs < collections, "{runs} of {collections} ran into a breakpoint");
     // Collections that began while the breakpoints were taken out did not go on to the end.
     let longest = rows(&report["gc"]["pauses"]).map(|row| number(&row["max_ns"])).max().unwrap_or(0);
     assert!(longest < 1_000_000_000, "{longest} ns: {}", report["gc"]);

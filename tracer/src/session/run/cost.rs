@@ -8,7 +8,7 @@ use super::super::Options;
 use super::super::budget::{Budget, Detail, FAR, Second, Work};
 use super::super::neighbours::Neighbours;
 use super::super::part_time::PartTime;
-use super::super::watchers::{BreakpointCost, CollectionWatcher, HandlerWatcher};
+use super::super::watchers::{BreakpointCost, CollectionWatcher, HandlerWatcher, Passed};
 use super::{QUARTER, Run, SOON, nanos, place_of_entry};
 use crate::attach::{Error, Probes, TrapCost, of_probe};
 use crate::clock::monotonic_ns;
@@ -117,6 +117,7 @@ impl Run<'_> {
             self.probes.shed(self.spending.budget.given_up().flags(), self.spending.budget.thinning())?;
         }
         self.check_breakpoints(traps, &moment, FAR);
+        self.weigh_collections(Passed::Part(nanos(self.spending.second.0.elapsed())), moment.at_ns);
         Ok(())
     }
 
@@ -135,11 +136,13 @@ impl Run<'_> {
     }
 
     /// Takes breakpoints out of processes that collect often, unless cost does not matter.
-    pub(super) fn weigh_collections(&mut self, second: &Second) {
+    pub(super) fn weigh_collections(&mut self, passed: Passed, at_ns: Nanos) {
         let Some(collectors) = &mut self.watchers.collectors else { return };
-        collectors.count();
+        if matches!(passed, Passed::Second(_)) {
+            collectors.count();
+        }
         if self.options.budget.is_some() {
-            let events = collectors.rates(&mut self.probes, second.wall_ns, second.at_ns);
+            let events = collectors.rates(&mut self.probes, passed, at_ns);
             events.into_iter().for_each(|event| self.collector.event(event));
         }
     }

@@ -30,6 +30,15 @@ pub struct CollectionWatcher {
     told_often: bool,
 }
 
+/// Since rates were looked at last.
+#[derive(Clone, Copy, Debug)]
+pub enum Passed {
+    /// All of it.
+    Second(Nanos),
+    /// Some of it.
+    Part(Nanos),
+}
+
 /// A process whose collections are seen somehow.
 struct CollectingProcess {
     interpreter: Arc<Interpreter>,
@@ -68,10 +77,20 @@ impl CollectionWatcher {
         }
     }
 
-    /// A second or so has passed: takes the probes out of processes that collect often, and sets them where they do no
-    /// longer.
-    pub fn rates(&mut self, probes: &mut Probes, wall_ns: Nanos, now: Nanos) -> Vec<Event> {
-        let turn = |(&pid, seen): (&Pid, &mut CollectingProcess)| Some((pid, seen.counted.second(wall_ns)?));
+    /// A second or so has passed, or so much of it: takes the probes out of processes that collect often, and sets them where
+    /// they do no longer.
+    pub fn rates(&mut self, probes: &mut Probes, passed: Passed, now: Nanos) -> Vec<Event> {
+        let turn = |(&pid, seen): (&Pid, &mut CollectingProcess)| {
+            let turn = match passed {
+                Passed::Second(wall_ns) => seen.counted.second(wall_ns),
+                Passed::Part(_) if seen.how != GcSeen::Probed => None,
+                Passed::Part(wall_ns) => {
+                    seen.counted.look(pid, &seen.interpreter.python.collector);
+                    seen.counted.briefly(wall_ns)
+                }
+            };
+            Some((pid, turn?))
+        };
         let turns: Vec<_> = self.processes.iter_mut().filter_map(turn).collect();
         turns.into_iter().filter_map(|(pid, turn)| self.turn(probes, pid, turn, now)).collect()
     }

@@ -11,6 +11,8 @@ const OFTEN: f64 = 50.0;
 /// And below which breakpoints are set again, after so many seconds.
 const RARE: f64 = OFTEN / 2.0;
 const CALM: u32 = 10;
+/// So many at once are often before the second is over: of fewer, chance may have brought some close together.
+const AT_ONCE: u64 = 12;
 
 /// It collects often, or does so no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +64,17 @@ impl CollectionCounts {
         self.turn(collections as f64 * 1e9 / wall_ns.max(1) as f64)
     }
 
+    /// So much of the current second has passed: whether it collects so often that there is no need to wait for the rest.
+    pub fn briefly(&mut self, wall_ns: Nanos) -> Option<RateChange> {
+        let now = self.counts.map_or(0, |(_, last)| sum(&last));
+        let collections = now.saturating_sub(self.second);
+        let rate = collections as f64 * 1e9 / wall_ns.max(1) as f64;
+        if self.often || collections < AT_ONCE || rate <= OFTEN {
+            return None;
+        }
+        self.turn(rate)
+    }
+
     fn turn(&mut self, rate: f64) -> Option<RateChange> {
         self.calm = if rate < RARE { self.calm + 1 } else { 0 };
         let turns = if self.often { self.calm >= CALM } else { rate > OFTEN };
@@ -105,6 +118,22 @@ mod tests {
         let mut calm = |seconds| (0..seconds).filter_map(|_| counted.turn(1.0)).collect::<Vec<_>>();
         assert_eq!(calm(9), []);
         assert_eq!(calm(9), [RateChange::Rare]);
+    }
+
+    #[test]
+    fn who_collects_very_often_is_noticed_at_once() {
+        let of = |collections| {
+            let mut counts = [Counts::default(); GENERATIONS];
+            counts[0].collections = collections;
+            Some((counts, counts))
+        };
+        let mut counted = CollectionCounts { counts: of(111), second: 100, ..CollectionCounts::default() };
+        assert_eq!(counted.briefly(50_000_000), None, "eleven may be chance");
+        counted.counts = of(112);
+        assert_eq!(counted.briefly(250_000_000), None, "48 a second are not often");
+        assert_eq!(counted.briefly(50_000_000), Some(RateChange::Often(240)));
+        assert_eq!(counted.briefly(50_000_000), None, "it is known");
+        assert_eq!(counted.second(1_000_000_000), None, "12 a second are few, for a while");
     }
 
     #[test]

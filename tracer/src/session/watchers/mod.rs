@@ -9,7 +9,7 @@ mod senders;
 mod tasks;
 
 pub use breakpoint_cost::BreakpointCost;
-pub use collections::CollectionWatcher;
+pub use collections::{CollectionWatcher, Passed};
 pub use handlers::HandlerWatcher;
 pub use senders::SenderWatcher;
 pub use tasks::TaskWatcher;
