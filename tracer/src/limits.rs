@@ -3,8 +3,13 @@
 use std::fmt;
 use std::sync::OnceLock;
 
-use crate::sys::{inherited, rights};
+use crate::sys::{heap, inherited, rights};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Has freed memory given back to the system.
+pub fn keep_little_memory() {
+    heap::keep_little();
+}
 
 /// Gives up the rights that no command needs, for good. Not for who starts somebody else's program afterwards.
 pub fn give_up_rights() {

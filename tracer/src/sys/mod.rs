@@ -6,6 +6,7 @@ pub mod batch;
 pub mod clock;
 pub mod closed;
 pub mod filter;
+pub mod heap;
 pub mod in_flight;
 pub mod inherited;
 pub mod membarrier;

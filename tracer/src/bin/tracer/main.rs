@@ -21,6 +21,7 @@ use tracer::report::Sentence;
 use tracer::{limits, redact};
 
 fn main() -> ExitCode {
+    limits::keep_little_memory();
     // First of all: on a stack that is too small, nothing can be parsed either.
     let obeyed = limits::raise().map_err(Failure::from).and_then(|()| obey(&parse()));
     let code = obeyed.unwrap_or_else(|failure| {
