@@ -16,9 +16,9 @@ use crate::task::Task;
 #[derive(Clone, Copy)]
 pub struct Memory {
     /// Where the kernel's mapping begins; 0 where that is not known.
-    base: u64,
+    pub(crate) base: u64,
     /// Address of the topmost table.
-    tables: u64,
+    pub(crate) tables: u64,
 }
 
 impl Memory {
@@ -40,24 +40,25 @@ impl Memory {
     /// Where the kernel has `bytes` of it, if they are in one resident page; else 0.
     #[inline(always)]
     pub fn resident(self, address: u64, bytes: u64) -> u64 {
+        found_at(self.base, self.tables, address, bytes)
+    }
+
+    /// The same, in a function that is global already.
+    #[inline(always)]
+    pub fn found(self, address: u64, bytes: u64) -> u64 {
         if HAS_RDONLY_CAST.load() == 0 || self.base == 0 || (address & (PAGE - 1)) + bytes > PAGE {
             return 0;
         }
-        translate(self.base, self.tables, address)
+        // SAFETY: as just checked.
+        pages::translate(self.base, self.tables, address, |at| unsafe { load_cast(at) })
     }
 }
 
-/// Where a mapping of all memory that begins at `base` has a byte of the process with these page tables; 0 where it is
-/// not resident. A global function, see [`crate::python::walk`]: inlined, the verifier would follow four times as many
-/// instructions.
+/// A global function, see [`crate::python::walk`]: inlined, the verifier would follow four times as many instructions.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn translate(base: u64, tables: u64, address: u64) -> u64 {
-    if HAS_RDONLY_CAST.load() == 0 {
-        return 0;
-    }
-    // SAFETY: as just checked.
-    pages::translate(base, tables, address, |at| unsafe { load_cast(at) })
+extern "C" fn found_at(base: u64, tables: u64, address: u64, bytes: u64) -> u64 {
+    Memory { base, tables }.found(address, bytes)
 }
 
 /// Address of a task's topmost page table.

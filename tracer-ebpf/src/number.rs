@@ -50,14 +50,22 @@ impl Namespace {
     /// The number that a `struct pid` has in here, 0 for none.
     #[inline(always)]
     pub fn number_in(self, ids: u64) -> u32 {
-        if level(ids) < self.level {
-            return 0;
-        }
-        match upid(ids, self.level) {
-            // There is only one initial namespace.
-            [number, namespace] if self.level == 0 || namespace == self.address => low(number),
-            _ => 0,
-        }
+        number_at(self.level, self.address, ids)
+    }
+}
+
+/// A global function, see [`crate::python::walk`]: who sends a signal, and to whom, are six numbers, and each has its ways to
+/// be 0.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn number_at(level_wanted: u32, namespace_wanted: u64, ids: u64) -> u32 {
+    if level(ids) < level_wanted {
+        return 0;
+    }
+    match upid(ids, level_wanted) {
+        // There is only one initial namespace.
+        [number, namespace] if level_wanted == 0 || namespace == namespace_wanted => low(number),
+        _ => 0,
     }
 }
 

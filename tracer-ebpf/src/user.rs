@@ -20,13 +20,25 @@ pub fn read<T: Copy>(address: u64) -> Option<T> {
     (failed == 0).then(|| unsafe { value.assume_init() })
 }
 
+/// In place of a word that is not resident: no address, no thread's and no count is this.
+const NOT_RESIDENT: u64 = 1 << 63 | 1;
+
 /// A word; `None` where its page is not resident.
 #[inline(always)]
 pub fn word(memory: Memory, address: u64) -> Option<u64> {
-    match memory.resident(address, 8) {
-        0 => read(address),
+    let word = word_at(memory.base, memory.tables, address);
+    (word != NOT_RESIDENT).then_some(word)
+}
+
+/// A global function, see [`crate::python::walk`]: the probes ask for three dozen words, and the verifier would follow both
+/// ways to each.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn word_at(base: u64, tables: u64, address: u64) -> u64 {
+    match (Memory { base, tables }).found(address, 8) {
+        0 => read(address).unwrap_or(NOT_RESIDENT),
         // SAFETY: found there.
-        at => Some(unsafe { load_cast(at) }),
+        at => unsafe { load_cast(at) },
     }
 }
 
