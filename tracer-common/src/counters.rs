@@ -196,6 +196,12 @@ pub struct RunEnd {
 }
 
 impl Counters {
+    /// Hits for a target. One that goes on while they are read may be in `hits` and not yet in the other.
+    #[must_use]
+    pub const fn not_filtered(&self) -> u64 {
+        self.hits.saturating_sub(self.filtered)
+    }
+
     /// Hits that were lost, for whatever reason.
     #[must_use]
     pub const fn lost(&self) -> u64 {

@@ -39,9 +39,14 @@ const FASTER: f64 = 1.124_87;
 const STEP: f64 = 0.618_033_988_75;
 const CPU_STEP: f64 = 0.754_877_666_25;
 
+/// Whether there is something to see; until it says otherwise, there is.
+type IsBusy = bool;
+
 /// The clocks of all CPUs. Dropped, they are closed, and that is waited for.
 pub struct Clocks {
-    end: Option<Sender<()>>,
+    is_busy: IsBusy,
+    /// To the thread that changes the periods, which ends without it.
+    turns: Option<Sender<IsBusy>>,
     turner: Option<JoinHandle<()>>,
 }
 
@@ -51,15 +56,25 @@ impl Clocks {
         let start = |&cpu| Clock::start(cpu, rate_hz, program);
         let clocks: Result<Vec<_>, _> = cpus.iter().map(start).collect();
         let clocks = clocks.map_err(|error| Error::of_hook(SAMPLE, error))?;
-        let (end, ended) = channel();
-        let turn = move || turn(&clocks, &Periods::new(rate_hz, clocks.len()), &ended);
+        let (turns, told) = channel();
+        let turn = move || turn(&clocks, &Periods::new(rate_hz, clocks.len()), &told);
         let turner = Builder::new().name("tracer-clock".to_owned()).spawn(turn);
-        Ok(Self { end: Some(end), turner: Some(turner.map_err(|error| Error::no_thread(&error))?) })
+        let turner = turner.map_err(|error| Error::no_thread(&error))?;
+        Ok(Self { is_busy: true, turns: Some(turns), turner: Some(turner) })
+    }
+
+    /// While no target runs, the periods stay as they are: a change wakes a CPU that sleeps. They are others at once when
+    /// one runs again.
+    pub fn follow(&mut self, is_busy: IsBusy) {
+        if is_busy != self.is_busy {
+            self.is_busy = is_busy;
+            let _ = self.turns.as_ref().map(|turns| turns.send(is_busy)); // the thread is there until it is closed
+        }
     }
 
     /// Begins to close them.
     pub fn close(&mut self) {
-        self.end = None;
+        self.turns = None;
     }
 }
 
@@ -73,13 +88,19 @@ impl Drop for Clocks {
 }
 
 /// Changes the periods until the end.
-fn turn(clocks: &[Clock], periods: &Periods, ended: &Receiver<()>) {
+fn turn(clocks: &[Clock], periods: &Periods, told: &Receiver<IsBusy>) {
     for stretch in 0_u32.. {
         for (cpu, clock) in (0_u32..).zip(clocks) {
             let _ = clock.set_period(periods.period_ns(stretch, cpu)); // of a CPU that is gone: it has no clock
         }
-        if ended.recv_timeout(periods.length(stretch)) != Err(RecvTimeoutError::Timeout) {
-            return;
+        let mut is_busy = match told.recv_timeout(periods.length(stretch)) {
+            Ok(is_busy) => is_busy,
+            Err(RecvTimeoutError::Timeout) => true,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        while !is_busy {
+            let Ok(now) = told.recv() else { return };
+            is_busy = now;
         }
     }
 }

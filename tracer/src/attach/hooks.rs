@@ -53,6 +53,11 @@ impl Hooks {
         self.reads.is_some()
     }
 
+    /// See [`Clocks::follow`].
+    pub fn clocks_follow(&mut self, is_busy: bool) {
+        self.clocks.iter_mut().for_each(|clocks| clocks.follow(is_busy));
+    }
+
     /// Stops the clocks, and gives away what the kernel takes longer to detach.
     pub fn detach(&mut self) -> impl Send + use<> {
         self.clocks.iter_mut().for_each(Clocks::close);

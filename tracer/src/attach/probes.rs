@@ -147,6 +147,11 @@ impl Probes {
         self.hooks.watch_reads_now()
     }
 
+    /// Whether a target runs at all: while none does, the clocks' periods are not changed.
+    pub fn clocks_follow(&mut self, is_busy: bool) {
+        self.hooks.clocks_follow(is_busy);
+    }
+
     /// Tells where threads have been asleep since before the window, unless they have switched since: whether it was
     /// news, for each.
     ///

@@ -6,36 +6,39 @@ use crate::cpython::memory::Memory;
 
 /// Bytes of `struct gc_generation_stats`: collections, collected, uncollectable.
 /// <https://github.com/python/cpython/blob/v3.12.0/Include/internal/pycore_gc.h>
-const GENERATION: u64 = 24;
+const GENERATION: usize = 24;
 
-/// By generation; `None` where that is not known, or the process is gone.
+/// By generation; `None` where that is not known, or the process is gone. This is asked once a second and oftener: all are
+/// copied at once, since each copy takes a turn of the thread that reads.
 #[must_use]
 pub fn counts(memory: &dyn Memory, collector: &Collector) -> Option<[Counts; GENERATIONS]> {
     if collector.statistics == 0 {
         return None;
     }
+    let rings = if collector.flags & flag::SINGLE == 0 { &RINGS } else { &SINGLE_RINGS };
+    let has_rings = collector.flags & flag::RINGS != 0;
+    let (statistics, bytes) = if has_rings {
+        (memory.u64(collector.statistics).ok()?, rings[GENERATIONS - 1].1 as usize + 1)
+    } else {
+        (collector.statistics, GENERATIONS * GENERATION)
+    };
+    let copied = memory.bytes(statistics, bytes).ok()?;
     let mut counts = [Counts::default(); GENERATIONS];
     for (generation, counts) in counts.iter_mut().enumerate() {
-        *counts = counts_at(memory, place(memory, collector, generation)?)?;
+        let at = if has_rings { last(&copied, rings[generation])? } else { generation * GENERATION };
+        *counts = Counts { collections: word(&copied, at)?, collected: word(&copied, at + 8)? };
     }
     Some(counts)
 }
 
-/// Where those of a generation lie.
-fn place(memory: &dyn Memory, collector: &Collector, generation: usize) -> Option<u64> {
-    if collector.flags & flag::RINGS == 0 {
-        return Some(collector.statistics.wrapping_add(generation as u64 * GENERATION));
-    }
-    let rings = memory.u64(collector.statistics).ok()?;
-    let (start, index) =
-        if collector.flags & flag::SINGLE == 0 { RINGS[generation] } else { SINGLE_RINGS[generation] };
-    let entry = *memory.bytes(rings.wrapping_add(index), 1).ok()?.first()?;
-    Some(rings.wrapping_add(start + u64::from(entry) * RING_ENTRY + RING_COUNTS))
+/// Where the counts of a ring's last entry lie.
+fn last(copied: &[u8], (start, index): (u64, u64)) -> Option<usize> {
+    let entry = u64::from(*copied.get(index as usize)?);
+    Some((start + entry * RING_ENTRY + RING_COUNTS) as usize)
 }
 
-fn counts_at(memory: &dyn Memory, address: u64) -> Option<Counts> {
-    let collections = memory.u64(address).ok()?;
-    Some(Counts { collections, collected: memory.u64(address.wrapping_add(8)).ok()? })
+fn word(copied: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(*copied.get(at..)?.first_chunk()?))
 }
 
 #[cfg(test)]

@@ -87,7 +87,7 @@ fn section_of_event(event: u32) -> &'static str {
 /// Without those of other processes.
 fn own(counters: &Counters) -> Part {
     Part {
-        hits: counters.hits.saturating_sub(counters.filtered),
+        hits: counters.not_filtered(),
         lost_ring_full: counters.lost_ring_full,
         lost_map_full: counters.lost_map_full,
         lost_map_busy: counters.lost_map_busy,

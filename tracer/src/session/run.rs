@@ -228,7 +228,9 @@ impl<'a> Run<'a> {
         let second = self.since(began, before, &spent);
         let (traps, lost) = (spent.hits_since(before), total(&spent.probes).lost());
         let (calls, watched) = spent.others_calls_since(before);
+        let samples = spent.samples_since(before);
         self.spending.neighbours.second(calls, watched, second.at_ns);
+        self.probes.clocks_follow(samples > 0);
         self.spending.quarter = (Instant::now(), spent.clone());
         self.spending.second = (Instant::now(), spent);
         if self.spending.budget.second(&second) {

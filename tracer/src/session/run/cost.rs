@@ -10,9 +10,12 @@ use super::super::neighbours::Neighbours;
 use super::super::part_time::PartTime;
 use super::super::watchers::{BreakpointCost, CollectionWatcher, HandlerWatcher, Passed};
 use super::{QUARTER, Run, SOON, nanos, place_of_entry};
-use crate::attach::{Error, Probes, TrapCost, of_probe};
+use crate::attach::{Error, Probes, TrapCost, of_probe, total};
 use crate::clock::monotonic_ns;
 use crate::event::Nanos;
+
+/// Runs of probes for a target that cost nothing worth a thought, whatever they did. A collection is two.
+const FEW: u64 = 20;
 
 /// What tracing costs the target, and what is watched for a part of the time because of it.
 pub struct Spending {
@@ -69,6 +72,12 @@ impl Spent {
         }
     }
 
+    /// Of the targets.
+    pub(super) fn samples_since(&self, before: &Self) -> u64 {
+        let samples = |spent: &Self| of_probe(&spent.probes, Probe::Sample).not_filtered();
+        samples(self).saturating_sub(samples(before))
+    }
+
     /// System calls of anybody that were no reads of a target, and for how long they were seen.
     pub(super) fn others_calls_since(&self, before: &Self) -> (u64, Duration) {
         let calls = |spent: &Self| of_probe(&spent.probes, Probe::Syscall).filtered;
@@ -105,7 +114,12 @@ impl Run<'_> {
         if self.spending.quarter.0.elapsed() < SOON / 2 {
             return Ok(()); // just looked: of so short a moment, one timed run that stands for others is a large part
         }
-        let spent = self.spent()?;
+        let probes = self.tables.ledger.by_probe()?;
+        let of_targets = |probes: &[(Probe, Counters)]| total(probes).not_filtered();
+        if of_targets(&probes).saturating_sub(of_targets(&self.spending.quarter.1.probes)) < FEW {
+            return Ok(()); // what the target has used meanwhile need not be looked up
+        }
+        let spent = self.spent_by(probes);
         let mut moment = self.since(self.spending.quarter.0, &self.spending.quarter.1, &spent);
         if moment.wall_ns < nanos(QUARTER) / 2 {
             // Its CPU time is known by the hundredth of a second: what keeps a whole CPU busy is far over the budget.
@@ -149,12 +163,10 @@ impl Run<'_> {
 
     pub(super) fn since(&self, began: Instant, before: &Spent, now: &Spent) -> Second {
         let probes = now.probes.iter().map(|&(probe, counters)| {
-            // A run that goes on while they are read may be in the one and not yet in the other.
-            let runs = |counters: &Counters| counters.hits.saturating_sub(counters.filtered);
             let before = of_probe(&before.probes, probe);
             Work {
                 probe,
-                runs: runs(&counters).saturating_sub(runs(&before)),
+                runs: counters.not_filtered().saturating_sub(before.not_filtered()),
                 run_ns: counters.time.own_ns.saturating_sub(before.time.own_ns),
             }
         });
@@ -199,13 +211,17 @@ impl Run<'_> {
     }
 
     pub(super) fn spent(&mut self) -> Result<Spent, Error> {
-        let target_ns = self.collector.cpu_ns();
         let probes = self.tables.ledger.by_probe()?;
+        Ok(self.spent_by(probes))
+    }
+
+    fn spent_by(&mut self, probes: Vec<(Probe, Counters)>) -> Spent {
+        let target_ns = self.collector.cpu_ns();
         let hits_of = |probe| of_probe(&probes, probe).hits;
         let handlers = hits_of(Probe::Handler) + hits_of(Probe::Check);
         let hits = Hits { collections: hits_of(Probe::GcEnd), handlers };
         let reads = self.spending.reads.as_ref();
         let reads_watched = reads.map_or(Duration::ZERO, |reads| reads.watched(Instant::now()));
-        Ok(Spent { probes, target_ns, hits, reads_watched })
+        Spent { probes, target_ns, hits, reads_watched }
     }
 }

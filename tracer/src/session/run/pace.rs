@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 const BUSY: Duration = Duration::from_millis(20);
 /// While nothing does. A buffer that fills wakes the reader earlier, and so does what cannot wait. Whole seconds and
 /// quarters of them are multiples, so that what is due then is done in the same wakes.
-const CALM: Duration = Duration::from_millis(125);
+const CALM: Duration = Duration::from_millis(250);
 /// How long something goes on to happen.
 const HOLDS: Duration = Duration::from_millis(500);
 
@@ -90,8 +90,8 @@ mod tests {
         let mut pace = Pace::new(start);
         assert_eq!(pace.next(at(0)), at(20));
         assert_eq!(pace.next(at(499)), at(519));
-        assert_eq!(pace.next(at(500)), at(625));
-        assert_eq!(pace.next(at(612)), at(625));
+        assert_eq!(pace.next(at(500)), at(750));
+        assert_eq!(pace.next(at(737)), at(750));
         pace.poll_faster(at(700));
         assert_eq!(pace.next(at(701)), at(721));
     }
