@@ -2,6 +2,7 @@
 
 mod cpu;
 mod hot;
+mod jit;
 mod parked;
 mod rounds;
 pub mod walk;
