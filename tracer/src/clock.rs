@@ -31,6 +31,12 @@ fn offset(text: &str) -> Option<i64> {
     seconds.checked_mul(NANOS.cast_signed())?.checked_add(nanos)
 }
 
+/// As nanoseconds; what is longer than 584 years is that long.
+#[must_use]
+pub fn nanos(duration: Duration) -> Nanos {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// Now, in UTC: RFC 3339 with nanoseconds.
 #[must_use]
 pub fn utc_now() -> String {

@@ -107,6 +107,12 @@ const SWITCHES: &[Section] =
 const CLOCK: &[Section] = &[Section::Frames, Section::Gc];
 
 impl Plan {
+    /// Whether the hook of reads is among them.
+    #[must_use]
+    pub fn watches_reads(&self) -> bool {
+        self.tracepoints().any(|point| point.name == READS)
+    }
+
     /// Whether the program of this name is needed.
     pub(in crate::attach) fn needs(&self, program: &str) -> bool {
         match program {

@@ -4,7 +4,7 @@ use tracer_common::control::{MOST_THINNING, SHED_READ_SITES};
 
 use tracer_common::counters::Probe;
 
-use super::part_time;
+use super::watchers::PARTS;
 use crate::event::Nanos;
 use crate::report::Shed;
 
@@ -95,7 +95,9 @@ pub struct Budget {
 pub struct Work {
     /// Which one.
     pub probe: Probe,
-    /// How often it ran.
+    /// How often its hook was reached.
+    pub hits: u64,
+    /// How often it ran for the target.
     pub runs: u64,
     /// For how long in all.
     pub run_ns: Nanos,
@@ -129,8 +131,26 @@ impl Second {
 
     /// What the probes took of the target's time.
     fn share(&self, cost: impl Fn(&Work) -> f64) -> f64 {
-        self.probes.iter().map(cost).sum::<f64>()
-            / (self.target_ns as f64).max(self.wall_ns as f64 * LEAST_SHARE)
+        self.probes.iter().map(cost).sum::<f64>() / self.target_time()
+    }
+
+    /// What a share of the target's time is taken of, in nanoseconds.
+    #[must_use]
+    pub fn target_time(&self) -> f64 {
+        (self.target_ns as f64).max(self.wall_ns as f64 * LEAST_SHARE)
+    }
+
+    /// How often a probe ran for others.
+    #[must_use]
+    pub fn filtered(&self, probe: Probe) -> u64 {
+        let its = self.probes.iter().filter(|work| work.probe == probe);
+        its.map(|work| work.hits.saturating_sub(work.runs)).sum()
+    }
+
+    /// How often these probes' hooks were reached.
+    #[must_use]
+    pub fn hits(&self, probes: &[Probe]) -> u64 {
+        self.probes.iter().filter(|work| probes.contains(&work.probe)).map(|work| work.hits).sum()
     }
 
     /// Whether this probe is what costs, or one of few.
@@ -198,7 +218,7 @@ impl Budget {
         let in_bursts = LADDER
             .iter()
             .any(|(detail, probe, _)| *probe == work.probe && part.clone().any(|part| part == *detail));
-        work.cost() * if in_bursts { part_time::PARTS as f64 } else { 1.0 }
+        work.cost() * if in_bursts { PARTS as f64 } else { 1.0 }
     }
 
     /// Has fewer callers looked at, where that is what costs and there is something left to save.
@@ -267,7 +287,7 @@ mod tests {
     }
 
     fn worked(probe: Probe, runs: u64, probe_ms: u64, target_ms: u64) -> Second {
-        let work = Work { probe, runs, run_ns: probe_ms * 1_000_000 };
+        let work = Work { probe, hits: runs, runs, run_ns: probe_ms * 1_000_000 };
         Second { at_ns: 7, wall_ns: 1_000_000_000, probes: vec![work], target_ns: target_ms * 1_000_000 }
     }
 

@@ -237,11 +237,6 @@ impl<L: Listener> EventCollector<L> {
         }
     }
 
-    /// Traced processes that have not been let go.
-    pub fn pids(&self) -> impl Iterator<Item = Pid> {
-        self.processes.keys().copied()
-    }
-
     /// CPU time of all processes, those that have ended included.
     pub fn cpu_ns(&mut self) -> Nanos {
         self.cpu.total(self.processes.keys().copied(), window::cpu_ns)

@@ -6,8 +6,6 @@ mod cpu;
 mod event_collector;
 mod finish;
 mod losses;
-mod neighbours;
-mod part_time;
 mod relay;
 mod replay;
 mod roots;

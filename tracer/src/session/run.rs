@@ -9,11 +9,11 @@ use super::relay::Relay;
 use super::roots::Root;
 use super::stop::Signals;
 use super::triggers::Saves;
-use super::watchers::{CollectionWatcher, HandlerWatcher, Passed, SenderWatcher, TaskWatcher, Watchers};
+use super::watchers::{BreakpointCost, Watcher, Watchers};
 use super::{Finished, Options, Watch, still_asleep};
 use crate::attach::{Aggregates, Cost, Error, Ledger, Probes, SentStacks, total, unfinished};
-use crate::clock::{monotonic_ns, utc_now};
-use crate::event::{Event, Nanos, Pid, Task};
+use crate::clock::{monotonic_ns, nanos, utc_now};
+use crate::event::{Event, Nanos, Task};
 use crate::recording::Standing;
 use crate::report::Ended;
 use crate::selection::Newcomers;
@@ -104,9 +104,8 @@ impl<'a> Run<'a> {
         let mut probes = Probes::load(options.plan.clone())?;
         let tables = KernelTables::new(&mut probes)?;
         let reader = RingReader::new(&mut probes)?;
-        let watchers = Watchers::new(&mut probes, roots)?;
+        let watchers = Watchers::new(options, &mut probes, roots)?;
         probes.attach()?;
-        probes.count_entries(roots.iter().filter_map(place_of_entry))?;
         for root in roots {
             probes.trace(root.process.pid, &root.target(options.follow))?;
         }
@@ -116,7 +115,7 @@ impl<'a> Run<'a> {
         let mut run = Self {
             options,
             roots,
-            spending: Spending::new(options, &probes, began),
+            spending: Spending::new(options.budget, began),
             known_cost: recording::KnownCost::default(),
             probes,
             tables,
@@ -127,7 +126,8 @@ impl<'a> Run<'a> {
             begin: Begin::default(),
             began,
         };
-        run.set_breakpoints();
+        run.introduce_interpreters();
+        run.each_watcher(Watcher::prepare)?;
         signals.into_iter().for_each(Signals::window_begins);
         run.start()?;
         run.begin.attach_ns = nanos(began.elapsed());
@@ -146,20 +146,16 @@ impl<'a> Run<'a> {
         self.reader.begin(self.began);
         self.collector.start(self.begin.start_ns);
         self.probes.start(self.begin.start_ns)?;
-        self.watchers.collectors.iter_mut().for_each(CollectionWatcher::start);
+        self.watchers.list.iter_mut().for_each(|watcher| watcher.start());
         let threads = Threads::of_all(self.roots);
         let counted = self.kernel_switches(&threads);
         self.begin.switches_in_doubt = window::switches_between(&before, &counted);
         for (task, voluntary, involuntary) in counted {
             self.collector.event(Event::KernelSwitchesBefore { task, voluntary, involuntary });
         }
-        if self.watchers.tasks.is_some() {
-            self.collector.event(Event::LoopsWatched);
-        }
         self.newcomers =
             self.options.selection.clone().map(|selection| Newcomers::new(selection, Instant::now()));
         self.describe_roots(living, &threads)?;
-        self.watchers.senders.iter_mut().for_each(SenderWatcher::follow);
         self.spending.quarter = (Instant::now(), self.spent()?);
         self.spending.second = self.spending.quarter.clone();
         Ok(())
@@ -202,7 +198,6 @@ impl<'a> Run<'a> {
                 self.drain()?;
             }
             self.look()?;
-            self.watch_parts()?;
             if self.is_watched_closely() {
                 self.reader.pace.poll_faster(Instant::now());
             }
@@ -213,23 +208,20 @@ impl<'a> Run<'a> {
     /// Whether there is something to see that no message tells of: bursts that are to end in time, and long turns of
     /// event loops.
     fn is_watched_closely(&self) -> bool {
-        let awaited = |tasks: &TaskWatcher| tasks.are_awaited(&self.collector.spaces);
-        let in_bursts = !self.spending.budget.given_up().is_empty() || self.spending.neighbours.are_spared();
-        in_bursts || self.watchers.tasks.as_ref().is_some_and(awaited)
+        let spaces = &self.collector.spaces;
+        let in_bursts = !self.spending.budget.given_up().is_empty();
+        in_bursts || self.watchers.list.iter().any(|watcher| watcher.is_needed_soon(spaces))
     }
 
     /// Drains the aggregates, and compares cost and budget.
     fn pass_second(&mut self) -> Result<(), Error> {
         self.drain()?;
         self.forget_stacks()?;
-        self.watchers.senders.iter_mut().for_each(SenderWatcher::follow);
         let spent = self.spent()?;
         let (began, before) = (self.spending.second.0, &self.spending.second.1);
         let second = self.since(began, before, &spent);
-        let (traps, lost) = (spent.hits_since(before), total(&spent.probes).lost());
-        let (calls, watched) = spent.others_calls_since(before);
         let samples = spent.samples_since(before);
-        self.spending.neighbours.second(calls, watched, second.at_ns);
+        let lost = total(&spent.probes).lost();
         self.probes.clocks_follow(samples > 0);
         self.spending.quarter = (Instant::now(), spent.clone());
         self.spending.second = (Instant::now(), spent);
@@ -238,8 +230,13 @@ impl<'a> Run<'a> {
         }
         self.collector.names.renew();
         self.collector.refresh_after(second.at_ns, nanos(SECOND));
-        self.check_breakpoints(traps, &second, 1.0);
-        self.weigh_collections(Passed::Second(second.wall_ns), second.at_ns);
+        let limit = self.options.budget;
+        let cost = BreakpointCost { second: &second, limit, times: 1.0, part_ns: None };
+        self.each_watcher(|watcher, context| {
+            watcher.check_budget(context, &cost);
+            watcher.pass_second(context, &cost);
+            Ok(())
+        })?;
         self.record();
         self.save_if_due();
         let events = self.collector.listener.events;
@@ -259,7 +256,7 @@ impl<'a> Run<'a> {
     /// Stops counting, takes in what is left, and puts the report together.
     pub fn finish(mut self, ended: Ended) -> Result<Finished, Error> {
         let kernel = self.kernel_switches(&Threads::of_all(self.roots));
-        self.watchers.collectors.iter_mut().for_each(CollectionWatcher::count);
+        self.watchers.list.iter_mut().for_each(|watcher| watcher.stop());
         self.probes.stop()?;
         self.detach();
         self.probes.settle();
@@ -282,24 +279,17 @@ impl<'a> Run<'a> {
         let of_thread =
             |(task, voluntary, involuntary)| Event::KernelSwitches { task, voluntary, involuntary };
         kernel.into_iter().map(of_thread).chain(unfinished).for_each(|event| self.collector.event(event));
-        let turned = self.watchers.tasks.as_ref().map_or_else(Vec::new, |tasks| tasks.finish(&self.probes));
-        turned.into_iter().for_each(|event| self.collector.event(event));
-        let finish =
-            |collectors: CollectionWatcher| collectors.finish(&self.probes, self.begin.start_ns, end_ns);
-        let paused = self.watchers.collectors.take().map(finish);
-        let (paused, not_seen) = paused.unwrap_or_default();
-        paused.into_iter().for_each(|event| self.collector.event(event));
-        for event in self.watchers.handlers.iter().flat_map(HandlerWatcher::pending) {
-            self.collector.event(event);
-        }
+        self.each_watcher(|watcher, context| {
+            watcher.finish(context, end_ns);
+            Ok(())
+        })?;
         self.collector.end(end_ns.saturating_sub(self.begin.start_ns), window::stat);
-        let shed = self.shed_so_far(&not_seen);
         let standing = Standing {
             ended: Some(ended),
             unread,
             traps,
             cost,
-            ..self.standing(self.tables.ledger.by_probe()?, shed, (end_ns, stopped))
+            ..self.standing(self.tables.ledger.by_probe()?, (end_ns, stopped))
         };
         let report = self.report(standing);
         Ok(Finished { report, _probes: self.probes })
@@ -314,16 +304,6 @@ impl<'a> Run<'a> {
     /// Begins to detach: it takes a while, in which the report is made.
     fn detach(&mut self) {
         self.probes.detach();
-        self.watchers.handlers.iter_mut().for_each(|handlers| handlers.release(&mut self.probes));
-        self.watchers.collectors.iter_mut().for_each(|collectors| collectors.release(&mut self.probes));
+        self.watchers.list.iter_mut().for_each(|watcher| watcher.release(&mut self.probes));
     }
-}
-
-/// Where the evaluation function of a root begins.
-fn place_of_entry(root: &Root) -> Option<(Pid, &crate::python::eval::EvalFrame)> {
-    Some((root.process.pid, root.interpreter.as_ref()?.eval_frame.as_ref()?))
-}
-
-fn nanos(duration: Duration) -> Nanos {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

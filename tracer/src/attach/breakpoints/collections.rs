@@ -110,11 +110,6 @@ impl Collections {
         }
     }
 
-    /// Processes that are watched.
-    pub fn pids(&self) -> impl Iterator<Item = Pid> {
-        self.held.keys().copied()
-    }
-
     /// As many probes as are worth it, those included that are being removed.
     #[must_use]
     pub fn is_full(&self, probes: &Probes) -> bool {

@@ -55,11 +55,6 @@ impl HandlerCalls {
         self.watched.len() + probes.breakpoints.left() >= MOST
     }
 
-    /// Processes that are watched.
-    pub fn pids(&self) -> impl Iterator<Item = Pid> {
-        self.watched.keys().copied()
-    }
-
     /// Places that breakpoints of one process may be at.
     #[must_use]
     pub fn most_places(probes: &Probes) -> usize {

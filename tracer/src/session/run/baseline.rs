@@ -9,9 +9,9 @@ use tracer_common::target::Target;
 use super::super::baseline::threads::Threads;
 use super::super::baseline::{asleep, pthreads, window};
 use super::super::roots::{describe, follow_flag};
-use super::{Run, nanos};
+use super::Run;
 use crate::attach::Error;
-use crate::clock::monotonic_ns;
+use crate::clock::{monotonic_ns, nanos};
 use crate::event::{Event, ProcessDescription};
 use crate::process::Process;
 

@@ -12,9 +12,23 @@ use crate::attach::Error;
 use crate::event::Pid;
 use crate::process::Process;
 use crate::python::Interpreter;
-use crate::timeline::Found;
+use crate::timeline::{Found, LifeId};
 
 impl Run<'_> {
+    /// What the roots run, as far as that is known; the others are looked at later.
+    pub(super) fn introduce_interpreters(&mut self) {
+        for root in self.roots {
+            match &root.interpreter {
+                Some(interpreter) => {
+                    let (pid, life) = (root.process.pid, LifeId::default());
+                    self.collector.spaces.insert(pid, life, root.space, interpreter.clone());
+                }
+                None if root.asked || root.other => {}
+                None => self.collector.interpreter_probes.begin(root.process.pid, Instant::now()),
+            }
+        }
+    }
+
     /// What is found out of a process holds for the program that it ran before the look.
     pub(super) fn look_at_programs(&mut self) -> Result<(), Error> {
         let now = Instant::now();

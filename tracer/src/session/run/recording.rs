@@ -5,13 +5,12 @@ use std::time::{Duration, Instant};
 use tracer_common::counters::{Counters, Probe};
 
 use super::super::finish::{assemble, opening, overhead, shed_by_names};
-use super::super::watchers::{CollectionWatcher, HandlerWatcher};
-use super::{Run, nanos};
+use super::Run;
 use crate::attach::{Cost, Error};
 use crate::clock::monotonic_ns;
 use crate::event::Nanos;
 use crate::recording::{Standing, Unread, Usage};
-use crate::report::{Ended, Report, Shed};
+use crate::report::{Ended, Report};
 
 /// What the probes take is read anew so often: it means some sixty files.
 const COST: Duration = Duration::from_secs(10);
@@ -77,16 +76,8 @@ impl Run<'_> {
 
     fn standing_now(&mut self, counters: Vec<(Probe, Counters)>) -> Standing {
         let cost = self.known_cost.now();
-        let collections = self.watchers.collectors.as_ref().map_or(&[][..], CollectionWatcher::shed_so_far);
-        let shed = self.shed_so_far(collections);
         let now = (monotonic_ns(), Instant::now());
-        Standing { cost, ..self.standing(counters, shed, now) }
-    }
-
-    /// What was given up, with what is known of collections: at the end their watcher is gone.
-    pub(super) fn shed_so_far(&self, collections: &[Shed]) -> Vec<Shed> {
-        let handlers = self.watchers.handlers.as_ref().map_or(&[][..], HandlerWatcher::shed_so_far);
-        [self.spending.budget.shed(), self.spending.neighbours.shed(), handlers, collections].concat()
+        Standing { cost, ..self.standing(counters, now) }
     }
 
     fn tell(&mut self, standing: &Standing) {
@@ -100,10 +91,11 @@ impl Run<'_> {
     pub(super) fn standing(
         &self,
         counters: Vec<(Probe, Counters)>,
-        shed: Vec<Shed>,
         (at_ns, now): (Nanos, Instant),
     ) -> Standing {
         let by_names = shed_by_names(&self.collector, at_ns.saturating_sub(self.begin.start_ns));
+        let shed = [self.spending.budget.shed(), &self.watchers.shed].concat().into_iter();
+        let coverage = self.watchers.coverage(now);
         Standing {
             ended: None,
             at_ns,
@@ -112,9 +104,9 @@ impl Run<'_> {
             records: self.collector.records(),
             traps: Vec::new(),
             cost: Cost::default(),
-            covered_ns: nanos(self.spending.calls.watched(now)),
-            reads_covered_ns: self.spending.reads.as_ref().map(|reads| nanos(reads.watched(now))),
-            shed: shed.into_iter().chain(by_names).collect(),
+            covered_ns: coverage.entries_ns,
+            reads_covered_ns: coverage.reads_ns,
+            shed: shed.chain(by_names).collect(),
             switches_in_doubt: self.begin.switches_in_doubt,
             usage: Usage::now(),
         }

@@ -1,33 +1,10 @@
 //! What breakpoints cost the target.
 
-use std::time::{Duration, Instant};
+use tracer_common::counters::Probe;
 
 use crate::event::{Nanos, Pid};
 use crate::process::Process;
-
-/// A target that hardly runs cannot be slowed: its share is taken of this much of the time at least.
-const LEAST_SHARE: f64 = 0.1;
-
-/// Most children do not live that long, and breakpoints in each would cost more than they tell.
-pub const YOUNG: Duration = Duration::from_millis(20);
-/// While others are removed one after the other, to set one takes a tenth of a second, in which nothing else is done.
-const GROWN: Duration = Duration::from_secs(1);
-/// How long breakpoints are set at a time.
-const AT_ONCE: Duration = Duration::from_millis(300);
-
-/// Of processes that were seen first at such a time, those that get breakpoints now: one at a time while others are
-/// removed.
-pub fn due<T>(new: impl Iterator<Item = (T, Instant)>, is_removing: bool) -> Vec<T> {
-    let (age, most) = if is_removing { (GROWN, 1) } else { (YOUNG, usize::MAX) };
-    new.filter(|(_, since)| since.elapsed() >= age).map(|(process, _)| process).take(most).collect()
-}
-
-/// As many of these as there is time for: among a hundred processes that fork without pause the kernel takes half a second to
-/// set one, in which nothing else is done. The others come at the next look.
-pub fn in_time<T>(due: Vec<T>) -> impl Iterator<Item = T> {
-    let began = Instant::now();
-    due.into_iter().take_while(move |_| began.elapsed() < AT_ONCE)
-}
+use crate::session::budget::Second;
 
 /// Kernels that return from a breakpoint at a return by a system call of its own, which filters of system calls see: until
 /// 6.14 these may kill the process for it.
@@ -49,27 +26,23 @@ fn returns_by_syscall(release: &str) -> bool {
     RETURN_BY_SYSCALL.iter().any(|series| release.strip_prefix(series).is_some_and(is_of))
 }
 
-/// How many breakpoints were hit in a second or so, beside what the target ran.
-#[derive(Clone, Copy, Debug)]
-pub struct BreakpointCost {
-    /// Breakpoints that were hit.
-    pub hits: u64,
-    /// Its length.
-    pub wall_ns: Nanos,
-    /// What the target ran.
-    pub target_ns: Nanos,
-    /// What tracing may cost, as a share of that.
+/// A second or so, in which breakpoints may have been hit, and what they may cost.
+pub struct BreakpointCost<'a> {
+    /// That second.
+    pub second: &'a Second,
+    /// What tracing may cost, as a share of what the target ran.
     pub limit: Option<f64>,
     /// So many times the limit is tolerated.
     pub times: f64,
+    /// How much of the current second has passed, if it is not over.
+    pub part_ns: Option<Nanos>,
 }
 
-impl BreakpointCost {
-    /// Why that is too much, if each costs this and it is.
+impl BreakpointCost<'_> {
+    /// Why these breakpoints were hit too often, if each hit costs this and they were.
     #[must_use]
-    pub fn too_many(&self, trap_ns: Nanos) -> Option<String> {
-        let target_ns = (self.target_ns as f64).max(self.wall_ns as f64 * LEAST_SHARE);
-        let share = (self.hits * trap_ns) as f64 / target_ns;
+    pub fn too_many(&self, probes: &[Probe], trap_ns: Nanos) -> Option<String> {
+        let share = (self.second.hits(probes) * trap_ns) as f64 / self.second.target_time();
         let limit = self.limit.filter(|limit| share > self.times * limit)?;
         let (share, limit) = (share * 100.0, limit * 100.0);
         Some(format!("the breakpoints took {share:.0}% of the target's time, over the budget of {limit:.0}%"))
@@ -79,6 +52,7 @@ impl BreakpointCost {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::budget::Work;
 
     #[test]
     fn kernels_that_return_by_a_system_call_are_known_by_their_release() {
@@ -95,28 +69,23 @@ mod tests {
     }
 
     #[test]
-    fn removals_keep_the_young_ones_waiting() {
-        let ago = |ms| Instant::now().checked_sub(Duration::from_millis(ms)).unwrap();
-        let new = || [(1, ago(0)), (2, ago(500)), (3, ago(1_500)), (4, ago(2_000))].into_iter();
-        assert_eq!(due(new(), false), [2, 3, 4]);
-        assert_eq!(due(new(), true), [3]);
-    }
-
-    #[test]
     fn a_share_of_what_the_target_runs_is_too_much() {
-        let cost = BreakpointCost {
-            hits: 100_000,
+        let work = |probe, hits| Work { probe, hits, runs: 0, run_ns: 0 };
+        let second = |hits, target_ns| Second {
+            at_ns: 0,
             wall_ns: 1_000_000_000,
-            target_ns: 500_000_000,
-            limit: Some(0.15),
-            times: 1.0,
+            probes: vec![work(Probe::Handler, hits), work(Probe::GcEnd, 1_000_000)],
+            target_ns,
         };
+        let busy = second(100_000, 500_000_000);
+        let cost = BreakpointCost { second: &busy, limit: Some(0.15), times: 1.0, part_ns: None };
+        let too_many = |cost: &BreakpointCost<'_>, trap_ns| cost.too_many(&[Probe::Handler], trap_ns);
         let why = "the breakpoints took 20% of the target's time, over the budget of 15%";
-        assert_eq!(cost.too_many(1_000).as_deref(), Some(why));
-        assert_eq!(cost.too_many(500), None);
-        assert_eq!(BreakpointCost { times: 2.0, ..cost }.too_many(1_000), None);
-        assert_eq!(BreakpointCost { limit: None, ..cost }.too_many(1_000_000), None);
-        let idle = BreakpointCost { hits: 10_000, target_ns: 0, ..cost };
-        assert_eq!(idle.too_many(1_000), None, "a target that hardly runs cannot be slowed");
+        assert_eq!(too_many(&cost, 1_000).as_deref(), Some(why), "those of others do not count");
+        assert_eq!(too_many(&cost, 500), None);
+        assert_eq!(too_many(&BreakpointCost { times: 2.0, ..cost }, 1_000), None);
+        assert_eq!(too_many(&BreakpointCost { limit: None, ..cost }, 1_000_000), None);
+        let idle = BreakpointCost { second: &second(10_000, 0), ..cost };
+        assert_eq!(too_many(&idle, 1_000), None, "a target that hardly runs cannot be slowed");
     }
 }

@@ -1,237 +1,212 @@
-//! Which processes' garbage collections are seen one by one, and since when.
+//! Breakpoints where garbage collections begin and end, in processes that do not collect too often for that.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::Instant;
-
+use tracer_common::counters::Probe;
 use tracer_common::gc::{Collection, UNKNOWN, flag};
 
-use super::breakpoint_cost::{self, BreakpointCost};
+use super::Context;
+use super::breakpoint_cost::{BreakpointCost, may_kill};
+use super::breakpoints::{BreakpointKind, Processes, State, WatchedProcess, detail};
 use super::counted::{CollectionCounts, RateChange};
-use crate::attach::{COLLECTION_PROBES, Collections, Error, Probes, Refused, ReturnProbe};
+use crate::attach::{COLLECTION_PROBES, Collections, Error, Probes, Refused, ReturnProbe, TrapCost};
 use crate::clock::monotonic_ns;
 use crate::event::{Event, GcPause, GcSeen, Nanos, Pid, Task};
 use crate::python::Interpreter;
-use crate::report::Shed;
-use crate::timeline::{Home, Spaces};
 
-/// What is seen.
-pub struct CollectionWatcher {
+/// All of them.
+pub struct CollectionBreakpoints {
     collections: Collections,
-    /// What the breakpoints cost a collection.
+    /// What the dearest of them cost a collection, their programs aside.
     traps_ns: Nanos,
-    processes: HashMap<Pid, CollectingProcess>,
-    shed: Vec<Shed>,
-    /// They cost too much: nothing is attached any more.
-    given_up: bool,
-    /// That there are too many processes has been told.
-    told: bool,
-    /// Likewise that one collects too often.
-    told_often: bool,
 }
 
-/// Since rates were looked at last.
-#[derive(Clone, Copy, Debug)]
-pub enum Passed {
-    /// All of it.
-    Second(Nanos),
-    /// Some of it.
-    Part(Nanos),
-}
-
-/// A process whose collections are seen somehow.
-struct CollectingProcess {
-    interpreter: Arc<Interpreter>,
-    home: Home,
-    since: Instant,
+/// How a process's collections are seen.
+pub struct CollectingProcess {
     how: GcSeen,
-    /// When its probes were set last, on `CLOCK_MONOTONIC`.
+    /// When its breakpoints were set last, on `CLOCK_MONOTONIC`.
     probed_ns: Nanos,
-    settled: bool,
     counted: CollectionCounts,
 }
 
-impl CollectionWatcher {
-    /// Takes the probes over.
+impl CollectionBreakpoints {
+    /// Takes their map over.
     ///
     /// # Errors
-    /// When they have been taken already.
+    /// When it has been taken already.
     pub fn new(probes: &mut Probes) -> Result<Self, Error> {
-        let collections = Collections::new(probes)?;
-        let (processes, shed) = (HashMap::new(), Vec::new());
-        let (given_up, told, told_often) = (false, false, false);
-        Ok(Self { collections, traps_ns: 0, processes, shed, given_up, told, told_often })
+        Ok(Self { collections: Collections::new(probes)?, traps_ns: 0 })
     }
 
-    /// The window begins now.
-    pub fn start(&mut self) {
-        for (&pid, seen) in &mut self.processes {
-            seen.counted.restart(pid, &seen.interpreter.python.collector);
+    /// One that collects often loses its breakpoints until it does so no more.
+    fn change(
+        &mut self,
+        context: &mut Context<'_>,
+        pid: Pid,
+        process: &mut WatchedProcess<CollectingProcess>,
+        change: RateChange,
+    ) {
+        let RateChange::Often(rate) = change else {
+            process.state = State::New; // it has its turn when others have theirs
+            return;
+        };
+        process.state = State::Refused;
+        if process.own.how == GcSeen::Probed {
+            context.shed_once(detail::<Self>("processes that collect often"), || {
+                format!("process {pid} collects {rate} times a second; collections are counted still")
+            });
+            self.clear(context, pid, process);
+        }
+    }
+}
+
+impl BreakpointKind for CollectionBreakpoints {
+    type Process = CollectingProcess;
+
+    const DETAIL: &str = "each garbage collection";
+    /// Half of the collections of many tell less than all of some.
+    const WITHOUT_ROOM: State = State::Refused;
+    /// They are counted all the same.
+    const TELLS_MISSED: bool = false;
+    const COUNTED: &[Probe] = &[Probe::GcEnd];
+
+    /// How its collections are seen until its breakpoints are set.
+    fn come(&mut self, context: &mut Context<'_>, pid: Pid, interpreter: &Interpreter) -> CollectingProcess {
+        let counted = CollectionCounts::begin(pid, &interpreter.python.collector);
+        let process = CollectingProcess { how: unprobed(interpreter), probed_ns: 0, counted };
+        process.tell(context, pid);
+        process
+    }
+
+    fn gone(&mut self, context: &mut Context<'_>, pid: Pid, process: &WatchedProcess<CollectingProcess>) {
+        self.collections.clear(context.probes, pid);
+        context.events.extend(process.own.counted.events(pid, true));
+    }
+
+    fn has_places(interpreter: &Interpreter) -> bool {
+        interpreter.collecting.is_some()
+    }
+
+    fn why_full() -> String {
+        format!("there are {COLLECTION_PROBES} probes already, and removing more would take too long")
+    }
+
+    fn is_full(&self, probes: &Probes) -> bool {
+        self.collections.is_full(probes)
+    }
+
+    fn set(
+        &mut self,
+        context: &mut Context<'_>,
+        pid: Pid,
+        process: &mut WatchedProcess<CollectingProcess>,
+    ) -> Result<bool, Refused> {
+        let Some(place) = &process.interpreter.collecting else { return Ok(false) };
+        let end = end(pid, &process.interpreter);
+        self.collections.watch(context.probes, pid, place, end)?;
+        self.traps_ns = self.traps_ns.max(end.traps_ns());
+        (process.own.how, process.own.probed_ns) = (GcSeen::Probed, monotonic_ns());
+        process.own.tell(context, pid);
+        Ok(true)
+    }
+
+    fn clear(
+        &mut self,
+        context: &mut Context<'_>,
+        pid: Pid,
+        process: &mut WatchedProcess<CollectingProcess>,
+    ) {
+        self.collections.clear(context.probes, pid);
+        process.own.how = unprobed(&process.interpreter);
+        process.own.tell(context, pid);
+    }
+
+    fn release(&mut self, probes: &mut Probes) {
+        self.collections.release(probes);
+    }
+
+    fn trap_ns(&self) -> Nanos {
+        self.traps_ns
+    }
+
+    fn trap_costs(&self, cost: &TrapCost) -> Vec<(Probe, Nanos)> {
+        let is_stepped = self.traps_ns >= ReturnProbe::Ret.traps_ns();
+        let end = if is_stepped { cost.stepped_ns } else { cost.returned_ns };
+        vec![(Probe::GcBegin, cost.emulated_ns), (Probe::GcEnd, end)]
+    }
+
+    fn start(&mut self, processes: &mut Processes<CollectingProcess>) {
+        for (&pid, process) in processes {
+            process.own.counted.restart(pid, &process.interpreter.python.collector);
+        }
+    }
+
+    /// One that collects very often is noticed before the second is over.
+    fn check_briefly(
+        &mut self,
+        context: &mut Context<'_>,
+        cost: &BreakpointCost<'_>,
+        part_ns: Nanos,
+        processes: &mut Processes<CollectingProcess>,
+    ) {
+        let is_limited = cost.limit.is_some();
+        let probed = processes.iter_mut().filter(|(_, process)| process.own.how == GcSeen::Probed);
+        for (&pid, process) in probed.filter(|_| is_limited) {
+            process.own.counted.look(pid, &process.interpreter.python.collector);
+            if let Some(change) = process.own.counted.briefly(part_ns) {
+                self.change(context, pid, process, change);
+            }
+        }
+    }
+
+    fn pass_second(
+        &mut self,
+        context: &mut Context<'_>,
+        cost: &BreakpointCost<'_>,
+        processes: &mut Processes<CollectingProcess>,
+    ) {
+        self.stop(processes);
+        if cost.limit.is_none() {
+            return; // then each collection is seen, whatever that costs
+        }
+        for (&pid, process) in processes {
+            if let Some(change) = process.own.counted.second(cost.second.wall_ns) {
+                self.change(context, pid, process, change);
+            }
         }
     }
 
     /// Looks at what the collectors have counted.
-    pub fn count(&mut self) {
-        for (&pid, seen) in &mut self.processes {
-            seen.counted.look(pid, &seen.interpreter.python.collector);
+    fn stop(&mut self, processes: &mut Processes<CollectingProcess>) {
+        for (&pid, process) in processes {
+            process.own.counted.look(pid, &process.interpreter.python.collector);
         }
     }
 
-    /// A second or so has passed, or so much of it: takes the probes out of processes that collect often, and sets them where
-    /// they do no longer.
-    pub fn rates(&mut self, probes: &mut Probes, passed: Passed, now: Nanos) -> Vec<Event> {
-        let turn = |(&pid, seen): (&Pid, &mut CollectingProcess)| {
-            let turn = match passed {
-                Passed::Second(wall_ns) => seen.counted.second(wall_ns),
-                Passed::Part(_) if seen.how != GcSeen::Probed => None,
-                Passed::Part(wall_ns) => {
-                    seen.counted.look(pid, &seen.interpreter.python.collector);
-                    seen.counted.briefly(wall_ns)
-                }
-            };
-            Some((pid, turn?))
+    /// Collections that go on, and what was counted.
+    fn finish(&mut self, context: &mut Context<'_>, end_ns: Nanos, processes: &Processes<CollectingProcess>) {
+        let sees_end = |(task, collection): &(Task, Collection)| {
+            processes.get(&task.pid).is_some_and(|process| process.own.sees_end(collection.since_ns))
         };
-        let turns: Vec<_> = self.processes.iter_mut().filter_map(turn).collect();
-        turns.into_iter().filter_map(|(pid, turn)| self.turn(probes, pid, turn, now)).collect()
-    }
-
-    fn turn(&mut self, probes: &mut Probes, pid: Pid, turn: RateChange, now: Nanos) -> Option<Event> {
-        let seen = self.processes.get_mut(&pid)?;
-        let RateChange::Often(rate) = turn else {
-            seen.settled = false; // it has its turn when others have theirs
-            return None;
-        };
-        let was_probed = seen.how == GcSeen::Probed;
-        seen.settled = true;
-        if !was_probed {
-            return None;
-        }
-        if !std::mem::replace(&mut self.told_often, true) {
-            let why = format!("process {pid} collects {rate} times a second; collections are counted still");
-            self.shed.push(shed(now, "processes that collect often", why));
-        }
-        self.give_up(probes, pid, now)
-    }
-
-    /// Forgets processes that have gone or run another program, and takes note of new ones; tells how their collections
-    /// are seen until somebody has had a look.
-    pub fn follow(&mut self, probes: &mut Probes, spaces: &Spaces, now: Nanos) -> Vec<Event> {
-        let stays = |pid: Pid, seen: &CollectingProcess| spaces.home_of(pid) == Some(seen.home);
-        let mut events = Vec::new();
-        for (pid, seen) in self.processes.extract_if(|&pid, seen| !stays(pid, seen)) {
-            self.collections.clear(probes, pid);
-            events.extend(seen.counted.events(pid, true));
-        }
-        for (pid, home, interpreter) in spaces.processes() {
-            self.processes.entry(pid).or_insert_with(|| {
-                let seen = CollectingProcess::new(pid, interpreter.clone(), home);
-                events.push(seen.event(now, pid));
-                seen
-            });
-        }
-        events
-    }
-
-    /// Attaches to the processes that are no longer young, or to all.
-    pub fn look(&mut self, probes: &mut Probes, all: bool, now: impl Fn() -> Nanos) -> Vec<Event> {
-        let new = self.processes.iter().filter(|(_, seen)| !seen.settled);
-        let due = if all {
-            new.map(|(pid, _)| *pid).collect()
-        } else {
-            breakpoint_cost::due(new.map(|(pid, seen)| (*pid, seen.since)), probes.is_removing())
-        };
-        breakpoint_cost::in_time(due).filter_map(|pid| self.settle(probes, pid, &now)).collect()
-    }
-
-    fn settle(&mut self, probes: &mut Probes, pid: Pid, now: &impl Fn() -> Nanos) -> Option<Event> {
-        let is_full = self.collections.is_full(probes);
-        let seen = self.processes.get_mut(&pid)?;
-        seen.settled = true;
-        let place = seen.interpreter.collecting.as_ref().filter(|_| !self.given_up)?;
-        if is_full {
-            if !std::mem::replace(&mut self.told, true) {
-                let why = format!(
-                    "there are {COLLECTION_PROBES} probes already, and removing more would take too long"
-                );
-                self.shed.push(shed(now(), "further processes", why));
-            }
-            return None;
-        }
-        let end = end(pid, &seen.interpreter);
-        match self.collections.watch(probes, pid, place, end) {
-            Ok(()) => (seen.how, seen.probed_ns) = (GcSeen::Probed, monotonic_ns()),
-            // There is nothing more to be seen of it.
-            Err(Refused::Gone) => return None,
-            Err(Refused::Kernel(why)) => {
-                self.shed.push(shed(now(), &format!("process {pid}"), why.to_string()));
-                return None;
-            }
-        }
-        self.traps_ns = self.traps_ns.max(end.traps_ns());
-        Some(seen.event(now(), pid))
-    }
-
-    /// Whether the kernel has to step over where a collection ends, in some process.
-    #[must_use]
-    pub fn are_stepped(&self) -> bool {
-        self.traps_ns >= ReturnProbe::Ret.traps_ns()
-    }
-
-    /// A second or so has passed: takes the probes out if they cost the target more than it may spend on them.
-    pub fn second(&mut self, probes: &mut Probes, second: &BreakpointCost, now: Nanos) -> Vec<Event> {
-        let Some(why) = second.too_many(self.traps_ns).filter(|_| !self.given_up) else { return Vec::new() };
-        self.given_up = true;
-        self.shed.push(shed(now, "all processes", why));
-        let pids: Vec<_> = self.collections.pids().collect();
-        pids.into_iter().filter_map(|pid| self.give_up(probes, pid, now)).collect()
-    }
-
-    fn give_up(&mut self, probes: &mut Probes, pid: Pid, now: Nanos) -> Option<Event> {
-        self.collections.clear(probes, pid);
-        let seen = self.processes.get_mut(&pid)?;
-        seen.how = unprobed(&seen.interpreter);
-        Some(seen.event(now, pid))
-    }
-
-    /// Takes all probes out.
-    pub fn release(&mut self, probes: &mut Probes) {
-        self.collections.release(probes);
-    }
-
-    /// Collections that go on at the end of the window, and what could not be seen.
-    pub fn finish(self, probes: &Probes, start_ns: Nanos, end_ns: Nanos) -> (Vec<Event>, Vec<Shed>) {
+        let start_ns = context.start_ns;
         let clipped = |(task, collection): (Task, Collection)| {
             Event::GcPause(clipped(task, &collection, start_ns, end_ns))
         };
-        let counted = self.processes.iter().flat_map(|(&pid, seen)| seen.counted.events(pid, false));
-        let goes_on = |(task, collection): &(Task, Collection)| {
-            self.processes.get(&task.pid).is_some_and(|seen| seen.sees_end(collection.since_ns))
-        };
-        let unfinished = self.collections.unfinished(probes).filter(goes_on);
-        (unfinished.map(clipped).chain(counted).collect(), self.shed)
-    }
-
-    /// What is not seen, and why.
-    pub fn shed_so_far(&self) -> &[Shed] {
-        &self.shed
+        let unfinished = self.collections.unfinished(context.probes).filter(sees_end);
+        context.events.extend(unfinished.map(clipped));
+        for (&pid, process) in processes {
+            context.events.extend(process.own.counted.events(pid, false));
+        }
     }
 }
 
 impl CollectingProcess {
-    fn new(pid: Pid, interpreter: Arc<Interpreter>, home: Home) -> Self {
-        let (how, counted) =
-            (unprobed(&interpreter), CollectionCounts::begin(pid, &interpreter.python.collector));
-        Self { interpreter, home, since: Instant::now(), how, probed_ns: 0, settled: false, counted }
-    }
-
-    /// Whether the end of a collection that began then would have been seen: while probes are taken out, some begin that
-    /// are not seen to end.
+    /// Whether the end of a collection that began then would have been seen: while breakpoints are removed, some begin
+    /// that are not seen to end.
     fn sees_end(&self, began_ns: Nanos) -> bool {
         self.how == GcSeen::Probed && began_ns >= self.probed_ns
     }
 
-    fn event(&self, at: Nanos, pid: Pid) -> Event {
-        Event::Collections { at, pid, seen: self.how }
+    fn tell(&self, context: &mut Context<'_>, pid: Pid) {
+        context.events.push(Event::Collections { at: context.now(), pid, seen: self.how });
     }
 }
 
@@ -239,10 +214,10 @@ impl CollectingProcess {
 /// the process for it.
 fn end(pid: Pid, interpreter: &Interpreter) -> ReturnProbe {
     let nests = interpreter.python.collector.flags & flag::CHECKS != 0;
-    if nests || breakpoint_cost::may_kill(pid).is_some() { ReturnProbe::Ret } else { ReturnProbe::Return }
+    if nests || may_kill(pid).is_some() { ReturnProbe::Ret } else { ReturnProbe::Return }
 }
 
-/// How collections are seen without probes.
+/// How collections are seen without breakpoints.
 fn unprobed(interpreter: &Interpreter) -> GcSeen {
     if interpreter.python.collector.collecting == 0 { GcSeen::No } else { GcSeen::Sampled }
 }
@@ -258,8 +233,4 @@ fn clipped(task: Task, collection: &Collection, start_ns: Nanos, end_ns: Nanos) 
         collected: None,
         waiters: None,
     }
-}
-
-fn shed(at_ns: Nanos, whose: &str, why: String) -> Shed {
-    Shed { at_ns, what: format!("each garbage collection of {whose}"), why }
 }

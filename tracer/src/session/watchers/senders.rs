@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use procfs::{Current, LoadAverage};
 
+use super::{BreakpointCost, Context, Watcher};
 use crate::attach::{Error, Probes, Senders};
 use crate::clock::monotonic_ns;
 use crate::event::Pid;
 use crate::process::Process;
 use crate::python::discover_briefly;
 use crate::session::roots::{Root, known};
-use crate::timeline::Spaces;
 
 /// Those that are known, and those that are still to be looked at.
 pub struct SenderWatcher {
@@ -21,7 +21,9 @@ pub struct SenderWatcher {
     sessions: HashSet<i32>,
     seen: HashSet<Pid>,
     candidates: VecDeque<Pid>,
-    /// The last that was born when `/proc` was listed last.
+    /// Whether `/proc` has been listed.
+    listed: bool,
+    /// The last that was born when it was listed last.
     newest: Option<u32>,
     known: HashMap<Pid, Process>,
 }
@@ -39,13 +41,14 @@ impl SenderWatcher {
             sessions: stats.iter().map(|stat| stat.session).collect(),
             seen: [std::process::id()].into_iter().chain(roots.iter().map(|root| root.process.pid)).collect(),
             candidates: VecDeque::new(),
+            listed: false,
             newest: None,
             known: HashMap::new(),
         })
     }
 
     /// Takes note of processes that have come, parents first, and forgets those that have gone.
-    pub fn follow(&mut self) {
+    fn follow(&mut self) {
         for (pid, _) in self.known.extract_if(|_, process| !process.is_alive()) {
             self.map.forget(pid);
         }
@@ -70,26 +73,27 @@ impl SenderWatcher {
         let stat = || procfs::process::Process::new(pid.cast_signed()).ok()?.stat().ok();
         self.parents.contains(&pid) || stat().is_some_and(|stat| self.sessions.contains(&stat.session))
     }
+}
+
+impl Watcher for SenderWatcher {
+    fn pass_second(&mut self, _: &mut Context<'_>, _: &BreakpointCost<'_>) {
+        self.follow();
+    }
 
     /// Looks at one of them: that takes some milliseconds, in which others want their turn.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
-    pub fn look(
-        &mut self,
-        probes: &mut Probes,
-        spaces: &mut Spaces,
-        is_traced: impl Fn(Pid) -> bool,
-    ) -> Result<(), Error> {
+    fn look(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
+        if !std::mem::replace(&mut self.listed, true) {
+            self.follow();
+        }
         let Some(pid) = self.candidates.pop_front() else { return Ok(()) };
-        if is_traced(pid) || self.map.is_full() {
+        if self.map.is_full() || context.probes.target(pid)?.is_some() {
             return Ok(());
         }
         let Ok(process) = Process::open(pid) else { return Ok(()) };
         let Ok(interpreter) = discover_briefly(&process) else { return Ok(()) };
         let space = monotonic_ns(); // as an exec's is: no other has it
-        self.map.know(probes, pid, &known(&interpreter, space, false))?;
-        spaces.know(space, Arc::new(interpreter));
+        self.map.know(context.probes, pid, &known(&interpreter, space, false))?;
+        context.spaces.know(space, Arc::new(interpreter));
         self.known.insert(pid, process);
         Ok(())
     }

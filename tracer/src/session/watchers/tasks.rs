@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::attach::{Loops, Probes};
+use super::{Context, Watcher};
+use crate::attach::{Error, Loops};
+use crate::clock::monotonic_ns;
 use crate::event::{Bytes, Event, Nanos, Pid, Task, Tid};
 use crate::process::Process;
 use crate::python::Interpreter;
@@ -25,35 +27,6 @@ impl TaskWatcher {
         Self { loops, asyncio: HashMap::new(), told: HashMap::new() }
     }
 
-    /// Whether a turn may go on whose task the interpreter says.
-    pub fn are_awaited(&self, spaces: &Spaces) -> bool {
-        are_told(spaces) && self.loops.all().next().is_some()
-    }
-
-    /// The tasks of the long turns that go on now.
-    pub fn look(&mut self, probes: &Probes, spaces: &Spaces, start_ns: Nanos, now_ns: Nanos) -> Vec<Event> {
-        if !are_told(spaces) {
-            return Vec::new();
-        }
-        let long: Vec<_> = self.loops.long(probes, now_ns).collect();
-        self.told.retain(|number, _| long.iter().any(|(tid, _)| tid == number));
-        self.asyncio.retain(|(pid, home), _| spaces.home_of(*pid) == Some(*home));
-        let mut events = Vec::new();
-        for (number, turn) in long {
-            if self.told.get(&number) == Some(&turn.began_ns) {
-                continue;
-            }
-            let task = probes.shown_task(turn.pid, number);
-            let Some(name) = self.name(task, spaces) else { continue };
-            if self.loops.is_in(number, &turn) {
-                self.told.insert(number, turn.began_ns);
-                let began = turn.began_ns.saturating_sub(start_ns);
-                events.push(Event::LoopTask { task, began, name });
-            }
-        }
-        events
-    }
-
     fn name(&mut self, Task { pid, tid }: Task, spaces: &Spaces) -> Option<Bytes> {
         let (home, interpreter) = (spaces.home_of(pid)?, spaces.of_process(pid)?);
         let asyncio = *self.asyncio.entry((pid, home)).or_insert_with(|| find(pid, interpreter));
@@ -63,16 +36,52 @@ impl TaskWatcher {
         let state = states.iter().find(|state| state.native_id == Some(inside))?;
         asyncio?.task_name(&memory, &interpreter.layout, state.address)
     }
+}
+
+impl Watcher for TaskWatcher {
+    fn prepare(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
+        context.events.push(Event::LoopsWatched);
+        Ok(())
+    }
+
+    /// The tasks of the long turns that go on now.
+    fn look(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
+        let spaces = &*context.spaces;
+        if !are_told(spaces) {
+            return Ok(());
+        }
+        let long: Vec<_> = self.loops.long(context.probes, monotonic_ns()).collect();
+        self.told.retain(|number, _| long.iter().any(|(tid, _)| tid == number));
+        self.asyncio.retain(|(pid, home), _| spaces.home_of(*pid) == Some(*home));
+        for (number, turn) in long {
+            if self.told.get(&number) == Some(&turn.began_ns) {
+                continue;
+            }
+            let task = context.probes.shown_task(turn.pid, number);
+            let Some(name) = self.name(task, spaces) else { continue };
+            if self.loops.is_in(number, &turn) {
+                self.told.insert(number, turn.began_ns);
+                let began = turn.began_ns.saturating_sub(context.start_ns);
+                context.events.push(Event::LoopTask { task, began, name });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a turn may go on whose task the interpreter says.
+    fn is_needed_soon(&self, spaces: &Spaces) -> bool {
+        are_told(spaces) && self.loops.all().next().is_some()
+    }
 
     /// What all loops have done.
-    pub fn finish(&self, probes: &Probes) -> Vec<Event> {
+    fn finish(&mut self, context: &mut Context<'_>, _: Nanos) {
         let counts = self.loops.all().map(|(tid, turns)| Event::Loop {
-            task: probes.shown_task(turns.pid, tid),
+            task: context.probes.shown_task(turns.pid, tid),
             turns: turns.turns,
             busy: turns.busy_ns,
             longest: turns.longest_ns,
         });
-        counts.collect()
+        context.events.extend(counts);
     }
 }
 

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use super::budget::READS_IN_BURSTS;
-use crate::event::Nanos;
-use crate::report::Shed;
+use crate::session::budget::READS_IN_BURSTS;
 
 /// Calls a second from which on all are spared: at 0.1 µs each that is a twentieth of a CPU.
 const MANY: f64 = 500_000.0;
@@ -21,7 +19,6 @@ pub struct Neighbours {
     is_kept: bool,
     is_spared: bool,
     calm: u32,
-    shed: Vec<Shed>,
 }
 
 impl Neighbours {
@@ -35,38 +32,31 @@ impl Neighbours {
         self.is_spared
     }
 
-    /// Takes note of so many calls while reads were watched for so long.
-    pub fn second(&mut self, calls: u64, watched: Duration, at_ns: Nanos) {
+    /// Takes note of so many calls while reads were watched for so long; what is seen no more, or again, and why.
+    pub fn second(&mut self, calls: u64, watched: Duration) -> Option<(String, String)> {
         if self.is_kept || watched < LEAST {
-            return;
+            return None;
         }
         let rate = calls as f64 / watched.as_secs_f64();
         self.calm = if rate < FEW { self.calm + 1 } else { 0 };
         let turns = if self.is_spared { self.calm >= CALM } else { rate > MANY };
-        if turns {
-            self.is_spared = !self.is_spared;
-            self.shed.push(if self.is_spared { spared(rate, at_ns) } else { restored(at_ns) });
-        }
-    }
-
-    /// What was shed, and when.
-    pub fn shed(&self) -> &[Shed] {
-        &self.shed
+        self.is_spared ^= turns;
+        turns.then(|| if self.is_spared { spared(rate) } else { restored() })
     }
 }
 
-fn spared(rate: f64, at_ns: Nanos) -> Shed {
+fn spared(rate: f64) -> (String, String) {
     let why = format!(
         "this machine makes {:.1} million system calls a second, each of which takes longer while reads are \
          watched; to watch them all the same, name reads in --only",
         rate / 1e6
     );
-    Shed { at_ns, what: READS_IN_BURSTS.to_owned(), why }
+    (READS_IN_BURSTS.to_owned(), why)
 }
 
-fn restored(at_ns: Nanos) -> Shed {
+fn restored() -> (String, String) {
     let why = "this machine makes fewer system calls again".to_owned();
-    Shed { at_ns, what: format!("{READS_IN_BURSTS}: restored"), why }
+    (format!("{READS_IN_BURSTS}: restored"), why)
 }
 
 #[cfg(test)]
@@ -78,9 +68,9 @@ mod tests {
 
     #[test]
     fn a_machine_that_makes_many_calls_is_spared_until_it_makes_few() {
-        let mut neighbours = Neighbours::new(false);
+        let (mut neighbours, mut shed) = (Neighbours::new(false), Vec::new());
         let mut second = |calls, watched| {
-            neighbours.second(calls, watched, 7);
+            shed.extend(neighbours.second(calls, watched).map(|(what, _)| what));
             neighbours.are_spared()
         };
         assert!(!second(499_000, SECOND));
@@ -90,14 +80,12 @@ mod tests {
         assert!((0..4).all(|_| second(2_000, BURST)));
         assert!(second(0, Duration::ZERO), "nothing is known of a second without a burst");
         assert!(!second(2_000, BURST));
-        let shed: Vec<_> = neighbours.shed().iter().map(|shed| shed.what.clone()).collect();
         assert_eq!(shed, [READS_IN_BURSTS.to_owned(), format!("{READS_IN_BURSTS}: restored")]);
     }
 
     #[test]
     fn who_asked_for_reads_has_them() {
         let mut neighbours = Neighbours::new(true);
-        neighbours.second(9_000_000, SECOND, 7);
-        assert!(!neighbours.are_spared() && neighbours.shed().is_empty());
+        assert_eq!((neighbours.second(9_000_000, SECOND), neighbours.are_spared()), (None, false));
     }
 }

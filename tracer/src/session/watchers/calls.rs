@@ -1,0 +1,61 @@
+//! Entries of the evaluation function, counted all the time, or, once the budget is spent, in bursts.
+
+use std::time::Instant;
+
+use tracer_common::counters::Probe;
+
+use super::part_time::PartTime;
+use super::{Context, Coverage, Watcher};
+use crate::attach::{Error, Probes, TrapCost};
+use crate::clock::nanos;
+use crate::event::{Nanos, Pid};
+use crate::python::eval::EvalFrame;
+use crate::session::budget::Detail;
+use crate::session::roots::Root;
+
+/// Whose entries are counted, and for how long they were.
+pub struct CallWatcher {
+    places: Vec<(Pid, EvalFrame)>,
+    part: PartTime,
+}
+
+impl CallWatcher {
+    /// Of these processes.
+    pub fn new(roots: &[Root]) -> Self {
+        let place = |root: &Root| Some((root.process.pid, root.interpreter.as_ref()?.eval_frame.clone()?));
+        let places = roots.iter().filter_map(place).collect();
+        Self { places, part: PartTime::new(false) }
+    }
+
+    fn count(&mut self, probes: &mut Probes, wanted: bool) -> Result<(), Error> {
+        if wanted {
+            probes.count_entries(self.places.iter().map(|(pid, place)| (*pid, place)))?;
+        } else {
+            probes.stop_counting_entries();
+        }
+        self.part.turn(probes.counts_entries(), Instant::now());
+        Ok(())
+    }
+}
+
+impl Watcher for CallWatcher {
+    fn prepare(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
+        self.count(context.probes, true)
+    }
+
+    fn look(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
+        let due = self.part.is_due(!context.given_up.has(Detail::Calls), Instant::now());
+        if due == context.probes.counts_entries() {
+            return Ok(());
+        }
+        self.count(context.probes, due)
+    }
+
+    fn cover(&self, coverage: &mut Coverage, now: Instant) {
+        coverage.entries_ns = nanos(self.part.watched(now));
+    }
+
+    fn trap_costs(&self, cost: &TrapCost) -> Vec<(Probe, Nanos)> {
+        vec![(Probe::Entry, cost.emulated_ns)]
+    }
+}
