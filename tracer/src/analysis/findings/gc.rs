@@ -69,7 +69,7 @@ fn pauses_of(report: &Report, rows: &[&GcPauses]) -> Found {
 fn sentence(report: &Report, rows: &[&GcPauses], whose: &Whose) -> String {
     let worst = worst(rows);
     let all: u64 = rows.iter().map(|row| row.count).sum();
-    let at_least = if worst.sampled { "at least " } else { "" };
+    let at_least = |is_so| if is_so { "at least " } else { "" };
     let of = worst.generation.map_or_else(String::new, |generation| format!(" (generation {generation})"));
     let who = whose.text(report);
     let started = match line(worst) {
@@ -79,9 +79,17 @@ fn sentence(report: &Report, rows: &[&GcPauses], whose: &Whose) -> String {
     };
     let whole = match all {
         1 => String::new(),
-        _ => format!(", {at_least}{} in all in {}", duration(whose.cost()), counted(all, "collection")),
+        _ => {
+            let elsewhere = if rows.iter().any(|row| line(row) != line(worst)) {
+                "with those of other lines "
+            } else {
+                ""
+            };
+            let (least, cost) = (at_least(rows.iter().any(|row| row.sampled)), duration(whose.cost()));
+            format!(", {elsewhere}{least}{cost} in all in {}", counted(all, "collection"))
+        }
     };
-    let up_to = if all > 1 && !worst.sampled { "up to " } else { at_least };
+    let up_to = if all > 1 && !worst.sampled { "up to " } else { at_least(worst.sampled) };
     format!("garbage collection{of} paused {who} for {up_to}{}{started}{whole}", duration(worst.max_ns))
 }
 
@@ -193,6 +201,27 @@ mod tests {
             ("not known", "3.12.1", GcPauses { collected: None, ..full() }, ""),
         ] {
             assert_eq!(found(python, vec![row]), [(Severity::Warn, format!("{paused}{remedy}"))], "{name}");
+        }
+    }
+
+    #[test]
+    fn what_other_lines_began_is_not_told_of_the_longest() {
+        let elsewhere = |function: &str| {
+            let started_by = full().started_by.map(|frame| Frame { function: function.into(), ..frame });
+            GcPauses { max_ns: 50 * MILLISECOND, started_by, collected: Some(400_000), ..full() }
+        };
+        let longest = "for up to 143 ms, started at models.py:210 in load, ";
+        for (name, row, whole) in [
+            ("at the same line", elsewhere("load"), "1.22 s in all in 12 collections;"),
+            ("at another", elsewhere("save"), "with those of other lines 1.22 s in all in 12 collections;"),
+            (
+                "of which samples know a part",
+                GcPauses { sampled: true, ..elsewhere("save") },
+                "with those of other lines at least 1.22 s in all in 12 collections;",
+            ),
+        ] {
+            let [(_, text)] = &found("3.12.1", vec![full(), row])[..] else { panic!("one sentence") };
+            assert!(text.contains(&format!("{longest}{whole}")), "{name}: {text}");
         }
     }
 
