@@ -8,7 +8,9 @@ use std::time::Instant;
 use rustix::process::{Pid, kill_process};
 
 use super::{IN_TIME, Target, assert_orderly};
-use crate::harness::{Holdings, Run, Scratch, Signal, Tracer, skip, turn, until};
+use crate::harness::{
+    Holdings, Program, Run, Scratch, Signal, Tracer, number, only_child, skip, system, turn, until,
+};
 
 /// What fails, how, and how it may end besides: before `main` the dynamic linker speaks, with 127; what gets no memory
 /// is aborted by the standard library; and where the kernel seems not to know global functions, it verifies some probes for
@@ -69,6 +71,44 @@ fn a_signal_while_attaching_ends_it() {
         target.assert_whole(tracer, &held);
     }
     target.finish();
+}
+
+/// A kernel with full dynamic ticks refuses to say when all probes have ended; a pause does instead, and totals hold.
+#[test]
+fn totals_hold_where_the_kernel_does_not_wait_for_probes() {
+    if !Path::new("/usr/bin/strace").exists() {
+        return skip("there is no strace");
+    }
+    let Some(python) = system() else { return };
+    let _turn = turn();
+    let scratch = Scratch::new();
+    let log = scratch.file("strace");
+    let mut program = Program::start(&python, "switches.py");
+    let mut command = Command::new("strace");
+    command.args([
+        "-f",
+        "--seccomp-bpf",
+        "-e",
+        "trace=membarrier",
+        "-e",
+        "inject=membarrier:error=EINVAL",
+        "-o",
+    ]);
+    command.arg(&log).args([env!("CARGO_BIN_EXE_tracer"), "--json", "--pid"]);
+    let tracer = Tracer::spawn(command.arg(program.pid().to_string()));
+    tracer.until_attached();
+    program.go();
+    assert!(program.rests(), "the main thread sleeps in its next read");
+    let pid = Pid::from_raw(only_child(tracer.pid()).cast_signed()).expect("no process has the id 0");
+    kill_process(pid, Signal::INT).expect("it runs");
+    let report = tracer.end().exact();
+
+    let refused = fs::read_to_string(&log).expect("strace writes").matches("(INJECTED)").count();
+    assert!(refused > 0, "at the end, if not before");
+    let of = |name: &str| number(&report["switches"][name]);
+    let (kernel, checked) = (of("kernel_voluntary"), of("checked_voluntary"));
+    assert!(kernel > 0 && kernel.abs_diff(checked) <= 2, "{checked} counted, {kernel} by the kernel");
+    program.finish();
 }
 
 fn fail(which: &[u32]) {
