@@ -84,17 +84,19 @@ pub fn any_deleted(path: &[u8]) -> Bytes {
     [&path[..slash.map_or(0, |at| at + 1)], b"*", DELETED].concat().into()
 }
 
+/// What a hash table of 65,536 buckets holds. One entry more would make it twice as large.
+const TABLE: usize = 57_344;
 /// Files that are told apart, ever new sockets for one: more than the rows of a report are keyed by.
-const FILES: usize = 65_536;
+const FILES: usize = TABLE;
 /// Bytes of their paths.
 const PATH_BYTES: usize = 8 << 20;
 
 /// Lines that are told apart: more than a large program has, but one that makes code without end has as many soon.
-pub const LINES: usize = 65_536;
+pub const LINES: usize = TABLE - 1; // and one that stands for all others
 /// Bytes of their names, each function and each file counted for each of its lines: a tenth is usual.
 const NAME_BYTES: usize = 16 << 20;
 /// Call sites that have names, likewise.
-const SITES: usize = 65_536;
+const SITES: usize = TABLE;
 
 /// Everything that ids stand for.
 #[derive(Debug, Default)]
@@ -238,6 +240,7 @@ mod tests {
         assert_eq!(symbols.frame(further), &Frame::unknown());
         assert_eq!(symbols.intern(line(7)), ids[7]);
         assert_eq!(symbols.frames.len(), LINES + 1);
+        assert!(symbols.frame_ids.capacity() < LINES * 5 / 4, "room for {}", symbols.frame_ids.capacity());
     }
 
     #[test]
@@ -260,6 +263,7 @@ mod tests {
         let socket = || File { path: Bytes::from_static(b"socket"), kind: FileKind::Inet };
         (0..FILES as u64 + 10).for_each(|id| symbols.insert_file(id, socket()));
         assert_eq!(symbols.files.len(), FILES);
+        assert!(symbols.files.capacity() < FILES * 5 / 4, "room for {}", symbols.files.capacity());
         assert_eq!((symbols.file(1), symbols.file(FILES as u64)), (Some(&socket()), None));
     }
 }

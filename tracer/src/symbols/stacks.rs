@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::{Entry, FrameId};
 use crate::event::{StackId, StackStatus};
 
-/// Stacks of lines that are told apart; of further ones only the innermost frame.
-const STACKS: usize = 65_536;
+/// Stacks of lines that are told apart: most of what a hash table of 65,536 buckets holds. Of further ones only the
+/// innermost frame.
+const STACKS: usize = 49_152;
 /// Frames of all of them: 8 MiB.
 const FRAMES: usize = 2 << 20;
 /// Other ids, after which those that are no longer used are forgotten.

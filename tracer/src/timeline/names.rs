@@ -26,7 +26,7 @@ const CODE_BYTES: usize = 8 << 20;
 /// milliseconds, and others wait meanwhile.
 const READING: Duration = Duration::from_millis(200);
 /// Instructions whose lines are.
-const INSTRUCTIONS: usize = 65_536;
+const INSTRUCTIONS: usize = 28_672;
 
 /// Interns names as they arrive.
 pub struct Names {
