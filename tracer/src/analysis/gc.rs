@@ -148,6 +148,9 @@ impl Gc {
             open.last = at;
             return;
         }
+        if self.open.len() >= ROWS && !self.open.contains_key(&task) {
+            return; // no more threads collect at a time
+        }
         let next = Open { number, stack, first: at, last: at };
         if let Some(ended) = self.open.insert(task, next) {
             self.end(task, ended);

@@ -22,6 +22,8 @@ use crate::symbols::Symbols;
 
 /// Calls that are kept.
 const KILLS: usize = 1_024;
+/// Processes that one call reaches, as far as they are remembered.
+const REACHED: usize = 4_096;
 /// Processes that are named of one call.
 const NAMED: usize = 64;
 /// Members of a group get their signals one right after another.
@@ -56,6 +58,8 @@ struct Call {
     aim: Aim,
     pgid: Pid,
     reached: Vec<Reached>,
+    /// How many more.
+    more: u64,
 }
 
 /// A process that a call reached.
@@ -144,6 +148,7 @@ impl Call {
             aim: if is_by_terminal(signal, origin) { Aim::Group } else { signal.aim },
             pgid: signal.target_pgid,
             reached: vec![Reached { pid: signal.target.pid, began: signal.at }],
+            more: 0,
         }
     }
 
@@ -164,7 +169,11 @@ impl Call {
 
     fn join(&mut self, other: &Self) {
         self.last = self.last.max(other.at);
-        self.reached.extend(&other.reached);
+        if self.reached.len() < REACHED {
+            self.reached.extend(&other.reached);
+        } else {
+            self.more += 1;
+        }
     }
 
     fn row<'a>(
@@ -193,7 +202,7 @@ impl Call {
                 Aim::All => KillAim::All,
             },
             pgid: (self.aim != Aim::All).then_some(self.pgid).filter(|pgid| *pgid != 0),
-            reached_count: reached.len() as u64,
+            reached_count: reached.len() as u64 + self.more,
             ended_count: reached.iter().filter(|reached| reached.by_it).count() as u64,
             reached: reached.into_iter().take(NAMED).collect(),
             left_count: left.len() as u64,

@@ -37,7 +37,7 @@ pub use findings::findings;
 pub use signal_names::signal_name;
 pub use window::Window;
 
-use crate::event::{Event, Pid};
+use crate::event::{Event, Pid, ProcessDescription};
 use crate::report::{self, Bounded};
 use crate::symbols::Symbols;
 
@@ -94,6 +94,12 @@ impl Analysis {
         self.loops.fold(event);
     }
 
+    /// What is known of a traced process.
+    #[must_use]
+    pub fn described(&self, pid: Pid) -> Option<&ProcessDescription> {
+        self.traced.described(pid)
+    }
+
     /// Processes with signals whose fate has not been seen, of which the kernel may know more.
     pub fn undecided_signals(&self) -> impl Iterator<Item = Pid> {
         self.signals.undecided()
@@ -128,7 +134,7 @@ mod tests {
 
     use super::*;
     use crate::analysis::samples::{exit, fork, process, regular_file, signal, symbols_of, task};
-    use crate::event::{ProcessDescription, Reads};
+    use crate::event::Reads;
 
     /// A run with a bit of everything.
     fn events() -> Vec<Event> {

@@ -12,6 +12,8 @@ use crate::symbols::Symbols;
 
 /// Processes that are kept after their end.
 const ENDED: usize = 4_096;
+/// Processes that live at a time.
+const LIVING: usize = 32_768;
 /// How many others may be let go before the news of a reaping arrives: it comes from another CPU.
 const LATELY: usize = 64;
 
@@ -69,6 +71,11 @@ impl Traced {
         self.current.contains_key(&pid)
     }
 
+    /// What is known of a process that has its pid still.
+    pub fn described(&self, pid: Pid) -> Option<&ProcessDescription> {
+        self.current.get(&pid).map(|known| &known.process)
+    }
+
     /// The name of a traced process.
     pub fn comm(&self, pid: Pid) -> Option<&Bytes> {
         self.current.get(&pid).map(|known| &known.process.comm)
@@ -123,7 +130,7 @@ impl Traced {
     }
 
     fn describe(&mut self, process: &ProcessDescription) {
-        let known = self.known(process.pid);
+        let Some(known) = self.known(process.pid) else { return };
         let before = std::mem::take(&mut known.process);
         let ppid = if before.pid == 0 { process.ppid } else { before.ppid };
         // One that has ended meanwhile shows nothing of itself any more.
@@ -140,7 +147,10 @@ impl Traced {
     fn fork(&mut self, fork: &Fork) {
         self.free(fork.child.pid);
         let parent = self.current.get(&fork.parent.pid).map(|parent| parent.process.clone());
-        let known = self.known(fork.child.pid);
+        let Some(known) = self.known(fork.child.pid) else {
+            self.omitted += 1;
+            return;
+        };
         known.forked = Some(Forked { at: fork.at, stack: fork.stack, how: fork.how });
         known.process = ProcessDescription {
             pid: fork.child.pid,
@@ -213,11 +223,16 @@ impl Traced {
         }
     }
 
-    fn known(&mut self, pid: Pid) -> &mut Known {
-        self.current.entry(pid).or_insert_with(|| {
+    /// `None` if there are too many.
+    fn known(&mut self, pid: Pid) -> Option<&mut Known> {
+        if self.current.len() >= LIVING && !self.current.contains_key(&pid) {
+            return None;
+        }
+        let known = self.current.entry(pid).or_insert_with(|| {
             self.seen += 1;
             Known { number: self.seen, ..Known::default() }
-        })
+        });
+        Some(known)
     }
 }
 
@@ -238,6 +253,15 @@ mod tests {
         let mut traced = Traced::default();
         events.iter().for_each(|event| traced.fold(event));
         traced
+    }
+
+    #[test]
+    fn processes_whose_ends_are_not_seen_take_no_more_room() {
+        let forks: Vec<_> = (8..100_008).map(|pid| fork(1, 7, pid, 0)).collect();
+        let traced = folded(&forks);
+        assert_eq!(traced.current.len(), LIVING);
+        let rows = traced.finish(&symbols_of(&[]));
+        assert_eq!(rows.rows.len() as u64 + rows.rest.map_or(0, |rest| rest.omitted), 100_000);
     }
 
     #[test]

@@ -3,12 +3,15 @@
 use tracer_common::switch::SwitchValue;
 
 use super::{
-    Event, Exec, Exit, Fork, GcCounted, GcPause, HandlerStart, LoopPiece, Nanos, ProcessDescription, Reads,
-    SignalDeliver, SignalGenerate, Waited,
+    Bytes, Event, Exec, Exit, Fork, GcCounted, GcPause, HandlerStart, LoopPiece, Nanos, ProcessDescription,
+    Reads, SignalDeliver, SignalGenerate, Waited,
 };
 
 /// Nanoseconds that a run lasts at most, or all of its threads together: 52 days.
 const LONGEST: Nanos = 1 << 52;
+/// Bytes of what the kernel calls a task, 16, and of other names: more than are ever sent.
+const COMM_BYTES: usize = 64;
+const NAME_BYTES: usize = 4096;
 /// What may be counted of one thing.
 const MOST: u64 = 1 << 48;
 
@@ -71,12 +74,33 @@ impl Event {
         moments!(self)
     }
 
-    /// Whether a run can have had it. Sums of figures that none can have would not fit.
+    /// Whether a run can have had it. Sums of figures that none can have would not fit, nor would its names.
     #[must_use]
     pub fn is_possible(&self) -> bool {
         self.times().into_iter().flatten().all(|at| *at <= LONGEST)
             && self.durations().into_iter().all(|ns| ns <= LONGEST)
             && self.counts().into_iter().all(|count| count <= MOST)
+            && self.are_names_possible()
+    }
+
+    /// Names that the kernel or an interpreter gives are of limited length. What `/proc` has of a process may be longer, and
+    /// is cut where there is no room.
+    fn are_names_possible(&self) -> bool {
+        match self {
+            Self::Fork(Fork { comm, .. })
+            | Self::Exit(Exit { comm, .. })
+            | Self::ThreadName { comm, .. }
+            | Self::ZombieAtStart { comm, .. }
+            | Self::Reparented { comm, .. }
+            | Self::SignalGenerate(SignalGenerate { comm, .. })
+            | Self::Process(ProcessDescription { comm, .. }) => comm.len() <= COMM_BYTES,
+            Self::LoopTask { name, .. } => name.len() <= NAME_BYTES,
+            Self::Exec(Exec { comm, path, arguments, .. }) => {
+                let bytes: usize = arguments.iter().map(Bytes::len).sum();
+                comm.len() <= COMM_BYTES && path.len() + bytes + arguments.len() <= NAME_BYTES
+            }
+            _ => true,
+        }
     }
 
     fn durations(&self) -> [Nanos; 3] {
@@ -152,6 +176,8 @@ mod tests {
                 Event::Reads { key: Default::default(), value: Reads { bytes: 1 << 40, ..Reads::default() } },
                 true,
             ),
+            (Event::ThreadName { task, comm: vec![b'n'; 16].into() }, true),
+            (Event::ThreadName { task, comm: vec![b'n'; 1 << 20].into() }, false),
         ] {
             assert_eq!(event.is_possible(), expected, "{event:?}");
         }

@@ -13,6 +13,7 @@ pub use choice::Choice;
 pub use range::Range;
 
 use super::finish::assemble;
+use super::titles::Titles;
 use crate::analysis::Analysis;
 use crate::attach::total;
 use crate::event::{Bytes, Event, Nanos, Task};
@@ -23,7 +24,7 @@ use crate::units::{bytes, counted, duration};
 use part::Part;
 
 /// Names of threads that are kept, to choose by: more than a machine has threads.
-const THREADS: usize = 1 << 20;
+const THREADS: usize = 1 << 18;
 
 /// What of a recording is wanted: all, unless it says otherwise.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +58,7 @@ struct Told<'a> {
     ids: FrameIds,
     names: HashMap<Task, Bytes>,
     analysis: Analysis,
+    titles: Titles,
     part: Part,
     rows: u64,
 }
@@ -164,6 +166,7 @@ impl<'a> Told<'a> {
             ids: FrameIds::default(),
             names: HashMap::new(),
             analysis: Analysis::default(),
+            titles: Titles::default(),
             part: Part::new(view.range),
             rows: 0,
         }
@@ -188,7 +191,10 @@ impl<'a> Told<'a> {
         }
     }
 
-    fn event(&mut self, event: Event) {
+    fn event(&mut self, mut event: Event) {
+        if let Event::Process(process) = &mut event {
+            self.titles.admit(process, self.analysis.described(process.pid));
+        }
         if let Event::ThreadName { task, comm } = &event
             && (self.names.len() < THREADS || self.names.contains_key(task))
         {

@@ -116,7 +116,11 @@ impl Loops {
             // A turn that its thread's end has cut short is over.
             Event::Exit(exit) => _ = self.open.remove(&exit.task),
             Event::LoopPiece(piece) => self.piece(piece),
-            Event::LoopTask { task, began, name } => self.open(*task, *began).task = Some(name.clone()),
+            Event::LoopTask { task, began, name } => {
+                if let Some(open) = self.open(*task, *began) {
+                    open.task = Some(name.clone());
+                }
+            }
             Event::LoopTurn { task, began, busy } => self.turn(*task, *began, *busy),
             Event::Loop { task, turns, busy, longest } => {
                 if self.turns.len() >= THREADS && !self.turns.contains_key(task) {
@@ -139,12 +143,15 @@ impl Loops {
         self.turns.retain(|_, turns| turns.longest > middle);
     }
 
-    fn open(&mut self, task: Task, began: Nanos) -> &mut Open {
+    fn open(&mut self, task: Task, began: Nanos) -> Option<&mut Open> {
+        if self.open.len() >= THREADS && !self.open.contains_key(&task) {
+            return None;
+        }
         let open = self.open.entry(task).or_default();
         if open.began != began {
             *open = Open { began, ..Open::default() };
         }
-        open
+        Some(open)
     }
 
     fn piece(&mut self, piece: &LoopPiece) {
@@ -155,7 +162,7 @@ impl Loops {
             0 => Piece { flags: flag::RUNNING, ..without_a_cpu },
             _ => Piece { object, syscall, flags, ..without_a_cpu },
         };
-        let open = self.open(task, began);
+        let Some(open) = self.open(task, began) else { return };
         open.add(key, lasted.saturating_sub(queued));
         open.add(without_a_cpu, queued);
     }

@@ -164,3 +164,14 @@ fn the_task_is_that_of_the_longest_turn() {
     let by = &found.rows[0].by.rows;
     assert_eq!((by.len(), by[0].task.as_ref().map(ToString::to_string)), (1, Some("long".to_owned())));
 }
+
+#[test]
+fn turns_that_never_end_take_no_more_room() {
+    let mut loops = Loops::default();
+    for tid in 0..2 * THREADS as u32 {
+        let Event::LoopPiece(piece) = piece(1, 2, READ, 5) else { unreachable!() };
+        loops.fold(&Event::LoopPiece(LoopPiece { task: task(7, tid), ..piece }));
+        loops.fold(&Event::LoopTask { task: task(7, tid), began: 1, name: bytes("handle") });
+    }
+    assert_eq!(loops.open.len(), THREADS);
+}

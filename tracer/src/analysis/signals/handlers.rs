@@ -19,6 +19,8 @@ use crate::report::Outcome;
 const AWAITED: usize = 16_384;
 /// Starts that are kept of one process: a signal's events of two CPUs may come after that of its handler.
 const STARTS: usize = 64;
+/// Processes whose handlers are seen.
+const PROCESSES: usize = 16_384;
 /// Handlers of one process that run: each inside of another.
 const RUNNING: usize = 1_024;
 
@@ -54,7 +56,9 @@ impl Handlers {
     pub fn fold(&mut self, event: &Event) -> Vec<Row> {
         match event {
             Event::HandlersWatched { at, pid, starts: true, ends } => {
-                self.processes.entry(*pid).or_default().watch(*at, *ends);
+                if let Some(process) = self.process(*pid) {
+                    process.watch(*at, *ends);
+                }
                 Vec::new()
             }
             // Also told of processes that have ended.
@@ -64,12 +68,20 @@ impl Handlers {
             Event::HandlersPending { pid, signals } => {
                 self.processes.get_mut(pid).map_or_else(Vec::new, |process| process.begun_unseen(*signals))
             }
-            Event::HandlerStart(start) => self.processes.entry(start.task.pid).or_default().start(start),
+            Event::HandlerStart(start) => {
+                self.process(start.task.pid).map_or_else(Vec::new, |process| process.start(start))
+            }
             Event::HandlerEnd { at, pid, level } => {
                 self.processes.get_mut(pid).map_or_else(Vec::new, |process| process.end(*at, *level))
             }
             _ => Vec::new(),
         }
+    }
+
+    /// Of further ones nothing is expected.
+    fn process(&mut self, pid: Pid) -> Option<&mut ProcessHandlers> {
+        let has_room = self.processes.len() < PROCESSES || self.processes.contains_key(&pid);
+        has_room.then(|| self.processes.entry(pid).or_default())
     }
 
     /// A signal was delivered, and Python is to call its handler; returned if that is known already, or will never be.
@@ -190,4 +202,21 @@ impl Running {
 /// Whether this start is the answer to a signal that was delivered.
 fn answers(start: &HandlerStart, row: &Row) -> bool {
     start.signal == row.signal && row.delivered_at() <= start.at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_whose_ends_are_not_seen_take_no_more_room() {
+        let mut handlers = Handlers::default();
+        for pid in 0..2 * PROCESSES as u32 {
+            handlers.fold(&Event::HandlersWatched { at: 1, pid, starts: true, ends: false });
+        }
+        assert_eq!(handlers.processes.len(), PROCESSES);
+        handlers.exit(7);
+        handlers.fold(&Event::HandlersWatched { at: 2, pid: u32::MAX, starts: true, ends: false });
+        assert!(handlers.processes.contains_key(&u32::MAX), "there is room again");
+    }
 }

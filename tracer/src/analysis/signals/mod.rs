@@ -42,6 +42,9 @@ const EARLY: usize = 64;
 /// Processes that are not traced whose pending signals are kept.
 const STRANGERS: usize = 1024;
 
+/// Processes whose pending signals are kept.
+const PROCESSES: usize = 16_384;
+
 /// Signals of traced processes, and those that traced processes send.
 #[derive(Debug, Default)]
 pub struct Signals {
@@ -107,11 +110,16 @@ impl Signals {
     }
 
     fn open(&mut self, row: Row) {
+        if self.open.len() >= PROCESSES && !self.open.contains_key(&row.aim.target.pid) {
+            return self.rows.push(row.give_up());
+        }
         let open = self.open.entry(row.aim.target.pid).or_default();
         if let Some(accepted) = open.accepted_before(&row) {
             self.rows.push(accepted);
         }
+        let oldest = open.make_room(&row);
         open.push(row);
+        self.rows.extend(oldest.map(Row::give_up));
     }
 
     /// Processes with signals whose fate has not been seen.

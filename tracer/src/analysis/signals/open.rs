@@ -7,6 +7,8 @@ use crate::analysis::signal_names::is_standard;
 use crate::event::{Exit, SignalDeliver, SignalsPending, Tid, is_in};
 
 const SIGKILL: u32 = 9;
+/// Signals of one number for one thread or process that may wait.
+pub const PENDING: usize = 65_536;
 
 /// Signals of one number that wait for a thread, or for any of them.
 type Queue = (u32, Option<Tid>);
@@ -23,6 +25,13 @@ impl Open {
     /// One more.
     pub fn push(&mut self, row: Row) {
         self.queues.entry(queue_of(&row)).or_default().push_back(row);
+    }
+
+    /// The one that has waited longest, if as many wait as a user may have queued on most systems: ends were not seen.
+    pub fn make_room(&mut self, next: &Row) -> Option<Row> {
+        let queue = queue_of(next);
+        let is_full = self.queues.get(&queue).is_some_and(|rows| rows.len() >= PENDING);
+        is_full.then(|| self.take(queue)).flatten()
     }
 
     /// Whether nothing is pending.
@@ -126,6 +135,12 @@ impl Open {
             self.queues.remove(&queue);
         }
         row
+    }
+
+    /// How many are pending.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.rows().count()
     }
 
     fn rows(&self) -> impl Iterator<Item = &Row> {

@@ -359,3 +359,23 @@ fn signals_to_strangers_without_end_are_told_and_take_no_more_room() {
     let found = signals.finish(&symbols_of(&[]));
     assert_eq!(found.sum().totals.count, u64::from(MANY));
 }
+
+#[test]
+fn signals_whose_ends_are_not_seen_are_counted_and_take_no_more_room() {
+    let (mut signals, mut traced) = (Signals::default(), Traced::default());
+    traced.fold(&Event::Process(process(7, "root")));
+    const SENT: u64 = 70_000;
+    for at in 0..SENT {
+        let sent = SignalGenerate { at, ..signal(34, task(99, 99), task(7, 7)) };
+        signals.fold(&Event::SignalGenerate(sent), &traced);
+    }
+    assert_eq!(signals.open[&7].len(), open::PENDING);
+    for pid in 100..100 + SENT as u32 {
+        traced.fold(&Event::Process(process(pid, "child")));
+        let sent = SignalGenerate { at: 5, ..signal(34, task(99, 99), task(pid, pid)) };
+        signals.fold(&Event::SignalGenerate(sent), &traced);
+        traced.fold(&Event::Free { at: 6, pid });
+    }
+    assert_eq!(signals.open.len(), PROCESSES);
+    assert_eq!(signals.finish(&symbols_of(&[])).sum().totals.count, 2 * SENT);
+}

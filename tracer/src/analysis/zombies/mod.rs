@@ -27,7 +27,7 @@ const WORTH_A_ROW: Nanos = 100_000_000;
 const PATIENCE: Nanos = 100_000_000;
 /// Children that have been taken for reaped and are remembered.
 const PRESUMED: usize = 1_024;
-/// Living children whose origin is remembered.
+/// Children that are remembered, and processes where they are.
 const CHILDREN: usize = 65_536;
 
 /// Children that have ended, and how long each waited to be reaped.
@@ -104,14 +104,13 @@ impl Zombies {
             Event::Reaped { at, child, of_earlier, .. } => self.reap(*at, *child, *of_earlier),
             Event::Free { at, pid } => self.free(*at, *pid),
             Event::ZombieAtStart { pid, ppid, comm, wait_status } => {
-                let child = self.child(*pid, *ppid, comm);
-                (child.was_zombie, child.wait_status) = (true, *wait_status);
+                if let Some(child) = self.child(*pid, *ppid, comm) {
+                    (child.was_zombie, child.wait_status) = (true, *wait_status);
+                }
             }
             Event::ZombieAtEnd { pid } => self.still_there(*pid),
-            Event::Doing { pid, stack } => {
-                self.doing.insert(*pid, *stack);
-            }
-            Event::Samples { key, .. } if key.tid == key.pid => _ = self.running.insert(key.pid, key.stack),
+            Event::Doing { pid, stack } => insert(&mut self.doing, *pid, *stack),
+            Event::Samples { key, .. } if key.tid == key.pid => insert(&mut self.running, key.pid, key.stack),
             _ => {}
         }
     }
@@ -170,9 +169,13 @@ impl Zombies {
             self.children.remove(&pid); // not ours, or not any more: somebody else waits for it
             return;
         }
-        let child = self.child(pid, exit.parent, &exit.comm);
+        let Some(child) = self.child(pid, exit.parent, &exit.comm) else {
+            self.exited += 1;
+            return;
+        };
         (child.exited, child.wait_status) = (Some(exit.at), Some(exit.wait_status));
-        self.exited += u64::from(self.children[&pid].notified.is_none());
+        let is_first = child.notified.is_none();
+        self.exited += u64::from(is_first);
     }
 
     /// The zombies of a parent that has ended are another's.
@@ -192,7 +195,7 @@ impl Zombies {
             return;
         }
         let comm = self.children.get(&pid).map_or(&signal.comm, |child| &child.comm).clone();
-        let child = self.child(pid, parent, &comm);
+        let Some(child) = self.child(pid, parent, &comm) else { return };
         let first = child.begin().is_none();
         child.notified.get_or_insert(signal.at);
         child.notice.get_or_insert_with(|| notice::sent(signal));
@@ -275,13 +278,24 @@ impl Zombies {
         }
     }
 
-    fn child(&mut self, pid: Pid, ppid: Pid, comm: &Bytes) -> &mut Child {
+    /// `None` if there are too many.
+    fn child(&mut self, pid: Pid, ppid: Pid, comm: &Bytes) -> Option<&mut Child> {
+        if self.children.len() >= CHILDREN && !self.children.contains_key(&pid) {
+            return None;
+        }
         let child = self.children.entry(pid).or_insert_with(|| {
             let comm = comm.clone();
             Child { pid, comm, ..Child::default() }
         });
         child.ppid = ppid;
-        child
+        Some(child)
+    }
+}
+
+/// Remembers it, unless there are too many.
+fn insert(stacks: &mut HashMap<Pid, StackId>, pid: Pid, stack: StackId) {
+    if stacks.len() < CHILDREN || stacks.contains_key(&pid) {
+        stacks.insert(pid, stack);
     }
 }
 

@@ -166,3 +166,19 @@ fn a_reaping_is_counted_once_however_late_its_news_comes() {
         assert_eq!(zombies.reaped, 1, "{name}");
     }
 }
+
+#[test]
+fn children_whose_ends_are_not_seen_take_no_more_room() {
+    let (mut zombies, mut traced) = (Zombies::default(), Traced::default());
+    traced.fold(&Event::Process(process(7, "parent")));
+    let many = 2 * CHILDREN as u32;
+    for pid in 8..8 + many {
+        zombies.fold(&Event::ZombieAtStart { pid, ppid: 7, comm: bytes("c"), wait_status: None }, &traced);
+        zombies.fold(&Event::Doing { pid, stack: 1 }, &traced);
+    }
+    assert_eq!((zombies.children.len(), zombies.doing.len()), (CHILDREN, CHILDREN));
+    for pid in many..many + 4 {
+        zombies.fold(&exit(5, pid, 7, 0), &traced);
+    }
+    assert_eq!((zombies.exited, zombies.children.len()), (4, CHILDREN), "each is counted");
+}
