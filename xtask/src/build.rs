@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use object::build::elf::{Builder, SectionData};
+use object::elf::SHT_STRTAB;
 
 use crate::command::{cargo, run};
 use crate::compiler::TARGET;
@@ -43,8 +45,30 @@ pub fn build_probes(toolchain: &Toolchain) -> Result<()> {
         .env("CARGO_ENCODED_RUSTFLAGS", rustflags(&toolchain.linker).join("\x1f"))
         .current_dir(tree::root().join("tracer-ebpf")))?;
     let built = target_directory.join(TARGET).join("release/tracer-ebpf");
-    replace_if_changed(&built, &object)
+    let stripped = fs::read(&built).map_err(Into::into).and_then(|built| without_debug_info(&built));
+    stripped
+        .and_then(|stripped| Ok(replace_if_changed(&stripped, &object)?))
         .with_context(|| format!("cannot copy {} to {}", built.display(), object.display()))
+}
+
+/// What the kernel has no use for, once the linker has made BTF of it: four fifths of the object, which the tracer embeds.
+fn without_debug_info(object: &[u8]) -> Result<Vec<u8>> {
+    let mut object = Builder::read64(object)?;
+    for section in &mut object.sections {
+        let name = section.name.as_slice();
+        section.delete = name.strip_prefix(b".rel").unwrap_or(name).starts_with(b".debug_");
+        if name == b".strtab" {
+            section.data = SectionData::String; // which LLVM keeps the names of sections in, too
+        }
+    }
+    let names = object.sections.add();
+    names.name = b".shstrtab"[..].into();
+    names.sh_type = SHT_STRTAB;
+    names.data = SectionData::SectionString;
+    object.delete_orphans();
+    let mut stripped = Vec::new();
+    object.write(&mut stripped)?;
+    Ok(stripped)
 }
 
 /// Debug info is what the linker makes BTF from, which the kernel asks for; it costs nothing at run time.
@@ -66,8 +90,7 @@ pub fn nowhere() -> Vec<String> {
 }
 
 /// Leaves an equal file as it is: a new modification time would make cargo build the tracer again.
-fn replace_if_changed(from: &Path, to: &Path) -> std::io::Result<()> {
-    let new = fs::read(from)?;
+fn replace_if_changed(new: &[u8], to: &Path) -> std::io::Result<()> {
     if fs::read(to).is_ok_and(|old| old == new) {
         return Ok(());
     }
@@ -85,17 +108,15 @@ mod tests {
     fn replaces_a_file_only_when_it_changed() {
         let directory = std::env::temp_dir().join(format!("xtask-replace-{}", std::process::id()));
         fs::create_dir(&directory).unwrap();
-        let (from, to) = (directory.join("from"), directory.join("to"));
+        let to = directory.join("to");
         let modified = || fs::metadata(&to).unwrap().modified().unwrap();
 
-        fs::write(&from, "one").unwrap();
-        replace_if_changed(&from, &to).unwrap();
+        replace_if_changed(b"one", &to).unwrap();
         let first = modified();
-        replace_if_changed(&from, &to).unwrap();
+        replace_if_changed(b"one", &to).unwrap();
         assert_eq!(modified(), first, "an equal file was written again");
 
-        fs::write(&from, "two").unwrap();
-        replace_if_changed(&from, &to).unwrap();
+        replace_if_changed(b"two", &to).unwrap();
         assert_eq!(fs::read_to_string(&to).unwrap(), "two");
         fs::remove_dir_all(directory).unwrap();
     }

@@ -37,6 +37,8 @@ fn patch_calls(object: &mut [u8], id: u32) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use object::{Object, ObjectSection};
+
     use super::*;
 
     #[test]
@@ -44,5 +46,13 @@ mod tests {
         let mut object = OBJECT.to_vec();
         assert!(patch_calls(&mut object, 4711) > 0);
         assert_eq!(patch_calls(&mut object, 4711), 0);
+    }
+
+    #[test]
+    fn nothing_is_embedded_that_only_a_debugger_reads() {
+        let object = object::File::parse(OBJECT).unwrap();
+        let names: Vec<_> = object.sections().map(|section| section.name().unwrap().to_owned()).collect();
+        assert!(names.iter().any(|name| name == ".BTF.ext"), "{names:?}");
+        assert!(!names.iter().any(|name| name.contains("debug")), "{names:?}");
     }
 }
