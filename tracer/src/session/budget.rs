@@ -4,6 +4,7 @@ use tracer_common::control::{MOST_THINNING, SHED_READ_SITES};
 
 use tracer_common::counters::Probe;
 
+use super::shed_list::ShedList;
 use super::watchers::PARTS;
 use crate::event::Nanos;
 use crate::report::Shed;
@@ -87,7 +88,7 @@ pub struct Budget {
     given_up: GivenUp,
     calm: u32,
     calm_wanted: u32,
-    shed: Vec<Shed>,
+    shed: ShedList,
 }
 
 /// What one probe did for the target in a while: its runs for other processes are theirs.
@@ -170,7 +171,7 @@ impl Budget {
             given_up: GivenUp::default(),
             calm: 0,
             calm_wanted: CALM,
-            shed: Vec::new(),
+            shed: ShedList::default(),
         }
     }
 
@@ -253,7 +254,7 @@ impl Budget {
                 format!("over the budget of {percent:.0}%")
             };
             let why = format!("the probes took {share:.0}% of the target's time, {over}");
-            if self.shed.iter().any(|shed| shed.what == *what) {
+            if self.shed.rows().iter().any(|shed| shed.what == *what) {
                 self.calm_wanted = (self.calm_wanted * 2).min(CALM_AT_MOST);
             }
             self.shed.push(Shed { at_ns: second.at_ns, what: (*what).to_owned(), why });
@@ -274,7 +275,7 @@ impl Budget {
     /// What was shed, and when.
     #[must_use]
     pub fn shed(&self) -> &[Shed] {
-        &self.shed
+        self.shed.rows()
     }
 }
 

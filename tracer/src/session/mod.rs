@@ -11,6 +11,7 @@ mod replay;
 mod roots;
 mod rules;
 mod run;
+mod shed_list;
 mod still_asleep;
 mod stop;
 mod titles;

@@ -94,7 +94,7 @@ impl Run<'_> {
         (at_ns, now): (Nanos, Instant),
     ) -> Standing {
         let by_names = shed_by_names(&self.collector, at_ns.saturating_sub(self.begin.start_ns));
-        let shed = [self.spending.budget.shed(), &self.watchers.shed].concat().into_iter();
+        let shed = [self.spending.budget.shed(), self.watchers.shed.rows()].concat().into_iter();
         let coverage = self.watchers.coverage(now);
         Standing {
             ended: None,

@@ -23,6 +23,7 @@ pub use part_time::PARTS;
 use super::Options;
 use super::budget::GivenUp;
 use super::roots::Root;
+use super::shed_list::ShedList;
 use crate::attach::{Error, Loops, Probes, TrapCost};
 use crate::clock::monotonic_ns;
 use crate::event::{Event, Nanos};
@@ -98,7 +99,7 @@ pub struct Context<'a> {
     /// What has been seen.
     pub events: Vec<Event>,
     /// What cannot be seen, or is seen no more.
-    pub shed: &'a mut Vec<Shed>,
+    pub shed: &'a mut ShedList,
 }
 
 impl Context<'_> {
@@ -115,7 +116,7 @@ impl Context<'_> {
 
     /// The same, unless it has been told.
     pub fn shed_once(&mut self, what: String, why: impl FnOnce() -> String) {
-        if self.shed.iter().all(|shed| shed.what != what) {
+        if self.shed.rows().iter().all(|shed| shed.what != what) {
             self.shed(what, why());
         }
     }
@@ -135,7 +136,7 @@ pub struct Watchers {
     /// Those.
     pub list: Vec<Box<dyn Watcher>>,
     /// What they cannot see, or see no more.
-    pub shed: Vec<Shed>,
+    pub shed: ShedList,
 }
 
 impl Watchers {
@@ -163,7 +164,7 @@ impl Watchers {
             // Turns are seen at the returns of system calls.
             list.push(Box::new(TaskWatcher::new(Loops::new(probes)?)));
         }
-        Ok(Self { list, shed: Vec::new() })
+        Ok(Self { list, shed: ShedList::default() })
     }
 
     /// For how long was seen by now what is watched for a part of the time.
