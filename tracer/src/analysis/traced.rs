@@ -236,13 +236,6 @@ impl Traced {
     }
 }
 
-impl Fork {
-    /// A process was made, not a thread.
-    pub fn is_process(&self) -> bool {
-        self.child.pid != self.parent.pid
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -110,6 +110,12 @@ impl Exec {
 }
 
 impl Fork {
+    /// A process was made, not a thread.
+    #[must_use]
+    pub fn is_process(&self) -> bool {
+        self.child.pid != self.parent.pid
+    }
+
     /// The child's process as its own pid namespace numbers it, where that is another number.
     #[must_use]
     pub fn namespace_pid(&self) -> Option<Pid> {

@@ -1,17 +1,14 @@
 //! Takes in what the probes send, and hands events on to the analysis.
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::analysis::Analysis;
 use crate::decode::{self, Message};
-use crate::event::{self, Event, Exec, Fork, Nanos, Pid};
+use crate::event::{Event, Fork, Nanos, Pid, ProcessDescription};
 use crate::process::Process;
-use crate::process::cgroup::cgroup_of_zombie;
 use crate::python::Interpreter;
 use crate::recording::RecordCounts;
-use crate::redact;
 use crate::report::Shed;
 use crate::timeline::children::Stat;
 use crate::timeline::{Children, InterpreterProbes, Lives, Names, Spaces};
@@ -19,8 +16,7 @@ use crate::timeline::{Children, InterpreterProbes, Lives, Names, Spaces};
 use super::baseline::asleep::Sleeper;
 use super::baseline::window;
 use super::cpu::CpuTime;
-use super::roots::describe;
-use super::titles::Titles;
+use super::descriptions::Descriptions;
 
 /// Where events go besides the analysis: a stream for others to read, a rule that ends the run.
 pub trait Listener {
@@ -44,11 +40,8 @@ pub struct EventCollector<L> {
     /// Where everything ends up.
     pub analysis: Analysis,
     cpu: CpuTime,
-    processes: HashMap<Pid, event::ProcessDescription>,
-    /// Those that were born in the window and have not been looked at since, with their time of birth.
-    young: VecDeque<(Nanos, Pid)>,
+    descriptions: Descriptions,
     records: RecordCounts,
-    titles: Titles,
     /// What else wants events.
     pub listener: L,
 }
@@ -65,10 +58,8 @@ impl<L: Listener> EventCollector<L> {
             interpreter_probes: InterpreterProbes::default(),
             analysis: Analysis::default(),
             cpu: CpuTime::default(),
-            processes: HashMap::new(),
-            young: VecDeque::new(),
+            descriptions: Descriptions::default(),
             records: RecordCounts::default(),
-            titles: Titles::default(),
             listener,
         }
     }
@@ -93,30 +84,14 @@ impl<L: Listener> EventCollector<L> {
         }
     }
 
-    /// One event, wherever it comes from.
+    /// One event, wherever it comes from. Some have others follow from them: before, or after.
     pub fn event(&mut self, mut event: Event) {
         self.lives.fold(&mut event);
         self.cpu.fold(&event);
         if let Some(stack) = event.stack_mut() {
             *stack = self.names.symbols.stacks.first(*stack);
         }
-        match &event {
-            Event::Fork(fork) if fork.followed && fork.child.pid != fork.parent.pid => self.fork(fork),
-            Event::Exec(exec) => self.exec(exec),
-            Event::Exit(exit) if exit.last_thread => {
-                if exit.out_of_memory {
-                    self.find_control_group(exit.task.pid);
-                }
-                self.interpreter_probes.end(exit.task.pid);
-                self.spaces.leave(exit.task.pid);
-            }
-            Event::Free { pid, .. } => _ = self.processes.remove(pid),
-            _ => {}
-        }
-        if let Event::Process(process) = &mut event {
-            self.titles.admit(process, self.processes.get(&process.pid));
-            self.processes.insert(process.pid, process.clone());
-        }
+        self.follow_process(&mut event);
         self.names.sites(&event, &self.spaces);
         if let Event::Switches { key, still_blocked: 1, .. } = &event
             && key.tid == key.pid
@@ -133,12 +108,30 @@ impl<L: Listener> EventCollector<L> {
         }
     }
 
-    /// Whose memory ran out: a process may have been moved since it was looked at.
-    fn find_control_group(&mut self, pid: Pid) {
-        let known = self.processes.get(&pid).cloned();
-        if let (Some(known), Some(cgroup)) = (known, cgroup_of_zombie(pid).map(redact::group)) {
-            self.event(Event::Process(event::ProcessDescription { cgroup: Some(cgroup), ..known }));
+    /// Which processes there are, and where they live.
+    fn follow_process(&mut self, event: &mut Event) {
+        match event {
+            Event::Process(process) => self.descriptions.admit(process),
+            Event::Fork(fork) if fork.followed && fork.is_process() => self.fork(fork),
+            Event::Exec(exec) => {
+                self.spaces.leave(exec.task.pid);
+                self.interpreter_probes.begin(exec.task.pid, Instant::now());
+                self.descriptions.exec(exec);
+            }
+            Event::Exit(exit) if exit.last_thread => {
+                if exit.out_of_memory {
+                    self.describe(self.descriptions.with_control_group(exit.task.pid));
+                }
+                self.interpreter_probes.end(exit.task.pid);
+                self.spaces.leave(exit.task.pid);
+            }
+            Event::Free { pid, .. } => self.descriptions.free(*pid),
+            _ => {}
         }
+    }
+
+    fn describe(&mut self, process: Option<ProcessDescription>) {
+        process.into_iter().for_each(|process| self.event(Event::Process(process)));
     }
 
     fn fork(&mut self, fork: &Fork) {
@@ -146,49 +139,25 @@ impl<L: Listener> EventCollector<L> {
             self.event(freed);
         }
         self.spaces.fork(fork.parent.pid, fork.child.pid, self.lives.id(fork.child.pid));
-        self.young.push_back((fork.at, fork.child.pid));
+        self.descriptions.fork(fork);
     }
 
-    /// A child is what its parent was, until it says otherwise; and a thread is called as the one that made it.
+    /// A child is what its parent was, and a thread is called as the one that made it.
     fn describe_young(&mut self, fork: &Fork) {
-        let is_process = fork.child.pid != fork.parent.pid;
-        if is_process
-            && fork.followed
-            && let Some(parent) = self.processes.get(&fork.parent.pid)
-        {
-            let process = event::ProcessDescription {
-                pid: fork.child.pid,
-                namespace_pid: fork.namespace_pid(),
-                ppid: parent.pid,
-                root: false,
-                groups: Some(fork.groups),
-                born: None,
-                ..parent.clone()
-            };
-            self.event(Event::Process(process));
+        if fork.followed && fork.is_process() {
+            self.describe(self.descriptions.child(fork));
         }
         self.event(Event::ThreadName { task: fork.child, comm: fork.comm.clone() });
     }
 
-    fn exec(&mut self, exec: &Exec) {
-        let pid = exec.task.pid;
-        self.spaces.leave(pid);
-        self.interpreter_probes.begin(pid, Instant::now());
-        if let Some(process) = self.processes.get_mut(&pid) {
-            process.comm = exec.comm.clone();
-            process.title = exec.title();
-            (process.exe, process.python, process.free_threaded) = (None, None, None);
-        }
-    }
-
     /// A process that has begun another program turned out to be this Python, or none.
     pub fn looked(&mut self, process: &Process, interpreter: Option<(u64, Arc<Interpreter>)>) {
-        if let Some((space, interpreter)) = &interpreter {
-            self.spaces.insert(process.pid, self.lives.id(process.pid), *space, interpreter.clone());
+        let described =
+            self.descriptions.of_program(process, interpreter.as_ref().map(|(_, interpreter)| &**interpreter));
+        if let Some((space, interpreter)) = interpreter {
+            self.spaces.insert(process.pid, self.lives.id(process.pid), space, interpreter);
         }
-        let described = describe(process, interpreter.as_ref().map(|(_, interpreter)| &**interpreter));
-        let root = self.processes.get(&process.pid).is_some_and(|known| known.root);
-        self.event(Event::Process(event::ProcessDescription { root, ..described }));
+        self.event(Event::Process(described));
     }
 
     /// A thread that has slept since before the window.
@@ -213,38 +182,25 @@ impl<L: Listener> EventCollector<L> {
         for pending in undecided.into_iter().filter_map(window::signals_pending) {
             self.event(Event::SignalsPending(pending));
         }
-        let pids: Vec<_> = self.processes.keys().copied().collect();
-        self.refresh(pids);
+        let pids: Vec<_> = self.descriptions.pids().collect();
+        pids.into_iter().for_each(|pid| self.describe(self.descriptions.renewed(pid)));
     }
 
-    /// Reads titles and names again, once, of each process that has lived for so long: a worker has set its title by then.
+    /// Reads titles and names again, once, of each process that has lived for so long.
     pub fn refresh_after(&mut self, now: Nanos, age: Nanos) {
-        while let Some((_, pid)) = self.young.pop_front_if(|(born, _)| *born + age <= now) {
-            self.refresh([pid]);
-        }
-    }
-
-    /// Titles and names as they stand now: programs change theirs.
-    fn refresh(&mut self, pids: impl IntoIterator<Item = Pid>) {
-        for process in pids.into_iter().filter_map(|pid| Process::open(pid).ok()) {
-            let Some(known) = self.processes.get(&process.pid) else { continue };
-            let now = describe(&process, None);
-            let (python, free_threaded) = (known.python.clone(), known.free_threaded);
-            let (gil, gil_holder) = (known.gil, known.gil_holder);
-            let root = known.root;
-            let now = event::ProcessDescription { python, free_threaded, gil, gil_holder, root, ..now };
-            self.event(Event::Process(now));
+        while let Some(pid) = self.descriptions.next_of_age(now, age) {
+            self.describe(self.descriptions.renewed(pid));
         }
     }
 
     /// CPU time of all processes, those that have ended included.
     pub fn cpu_ns(&mut self) -> Nanos {
-        self.cpu.total(self.processes.keys().copied(), window::cpu_ns)
+        self.cpu.total(self.descriptions.pids(), window::cpu_ns)
     }
 
     /// That command lines were cut.
     pub fn titles_cut(&self, at_ns: Nanos) -> Option<Shed> {
-        self.titles.cut(at_ns)
+        self.descriptions.cut(at_ns)
     }
 
     /// What became of names and stacks.

@@ -3,6 +3,7 @@
 mod baseline;
 mod budget;
 mod cpu;
+mod descriptions;
 mod event_collector;
 mod finish;
 mod losses;

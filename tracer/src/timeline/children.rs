@@ -92,7 +92,7 @@ impl Children {
     }
 
     fn fork(&mut self, fork: &Fork) {
-        if fork.child.pid != fork.parent.pid {
+        if fork.is_process() {
             self.children.insert(fork.child.pid, Child::new(fork.parent.pid, None));
         }
     }

@@ -83,7 +83,7 @@ fn lost(events: u64) -> String {
 fn object(event: &Event, symbols: &Symbols) -> Option<Value> {
     let stack = |id: StackId| stack(id, symbols);
     Some(match event {
-        Event::Fork(fork) if fork.child.pid != fork.parent.pid => json!({
+        Event::Fork(fork) if fork.is_process() => json!({
             "kind": "fork", "at_ns": fork.at, "pid": fork.parent.pid, "tid": fork.parent.tid,
             "child": fork.child.pid, "how": StartedHow::from(fork.how).as_str(), "followed": fork.followed,
             "pgid": fork.groups.pgid, "sid": fork.groups.sid, "stack": stack(fork.stack),
