@@ -77,7 +77,7 @@ const COLUMNS: [Column; 7] = [
 
 impl Sample {
     /// `None` once it has ended.
-    fn of(pid: u32, seconds: f64) -> Option<Self> {
+    fn read(pid: u32, seconds: f64) -> Option<Self> {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
         let field = |name: &str| number(status.lines().find_map(|line| line.strip_prefix(name)));
         let mut sample = Self {
@@ -112,7 +112,7 @@ fn watch(pid: u32, folder: &Path, is_over: impl Fn() -> bool) -> Result<Vec<Samp
     let (mut samples, mut csv) = (Vec::new(), "seconds".to_owned());
     COLUMNS.iter().for_each(|(name, _)| _ = write!(csv, ",{}", name.replace(", ", " in ")));
     while !is_over() {
-        let sample = Sample::of(pid, began.elapsed().as_secs_f64()).context("the tracer ended early")?;
+        let sample = Sample::read(pid, began.elapsed().as_secs_f64()).context("the tracer ended early")?;
         _ = write!(csv, "\n{:.0}", sample.seconds);
         COLUMNS.iter().for_each(|(_, value)| _ = write!(csv, ",{:.0}", value(&sample)));
         samples.push(sample);

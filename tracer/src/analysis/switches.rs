@@ -11,7 +11,7 @@ use super::check::Check;
 use super::lines::{self, Frames};
 use super::sums::{Key, Sums};
 use super::switch_sum::{SwitchSum, is_voluntary};
-use super::wakers::{self, Ended, Wakers};
+use super::wakers::{self, SleepsByWaker, Wakers};
 use crate::event::{Bytes, Event, Pid};
 use crate::report::{self, AfterCall, Cause, LockKind, Row as _, SwitchCause};
 use crate::symbols::Symbols;
@@ -114,8 +114,8 @@ impl Switches {
     }
 
     /// Who ended the sleeps of each reason.
-    fn wakers_by_reason(&self, symbols: &Symbols) -> HashMap<Reason, Ended> {
-        let mut wakers = HashMap::<Reason, Ended>::new();
+    fn wakers_by_reason(&self, symbols: &Symbols) -> HashMap<Reason, SleepsByWaker> {
+        let mut wakers = HashMap::<Reason, SleepsByWaker>::new();
         for (key, count) in self.wakers.rows() {
             for (row, count) in self.shared.parts(&key.row, count, symbols) {
                 let reason = Reason::new(&row, symbols);

@@ -71,34 +71,34 @@ impl Key for WakeKey {
 
 /// The sleeps of one row of the report, by who ended them.
 #[derive(Debug, Default)]
-pub struct Ended(HashMap<Who, u64>);
+pub struct SleepsByWaker(HashMap<WakerLine, u64>);
 
 /// A waker: a thread at a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Who {
+struct WakerLine {
     pid: Pid,
     tid: Tid,
     comm: [u8; 16],
     line: Option<FrameId>,
 }
 
-impl Ended {
+impl SleepsByWaker {
     /// So many were ended by this thread.
     pub fn add(&mut self, waker: &Waker, count: u64, symbols: &Symbols) {
         let line = lines::site(symbols, waker.space, &waker.site);
-        let who = Who { pid: waker.pid, tid: waker.tid, comm: waker.comm, line };
-        *self.0.entry(who).or_default() += count;
+        let waker = WakerLine { pid: waker.pid, tid: waker.tid, comm: waker.comm, line };
+        *self.0.entry(waker).or_default() += count;
     }
 
     /// Rows of the report, most first.
     pub fn finish(&self, symbols: &Symbols) -> Bounded<report::Waker> {
         let mut ranked: Vec<_> = self.0.iter().collect();
         ranked.sort_by(|(a, x), (b, y)| y.cmp(x).then_with(|| a.cmp(b)));
-        let rows = ranked.into_iter().map(|(who, count)| report::Waker {
-            pid: who.pid,
-            tid: who.tid,
-            comm: report::Name::new(who.comm.split(|&byte| byte == 0).next().unwrap_or_default()),
-            frame: who.line.map(|line| lines::frame(symbols, line)),
+        let rows = ranked.into_iter().map(|(waker, count)| report::Waker {
+            pid: waker.pid,
+            tid: waker.tid,
+            comm: report::Name::new(waker.comm.split(|&byte| byte == 0).next().unwrap_or_default()),
+            frame: waker.line.map(|line| lines::frame(symbols, line)),
             count: *count,
         });
         rows.collect()

@@ -25,8 +25,8 @@ pub fn diff(before: &Report, after: &Report) -> Diff {
     differences.sort_by(|a, b| b.weight().total_cmp(&a.weight()));
     Diff {
         schema: Schema,
-        before: Side::of(before),
-        after: Side::of(after),
+        before: Side::from_report(before),
+        after: Side::from_report(after),
         pace: found.pace,
         compared: rows.len() as u64,
         differences,

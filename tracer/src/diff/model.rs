@@ -46,7 +46,7 @@ pub struct Side {
 
 impl Side {
     /// Of a report.
-    pub fn of(report: &Report) -> Self {
+    pub fn from_report(report: &Report) -> Self {
         Self {
             start: report.window.start.clone(),
             duration_ns: report.window.duration_ns,

@@ -40,7 +40,7 @@ impl FileId {
     ///
     /// # Errors
     /// When its system does not answer.
-    pub fn of(file: impl AsFd) -> io::Result<Self> {
+    pub fn from_file(file: impl AsFd) -> io::Result<Self> {
         let stat = fstat(file)?;
         Ok(Self {
             device: stat.st_dev,
@@ -57,7 +57,7 @@ impl FileId {
 /// When it is another now, or gone.
 pub fn open_again(path: &Path, id: FileId) -> io::Result<File> {
     let found = open(path, path_only(), Mode::empty())?;
-    check(&fstat(&found)?, |_| FileId::of(&found).is_ok_and(|now| now == id))?;
+    check(&fstat(&found)?, |_| FileId::from_file(&found).is_ok_and(|now| now == id))?;
     reopen(found)
 }
 

@@ -38,14 +38,14 @@ pub struct Saved {
 /// Keeps the last part of a run.
 pub struct FlightRecorder {
     path: PathBuf,
-    told: SyncSender<Told>,
+    told: SyncSender<ThreadMessage>,
     saved: Sender<Saved>,
     /// The thread did not keep up for a minute: a disk does not answer. Nothing may be missing without a word, so that
     /// this ends the run.
     failed: bool,
 }
 
-enum Told {
+enum ThreadMessage {
     Block(Vec<u8>),
     Save(Save),
 }
@@ -81,7 +81,7 @@ impl FlightRecorder {
         Ok((Self { path: path.to_owned(), told, saved, failed: false }, files))
     }
 
-    fn tell(&mut self, told: Told) {
+    fn tell(&mut self, told: ThreadMessage) {
         if !self.failed && self.told.try_send(told).is_err() {
             self.failed = true;
             let bytes = Err(OutputError::write(&self.path, io::ErrorKind::TimedOut));
@@ -98,11 +98,11 @@ fn become_invoker(path: &Path) -> Result<Invoker, OutputError> {
 
 impl Sink for FlightRecorder {
     fn block(&mut self, raw: Vec<u8>) {
-        self.tell(Told::Block(raw));
+        self.tell(ThreadMessage::Block(raw));
     }
 
     fn save(&mut self, save: Save) {
-        self.tell(Told::Save(save));
+        self.tell(ThreadMessage::Save(save));
     }
 
     fn has_failed(&self) -> bool {
@@ -131,11 +131,11 @@ impl Kept {
         Self { path, invoker, length, opening: None, before, base: None, blocks, bytes: 0 }
     }
 
-    fn listen(mut self, heard: &Receiver<Told>, saved: &Sender<Saved>) {
+    fn listen(mut self, heard: &Receiver<ThreadMessage>, saved: &Sender<Saved>) {
         for told in heard {
             match told {
-                Told::Block(raw) => self.block(&raw, Instant::now()),
-                Told::Save(save) => {
+                ThreadMessage::Block(raw) => self.block(&raw, Instant::now()),
+                ThreadMessage::Save(save) => {
                     let path = self.unused_name(Timestamp::now());
                     let bytes = self.save(&path, &save);
                     let _ = saved.send(Saved { why: save.why, path, bytes }); // nobody has to listen
@@ -178,7 +178,7 @@ impl Kept {
         let header = block.first_chunk::<HEADER>().and_then(Header::read);
         let raw = header.and_then(|header| header.unpack(&block[HEADER..])).unwrap_or_default();
         let mut stands = false;
-        for record in Records::of(&raw).flatten() {
+        for record in Records::new(&raw).flatten() {
             stands = matches!(record, Record::Standing(_));
             match record {
                 Record::Event(event) => self.before.fold(event),
@@ -261,7 +261,7 @@ mod tests {
         let mut reader = crate::recording::Reader::new(&*file, crate::report::Name::new(b"a.trc")).unwrap();
         let (mut bases, mut children) = (Vec::new(), Vec::new());
         while let Some(raw) = reader.block().unwrap() {
-            for record in Records::of(&raw) {
+            for record in Records::new(&raw) {
                 match record.unwrap() {
                     Record::Base(base) => bases.push(base.at_ns),
                     Record::Event(Event::ChildAtStart { pid, .. }) => children.push(pid),

@@ -59,7 +59,7 @@ pub struct Records<'a>(&'a [u8]);
 impl<'a> Records<'a> {
     /// One after the other.
     #[must_use]
-    pub fn of(raw: &'a [u8]) -> Self {
+    pub fn new(raw: &'a [u8]) -> Self {
         Self(raw)
     }
 }
@@ -97,7 +97,7 @@ mod tests {
     fn a_record_is_what_was_written() {
         let events = events();
         let raw = events.iter().fold(Vec::new(), |raw, event| Borrowed::Event(event).append_to(raw));
-        let read: Result<Vec<_>, _> = Records::of(&raw).collect();
+        let read: Result<Vec<_>, _> = Records::new(&raw).collect();
         assert_eq!(read.unwrap(), events.map(Record::Event));
     }
 
@@ -105,7 +105,7 @@ mod tests {
     fn what_is_no_record_ends_the_block() {
         let raw = Borrowed::Event(&Event::LoopsWatched).append_to(Vec::new());
         let bad = [raw, vec![0xff; 40]].concat();
-        let read: Vec<_> = Records::of(&bad).collect();
+        let read: Vec<_> = Records::new(&bad).collect();
         assert_eq!(read, [Ok(Record::Event(Event::LoopsWatched)), Err(Malformed)]);
     }
 }

@@ -204,7 +204,7 @@ fn read(file: &[u8]) -> Vec<Record> {
     let mut reader = Reader::new(file, Name::new(b"sample")).unwrap();
     let block = reader.block().unwrap().expect("it has one");
     assert_eq!((reader.block().unwrap(), reader.damage), (None, Damage::default()));
-    Records::of(&block).map(|record| record.expect("all are")).collect()
+    Records::new(&block).map(|record| record.expect("all are")).collect()
 }
 
 fn kept() -> PathBuf {

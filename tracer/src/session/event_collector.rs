@@ -152,8 +152,9 @@ impl<L: Listener> EventCollector<L> {
 
     /// A process that has begun another program turned out to be this Python, or none.
     pub fn looked(&mut self, process: &Process, interpreter: Option<(u64, Arc<Interpreter>)>) {
-        let described =
-            self.descriptions.of_program(process, interpreter.as_ref().map(|(_, interpreter)| &**interpreter));
+        let described = self
+            .descriptions
+            .of_program(process, interpreter.as_ref().map(|(_, interpreter)| &**interpreter));
         if let Some((space, interpreter)) = interpreter {
             self.spaces.insert(process.pid, self.lives.id(process.pid), space, interpreter);
         }

@@ -79,7 +79,7 @@ pub fn replay<R: Read>(recording: Reader<R>, view: &View) -> Result<Replayed, Re
 fn fold<R: Read>(mut recording: Reader<R>, view: &View) -> Result<Replayed, ReadError> {
     let mut told = Told::new(view);
     'recording: while let Some(block) = recording.block()? {
-        for record in Records::of(&block) {
+        for record in Records::new(&block) {
             match record.ok().filter(Record::is_possible) {
                 Some(record) => told.take(record),
                 None => recording.damage.records += 1,

@@ -1,7 +1,7 @@
 //! What the report says of a signal.
 
 use super::origin::seen;
-use super::row::{Begun, Row, Who};
+use super::row::{Begun, Row, SignalSender};
 use super::waits;
 use crate::analysis::causes::syscall_name;
 use crate::analysis::lines;
@@ -18,7 +18,7 @@ impl Row {
             number: self.signal,
             at_ns: self.at,
             count: self.count,
-            sender: self.sender.as_ref().map(Who::row),
+            sender: self.sender.as_ref().map(SignalSender::row),
             origin: self.origin,
             sender_stack: lines::stack_of(symbols, self.sender_stack),
             target: SignalTarget { pid: self.aim.target.pid, tid: self.tid(), group: self.aim.group },
@@ -65,7 +65,7 @@ impl Row {
     }
 }
 
-impl Who {
+impl SignalSender {
     fn row(&self) -> Sender {
         let [pid, tid] = [self.task.pid, self.task.tid].map(seen);
         Sender { pid, tid, comm: Name::new(&self.comm), uid: self.uid }

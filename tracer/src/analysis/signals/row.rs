@@ -20,7 +20,7 @@ pub struct Row {
     pub signal: u32,
     pub count: u64,
     pub origin: Origin,
-    pub sender: Option<Who>,
+    pub sender: Option<SignalSender>,
     pub sender_stack: StackId,
     pub aim: Aim,
     pub delivery: Option<Delivery>,
@@ -99,7 +99,7 @@ pub struct Started {
 
 /// Who sent a signal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Who {
+pub struct SignalSender {
     pub task: Task,
     pub comm: Bytes,
     pub uid: u32,
@@ -275,13 +275,13 @@ impl Row {
 }
 
 /// A program, or the child that the kernel speaks for; nobody for what is the kernel's own.
-fn sender(signal: &SignalGenerate, origin: Origin) -> Option<Who> {
+fn sender(signal: &SignalGenerate, origin: Origin) -> Option<SignalSender> {
     let is_the_child = |pid| pid == 0 || pid == signal.current.pid;
     let known = match signal.info {
         SignalInfo::Code { pid, .. } if origin == Origin::Child => is_the_child(pid),
         _ => is_sent(origin),
     };
-    known.then(|| Who { task: signal.current, comm: signal.comm.clone(), uid: signal.uid })
+    known.then(|| SignalSender { task: signal.current, comm: signal.comm.clone(), uid: signal.uid })
 }
 
 /// What the kernel decides at the generation. A SIGCONT continues its process then, and is ignored after that.

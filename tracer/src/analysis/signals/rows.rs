@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::row::{Begun, Delivery, Row, Who};
+use super::row::{Begun, Delivery, Row, SignalSender};
 use crate::event::{Nanos, Pid};
 use crate::report::{self, Bounded, Disposition, Origin, Outcome, Row as _, Signal};
 use crate::symbols::Symbols;
@@ -26,7 +26,7 @@ struct Alike {
     target: Pid,
     origin: Origin,
     /// The children of a process are alike.
-    sender: Option<Who>,
+    sender: Option<SignalSender>,
     disposition: Option<Disposition>,
     outcome: Outcome,
     begun: std::mem::Discriminant<Begun>,

@@ -22,7 +22,7 @@ impl Elf {
     /// Which file it was read from.
     #[must_use]
     pub fn id(&self) -> Option<FileId> {
-        FileId::of(&self.file.file).ok()
+        FileId::from_file(&self.file.file).ok()
     }
 
     /// What is executed; `None` where that is too large.

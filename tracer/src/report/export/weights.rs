@@ -70,9 +70,9 @@ impl FromStr for Measure {
 #[derive(Clone, Debug)]
 pub struct Weight<'a> {
     /// Its process; none where that is not told.
-    pub process: Option<Process<'a>>,
+    pub process: Option<NamedProcess<'a>>,
     /// Its thread, where stacks are told by thread.
-    pub thread: Option<Thread<'a>>,
+    pub thread: Option<NamedThread<'a>>,
     /// Innermost first.
     pub stack: &'a [Frame],
     /// What was inside of the innermost frame: a wait, a file; or why there is no frame.
@@ -85,7 +85,7 @@ pub struct Weight<'a> {
 
 /// A process.
 #[derive(Clone, Copy, Debug)]
-pub struct Process<'a> {
+pub struct NamedProcess<'a> {
     /// Its number.
     pub pid: u32,
     /// The kernel's name for it, if it is known.
@@ -94,7 +94,7 @@ pub struct Process<'a> {
 
 /// A thread.
 #[derive(Clone, Copy, Debug)]
-pub struct Thread<'a> {
+pub struct NamedThread<'a> {
     /// Its number.
     pub tid: u32,
     /// Its name.
@@ -114,7 +114,7 @@ pub struct Label {
 
 /// Every stack that weighs something, and what has no stack. Together they are what the report has in total.
 pub fn weights(report: &Report, measure: Measure) -> Vec<Weight<'_>> {
-    let processes = Processes::new(report);
+    let processes = ProcessNames::new(report);
     let mut weights = match measure {
         Measure::Cpu => cpu(report, &processes),
         Measure::OffCpu => off_cpu(report, &processes, |_| true),
@@ -137,7 +137,7 @@ pub fn total(report: &Report, measure: Measure) -> u64 {
     }
 }
 
-fn cpu<'a>(report: &'a Report, processes: &Processes<'a>) -> Vec<Weight<'a>> {
+fn cpu<'a>(report: &'a Report, processes: &ProcessNames<'a>) -> Vec<Weight<'a>> {
     let samples = &report.quality.samples;
     let without = [
         ("[no Python frame]", samples.no_python_frame),
@@ -148,10 +148,10 @@ fn cpu<'a>(report: &'a Report, processes: &Processes<'a>) -> Vec<Weight<'a>> {
     stacks.chain(without.map(|(why, samples)| apart(why, samples))).collect()
 }
 
-fn sampled<'a>(row: &'a HotStack, processes: &Processes<'a>) -> Weight<'a> {
+fn sampled<'a>(row: &'a HotStack, processes: &ProcessNames<'a>) -> Weight<'a> {
     Weight {
         process: Some(processes.get(row.pid)),
-        thread: Some(Thread { tid: row.tid, name: row.thread_name.as_ref() }),
+        thread: Some(NamedThread { tid: row.tid, name: row.thread_name.as_ref() }),
         stack: &row.stack,
         inside: None,
         cause: None,
@@ -161,7 +161,7 @@ fn sampled<'a>(row: &'a HotStack, processes: &Processes<'a>) -> Weight<'a> {
 
 fn off_cpu<'a>(
     report: &'a Report,
-    processes: &Processes<'a>,
+    processes: &ProcessNames<'a>,
     wanted: impl Fn(&SwitchCause) -> bool,
 ) -> Vec<Weight<'a>> {
     let rows = report.switches.causes.rows.iter().filter(|row| wanted(row));
@@ -184,7 +184,7 @@ fn waited(row: &SwitchCause) -> String {
     format!("[{}{of}{}]", row.cause, words.join(" "))
 }
 
-fn read<'a>(row: &'a Read, processes: &Processes<'a>) -> Weight<'a> {
+fn read<'a>(row: &'a Read, processes: &ProcessNames<'a>) -> Weight<'a> {
     Weight {
         process: Some(processes.get(row.pid)),
         thread: None,
@@ -210,12 +210,12 @@ impl Weight<'_> {
     /// Innermost first, without the process.
     pub fn frames(&self) -> Vec<Label> {
         let inside = self.inside.as_deref().map(Label::word);
-        inside.into_iter().chain(self.stack.iter().map(Label::of)).collect()
+        inside.into_iter().chain(self.stack.iter().map(Label::from_frame)).collect()
     }
 }
 
 /// `gunicorn (4242)`
-impl fmt::Display for Process<'_> {
+impl fmt::Display for NamedProcess<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let comm = self.comm.map_or_else(|| "process".to_owned(), Name::to_string);
         write!(f, "{comm} ({})", self.pid)
@@ -223,7 +223,7 @@ impl fmt::Display for Process<'_> {
 }
 
 impl Label {
-    fn of(frame: &Frame) -> Self {
+    fn from_frame(frame: &Frame) -> Self {
         Self { name: frame.function.to_string(), file: Some(frame.file.to_string()), line: frame.line }
     }
 
@@ -245,14 +245,14 @@ impl fmt::Display for Label {
 }
 
 /// The names of processes.
-struct Processes<'a>(HashMap<u32, &'a Name>);
+struct ProcessNames<'a>(HashMap<u32, &'a Name>);
 
-impl<'a> Processes<'a> {
+impl<'a> ProcessNames<'a> {
     fn new(report: &'a Report) -> Self {
         Self(report.target.processes.rows.iter().map(|process| (process.pid, &process.comm)).collect())
     }
 
-    fn get(&self, pid: u32) -> Process<'a> {
-        Process { pid, comm: self.0.get(&pid).copied() }
+    fn get(&self, pid: u32) -> NamedProcess<'a> {
+        NamedProcess { pid, comm: self.0.get(&pid).copied() }
     }
 }

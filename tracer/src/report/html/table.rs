@@ -111,7 +111,7 @@ impl Cell {
     }
 
     /// The same with a bar: this part of `whole`.
-    pub fn of(mut self, whole: u64) -> Self {
+    pub fn share_of(mut self, whole: u64) -> Self {
         if let Self::Figure { value, bar, .. } = &mut self
             && *value > 0
         {

@@ -45,7 +45,7 @@ pub struct OutputOptions {
 
 /// One place that the report goes to.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct OutputFile {
     /// A file, or `-`.
     pub path: PathBuf,
     /// The format, if that was said.
@@ -54,7 +54,7 @@ pub struct Place {
 
 impl OutputOptions {
     /// Every place that the report goes to.
-    pub fn places(&self) -> Result<Vec<Place>, Failure> {
+    pub fn places(&self) -> Result<Vec<OutputFile>, Failure> {
         let files = if self.output.is_empty() { &[PathBuf::from("-")][..] } else { &self.output };
         match &self.formats()[..] {
             several @ [_, _, ..] if !files.iter().any(|file| is_stdout(file)) => Ok(files
@@ -63,7 +63,7 @@ impl OutputOptions {
                 .collect()),
             [_, _, ..] => Err(Failure::ManyFormats),
             one => {
-                let place = |path: &PathBuf| Place { path: path.clone(), format: one.first().copied() };
+                let place = |path: &PathBuf| OutputFile { path: path.clone(), format: one.first().copied() };
                 Ok(files.iter().map(place).collect())
             }
         }
@@ -93,10 +93,10 @@ fn is_stdout(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-fn with_ending(path: &Path, format: Format) -> Place {
+fn with_ending(path: &Path, format: Format) -> OutputFile {
     let mut name = OsString::from(path);
     name.push(format.ending());
-    Place { path: name.into(), format: Some(format) }
+    OutputFile { path: name.into(), format: Some(format) }
 }
 
 #[cfg(test)]
@@ -106,7 +106,7 @@ mod tests {
 
     fn places(line: &str) -> Option<Vec<(String, Option<Format>)>> {
         let options = parse(&format!("tracer -p 1 {line}")).ok()?.trace.output;
-        let shown = |place: Place| (place.path.display().to_string(), place.format);
+        let shown = |place: OutputFile| (place.path.display().to_string(), place.format);
         Some(options.places().ok()?.into_iter().map(shown).collect())
     }
 

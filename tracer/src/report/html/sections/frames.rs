@@ -34,9 +34,9 @@ fn lines(of: &Frames, most: usize) -> Table<'_> {
         |row: &HotLine| Row {
             cells: vec![
                 Cell::id(row.pid),
-                Cell::count(row.self_samples).of(hottest),
+                Cell::count(row.self_samples).share_of(hottest),
                 Cell::count(row.total_samples),
-                Cell::duration(row.off_cpu_ns).of(longest),
+                Cell::duration(row.off_cpu_ns).share_of(longest),
                 Cell::frame(Some(&row.frame)),
             ],
             pids: vec![row.pid],

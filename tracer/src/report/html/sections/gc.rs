@@ -52,7 +52,7 @@ fn pause(row: &GcPauses, longest: u64) -> Row<'_> {
             Cell::id(row.pid),
             Cell::known(row.generation.map(u64::from), Cell::count),
             Cell::count(row.count),
-            Cell::duration(row.total_ns).of(longest),
+            Cell::duration(row.total_ns).share_of(longest),
             Cell::duration(row.max_ns),
             Cell::known(row.collected, Cell::count),
             Cell::known(row.waiters, Cell::count),

@@ -30,7 +30,7 @@ fn holders(gil: &Gil, most: usize) -> Table<'_> {
                 Cell::id(row.pid),
                 Cell::id(row.tid),
                 Cell::count(row.threads),
-                Cell::duration(row.held_while_others_waited_ns).of(longest),
+                Cell::duration(row.held_while_others_waited_ns).share_of(longest),
                 Cell::frame(row.frame.as_ref()),
             ],
             pids: vec![row.pid],

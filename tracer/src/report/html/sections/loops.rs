@@ -55,7 +55,7 @@ fn row<'a>(of: &'a Loop, by: &'a LoopBlock) -> Row<'a> {
             Cell::id(of.tid),
             Cell::word(by.why()),
             Cell::count(by.count),
-            Cell::duration(by.total_ns).of(of.busy_ns),
+            Cell::duration(by.total_ns).share_of(of.busy_ns),
             Cell::duration(by.max_ns),
             Cell::maybe(task),
             Cell::stack(by.stack.as_ref(), Vec::new()),

@@ -64,7 +64,7 @@ fn programs(programs: &[ProgramTime]) -> Table<'_> {
         ("programs", "Probes"),
         &[("probe", false), ("runs", true), ("run time", true), ("traps", true)],
         programs.iter().map(|program| {
-            let run = Cell::duration(program.run_ns).of(longest);
+            let run = Cell::duration(program.run_ns).share_of(longest);
             vec![Cell::word(&program.name), Cell::count(program.runs), run, Cell::duration(program.trap_ns)]
         }),
     )

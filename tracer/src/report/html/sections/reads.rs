@@ -42,7 +42,7 @@ fn row(read: &Read, most_calls: u64) -> Row<'_> {
         cells: vec![
             Cell::id(read.pid),
             Cell::word(&read.path),
-            Cell::count(read.syscalls).of(most_calls),
+            Cell::count(read.syscalls).share_of(most_calls),
             Cell::maybe(usual(read).map(sizes)),
             Cell::bytes(read.bytes),
             Cell::count(read.eof),

@@ -41,7 +41,7 @@ fn row(cause: &SwitchCause, longest: u64) -> Row<'_> {
             Cell::id(cause.pid),
             Cell::word(cause.cause.as_str().replace('_', " ")),
             Cell::count(cause.count),
-            Cell::duration(cause.off_cpu_ns).of(longest),
+            Cell::duration(cause.off_cpu_ns).share_of(longest),
             Cell::duration(cause.run_queue_ns),
             Cell::count(cause.still_blocked),
             Cell::word(what(cause)),
