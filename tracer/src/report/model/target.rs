@@ -134,7 +134,7 @@ pub struct Window {
     /// What was looked for; the other sections are empty because nobody asked.
     pub sections: Vec<Section>,
     /// Which rows of a recording were chosen; all if empty. Findings and `kernel_switches` are of all rows, and missing then.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub chosen: Vec<String>,
 }
 
