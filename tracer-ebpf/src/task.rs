@@ -103,8 +103,9 @@ impl Task {
     /// It runs, on whatever CPU.
     #[inline(always)]
     pub fn is_on_cpu(self) -> bool {
+        // An int, and since 7.x a byte in its place: 0 or 1, whose lowest byte comes first.
         // SAFETY: the verifier knows the pointer as a `task_struct`, and checks the load.
-        let on_cpu: u32 = unsafe { field(self.0, &kernel::TASK_ON_CPU) };
+        let on_cpu: u8 = unsafe { field(self.0, &kernel::TASK_ON_CPU) };
         on_cpu != 0
     }
 
