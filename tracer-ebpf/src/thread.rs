@@ -72,7 +72,7 @@ pub fn add_wait(thread: &mut Thread, gap: &SwitchValue) {
         thread.run_queue_ns += gap.run_queue_ns;
     }
     if thread.turns != 0 {
-        turn_waited(thread.key.tid, gap.off_cpu_ns);
+        turn_waited(thread.key.tid, gap.off_cpu_ns, gap.run_queue_ns);
     }
 }
 

@@ -41,19 +41,18 @@ pub extern "C" fn turn_begins(pid: u32, tid: u32) -> u32 {
     outcome.0
 }
 
-/// A thread that turns has been off its CPU for so long, for the reason that its row gives.
+/// A thread that turns has been off its CPU for so long, for the reason that its row gives; in the last part of that it could
+/// have run.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn turn_waited(tid: u32, waited_ns: u64) -> u32 {
+pub extern "C" fn turn_waited(tid: u32, waited_ns: u64, queued_ns: u64) -> u32 {
     let (Some(thread), Some(turns)) = (thread(tid), turning(tid)) else { return 0 };
     let key = &thread.key;
     if waits(key.syscall) {
         turns.waited_ns += waited_ns;
         return 0;
     }
-    if key.flags & flag::VOLUNTARY == 0 {
-        turns.queued_ns += waited_ns;
-    }
+    turns.queued_ns += queued_ns;
     tell(Probe::Switch, tid, turns, key.stack, key.object, key.syscall, key.flags)
 }
 

@@ -179,11 +179,8 @@ mod tests {
             ),
             (
                 "without a CPU",
-                LoopBlock { cause: Some(Cause::Preempted), ..sleep() },
-                format!(
-                    "{kept} waiting for a CPU at app.py:30 in fetch{often}; the CPUs are busy, or a CPU limit \
-                     applies"
-                ),
+                LoopBlock { cause: Some(Cause::Preempted), callback: None, frame: None, ..sleep() },
+                format!("{kept} waiting for a CPU{often}; the CPUs are busy, or a CPU limit applies"),
             ),
             (
                 "a read",

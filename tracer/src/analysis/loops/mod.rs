@@ -223,7 +223,10 @@ impl Loops {
         let of_task = self.rows.iter().filter(|(key, _)| key.task == Some(task));
         for (key, sum) in of_task.filter(|(key, _)| is_inside(symbols, key)) {
             let frames = lines::frames(symbols, key.stack).unwrap_or_default();
-            let group = (callback(symbols, &frames), why(symbols, key));
+            let why = why(symbols, key);
+            // Whatever it did when it lost its CPU, another loses it for.
+            let callback = if is_queued(why) { None } else { callback(symbols, &frames) };
+            let group = (callback, why);
             let (whole, longest) = groups.entry(group).or_default();
             if sum.longest >= whole.longest {
                 *longest = *key;
@@ -264,6 +267,17 @@ fn block(
     symbols: &Symbols,
     ((callback, (on_cpu, cause)), (sum, longest)): ((Option<Name>, Why), (TurnSum, Piece)),
 ) -> LoopBlock {
+    let figures = LoopBlock {
+        on_cpu,
+        cause,
+        count: sum.count,
+        total_ns: sum.total,
+        max_ns: sum.longest,
+        ..LoopBlock::default()
+    };
+    if is_queued((on_cpu, cause)) {
+        return figures;
+    }
     let frames = lines::frames(symbols, longest.stack).unwrap_or_default();
     let inner = &frames[..called(symbols, &frames).unwrap_or(frames.len())];
     let file = symbols.file(longest.object);
@@ -272,12 +286,8 @@ fn block(
         task: sum.task.as_ref().map(Name::new),
         frame: lines::own_frame(symbols, inner).map(|id| lines::frame(symbols, id)),
         stack: lines::stack_of(symbols, longest.stack),
-        on_cpu,
-        cause,
         object: file.map(|file| Name::new(&file.path)),
-        count: sum.count,
-        total_ns: sum.total,
-        max_ns: sum.longest,
+        ..figures
     }
 }
 
@@ -285,6 +295,11 @@ fn block(
 fn callback(symbols: &Symbols, frames: &[FrameId]) -> Option<Name> {
     let outermost = frames[..called(symbols, frames)?].last()?;
     Some(Name::new(&symbols.frame(*outermost).function))
+}
+
+/// Whether the loop could have run, and had no CPU: no line is to blame for that.
+fn is_queued((_, cause): Why) -> bool {
+    cause == Some(Cause::Preempted)
 }
 
 fn why(symbols: &Symbols, piece: &Piece) -> Why {

@@ -52,6 +52,12 @@ fn preempted(began: Nanos, lasted: Nanos, queued: Nanos) -> Event {
     Event::LoopPiece(LoopPiece { flags: 0, queued: queued * MILLISECOND, ..piece })
 }
 
+/// A sleep whose end was waited for beside others that had the CPU.
+fn slept(began: Nanos, lasted: Nanos, queued: Nanos) -> Event {
+    let Event::LoopPiece(piece) = piece(began, 3, SLEEP, lasted) else { unreachable!() };
+    Event::LoopPiece(LoopPiece { queued: queued * MILLISECOND, ..piece })
+}
+
 fn turn(began: Nanos, busy: Nanos) -> Event {
     Event::LoopTurn { task: task(7, 7), began, busy: busy * MILLISECOND }
 }
@@ -89,6 +95,7 @@ fn told(events: Vec<Event>) -> Vec<(String, String, Option<Cause>, u64, u64)> {
 #[test]
 fn a_turn_is_charged_to_what_most_of_it_went_to() {
     let row = |line: &str, cause, count, total| ("handle".to_owned(), line.to_owned(), cause, count, total);
+    let no_line = |count, total| (String::new(), String::new(), Some(Cause::Preempted), count, total);
     for (name, events, expected) in [
         (
             "on the CPU, below the library",
@@ -113,7 +120,22 @@ fn a_turn_is_charged_to_what_most_of_it_went_to() {
         (
             "others had it most of the time",
             vec![piece(5, 2, -1, 10), preempted(5, 60, 50), preempted(5, 30, 20), turn(5, 100)],
-            vec![row("parse", Some(Cause::Preempted), 1, 100)],
+            vec![no_line(1, 100)],
+        ),
+        (
+            "others had it after a sleep",
+            vec![slept(5, 90, 60), piece(5, 2, -1, 20), turn(5, 110)],
+            vec![no_line(1, 110)],
+        ),
+        (
+            "others had it after a short part of a sleep",
+            vec![slept(5, 90, 30), piece(5, 2, -1, 20), turn(5, 110)],
+            vec![row("pause", Some(Cause::Sleep), 1, 110)],
+        ),
+        (
+            "others had it at different lines",
+            vec![preempted(5, 60, 50), turn(5, 60), slept(200, 90, 60), turn(200, 90)],
+            vec![no_line(2, 150)],
         ),
         (
             "what goes on at the end",
