@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::harness::{Program, Python, Report, Tracer, number, on_pythons, rows, text, turn};
+use super::held_in;
+use crate::harness::{Program, Python, Tracer, number, on_pythons, rows, text, turn};
 
 on_pythons! {
     own_gils_are_gils:
@@ -109,12 +110,6 @@ fn a_collection_keeps_no_other_interpreter_waiting(python: &Python) {
         rows(&report["gc"]["pauses"]).filter(|row| row["started_by"]["function"] == "collects").collect();
     assert!(!pauses.is_empty(), "{:#}", report["gc"]);
     assert!(pauses.iter().all(|row| row["waiters"] == 0), "{pauses:#?}");
-}
-
-/// How long others waited while a thread was in this function.
-fn held_in(report: &Report, function: &str) -> u64 {
-    let rows = rows(&report["gil"]["holders"]).filter(|row| row["frame"]["function"] == function);
-    rows.map(|row| number(&row["held_while_others_waited_ns"])).sum()
 }
 
 /// 2.7 has no slot for the thread state: its lists are searched, of all interpreters, beyond a thousand threads.

@@ -4,6 +4,7 @@ mod free_threads;
 mod holders;
 mod interpreters;
 mod late;
+mod unseen;
 
 use serde_json::Value;
 
@@ -101,6 +102,12 @@ fn gil_is_told(python: &Python, arguments: &[&str]) -> Report {
     assert!(findings.iter().any(|kind| *kind == "gil"), "{findings:?}");
     assert!(!findings.iter().any(|kind| *kind == "lock"), "{findings:?}");
     report
+}
+
+/// How long others waited while a thread was in this function.
+fn held_in(report: &Report, function: &str) -> u64 {
+    let rows = rows(&report["gil"]["holders"]).filter(|row| row["frame"]["function"] == function);
+    rows.map(|row| number(&row["held_while_others_waited_ns"])).sum()
 }
 
 #[track_caller]
