@@ -39,8 +39,8 @@ use leaf::innermost;
 pub use leaf::leaf;
 pub use memo::Memo;
 pub use parked::parked;
-use state::thread_state;
 pub use state::{gil_with, own_gil};
+use state::{thread_state, thread_state_with_frame};
 pub use thinned::{is_to_be_walked, place, walk_some};
 
 /// Tag bits of a frame's code pointer (3.14 and later); objects are 16-byte aligned in every version.
@@ -237,7 +237,11 @@ fn top_frame(target: &Target, memory: Memory) -> Result<u64, u32> {
         return Err(status::NO_PYTHON_FRAME);
     }
     let python = &target.python;
-    top_frame_of(&python.layout, memory, thread_state(python, memory, task.fsbase())?)
+    let fsbase = task.fsbase();
+    match top_frame_of(&python.layout, memory, thread_state(python, memory, fsbase)?)? {
+        0 => top_frame_of(&python.layout, memory, thread_state_with_frame(python, memory, fsbase)?),
+        top => Ok(top),
+    }
 }
 
 /// Address of the innermost frame of a thread state, 0 when it has none.

@@ -4,8 +4,9 @@ use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::bpf_loop;
 use tracer_common::gil::GILS;
-use tracer_common::python::{Python, THREAD_STATES, status};
+use tracer_common::python::{Layout, Python, THREAD_STATES, status};
 
+use super::top_frame_of;
 use crate::direct::Memory;
 use crate::gil;
 use crate::scratch;
@@ -35,28 +36,39 @@ struct Search {
     interpreter: u64,
     state: u64,
     wanted: u64,
+    layout: Layout,
     memory: Memory,
-    threads: u32,
-    next_interpreter: u32,
-    thread_id: u16,
-    next: u16,
+    /// 1 where only one with a frame will do.
+    with_frame: u32,
     found: u16,
     faulted: u16,
 }
 
+/// A thread state of the current thread that has a frame, in the newest interpreter where there is one: 3.12 takes another
+/// interpreter's GIL with the thread state that it goes over to, in which nothing runs yet.
+/// <https://github.com/python/cpython/blob/v3.12.0/Python/pystate.c> (`PyThreadState_Swap`)
+#[inline(always)]
+pub fn thread_state_with_frame(python: &Python, memory: Memory, fsbase: u64) -> Result<u64, u32> {
+    let has_others = python.interpreter_gil != 0
+        && user::word(memory, python.interpreters_head) != Some(python.main_interpreter);
+    if has_others { search(python, memory, fsbase, 1) } else { Err(status::NO_PYTHON_FRAME) }
+}
+
 #[inline(always)]
 fn listed_thread_state(python: &Python, memory: Memory, fsbase: u64) -> Result<u64, u32> {
-    let layout = &python.layout;
+    search(python, memory, fsbase, 0)
+}
+
+#[inline(always)]
+fn search(python: &Python, memory: Memory, fsbase: u64, with_frame: u32) -> Result<u64, u32> {
     let interpreter = user::word(memory, python.interpreters_head).ok_or(status::FAULTED)?;
     let mut search = Search {
         interpreter,
         state: 0,
         wanted: fsbase,
+        layout: python.layout,
         memory,
-        threads: layout.threads_head,
-        next_interpreter: layout.interpreter_next,
-        thread_id: layout.thread_id,
-        next: layout.thread_next,
+        with_frame,
         found: 0,
         faulted: 0,
     };
@@ -77,19 +89,24 @@ unsafe extern "C" fn search_step(_index: u64, context: *mut c_void) -> i64 {
         return search_interpreter(search);
     }
     let (thread, next) = (
-        user::word(search.memory, search.state + u64::from(search.thread_id)),
-        user::word(search.memory, search.state + u64::from(search.next)),
+        user::word(search.memory, search.state + u64::from(search.layout.thread_id)),
+        user::word(search.memory, search.state + u64::from(search.layout.thread_next)),
     );
     let (Some(thread), Some(next)) = (thread, next) else {
         search.faulted = 1;
         return 1;
     };
-    if thread == search.wanted {
+    if thread == search.wanted && is_wanted(search) {
         search.found = 1;
         return 1;
     }
     search.state = next;
     0
+}
+
+#[inline(always)]
+fn is_wanted(search: &Search) -> bool {
+    search.with_frame == 0 || !matches!(top_frame_of(&search.layout, search.memory, search.state), Ok(0))
 }
 
 /// Goes on to the threads of the next older interpreter.
@@ -99,8 +116,8 @@ fn search_interpreter(search: &mut Search) -> i64 {
         return 1;
     }
     let (state, next) = (
-        user::word(search.memory, search.interpreter + u64::from(search.threads)),
-        user::word(search.memory, search.interpreter + u64::from(search.next_interpreter)),
+        user::word(search.memory, search.interpreter + u64::from(search.layout.threads_head)),
+        user::word(search.memory, search.interpreter + u64::from(search.layout.interpreter_next)),
     );
     let (Some(state), Some(next)) = (state, next) else {
         search.faulted = 1;
