@@ -4,9 +4,11 @@
 //! ids that [`crate::symbols::Symbols`] turns into names at the end.
 
 mod figures;
+mod ids;
 mod pauses;
 mod processes;
 mod reads;
+mod rows;
 mod signals;
 mod stack;
 
@@ -14,16 +16,16 @@ mod stack;
 pub use bytes::Bytes;
 
 use serde::{Deserialize, Serialize};
-use tracer_common::gil::HoldKey;
 use tracer_common::python;
-use tracer_common::sample::{EntryKey, SampleKey};
-use tracer_common::switch::{SwitchKey, SwitchValue};
-use tracer_common::syscall::{ReadKey, SizeKey};
-use tracer_common::wakeup::WakeKey;
+use tracer_common::switch::SwitchValue;
 
+pub use self::ids::{FileId, Pid, SpaceId, StackId, Task, Tid};
 pub use self::pauses::{GcCounted, GcPause, GcSeen, LoopPiece};
 pub use self::processes::{Exec, Exit, Fork, Groups, Making, ProcessDescription};
 pub use self::reads::Reads;
+pub use self::rows::{
+    EntryRow, HoldRow, ReadFigure, ReadRow, SampleRow, SwitchRow, WakerRow, WakeupRow, syscall_from_wire,
+};
 pub use self::signals::{
     Aim, Handler, HandlerStart, SignalDeliver, SignalGenerate, SignalInfo, SignalResult, SignalsPending,
     Waited, is_in,
@@ -31,22 +33,6 @@ pub use self::signals::{
 
 /// Nanoseconds.
 pub type Nanos = u64;
-/// Process id (`tgid`), as our pid namespace numbers it; 0 for a process that is not in there.
-pub type Pid = u32;
-/// Thread id, likewise.
-pub type Tid = u32;
-/// Identity of a stack; 0 where there was none.
-pub type StackId = u64;
-
-/// A thread of a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Task {
-    /// Process.
-    pub pid: Pid,
-    /// Thread.
-    pub tid: Tid,
-}
-
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the variants say what their fields are")]
@@ -111,26 +97,26 @@ pub enum Event {
     /// All turns of a thread but for the long ones.
     Loop { task: Task, turns: u64, busy: Nanos, longest: Nanos },
     /// Switches of one row since the last drain.
-    Switches { key: SwitchKey, value: SwitchValue, still_blocked: u64 },
+    Switches { key: SwitchRow, value: SwitchValue, still_blocked: u64 },
     /// Sleeps that one thread has ended since the last drain.
-    Wakeups { key: WakeKey, count: u64 },
+    Wakeups { key: WakeupRow, count: u64 },
     /// Time in which others slept for a GIL while one thread held it, at one line if it was off its CPU, since the last drain.
-    GilHeld { key: HoldKey, waited_ns: Nanos },
+    GilHeld { key: HoldRow, waited_ns: Nanos },
     /// Reads of one row since the last drain.
-    Reads { key: ReadKey, value: Reads },
+    Reads { key: ReadRow, value: Reads },
     /// Reads whose sizes found no slot in their row; counted by power of two.
-    ReadSizes { key: SizeKey, count: u64 },
+    ReadSizes { key: ReadRow, figure: ReadFigure, count: u64 },
     /// On-CPU samples of one row since the last drain.
     Samples {
         /// Thread and stack.
-        key: SampleKey,
+        key: SampleRow,
         /// How many.
         count: u64,
         /// The thread held the GIL while others waited for it.
         keeps_others_waiting: bool,
     },
     /// Entries of the evaluation function since the last drain.
-    Entries { key: EntryKey, count: u64 },
+    Entries { key: EntryRow, count: u64 },
     /// The kernel's own switch counters of a thread, at its end or at that of the window.
     KernelSwitches { task: Task, voluntary: u64, involuntary: u64 },
     /// The same of one that lived before the window, at its start.
@@ -138,9 +124,10 @@ pub enum Event {
 }
 
 /// Why a stack is as it is: see [`python::status`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum StackStatus {
     /// Complete up to the limit.
+    #[default]
     Ok,
     /// The thread runs no Python code.
     NoPythonFrame,

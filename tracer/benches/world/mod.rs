@@ -1,13 +1,10 @@
 //! What the probes of a busy server would send in a while.
 
 use bytes::Bytes;
-use tracer::event::{Event, Reads, StackStatus};
+use tracer::event::{Event, FileId, ReadRow, Reads, SampleRow, StackId, StackStatus, SwitchRow, Task};
 use tracer::symbols::{File, FileKind, Frame, Stack, Symbols};
 use tracer_common::event::{Header, kind};
-use tracer_common::python::status;
-use tracer_common::sample::SampleKey;
-use tracer_common::switch::{SwitchKey, SwitchValue, flag};
-use tracer_common::syscall::ReadKey;
+use tracer_common::switch::{SwitchValue, flag};
 use tracer_common::task::TaskId;
 use tracer_common::{process, signal, turn};
 
@@ -87,30 +84,27 @@ pub fn rows() -> Vec<Event> {
 }
 
 fn row(n: u64) -> Event {
-    let (pid, tid, stack, slice) = (PID, PID + (n % THREADS) as u32, 1 + n % STACKS, (n / 4_096) as u32);
+    let task = Task { pid: PID, tid: PID + (n % THREADS) as u32 };
+    let stack = StackId(1 + n % STACKS);
     match n % 3 {
         0 => Event::Switches {
-            key: SwitchKey {
-                pid,
-                tid,
+            key: SwitchRow {
+                task,
                 stack,
-                slice,
-                object: n % FILES,
+                object: FileId(n % FILES),
                 flags: flag::VOLUNTARY,
-                status: status::OK,
-                after_call: -1,
-                ..SwitchKey::default()
+                ..SwitchRow::default()
             },
             value: SwitchValue { count: 3, off_cpu_ns: 9_000, on_cpu_ns: 5_000, ..SwitchValue::default() },
             still_blocked: 0,
         },
         1 => Event::Samples {
-            key: SampleKey { stack, pid, tid, slice, ..SampleKey::default() },
+            key: SampleRow { task, stack, ..SampleRow::default() },
             count: 2,
             keeps_others_waiting: false,
         },
         _ => Event::Reads {
-            key: ReadKey { pid, slice, file: n % FILES, ..ReadKey::default() },
+            key: ReadRow { pid: PID, file: FileId(n % FILES), ..ReadRow::default() },
             value: Reads { calls: 20, bytes: 9_000, stack, requested: vec![(4_096, 20)], ..Reads::default() },
         },
     }
@@ -121,11 +115,11 @@ pub fn symbols() -> Symbols {
     let mut symbols = Symbols::default();
     for id in 1..=STACKS {
         let frames = (0..20).map(|depth| symbols.intern(frame(id * 7 + depth))).collect();
-        symbols.stacks.insert(id, Stack { frames, status: StackStatus::Ok, truncated: false });
+        symbols.stacks.insert(StackId(id), Stack { frames, status: StackStatus::Ok, truncated: false });
     }
     for id in 0..FILES {
         let path = format!("/srv/shop/data/{id}.csv").into_bytes().into();
-        symbols.insert_file(id, File { path, kind: FileKind::Regular });
+        symbols.insert_file(FileId(id), File { path, kind: FileKind::Regular });
     }
     symbols
 }

@@ -6,10 +6,10 @@
 
 use std::collections::HashMap;
 
-use tracer_common::switch::{SwitchKey, flag};
+use tracer_common::switch::flag;
 
 use super::switch_sum::SwitchSum;
-use crate::event::StackId;
+use crate::event::{StackId, StackStatus, SwitchRow, Task};
 use crate::symbols::{FrameId, Symbols};
 
 /// Flags that say how much of a stack was read, and not why the thread left.
@@ -19,15 +19,15 @@ const HOW: u32 = flag::LEAF_ONLY | flag::THINNING;
 #[derive(Debug, Default)]
 pub struct Shared {
     /// By callers, as far as those are known.
-    pub rows: Vec<(SwitchKey, SwitchSum)>,
+    pub rows: Vec<(SwitchRow, SwitchSum)>,
     /// Who got a part of each line's switches.
-    parts: HashMap<Line, Vec<(SwitchKey, u128)>>,
+    parts: HashMap<Line, Vec<(SwitchRow, u128)>>,
 }
 
 /// The switches of a thread at one line for one cause: the stack is not part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Line {
-    row: SwitchKey,
+    row: SwitchRow,
     leaf: Option<FrameId>,
 }
 
@@ -35,17 +35,18 @@ struct Line {
 const KINDS: usize = 3;
 
 impl Line {
-    fn new(key: &SwitchKey, symbols: &Symbols) -> Self {
-        let row = SwitchKey { stack: 0, status: 0, flags: key.flags & !HOW, ..*key };
+    fn new(key: &SwitchRow, symbols: &Symbols) -> Self {
+        let row =
+            SwitchRow { stack: StackId::NONE, status: StackStatus::Ok, flags: key.flags & !HOW, ..*key };
         Self { row, leaf: symbols.leaf(key.stack) }
     }
 
     fn kind(self, kind: usize) -> Self {
-        let SwitchKey { pid, tid, .. } = self.row;
+        let task = self.row.task;
         let row = match kind {
             0 => self.row,
-            1 => SwitchKey { pid, tid, ..SwitchKey::default() },
-            _ => SwitchKey { pid, ..SwitchKey::default() },
+            1 => SwitchRow { task, ..SwitchRow::default() },
+            _ => SwitchRow { task: Task { tid: 0, ..task }, ..SwitchRow::default() },
         };
         Self { row, ..self }
     }
@@ -54,7 +55,7 @@ impl Line {
 /// What was seen of one caller.
 #[derive(Clone, Copy, Debug, Default)]
 struct Caller {
-    status: u32,
+    status: StackStatus,
     /// Of looks by chance, each as often as it stands for others.
     weighed: SwitchSum,
     looks: u64,
@@ -64,7 +65,7 @@ struct Caller {
 }
 
 impl Caller {
-    fn add(&mut self, key: &SwitchKey, sum: &SwitchSum) {
+    fn add(&mut self, key: &SwitchRow, sum: &SwitchSum) {
         self.status = key.status;
         self.seen = self.seen.plus(sum);
         let others = (1_u64 << ((key.flags & flag::THINNING) >> flag::THINNING_SHIFT)) - 1;
@@ -79,17 +80,17 @@ impl Caller {
 type Callers = HashMap<StackId, Caller>;
 
 /// Whether a row's callers were left out.
-pub fn is_alone(key: &SwitchKey) -> bool {
-    key.stack != 0 && key.flags & flag::LEAF_ONLY != 0
+pub fn is_alone(key: &SwitchRow) -> bool {
+    !key.stack.is_none() && key.flags & flag::LEAF_ONLY != 0
 }
 
 /// Shares out, unless all callers were looked at.
 pub fn share_out<'a>(
-    rows: impl Iterator<Item = (&'a SwitchKey, &'a SwitchSum)>,
+    rows: impl Iterator<Item = (&'a SwitchRow, &'a SwitchSum)>,
     symbols: &Symbols,
 ) -> Shared {
     let mut callers = HashMap::<Line, Callers>::new();
-    let mut alone = HashMap::<Line, (SwitchKey, SwitchSum)>::new();
+    let mut alone = HashMap::<Line, (SwitchRow, SwitchSum)>::new();
     let mut shared = Shared::default();
     for (key, sum) in rows {
         let line = Line::new(key, symbols);
@@ -101,7 +102,7 @@ pub fn share_out<'a>(
         for line in (0..KINDS).filter(|_| line.leaf.is_some()).map(|kind| line.kind(kind)) {
             callers.entry(line).or_default().entry(key.stack).or_default().add(key, sum);
         }
-        shared.rows.push((SwitchKey { flags: key.flags & !HOW, ..*key }, *sum));
+        shared.rows.push((SwitchRow { flags: key.flags & !HOW, ..*key }, *sum));
     }
     for (line, (key, sum)) in alone {
         shared.add(line, &key, &sum, &callers);
@@ -110,12 +111,12 @@ pub fn share_out<'a>(
 }
 
 impl Shared {
-    fn add(&mut self, line: Line, key: &SwitchKey, whole: &SwitchSum, callers: &HashMap<Line, Callers>) {
+    fn add(&mut self, line: Line, key: &SwitchRow, whole: &SwitchSum, callers: &HashMap<Line, Callers>) {
         let looked_at = (0..KINDS).filter_map(|kind| callers.get(&line.kind(kind)));
         let by_chance = |callers: &&Callers| callers.values().any(|caller| caller.looks > 0);
         let Some(found) = looked_at.clone().find(by_chance).or_else(|| looked_at.clone().next()) else {
             let unknown = SwitchSum { estimated: whole.count, variance: whole.count.pow(2), ..*whole };
-            self.rows.push((SwitchKey { flags: key.flags & !flag::THINNING, ..*key }, unknown));
+            self.rows.push((SwitchRow { flags: key.flags & !flag::THINNING, ..*key }, unknown));
             return;
         };
         let mut found: Vec<_> = found.iter().collect();
@@ -124,7 +125,7 @@ impl Shared {
         let weights: Vec<_> =
             found.iter().map(|(_, caller)| if is_by_chance { caller.weighed } else { caller.seen }).collect();
         let looks = if is_by_chance { Looks::new(&found) } else { Looks::NONE };
-        let keys = found.iter().map(|(stack, caller)| SwitchKey {
+        let keys = found.iter().map(|(stack, caller)| SwitchRow {
             stack: **stack,
             status: caller.status,
             flags: line.row.flags,
@@ -142,8 +143,8 @@ impl Shared {
     }
 
     /// Shares out what is counted beside the switches of a row, as those were.
-    pub fn parts(&self, row: &SwitchKey, count: u64, symbols: &Symbols) -> Vec<(SwitchKey, u64)> {
-        let plain = SwitchKey { flags: row.flags & !flag::THINNING, ..*row };
+    pub fn parts(&self, row: &SwitchRow, count: u64, symbols: &Symbols) -> Vec<(SwitchRow, u64)> {
+        let plain = SwitchRow { flags: row.flags & !flag::THINNING, ..*row };
         if !is_alone(row) {
             return vec![(plain, count)];
         }
@@ -211,7 +212,7 @@ fn split(whole: u64, weights: &[u128]) -> Vec<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::samples::symbols_of;
+    use crate::analysis::samples::{symbols_of, task};
 
     const V: u32 = flag::VOLUNTARY;
     const A: u64 = 1;
@@ -230,8 +231,9 @@ mod tests {
         ])
     }
 
-    fn row(stack: u64, how: u32, count: u64, off_cpu_ns: u64) -> (SwitchKey, SwitchSum) {
-        let key = SwitchKey { pid: 7, tid: 7, stack, flags: V | how, ..SwitchKey::default() };
+    fn row(stack: u64, how: u32, count: u64, off_cpu_ns: u64) -> (SwitchRow, SwitchSum) {
+        let key =
+            SwitchRow { task: task(7, 7), stack: StackId(stack), flags: V | how, ..SwitchRow::default() };
         (key, SwitchSum { count, off_cpu_ns, ..SwitchSum::default() })
     }
 
@@ -239,12 +241,12 @@ mod tests {
         one_in.ilog2() << flag::THINNING_SHIFT
     }
 
-    fn shared(rows: &[(SwitchKey, SwitchSum)]) -> Shared {
+    fn shared(rows: &[(SwitchRow, SwitchSum)]) -> Shared {
         share_out(rows.iter().map(|(key, sum)| (key, sum)), &symbols())
     }
 
     fn of(shared: &Shared, stack: u64) -> SwitchSum {
-        let rows = shared.rows.iter().filter(|(key, _)| key.stack == stack);
+        let rows = shared.rows.iter().filter(|(key, _)| key.stack == StackId(stack));
         rows.fold(SwitchSum::default(), |all, (_, sum)| all.plus(sum))
     }
 
@@ -280,8 +282,9 @@ mod tests {
     #[test]
     fn what_is_nearest_tells_the_callers() {
         let alone = row(ALONE, flag::LEAF_ONLY | by_chance(16), 100, 10);
-        let other =
-            |(key, sum): (SwitchKey, SwitchSum), tid, syscall| (SwitchKey { tid, syscall, ..key }, sum);
+        let other = |(key, sum): (SwitchRow, SwitchSum), tid, syscall| {
+            (SwitchRow { task: task(7, tid), syscall: Some(syscall), ..key }, sum)
+        };
         let (seen, looked) = (row(A, 0, 1, 0), row(B, by_chance(16), 1, 0));
         for (name, looks, stack) in [
             ("a look by chance, rather than any", vec![seen, looked], B),
@@ -292,7 +295,7 @@ mod tests {
         ] {
             let rows = [&looks[..], &[alone]].concat();
             let before: u64 =
-                looks.iter().filter(|(key, _)| key.stack == stack).map(|(_, sum)| sum.count).sum();
+                looks.iter().filter(|(key, _)| key.stack == StackId(stack)).map(|(_, sum)| sum.count).sum();
             let found = of(&shared(&rows), stack);
             assert_eq!((found.count, found.estimated), (before + 100, 100), "{name}");
             assert!(found.variance > 0, "{name}");
@@ -304,10 +307,10 @@ mod tests {
         let alone = row(ALONE, flag::LEAF_ONLY | by_chance(16), 100, 10);
         let shared = shared(&[row(A, by_chance(16), 3, 0), row(B, by_chance(16), 1, 0), alone]);
         let parts = shared.parts(&alone.0, 10, &symbols());
-        let parts: Vec<_> = parts.iter().map(|(key, count)| (key.stack, key.flags, *count)).collect();
+        let parts: Vec<_> = parts.iter().map(|(key, count)| (key.stack.0, key.flags, *count)).collect();
         assert_eq!(parts, [(A, V, 7), (B, V, 3)]);
         let (whole, _) = row(A, by_chance(16), 3, 0);
-        assert_eq!(shared.parts(&whole, 5, &symbols()), [(SwitchKey { flags: V, ..whole }, 5)]);
+        assert_eq!(shared.parts(&whole, 5, &symbols()), [(SwitchRow { flags: V, ..whole }, 5)]);
     }
 
     #[test]

@@ -34,16 +34,16 @@
 //!
 //! Numbers are those of x86-64. `sleep` after `restart_syscall` is a guess: a sleep or a poll that a stop interrupted.
 
+use crate::event::{StackStatus, SwitchRow};
 use syscalls::x86_64::Sysno;
-use tracer_common::python::status;
-use tracer_common::switch::{SwitchKey, flag};
-use tracer_common::wakeup::FUTEX;
+use tracer_common::switch::flag;
+use tracer_common::wakeup;
 
 use crate::report::{Cause, LockKind};
 use crate::symbols::FileKind;
 
-/// [`SwitchKey::syscall`] of a thread that was in none.
-const NO_SYSCALL: i32 = -1;
+/// `futex`
+const FUTEX: u32 = wakeup::FUTEX.cast_unsigned();
 
 /// The name of a system call, as in its manual page.
 pub fn syscall_name(number: i64) -> Option<&'static str> {
@@ -51,29 +51,29 @@ pub fn syscall_name(number: i64) -> Option<&'static str> {
 }
 
 /// Why a thread left its CPU; `file` is the kind of the key's object.
-pub fn cause(key: &SwitchKey, file: Option<FileKind>) -> Cause {
+pub fn cause(key: &SwitchRow, file: Option<FileKind>) -> Cause {
     let is = |flag: u32| key.flags & flag == flag;
     match key.syscall {
         _ if is(flag::DEAD) => Cause::Exit,
         _ if is(flag::STOPPED) => Cause::Stopped,
         _ if is(flag::BORN) => Cause::Kernel,
-        NO_SYSCALL if is(flag::BEGAN_BEFORE | flag::VOLUNTARY) => Cause::Unknown,
+        None if is(flag::BEGAN_BEFORE | flag::VOLUNTARY) => Cause::Unknown,
         call if !is(flag::VOLUNTARY) => involuntary(call),
         _ if is(flag::GIL) => Cause::Gil,
-        NO_SYSCALL => Cause::PageFault,
-        call => sysno(call.into()).map_or(Cause::Unknown, |call| in_call(call, file, key.flags)),
+        None => Cause::PageFault,
+        Some(call) => sysno(call.into()).map_or(Cause::Unknown, |call| in_call(call, file, key.flags)),
     }
 }
 
 /// What sort of lock a futex belongs to.
-pub fn lock(key: &SwitchKey) -> Option<LockKind> {
+pub fn lock(key: &SwitchRow) -> Option<LockKind> {
     let is = |flag: u32| key.flags & flag != 0;
     match key.syscall {
-        FUTEX if is(flag::STOPPED_WORLD) => Some(LockKind::World),
-        FUTEX if is(flag::OBJECT_LOCK) => Some(LockKind::Object),
-        FUTEX if is(flag::SHARED_FUTEX) => Some(LockKind::Shared),
-        FUTEX if is(flag::MUTEX) || key.status == status::NO_PYTHON_FRAME => Some(LockKind::Native),
-        FUTEX => Some(LockKind::Python),
+        Some(FUTEX) if is(flag::STOPPED_WORLD) => Some(LockKind::World),
+        Some(FUTEX) if is(flag::OBJECT_LOCK) => Some(LockKind::Object),
+        Some(FUTEX) if is(flag::SHARED_FUTEX) => Some(LockKind::Shared),
+        Some(FUTEX) if is(flag::MUTEX) || key.status == StackStatus::NoPythonFrame => Some(LockKind::Native),
+        Some(FUTEX) => Some(LockKind::Python),
         _ => None,
     }
 }
@@ -82,8 +82,12 @@ fn sysno(number: i64) -> Option<Sysno> {
     Sysno::new(usize::try_from(number).ok()?)
 }
 
-fn involuntary(call: i32) -> Cause {
-    if sysno(call.into()) == Some(Sysno::sched_yield) { Cause::Yield } else { Cause::Preempted }
+fn involuntary(call: Option<u32>) -> Cause {
+    if call.and_then(|call| sysno(call.into())) == Some(Sysno::sched_yield) {
+        Cause::Yield
+    } else {
+        Cause::Preempted
+    }
 }
 
 fn in_call(call: Sysno, file: Option<FileKind>, flags: u32) -> Cause {
@@ -209,12 +213,14 @@ fn is_kernels_own(call: Sysno) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::syscall_from_wire;
 
     const V: u32 = flag::VOLUNTARY;
     const D: u32 = flag::VOLUNTARY | flag::UNINTERRUPTIBLE;
 
     fn cause_of(call: i32, flags: u32, file: Option<FileKind>) -> Cause {
-        cause(&SwitchKey { syscall: call, flags, ..SwitchKey::default() }, file)
+        let syscall = syscall_from_wire(call);
+        cause(&SwitchRow { syscall, flags, ..SwitchRow::default() }, file)
     }
 
     #[test]

@@ -31,8 +31,7 @@ impl Check {
     pub fn fold(&mut self, event: &Event) {
         match *event {
             Event::Switches { key, value, .. } => {
-                let task = Task { pid: key.pid, tid: key.tid };
-                self.add(task, is_voluntary(&key), counted(key.flags, &value));
+                self.add(key.task, is_voluntary(&key), counted(key.flags, &value));
             }
             Event::KernelSwitchesBefore { task, voluntary, involuntary } => {
                 self.begin(task, Counts { voluntary, involuntary });
@@ -94,16 +93,17 @@ impl std::ops::Add for Counts {
 
 #[cfg(test)]
 mod tests {
-    use tracer_common::switch::{SwitchKey, SwitchValue, flag};
+    use tracer_common::switch::{SwitchValue, flag};
 
     use super::*;
+    use crate::event::SwitchRow;
 
     fn task(tid: u32) -> Task {
         Task { pid: 1, tid }
     }
 
     fn ours(tid: u32, flags: u32, count: u64) -> Event {
-        let key = SwitchKey { pid: 1, tid, flags, ..SwitchKey::default() };
+        let key = SwitchRow { task: task(tid), flags, ..SwitchRow::default() };
         Event::Switches { key, value: SwitchValue { count, ..SwitchValue::default() }, still_blocked: 0 }
     }
 

@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 
 use tracer_common::python;
-use tracer_common::sample::EntryKey;
 
 use super::lines;
 use super::sums::{Key, Sums};
 use super::traced::Traced;
 use super::window::Window;
-use crate::event::{Event, Pid};
-use crate::report::{self, EntryMetric, EntryRow};
+use crate::event::{EntryRow, Event, Pid, SpaceId};
+use crate::report::{self, EntryCount, EntryMetric};
 use crate::symbols::{FrameId, Symbols};
 
 /// Different processes and functions that are kept apart.
@@ -25,7 +24,7 @@ const NO_INSTRUCTION: i32 = -1;
 /// Entries by function.
 #[derive(Debug)]
 pub struct Entries {
-    rows: Sums<EntryKey, u64>,
+    rows: Sums<EntryRow, u64>,
 }
 
 impl Default for Entries {
@@ -46,7 +45,7 @@ impl Entries {
     pub fn finish(&self, symbols: &Symbols, traced: &Traced, window: &Window) -> Option<report::Entries> {
         let mut rows: Vec<_> = self.by_function(symbols).into_iter().collect();
         rows.sort_by_key(|(function, count)| (std::cmp::Reverse(*count), *function));
-        let rows = rows.into_iter().map(|((pid, function), count)| EntryRow {
+        let rows = rows.into_iter().map(|((pid, function), count)| EntryCount {
             pid,
             frame: function.map_or_else(unknown, |id| lines::frame(symbols, id)),
             count,
@@ -66,7 +65,7 @@ impl Entries {
 }
 
 /// A function is the call site in its code object that is at no instruction.
-fn function(key: &EntryKey, symbols: &Symbols) -> Option<FrameId> {
+fn function(key: &EntryRow, symbols: &Symbols) -> Option<FrameId> {
     let start = python::Frame { code: key.code, instruction: NO_INSTRUCTION, identity: key.identity };
     symbols.site(key.space, &start)
 }
@@ -88,11 +87,11 @@ fn minor_version(version: &str) -> Option<(u32, u32)> {
 }
 
 /// First the function is forgotten, then the process.
-impl Key for EntryKey {
+impl Key for EntryRow {
     fn coarser(self) -> Option<Self> {
         match self {
-            Self { code: 1.., .. } | Self { space: 1.., .. } => {
-                Some(Self { code: 0, space: 0, identity: 0, ..self })
+            Self { code: 1.., .. } | Self { space: SpaceId(1..), .. } => {
+                Some(Self { code: 0, space: SpaceId::NONE, identity: 0, ..self })
             }
             Self { pid: 1.., .. } => Some(Self { pid: 0, ..self }),
             _ => None,
@@ -110,8 +109,12 @@ mod tests {
     fn counts_by_function_and_names_what_it_counts() {
         let mut symbols = Symbols::default();
         let line = symbols.intern(frame("a.py:1"));
-        symbols.insert_site(5, python::Frame { code: 10, instruction: NO_INSTRUCTION, identity: 3 }, line);
-        let key = EntryKey { space: 5, code: 10, identity: 3, pid: 7, ..EntryKey::default() };
+        symbols.insert_site(
+            SpaceId(5),
+            python::Frame { code: 10, instruction: NO_INSTRUCTION, identity: 3 },
+            line,
+        );
+        let key = EntryRow { space: SpaceId(5), code: 10, identity: 3, pid: 7 };
         for (version, metric) in [
             ("2.7.18", EntryMetric::PythonCalls),
             ("3.10.13", EntryMetric::PythonCalls),
@@ -124,7 +127,7 @@ mod tests {
                 ..process(7, "p")
             }));
             let mut entries = Entries::default();
-            for (key, count) in [(key, 3), (key, 2), (EntryKey { code: 11, ..key }, 1)] {
+            for (key, count) in [(key, 3), (key, 2), (EntryRow { code: 11, ..key }, 1)] {
                 entries.fold(&Event::Entries { key, count });
             }
             let found = entries.finish(&symbols, &traced, &Window::default()).unwrap();

@@ -2,16 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use tracer_common::python::status;
-use tracer_common::sample::SampleKey;
-
 use super::entries::Entries;
 use super::lines::{self, Frames as Lines};
 use super::sums::{Key, Sums, share};
 use super::switches::Switches;
 use super::traced::Traced;
 use super::window::Window;
-use crate::event::{Bytes, Event, Nanos, Pid, StackStatus, Task};
+use crate::event::{Bytes, Event, Nanos, Pid, SampleRow, StackId, StackStatus, Task};
 use crate::report::{self, HotLine, HotStack, Name, Row as _, Samples};
 use crate::symbols::{FrameId, Symbols};
 
@@ -23,7 +20,7 @@ const NAMES: usize = 16_384;
 /// Samples by thread and stack, and the names of threads.
 #[derive(Debug)]
 pub struct Frames {
-    samples: Sums<SampleKey, u64>,
+    samples: Sums<SampleRow, u64>,
     names: HashMap<Task, Bytes>,
     entries: Entries,
 }
@@ -80,7 +77,7 @@ impl Frames {
                 StackStatus::Ok => &mut accounts.python,
                 StackStatus::NoPythonFrame => &mut accounts.no_python_frame,
                 StackStatus::Faulted => &mut accounts.faulted,
-                StackStatus::Unresolved if traced.is_no_python(key.pid) => &mut accounts.no_python_frame,
+                StackStatus::Unresolved if traced.is_no_python(key.task.pid) => &mut accounts.no_python_frame,
                 StackStatus::Unresolved => &mut accounts.unresolved,
             } += count;
             accounts.truncated += if truncated { *count } else { 0 };
@@ -111,14 +108,14 @@ impl Frames {
     fn cost_of_lines(&self, symbols: &Symbols, switches: &Switches) -> HashMap<(Pid, FrameId), Cost> {
         let mut costs = HashMap::<_, Cost>::new();
         for (key, frames, count) in self.with_stacks(symbols) {
-            costs.entry((key.pid, frames[0])).or_default().innermost += count;
+            costs.entry((key.task.pid, frames[0])).or_default().innermost += count;
             for line in frames.iter().copied().collect::<HashSet<_>>() {
-                costs.entry((key.pid, line)).or_default().anywhere += count;
+                costs.entry((key.task.pid, line)).or_default().anywhere += count;
             }
         }
         for (key, sum) in switches.rows().filter(|(_, sum)| sum.off_cpu_ns > 0) {
             if let Some(line) = symbols.leaf(key.stack) {
-                costs.entry((key.pid, line)).or_default().off_cpu_ns += sum.off_cpu_ns;
+                costs.entry((key.task.pid, line)).or_default().off_cpu_ns += sum.off_cpu_ns;
             }
         }
         costs
@@ -144,20 +141,18 @@ impl Frames {
     fn cost_of_stacks(&self, symbols: &Symbols, switches: &Switches) -> HashMap<(Task, Lines), Cost> {
         let mut costs = HashMap::<_, Cost>::new();
         for (key, frames, count) in self.with_stacks(symbols) {
-            let task = Task { pid: key.pid, tid: key.tid };
-            costs.entry((task, frames)).or_default().innermost += count;
+            costs.entry((key.task, frames)).or_default().innermost += count;
         }
         for (key, sum) in switches.rows().filter(|(_, sum)| sum.off_cpu_ns > 0) {
-            let task = Task { pid: key.pid, tid: key.tid };
             if let Some(frames) = lines::frames(symbols, key.stack) {
-                costs.entry((task, frames)).or_default().off_cpu_ns += sum.off_cpu_ns;
+                costs.entry((key.task, frames)).or_default().off_cpu_ns += sum.off_cpu_ns;
             }
         }
         costs
     }
 
     /// Samples with a Python stack.
-    fn with_stacks(&self, symbols: &Symbols) -> impl Iterator<Item = (&SampleKey, Lines, u64)> {
+    fn with_stacks(&self, symbols: &Symbols) -> impl Iterator<Item = (&SampleRow, Lines, u64)> {
         self.samples.iter().filter_map(move |(key, count)| {
             let python = resolved(key, symbols).0 == StackStatus::Ok;
             python.then(|| lines::frames(symbols, key.stack))?.map(|frames| (key, frames, *count))
@@ -171,23 +166,24 @@ impl Frames {
 }
 
 /// What a sample has to show: without the record of its stack it is not resolved, whatever the walk said.
-fn resolved(key: &SampleKey, symbols: &Symbols) -> (StackStatus, bool) {
-    match StackStatus::from_wire(key.status) {
-        (StackStatus::Ok, _) if lines::frames(symbols, key.stack).is_none() => {
-            (StackStatus::Unresolved, false)
-        }
-        (StackStatus::Ok, truncated) => (StackStatus::Ok, truncated),
-        (other, _) => (other, false),
+fn resolved(key: &SampleRow, symbols: &Symbols) -> (StackStatus, bool) {
+    match key.status {
+        StackStatus::Ok if lines::frames(symbols, key.stack).is_none() => (StackStatus::Unresolved, false),
+        StackStatus::Ok => (StackStatus::Ok, key.truncated),
+        other => (other, false),
     }
 }
 
 /// First the stack is forgotten, then the thread, then the process.
-impl Key for SampleKey {
+impl Key for SampleRow {
     fn coarser(self) -> Option<Self> {
         match self {
-            Self { stack: 1.., .. } => Some(Self { stack: 0, status: status::UNRESOLVED, ..self }),
-            Self { tid: 1.., .. } => Some(Self { tid: 0, ..self }),
-            Self { pid: 1.., .. } => Some(Self { pid: 0, ..self }),
+            Self { stack: StackId(1..), .. } => {
+                let status = StackStatus::Unresolved;
+                Some(Self { stack: StackId::NONE, status, truncated: false, ..self })
+            }
+            Self { task: Task { tid: 1.., pid }, .. } => Some(Self { task: Task { pid, tid: 0 }, ..self }),
+            Self { task: Task { pid: 1.., .. }, .. } => Some(Self { task: Task::default(), ..self }),
             _ => None,
         }
     }
@@ -213,18 +209,21 @@ impl Cost {
 
 #[cfg(test)]
 mod tests {
-    use tracer_common::switch::{SwitchKey, SwitchValue};
+    use tracer_common::python::status;
+    use tracer_common::sample::SampleKey;
+    use tracer_common::switch::SwitchValue;
 
     use super::*;
     use crate::analysis::samples::{bytes, exec, process, symbols_of, task};
+    use crate::event::SwitchRow;
 
     fn sample(tid: u32, stack: u64, status: u32, count: u64) -> Event {
-        let key = SampleKey { stack, pid: 7, tid, slice: 0, status };
+        let key = SampleKey { stack, pid: 7, tid, slice: 0, status }.into();
         Event::Samples { key, count, keeps_others_waiting: false }
     }
 
     fn asleep(tid: u32, stack: u64, off_cpu_ns: u64) -> Event {
-        let key = SwitchKey { pid: 7, tid, stack, flags: 1, ..SwitchKey::default() };
+        let key = SwitchRow { task: task(7, tid), stack: StackId(stack), flags: 1, ..SwitchRow::default() };
         let value = SwitchValue { count: 1, off_cpu_ns, ..SwitchValue::default() };
         Event::Switches { key, value, still_blocked: 0 }
     }

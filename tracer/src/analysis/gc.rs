@@ -249,7 +249,7 @@ impl Key for Generation {
 impl Key for Row {
     fn coarser(self) -> Option<Self> {
         match self {
-            Self { stack: 1.., .. } => Some(Self { stack: 0, ..self }),
+            Self { stack: StackId(1..), .. } => Some(Self { stack: StackId::NONE, ..self }),
             Self { generation: Some(_), .. } => Some(Self { generation: None, ..self }),
             Self { pid: 1.., .. } => Some(Self { pid: 0, ..self }),
             _ => None,
@@ -275,7 +275,12 @@ mod tests {
     }
 
     fn sample(at_ms: Nanos, number: impl Into<Option<u64>>) -> Event {
-        Event::GcSample { at: at_ms * MILLISECOND, task: task(7, 7), stack: 1, number: number.into() }
+        Event::GcSample {
+            at: at_ms * MILLISECOND,
+            task: task(7, 7),
+            stack: StackId(1),
+            number: number.into(),
+        }
     }
 
     fn gc(events: &[Event]) -> Option<report::Gc> {
@@ -304,10 +309,10 @@ mod tests {
     fn collections_of_one_line_and_generation_are_one_row() {
         let events = [
             seen(7, GcSeen::Probed),
-            pause(2, 1, 5 * MILLISECOND),
-            pause(2, 2, 400),
-            pause(2, 3, 1),
-            pause(0, 2, 2),
+            pause(2, StackId(1), 5 * MILLISECOND),
+            pause(2, StackId(2), 400),
+            pause(2, StackId(3), 1),
+            pause(0, StackId(2), 2),
             sample(1, 4),
         ];
         let found = gc(&events).expect("it was looked at");

@@ -5,16 +5,14 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use tracer_common::gil::{HoldKey, Holder};
-use tracer_common::sample::SampleKey;
-use tracer_common::switch::{SwitchKey, flag};
+use tracer_common::switch::flag;
 
 use super::causes::{cause, syscall_name};
 use super::lines;
 use super::sums::{Key, Sums};
 use super::switch_sum::{SwitchSum, is_voluntary};
 use super::switches::Switches;
-use crate::event::{Event, Nanos, Pid, Tid};
+use crate::event::{Event, HoldRow, Nanos, Pid, SampleRow, StackStatus, SwitchRow, Task, Tid};
 use crate::report::{self, BlockedHolder, Bounded, GilHolder};
 use crate::symbols::{FrameId, Symbols};
 
@@ -29,9 +27,9 @@ const NOT_SAID: &str = "CPython 2.7 does not say who holds the GIL";
 /// Time in which threads waited for a GIL, by who held it.
 #[derive(Debug)]
 pub struct Gil {
-    rows: Sums<HoldKey, Nanos>,
+    rows: Sums<HoldRow, Nanos>,
     /// Samples of threads that ran with the GIL while others waited for it.
-    ran: Sums<SampleKey, u64>,
+    ran: Sums<SampleRow, u64>,
     /// There is a GIL whose waits are told from others.
     known: bool,
     /// There is one that says who holds it.
@@ -54,7 +52,7 @@ impl Gil {
             }
             Event::GilHeld { key, waited_ns } => *self.rows.row(*key) += waited_ns,
             Event::Samples { key, count, keeps_others_waiting: true } => {
-                *self.ran.row(SampleKey { status: 0, ..*key }) += count;
+                *self.ran.row(SampleRow { status: StackStatus::Ok, truncated: false, ..*key }) += count;
             }
             _ => {}
         }
@@ -91,26 +89,25 @@ impl Gil {
         rows.collect()
     }
 
-    fn by_thread(&self, symbols: &Symbols) -> HashMap<(Pid, Tid), Held> {
+    fn by_thread(&self, symbols: &Symbols) -> HashMap<Task, Held> {
         let mut threads = HashMap::<_, Held>::new();
         for (key, ns) in self.rows.iter() {
-            let tid = key.holder.tid;
-            let held = threads.entry((key.pid, tid)).or_default();
-            *held.threads.entry(tid).or_default() += ns;
-            match key.holder.site.code {
+            let held = threads.entry(key.task).or_default();
+            *held.threads.entry(key.task.tid).or_default() += ns;
+            match key.site.code {
                 0 => held.ran_ns += ns,
                 _ => {
-                    let line = lines::site(symbols, key.space, &key.holder.site);
+                    let line = lines::site(symbols, key.space, &key.site);
                     *held.away.entry(line).or_default() += ns;
-                    held.seen.entry(line).or_default().insert(tid);
+                    held.seen.entry(line).or_default().insert(key.task.tid);
                 }
             }
         }
         for (key, count) in self.ran.iter() {
-            if let Some(held) = threads.get_mut(&(key.pid, key.tid)) {
+            if let Some(held) = threads.get_mut(&key.task) {
                 let line = symbols.leaf(key.stack);
                 *held.samples.entry(line).or_default() += count;
-                held.seen.entry(line).or_default().insert(key.tid);
+                held.seen.entry(line).or_default().insert(key.task.tid);
             }
         }
         threads
@@ -118,7 +115,7 @@ impl Gil {
 
     /// Who went to sleep with the GIL in hand. A thread that others stop does not sleep.
     fn blocked(&self, symbols: &Symbols, switches: &Switches) -> Bounded<BlockedHolder> {
-        let with_gil = |key: &SwitchKey| {
+        let with_gil = |key: &SwitchRow| {
             let flags = key.flags & (flag::HOLDS_GIL | flag::GIL | flag::STOPPED);
             flags == flag::HOLDS_GIL && is_voluntary(key)
         };
@@ -127,7 +124,8 @@ impl Gil {
             let file = symbols.file(key.object);
             let cause = cause(key, file.map(|file| file.kind));
             let path = file.map(|file| file.path.clone());
-            let row = merged.entry((key.pid, cause, key.syscall, path, symbols.leaf(key.stack))).or_default();
+            let row =
+                merged.entry((key.task.pid, cause, key.syscall, path, symbols.leaf(key.stack))).or_default();
             *row = (row.0 + sum.count, row.1 + sum.off_cpu_ns);
         }
         let waited = self.waited_for(symbols);
@@ -135,7 +133,7 @@ impl Gil {
             BlockedHolder {
                 pid,
                 cause,
-                syscall: syscall_name(syscall.into()).map(Into::into),
+                syscall: syscall.and_then(|call: u32| syscall_name(call.into())).map(Into::into),
                 object: path.as_ref().map(report::Name::new),
                 frame: line.map(|line| lines::frame(symbols, line)),
                 count,
@@ -151,9 +149,9 @@ impl Gil {
     /// How long others waited for a thread that was off its CPU at a line.
     fn waited_for(&self, symbols: &Symbols) -> HashMap<(Pid, Option<FrameId>), Nanos> {
         let mut waited = HashMap::new();
-        for (key, ns) in self.rows.iter().filter(|(key, _)| key.holder.site.code != 0) {
-            let line = lines::site(symbols, key.space, &key.holder.site);
-            *waited.entry((key.pid, line)).or_default() += ns;
+        for (key, ns) in self.rows.iter().filter(|(key, _)| key.site.code != 0) {
+            let line = lines::site(symbols, key.space, &key.site);
+            *waited.entry((key.task.pid, line)).or_default() += ns;
         }
         waited
     }
@@ -161,10 +159,10 @@ impl Gil {
 
 /// Takes the threads of a process together that have few samples each, as those of a server with a thread a request: all
 /// of them say what none says.
-fn pooled(threads: HashMap<(Pid, Tid), Held>) -> Vec<(Pid, Held)> {
+fn pooled(threads: HashMap<Task, Held>) -> Vec<(Pid, Held)> {
     let mut groups = Vec::new();
     let mut pools = HashMap::<Pid, Held>::new();
-    for ((pid, _), held) in threads {
+    for (Task { pid, .. }, held) in threads {
         if held.samples.values().sum::<u64>() >= ENOUGH {
             groups.push((pid, held));
         } else {
@@ -227,14 +225,15 @@ impl Held {
 }
 
 /// First the holder's line is forgotten, then the thread, then the process.
-impl Key for HoldKey {
+impl Key for HoldRow {
     fn coarser(self) -> Option<Self> {
-        let nobody = Holder::default();
-        if self.holder.site.code != 0 {
-            return Some(Self { space: 0, holder: Holder { tid: self.holder.tid, ..nobody }, ..self });
-        }
-        let coarser =
-            if self.holder.tid != 0 { Self { space: 0, holder: nobody, ..self } } else { Self::default() };
+        let Task { pid, tid } = self.task;
+        let task = match (self.site.code, tid) {
+            (1.., _) => self.task,
+            (0, 1..) => Task { pid, tid: 0 },
+            _ => Task::default(),
+        };
+        let coarser = Self { task, ..Self::default() };
         (coarser != self).then_some(coarser)
     }
 }
@@ -244,17 +243,17 @@ mod tests {
     use tracer_common::python::Frame;
 
     use super::*;
-    use crate::analysis::samples::{process, symbols_of};
-    use crate::event::ProcessDescription;
+    use crate::analysis::samples::{process, symbols_of, task};
+    use crate::event::{ProcessDescription, SpaceId, StackId};
 
     fn held(tid: u32, code: u64, waited_ns: Nanos) -> Event {
         let site = Frame { code, instruction: 0, identity: 0 };
-        let key = HoldKey { holder: Holder { site, tid, pad: 0 }, space: 1, pid: 7, slice: 0 };
+        let key = HoldRow { task: task(7, tid), site, space: SpaceId(1) };
         Event::GilHeld { key, waited_ns }
     }
 
     fn ran(tid: u32, stack: u64, count: u64, keeps_others_waiting: bool) -> Event {
-        let key = SampleKey { stack, pid: 7, tid, ..SampleKey::default() };
+        let key = SampleRow { task: task(7, tid), stack: StackId(stack), ..SampleRow::default() };
         Event::Samples { key, count, keeps_others_waiting }
     }
 

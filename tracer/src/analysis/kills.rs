@@ -285,7 +285,7 @@ mod tests {
 
     use super::*;
     use crate::analysis::samples::{bytes, exit, fork, process, signal, symbols_of, task};
-    use crate::event::HandlerStart;
+    use crate::event::{HandlerStart, SpaceId};
 
     const S: Nanos = 1_000_000_000;
 
@@ -334,8 +334,8 @@ mod tests {
                 task: task(8, 8),
                 signal: 15,
                 level: 0,
-                stack: 0,
-                space: 0,
+                stack: StackId::NONE,
+                space: SpaceId::NONE,
                 code: Frame::default(),
                 waited: None,
             })

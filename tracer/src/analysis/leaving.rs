@@ -2,7 +2,7 @@
 
 use super::causes::syscall_name;
 use super::lines;
-use crate::event::{Exit, StackId};
+use crate::event::{Exit, FileId, StackId};
 use crate::report::{EndedIn, Name};
 use crate::symbols::Symbols;
 
@@ -21,7 +21,7 @@ pub struct Leaving {
 struct Moment {
     stack: StackId,
     syscall: Option<u32>,
-    object: u64,
+    object: FileId,
 }
 
 impl Leaving {
@@ -30,7 +30,7 @@ impl Leaving {
         let moment = Moment { stack: exit.stack, syscall: exit.syscall, object: exit.object };
         match exit.syscall {
             Some(EXIT_GROUP) => self.caller = Some(moment),
-            _ if exit.task.tid == exit.task.pid && exit.stack != 0 => self.main = Some(moment),
+            _ if exit.task.tid == exit.task.pid && !exit.stack.is_none() => self.main = Some(moment),
             _ => {}
         }
     }
@@ -59,14 +59,14 @@ mod tests {
             let Event::Exit(exit) = exit(1, 7, 1, 0) else { unreachable!() };
             Exit { task: task(7, tid), stack, syscall, ..exit }
         };
-        let (main, caller) = (left(7, 1, Some(READ)), left(8, 2, Some(EXIT_GROUP)));
-        let ended = left(7, 0, Some(EXIT_GROUP));
+        let (main, caller) = (left(7, StackId(1), Some(READ)), left(8, StackId(2), Some(EXIT_GROUP)));
+        let ended = left(7, StackId::NONE, Some(EXIT_GROUP));
         for (name, threads, killed, expected) in [
-            ("killed", vec![main.clone(), left(9, 2, None)], true, Some((Some(3), Some("read")))),
+            ("killed", vec![main.clone(), left(9, StackId(2), None)], true, Some((Some(3), Some("read")))),
             ("a thread exits", vec![caller, main.clone()], false, Some((Some(9), Some("exit_group")))),
             ("Python had ended", vec![ended], false, Some((None, Some("exit_group")))),
             ("not known who called", vec![main], false, None),
-            ("nothing known", vec![left(7, 0, None)], true, None),
+            ("nothing known", vec![left(7, StackId::NONE, None)], true, None),
         ] {
             let mut leaving = Leaving::default();
             threads.iter().for_each(|exit| leaving.fold(exit));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tracer_common::python;
 
-use crate::event::StackId;
+use crate::event::{SpaceId, StackId};
 use crate::report;
 use crate::symbols::{FrameId, Symbols};
 
@@ -18,7 +18,7 @@ pub fn frames(symbols: &Symbols, stack: StackId) -> Option<Frames> {
 }
 
 /// The line at which one raw frame was, if its code object is known.
-pub fn site(symbols: &Symbols, space: u64, site: &python::Frame) -> Option<FrameId> {
+pub fn site(symbols: &Symbols, space: SpaceId, site: &python::Frame) -> Option<FrameId> {
     symbols.site(space, site).filter(|id| symbols.frame(*id).line.is_some())
 }
 

@@ -128,13 +128,11 @@ impl Analysis {
 
 #[cfg(test)]
 mod tests {
-    use tracer_common::sample::SampleKey;
-    use tracer_common::switch::{SwitchKey, SwitchValue};
-    use tracer_common::syscall::ReadKey;
+    use tracer_common::switch::SwitchValue;
 
     use super::*;
     use crate::analysis::samples::{exit, fork, process, regular_file, signal, symbols_of, task};
-    use crate::event::Reads;
+    use crate::event::{FileId, ReadRow, Reads, SampleRow, StackId, SwitchRow};
 
     /// A run with a bit of everything.
     fn events() -> Vec<Event> {
@@ -144,19 +142,19 @@ mod tests {
             [fork(u64::from(pid), 7, pid, 1), killed, exit(u64::from(pid) + 1, pid, 7, 9)]
         });
         let rows = (0..1_000_u32).flat_map(|n| {
-            let (pid, tid, stack) = (7, n % 9, u64::from(n % 4));
-            let key = SwitchKey { pid, tid, stack, syscall: 0, flags: n % 2, ..SwitchKey::default() };
+            let (task, stack) = (task(7, n % 9), StackId(u64::from(n % 4)));
+            let key = SwitchRow { task, stack, syscall: Some(0), flags: n % 2, ..SwitchRow::default() };
             let value = SwitchValue {
                 count: n.into(),
                 off_cpu_ns: 5,
                 on_cpu_ns: 1_000_000,
                 ..SwitchValue::default()
             };
-            let read = ReadKey { pid, file: u64::from(n % 3), syscall: 0, ..ReadKey::default() };
+            let read = ReadRow { pid: 7, file: FileId(u64::from(n % 3)), syscall: 0, ..ReadRow::default() };
             [
                 Event::Switches { key, value, still_blocked: 0 },
                 Event::Samples {
-                    key: SampleKey { stack, pid, tid, ..SampleKey::default() },
+                    key: SampleRow { stack, task, ..SampleRow::default() },
                     count: 1,
                     keeps_others_waiting: false,
                 },
@@ -172,7 +170,7 @@ mod tests {
     fn sections(events: &[Event]) -> Sections {
         let mut symbols =
             symbols_of(&[(1, &["a.py:1", "a.py:9"]), (2, &["a.py:2"]), (3, &["a.py:1", "b.py:1"])]);
-        symbols.insert_file(1, regular_file("/data"));
+        symbols.insert_file(FileId(1), regular_file("/data"));
         let mut analysis = Analysis::default();
         events.iter().for_each(|event| analysis.fold(event));
         analysis.finish(&symbols, &Window { duration_ns: 1_000, rate_hz: 99, ..Window::default() })

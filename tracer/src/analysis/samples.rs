@@ -1,8 +1,8 @@
 //! Small made-up worlds for the tests of the analyses.
 
 use crate::event::{
-    Aim, Bytes, Event, Exec, Exit, Fork, Groups, Making, Nanos, Pid, ProcessDescription, SignalGenerate,
-    SignalInfo, SignalResult, StackId, StackStatus, Task, Tid,
+    Aim, Bytes, Event, Exec, Exit, FileId, Fork, Groups, Making, Nanos, Pid, ProcessDescription,
+    SignalGenerate, SignalInfo, SignalResult, StackId, StackStatus, Task, Tid,
 };
 use crate::symbols::{File, FileKind, Frame, Stack, Symbols};
 
@@ -11,7 +11,7 @@ pub fn symbols_of(stacks: &[(u64, &[&str])]) -> Symbols {
     let mut symbols = Symbols::default();
     for (id, places) in stacks {
         let frames = places.iter().map(|place| symbols.intern(frame(place))).collect();
-        symbols.stacks.insert(*id, Stack { frames, status: StackStatus::Ok, truncated: false });
+        symbols.stacks.insert(StackId(*id), Stack { frames, status: StackStatus::Ok, truncated: false });
     }
     symbols
 }
@@ -48,7 +48,7 @@ pub fn process(pid: Pid, comm: &str) -> ProcessDescription {
 }
 
 /// The main thread of `parent` forks a process that is followed.
-pub fn fork(at: Nanos, parent: Pid, child: Pid, stack: StackId) -> Event {
+pub fn fork(at: Nanos, parent: Pid, child: Pid, stack: u64) -> Event {
     let (parent, child, comm) = (task(parent, parent), task(child, child), bytes("python"));
     Event::Fork(Fork {
         at,
@@ -56,7 +56,7 @@ pub fn fork(at: Nanos, parent: Pid, child: Pid, stack: StackId) -> Event {
         comm,
         child,
         own_pid: child.pid,
-        stack,
+        stack: StackId(stack),
         followed: true,
         how: Making::Fork,
         groups: Groups::default(),
@@ -77,8 +77,8 @@ pub fn exit(at: Nanos, pid: Pid, parent: Pid, wait_status: u32) -> Event {
         cpu: 0,
         pending: 0,
         pending_shared: 0,
-        stack: 0,
-        object: 0,
+        stack: StackId::NONE,
+        object: FileId::NONE,
         syscall: None,
     })
 }
@@ -98,7 +98,7 @@ pub fn signal(signal: u32, from: Task, to: Task) -> SignalGenerate {
         current: from,
         comm: bytes("sender"),
         uid: 1000,
-        stack: 0,
+        stack: StackId::NONE,
         signal,
         info: SignalInfo::Code { code: 0, pid: from.pid },
         target: to,

@@ -1,9 +1,9 @@
 //! What switches add up to: how many, and how long.
 
-use tracer_common::switch::{SwitchKey, SwitchValue, flag};
+use tracer_common::switch::{SwitchValue, flag};
 
 use super::sums::share;
-use crate::event::Nanos;
+use crate::event::{Nanos, SwitchRow};
 
 /// Rows that hold time only: the thread had been off its CPU before, had never run, or was still running.
 const NO_SWITCH: u32 = flag::BEGAN_BEFORE | flag::BORN | flag::RUNNING;
@@ -104,7 +104,7 @@ impl SwitchSum {
 }
 
 /// Whether the kernel counted these switches in `nvcsw`.
-pub fn is_voluntary(key: &SwitchKey) -> bool {
+pub fn is_voluntary(key: &SwitchRow) -> bool {
     key.flags & flag::VOLUNTARY != 0
 }
 

@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use tracer_common::python::status;
-use tracer_common::switch::{SwitchKey, flag};
+use tracer_common::switch::flag;
 
 use super::callers::{self, Shared};
 use super::causes::{cause, lock, syscall_name};
@@ -12,7 +11,7 @@ use super::lines::{self, Frames};
 use super::sums::{Key, Sums};
 use super::switch_sum::{SwitchSum, is_voluntary};
 use super::wakers::{self, SleepsByWaker, Wakers};
-use crate::event::{Bytes, Event, Pid};
+use crate::event::{Bytes, Event, FileId, Pid, StackId, StackStatus, SwitchRow, Task};
 use crate::report::{self, AfterCall, Cause, LockKind, Row as _, SwitchCause};
 use crate::symbols::Symbols;
 
@@ -22,7 +21,7 @@ const ROWS: usize = 16_384;
 /// Every switch, by thread, cause and stack.
 #[derive(Debug)]
 pub struct Switches {
-    rows: Sums<SwitchKey, SwitchSum>,
+    rows: Sums<SwitchRow, SwitchSum>,
     wakers: Wakers,
     check: Check,
     /// [`tracer_common::control::Control::thinning`] at most.
@@ -67,7 +66,7 @@ impl Switches {
     }
 
     /// Every row: other sections join theirs with them.
-    pub fn rows(&self) -> impl Iterator<Item = (&SwitchKey, &SwitchSum)> {
+    pub fn rows(&self) -> impl Iterator<Item = (&SwitchRow, &SwitchSum)> {
         self.rows.iter()
     }
 
@@ -94,7 +93,7 @@ impl Switches {
         }
     }
 
-    fn switches(&self, counted: fn(&SwitchKey) -> bool) -> u64 {
+    fn switches(&self, counted: fn(&SwitchRow) -> bool) -> u64 {
         self.rows().filter(|(key, _)| counted(key)).map(|(_, sum)| sum.count).sum()
     }
 
@@ -139,19 +138,20 @@ impl Switches {
 }
 
 /// The read that a wait for the GIL is the price of.
-pub fn after_call(key: &SwitchKey) -> Option<u32> {
-    if key.flags & flag::GIL == 0 { None } else { u32::try_from(key.after_call).ok() }
+pub fn after_call(key: &SwitchRow) -> Option<u32> {
+    key.after_call.filter(|_| key.flags & flag::GIL != 0)
 }
 
 /// First the thread and the stack are forgotten, then the file, then the process.
-impl Key for SwitchKey {
+impl Key for SwitchRow {
     fn coarser(self) -> Option<Self> {
         match self {
-            Self { stack: 1.., .. } | Self { tid: 1.., .. } => {
-                Some(Self { stack: 0, tid: 0, status: status::UNRESOLVED, ..self })
+            Self { stack: StackId(1..), .. } | Self { task: Task { tid: 1.., .. }, .. } => {
+                let task = Task { tid: 0, ..self.task };
+                Some(Self { stack: StackId::NONE, task, status: StackStatus::Unresolved, ..self })
             }
-            Self { object: 1.., .. } => Some(Self { object: 0, ..self }),
-            Self { pid: 1.., .. } => Some(Self { pid: 0, ..self }),
+            Self { object: FileId(1..), .. } => Some(Self { object: FileId::NONE, ..self }),
+            Self { task: Task { pid: 1.., .. }, .. } => Some(Self { task: Task::default(), ..self }),
             _ => None,
         }
     }
@@ -162,7 +162,7 @@ impl Key for SwitchKey {
 struct Reason {
     pid: Pid,
     cause: Cause,
-    syscall: i32,
+    syscall: Option<u32>,
     lock: Option<LockKind>,
     /// The read after which the GIL is taken back.
     after_call: Option<u32>,
@@ -171,11 +171,11 @@ struct Reason {
 }
 
 impl Reason {
-    fn new(key: &SwitchKey, symbols: &Symbols) -> Self {
+    fn new(key: &SwitchRow, symbols: &Symbols) -> Self {
         let file = symbols.file(key.object);
         let cause = cause(key, file.map(|file| file.kind));
         Self {
-            pid: key.pid,
+            pid: key.task.pid,
             cause,
             syscall: key.syscall,
             lock: (cause == Cause::Lock).then(|| lock(key)).flatten(),
@@ -189,7 +189,7 @@ impl Reason {
         SwitchCause {
             pid: self.pid,
             cause: self.cause,
-            syscall: syscall_name(self.syscall.into()).map(Into::into),
+            syscall: self.syscall.and_then(|call| syscall_name(call.into())).map(Into::into),
             lock: self.lock,
             count: sum.count,
             count_error: sum.error(),
@@ -224,16 +224,22 @@ impl Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::samples::{regular_file, symbols_of};
+    use crate::analysis::samples::{regular_file, symbols_of, task};
     use tracer_common::switch::SwitchValue;
 
     const V: u32 = flag::VOLUNTARY;
 
-    fn key(tid: u32, syscall: i32, flags: u32, stack: u64) -> SwitchKey {
-        SwitchKey { pid: 7, tid, syscall, flags, stack, after_call: -1, ..SwitchKey::default() }
+    fn key(tid: u32, syscall: u32, flags: u32, stack: u64) -> SwitchRow {
+        SwitchRow {
+            task: task(7, tid),
+            syscall: Some(syscall),
+            flags,
+            stack: StackId(stack),
+            ..SwitchRow::default()
+        }
     }
 
-    fn switches(key: SwitchKey, count: u64, off_cpu_ns: u64) -> Event {
+    fn switches(key: SwitchRow, count: u64, off_cpu_ns: u64) -> Event {
         let value = SwitchValue { count, off_cpu_ns, on_cpu_ns: 1, ..SwitchValue::default() };
         Event::Switches { key, value, still_blocked: 0 }
     }
@@ -248,8 +254,8 @@ mod tests {
     fn merges_what_has_the_same_cause_file_and_names() {
         // 1 and 2 are the same line reached by two instructions; 3 is another line.
         let mut symbols = symbols_of(&[(1, &["a.py:1"]), (2, &["a.py:1"]), (3, &["a.py:3"])]);
-        symbols.insert_file(5, regular_file("/data/5"));
-        let file = |key: SwitchKey| SwitchKey { object: 5, ..key };
+        symbols.insert_file(FileId(5), regular_file("/data/5"));
+        let file = |key: SwitchRow| SwitchRow { object: FileId(5), ..key };
         for (name, keys, rows) in [
             ("two threads", vec![key(7, 202, V, 1), key(8, 202, V, 1)], 1),
             ("two instructions of a line", vec![key(7, 202, V, 1), key(7, 202, V, 2)], 1),
@@ -284,8 +290,8 @@ mod tests {
     fn causes_add_up_to_all_switches_whatever_happens() {
         let flags = [V, V | flag::GIL, 0, flag::BORN, flag::RUNNING, V | flag::DEAD, V | flag::BEGAN_BEFORE];
         let many = (0..200_000_u32).map(|n| {
-            let key = key(n, (n % 20) as i32, flags[n as usize % flags.len()], n.into());
-            let key = SwitchKey { pid: n % 50, object: u64::from(n % 977), ..key };
+            let key = key(n, n % 20, flags[n as usize % flags.len()], n.into());
+            let key = SwitchRow { task: task(n % 50, n), object: FileId(u64::from(n % 977)), ..key };
             switches(key, u64::from(n % 3), u64::from(n))
         });
         let switches = folded(many);
@@ -301,14 +307,14 @@ mod tests {
     #[test]
     fn the_object_is_the_file_or_the_line_that_waits() {
         let mut symbols = symbols_of(&[(1, &["/usr/lib/python3.11/threading.py:320", "a.py:9"])]);
-        symbols.insert_file(5, regular_file("/data/5"));
+        symbols.insert_file(FileId(5), regular_file("/data/5"));
         for (name, key, object) in [
             ("a lock", key(7, 202, V, 1), Some("a.py:9")),
             ("the GIL", key(7, 202, V | flag::GIL, 1), Some("a.py:9")),
             ("a lock without a stack", key(7, 202, V, 0), None),
-            ("a file", SwitchKey { object: 5, ..key(7, 0, V, 1) }, Some("/data/5")),
-            ("a file that was not seen", SwitchKey { object: 6, ..key(7, 0, V, 1) }, None),
-            ("a locked file", SwitchKey { object: 5, ..key(7, 73, V, 1) }, Some("/data/5")),
+            ("a file", SwitchRow { object: FileId(5), ..key(7, 0, V, 1) }, Some("/data/5")),
+            ("a file that was not seen", SwitchRow { object: FileId(6), ..key(7, 0, V, 1) }, None),
+            ("a locked file", SwitchRow { object: FileId(5), ..key(7, 73, V, 1) }, Some("/data/5")),
             ("a sleep", key(7, 230, V, 1), None),
         ] {
             let report = folded([switches(key, 1, 1)]).finish(&symbols);
@@ -319,7 +325,7 @@ mod tests {
     #[test]
     fn a_hung_thread_and_a_tight_loop_both_come_first() {
         let sleeps = (0..300).map(|n| switches(key(7, 230, V, n), 10, 1_000));
-        let hung = SwitchKey { flags: V | flag::BEGAN_BEFORE, ..key(9, 202, V, 0) };
+        let hung = SwitchRow { flags: V | flag::BEGAN_BEFORE, ..key(9, 202, V, 0) };
         let events = sleeps.chain([switches(hung, 0, 1_000_000), switches(key(8, 0, V, 0), 9_000, 1)]);
         let report = folded(events).finish(&symbols_of(&[]));
         let first: Vec<_> = report.causes.rows.iter().take(3).map(|row| row.cause).collect();

@@ -20,11 +20,10 @@
 use std::collections::HashMap;
 
 use syscalls::x86_64::Sysno;
-use tracer_common::wakeup::{WakeKey, Waker};
 
 use super::lines;
 use super::sums::{Key, Sums};
-use crate::event::{Event, Pid, Tid};
+use crate::event::{Event, Pid, Tid, WakerRow, WakeupRow};
 use crate::report::{self, Bounded, Cause};
 use crate::symbols::{FrameId, Symbols};
 
@@ -34,7 +33,7 @@ const ROWS: usize = 8_192;
 /// Every sleep that somebody ended, by its row and the waker.
 #[derive(Debug)]
 pub struct Wakers {
-    rows: Sums<WakeKey, u64>,
+    rows: Sums<WakeupRow, u64>,
 }
 
 impl Default for Wakers {
@@ -52,18 +51,18 @@ impl Wakers {
     }
 
     /// All that are known by their name.
-    pub fn rows(&self) -> impl Iterator<Item = (&WakeKey, u64)> {
-        self.rows.iter().filter(|(key, _)| key.waker.tid != 0).map(|(key, count)| (key, *count))
+    pub fn rows(&self) -> impl Iterator<Item = (&WakeupRow, u64)> {
+        self.rows.iter().filter(|(key, _)| key.waker.task.tid != 0).map(|(key, count)| (key, *count))
     }
 }
 
 /// First the waker's line is forgotten, then who woke whom.
-impl Key for WakeKey {
+impl Key for WakeupRow {
     fn coarser(self) -> Option<Self> {
         let nobody = Self::default();
         if self.waker.site.code != 0 {
-            let Waker { comm, pid, tid, syscall, .. } = self.waker;
-            return Some(Self { waker: Waker { comm, pid, tid, syscall, ..nobody.waker }, ..self });
+            let WakerRow { task, comm, syscall, .. } = self.waker;
+            return Some(Self { waker: WakerRow { task, comm, syscall, ..nobody.waker }, ..self });
         }
         (self != nobody).then_some(nobody)
     }
@@ -84,9 +83,9 @@ struct WakerLine {
 
 impl SleepsByWaker {
     /// So many were ended by this thread.
-    pub fn add(&mut self, waker: &Waker, count: u64, symbols: &Symbols) {
+    pub fn add(&mut self, waker: &WakerRow, count: u64, symbols: &Symbols) {
         let line = lines::site(symbols, waker.space, &waker.site);
-        let waker = WakerLine { pid: waker.pid, tid: waker.tid, comm: waker.comm, line };
+        let waker = WakerLine { pid: waker.task.pid, tid: waker.task.tid, comm: waker.comm, line };
         *self.0.entry(waker).or_default() += count;
     }
 
@@ -122,12 +121,12 @@ enum Act {
 }
 
 /// Whether a thread that waits for this reason may have been woken so.
-pub fn can_end(cause: Cause, key: &WakeKey) -> bool {
-    let call = usize::try_from(key.waker.syscall).ok().and_then(Sysno::new);
+pub fn can_end(cause: Cause, key: &WakeupRow) -> bool {
+    let call = key.waker.syscall.and_then(|call| Sysno::new(call as usize));
     let Some(act) = call.and_then(act) else { return false };
-    let in_own_name = key.waker.in_softirq == 0 || matches!(act, Act::Transfer | Act::Close);
+    let in_own_name = !key.waker.in_softirq || matches!(act, Act::Transfer | Act::Close);
     // Processes end for long, and are interrupted often; what only their own threads and parents wait for is known.
-    let concerns = act != Act::Exit || cause != Cause::Lock || key.row.pid == key.waker.pid;
+    let concerns = act != Act::Exit || cause != Cause::Lock || key.row.task.pid == key.waker.task.pid;
     ends(cause, act) && in_own_name && concerns
 }
 
@@ -187,10 +186,12 @@ fn act(call: Sysno) -> Option<Act> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::syscall_from_wire;
 
     /// A thread of the sleeper's own process is in this call.
-    fn wakeup(syscall: i32) -> WakeKey {
-        WakeKey { waker: Waker { syscall, ..Waker::default() }, ..WakeKey::default() }
+    fn wakeup(syscall: i32) -> WakeupRow {
+        let syscall = syscall_from_wire(syscall);
+        WakeupRow { waker: WakerRow { syscall, ..WakerRow::default() }, ..WakeupRow::default() }
     }
 
     #[test]
@@ -201,11 +202,11 @@ mod tests {
             ("a timer while somebody unlocks", Cause::Lock, Sysno::futex, false),
         ] {
             let mut key = wakeup(call as i32);
-            key.waker.in_softirq = 1;
+            key.waker.in_softirq = true;
             assert_eq!(can_end(cause, &key), expected, "{name}");
         }
         let mut key = wakeup(Sysno::exit_group as i32);
-        key.waker.pid = 7;
+        key.waker.task.pid = 7;
         assert!(!can_end(Cause::Lock, &key), "another process ends");
         assert!(can_end(Cause::Wait, &key), "a child ends");
     }

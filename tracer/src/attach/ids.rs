@@ -4,15 +4,10 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use tracer_common::gil::HoldKey;
-use tracer_common::sample::{EntryKey, SampleKey};
-use tracer_common::switch::SwitchKey;
-use tracer_common::syscall::{ReadKey, SizeKey};
 use tracer_common::task::Numbers;
-use tracer_common::wakeup::WakeKey;
 
 use crate::decode::{self, Numbered};
-use crate::event::{Event, Pid, Tid};
+use crate::event::{EntryRow, Event, HoldRow, Pid, ReadRow, SampleRow, SwitchRow, Task, Tid, WakeupRow};
 
 /// Ends of children that are remembered until somebody waits for them: some parents never do.
 const OBITUARIES: usize = 4096;
@@ -139,18 +134,22 @@ pub fn numbers_of(event: &mut Event) -> [(u32, u32); 2] {
 /// A process, and a thread where there is one.
 type Names<'a> = Option<(&'a mut Pid, Option<&'a mut Tid>)>;
 
+fn thread(task: &mut Task) -> Names<'_> {
+    Some((&mut task.pid, Some(&mut task.tid)))
+}
+
 /// Whom a drained row is about, and who else is in it.
 fn ids_of(event: &mut Event) -> [Names<'_>; 2] {
     let about = match event {
-        Event::Wakeups { key: WakeKey { row, waker }, .. } => {
-            return [Some((&mut row.pid, Some(&mut row.tid))), Some((&mut waker.pid, Some(&mut waker.tid)))];
+        Event::Wakeups { key: WakeupRow { row, waker }, .. } => {
+            return [thread(&mut row.task), thread(&mut waker.task)];
         }
-        Event::GilHeld { key: HoldKey { pid, holder, .. }, .. } => Some((pid, Some(&mut holder.tid))),
-        Event::Switches { key: SwitchKey { pid, tid, .. }, .. }
-        | Event::Samples { key: SampleKey { pid, tid, .. }, .. } => Some((pid, Some(tid))),
-        Event::Reads { key: ReadKey { pid, .. }, .. }
-        | Event::ReadSizes { key: SizeKey { row: ReadKey { pid, .. }, .. }, .. }
-        | Event::Entries { key: EntryKey { pid, .. }, .. } => Some((pid, None)),
+        Event::GilHeld { key: HoldRow { task, .. }, .. }
+        | Event::Switches { key: SwitchRow { task, .. }, .. }
+        | Event::Samples { key: SampleRow { task, .. }, .. } => thread(task),
+        Event::Reads { key: ReadRow { pid, .. }, .. }
+        | Event::ReadSizes { key: ReadRow { pid, .. }, .. }
+        | Event::Entries { key: EntryRow { pid, .. }, .. } => Some((pid, None)),
         _ => None,
     };
     [about, None]
@@ -161,7 +160,7 @@ mod tests {
     use super::*;
 
     fn row(pid: u32, tid: u32) -> Event {
-        let key = SampleKey { pid, tid, ..Default::default() };
+        let key = SampleRow { task: Task { pid, tid }, ..SampleRow::default() };
         Event::Samples { key, count: 1, keeps_others_waiting: false }
     }
 

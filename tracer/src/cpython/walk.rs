@@ -3,6 +3,7 @@
 //! Frame by frame the same raw result, so that equal stacks have equal ids, walked here or there. A thread that is not
 //! stopped may change its frames meanwhile: the caller must check that it slept throughout.
 
+use crate::event::{SpaceId, StackId};
 use std::io;
 
 use tracer_common::control::STEPS_PER_FRAME;
@@ -30,12 +31,12 @@ pub struct Walk {
 
 /// Identity of a stack in an address space, never 0.
 #[must_use]
-pub fn stack_id(space: u64, frames: &[Frame]) -> u64 {
-    let hash = frames.iter().fold(mix(SEED, space), |hash, frame| {
+pub fn stack_id(space: SpaceId, frames: &[Frame]) -> StackId {
+    let hash = frames.iter().fold(mix(SEED, space.0), |hash, frame| {
         let instruction = u64::from(frame.instruction.cast_unsigned());
         mix(mix(hash, frame.code), instruction << 32 | u64::from(frame.identity))
     });
-    hash.max(1)
+    StackId(hash.max(1))
 }
 
 /// Walks the frames of a thread state, at most `depth` of them.
@@ -247,12 +248,12 @@ mod tests {
     fn ids_tell_spaces_frames_and_their_order_apart() {
         let frame = |code, instruction| Frame { code, instruction, identity: 5 };
         let stacks = [
-            stack_id(1, &[]),
-            stack_id(1, &[frame(8, 2)]),
-            stack_id(2, &[frame(8, 2)]),
-            stack_id(1, &[frame(8, -2)]),
-            stack_id(1, &[frame(8, 2), frame(16, 2)]),
-            stack_id(1, &[frame(16, 2), frame(8, 2)]),
+            stack_id(SpaceId(1), &[]),
+            stack_id(SpaceId(1), &[frame(8, 2)]),
+            stack_id(SpaceId(2), &[frame(8, 2)]),
+            stack_id(SpaceId(1), &[frame(8, -2)]),
+            stack_id(SpaceId(1), &[frame(8, 2), frame(16, 2)]),
+            stack_id(SpaceId(1), &[frame(16, 2), frame(8, 2)]),
         ];
         let different: std::collections::HashSet<_> = stacks.iter().collect();
         assert_eq!(different.len(), stacks.len());

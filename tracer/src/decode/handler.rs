@@ -3,15 +3,15 @@
 use tracer_common::{handler, python};
 
 use super::{since, task};
-use crate::event::{Event, HandlerStart, Nanos, Waited};
+use crate::event::{Event, HandlerStart, Nanos, SpaceId, StackId, Waited};
 
 pub(super) fn start(start: &handler::Start, start_ns: Nanos) -> HandlerStart {
     HandlerStart {
         at: since(start_ns, start.header.at_ns),
         task: task(&start.header),
         signal: start.signal,
-        stack: start.stack,
-        space: start.space,
+        stack: StackId(start.stack),
+        space: SpaceId(start.space),
         // No instruction: the function as a whole, at its first line.
         code: python::Frame { code: start.code, instruction: -1, identity: start.identity },
         level: start.level,

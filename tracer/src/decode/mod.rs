@@ -14,8 +14,8 @@ pub use file::file;
 pub use numbers::{Numbered, header_numbers, numbered, renumber, renumber_reaped, tasks};
 
 use crate::event::{
-    Aim, Bytes, Event, Exec, Exit, Fork, Groups, Handler, Making, Nanos, SignalDeliver, SignalGenerate,
-    SignalInfo, SignalResult, Task,
+    Aim, Bytes, Event, Exec, Exit, FileId, Fork, Groups, Handler, Making, Nanos, SignalDeliver,
+    SignalGenerate, SignalInfo, SignalResult, SpaceId, StackId, Task,
 };
 use crate::redact;
 use crate::symbols::File;
@@ -30,7 +30,7 @@ pub enum Message {
     /// A code object at its first sight.
     Code(Box<python::Code>),
     /// A file at its first sight.
-    File(u64, File),
+    File(FileId, File),
 }
 
 impl Message {
@@ -68,9 +68,9 @@ pub fn kind(bytes: &[u8]) -> u32 {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stack {
     /// Its identity.
-    pub id: u64,
+    pub id: StackId,
     /// The address space of its code objects.
-    pub space: u64,
+    pub space: SpaceId,
     /// The process that was walked.
     pub pid: u32,
     /// One of [`python::status`].
@@ -101,7 +101,7 @@ pub fn message(
         kind::CODE => wire::code(bytes).map(Message::Code).ok_or(Corrupt),
         kind::FILE => {
             let file = wire::file(bytes).ok_or(Corrupt)?;
-            Ok(Message::File(file.id, self::file(&file)))
+            Ok(Message::File(FileId(file.id), self::file(&file)))
         }
         _ => event(bytes, header.kind, start_ns, is_python).map(Message::Event),
     }
@@ -109,7 +109,13 @@ pub fn message(
 
 fn stack(bytes: &[u8]) -> Result<Stack, Corrupt> {
     let (head, frames) = wire::stack(bytes).ok_or(Corrupt)?;
-    Ok(Stack { id: head.id, space: head.space, pid: head.header.pid, status: head.status, frames })
+    Ok(Stack {
+        id: StackId(head.id),
+        space: SpaceId(head.space),
+        pid: head.header.pid,
+        status: head.status,
+        frames,
+    })
 }
 
 fn event(
@@ -169,7 +175,7 @@ fn decode_fork(fork: &process::Fork, start_ns: Nanos) -> Fork {
         comm: name(&fork.comm),
         child: Task { pid: fork.shown_child.pid, tid: fork.shown_child.tid },
         own_pid: fork.own_pid,
-        stack: fork.stack,
+        stack: StackId(fork.stack),
         followed: fork.followed == 1,
         how: making(fork),
         groups: Groups { pgid: fork.group, sid: fork.session },
@@ -220,8 +226,8 @@ fn decode_exit(exit: &process::Exit, start_ns: Nanos) -> Exit {
         cpu: exit.cpu_ns,
         pending: exit.pending,
         pending_shared: exit.pending_shared,
-        stack: exit.stack,
-        object: exit.object,
+        stack: StackId(exit.stack),
+        object: FileId(exit.object),
         syscall: u32::try_from(exit.syscall).ok(),
     }
 }
@@ -232,7 +238,7 @@ fn decode_generate(generate: &signal::Generate, start_ns: Nanos) -> SignalGenera
         current: Task { pid: generate.sender.pid, tid: generate.sender.tid },
         comm: name(&generate.comm),
         uid: generate.uid,
-        stack: generate.stack,
+        stack: StackId(generate.stack),
         signal: generate.signal,
         info: match generate.info {
             0 => SignalInfo::None,
@@ -285,7 +291,7 @@ fn decode_deliver(
             address if is_python(deliver.header.pid, address, deliver.function) => Handler::Python,
             _ => Handler::C,
         },
-        stack: deliver.stack,
+        stack: StackId(deliver.stack),
         syscall: u32::try_from(deliver.syscall).ok(),
         main: handler::waited(&deliver.main),
     }
@@ -366,7 +372,7 @@ mod tests {
         let head =
             |depth: u64| words(&[u64::from(kind::STACK), 0, 7 | 7 << 32, 42, 1, depth << 32, 0x1000, 5]);
         let Ok(Message::Stack(stack)) = decode(&head(1)) else { panic!("a stack") };
-        assert_eq!((stack.id, stack.frames.len(), stack.frames[0].code), (42, 1, 0x1000));
+        assert_eq!((stack.id.0, stack.frames.len(), stack.frames[0].code), (42, 1, 0x1000));
         assert_eq!(decode(&head(2)).err(), Some(Corrupt));
     }
 }

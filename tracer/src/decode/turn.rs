@@ -3,7 +3,7 @@
 use tracer_common::turn::{Piece, Turn, Turned};
 
 use super::{since, task};
-use crate::event::{Event, LoopPiece, Nanos};
+use crate::event::{Event, FileId, LoopPiece, Nanos, StackId, syscall_from_wire};
 
 pub(super) fn turn(turn: &Turn, start_ns: Nanos) -> Event {
     Event::LoopTurn { task: task(&turn.header), began: since(start_ns, turn.began_ns), busy: turn.busy_ns }
@@ -20,9 +20,9 @@ pub(super) fn piece(piece: &Piece, start_ns: Nanos) -> LoopPiece {
         began: since(start_ns, piece.began_ns),
         lasted: piece.lasted_ns,
         queued: piece.queued_ns.min(piece.lasted_ns),
-        stack: piece.stack,
-        object: piece.object,
-        syscall: piece.syscall,
+        stack: StackId(piece.stack),
+        object: FileId(piece.object),
+        syscall: syscall_from_wire(piece.syscall),
         flags: piece.flags,
     }
 }

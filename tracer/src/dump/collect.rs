@@ -10,7 +10,7 @@ use super::names::Names;
 use super::sampler::Sampler;
 use super::seen::{GilHolders, SeenThread, state_of, status_of};
 use crate::attach;
-use crate::event::{Bytes, Pid, Task, Tid};
+use crate::event::{Bytes, Pid, StackStatus, Task, Tid};
 use crate::process::Error;
 use crate::python::{Asleep, asleep};
 use crate::report::{self, Name, Target};
@@ -67,7 +67,7 @@ impl<'a> Collection<'a> {
             let found = asleep::of_threads(&root.process, python, &root.process.described(&tids), depth);
             let holders = gil_holders(root);
             for thread in found.into_iter().filter(|thread| !thread.torn && counts(thread)) {
-                let status = status_of(thread.status);
+                let status = status_of(StackStatus::from_wire(thread.status));
                 self.keep_walk(root, thread, status, &holders);
             }
             for tid in self.awake_in(root.process.pid) {

@@ -4,7 +4,7 @@ use tracer_common::python;
 
 use crate::cpython::walk::stack_id;
 use crate::decode::{self, Message};
-use crate::event::{StackId, Task};
+use crate::event::{SpaceId, StackId, Task};
 use crate::report::{Frame, Name, Stack};
 use crate::session::Root;
 use crate::timeline::{self, LifeId, Spaces};
@@ -37,7 +37,7 @@ impl Names {
     }
 
     /// A stack that was walked from user space.
-    pub fn walked(&mut self, space: u64, task: Task, status: u32, frames: Vec<python::Frame>) -> StackId {
+    pub fn walked(&mut self, space: SpaceId, task: Task, status: u32, frames: Vec<python::Frame>) -> StackId {
         let id = stack_id(space, &frames);
         let stack = decode::Stack { id, space, pid: task.pid, status, frames };
         self.names.stack(&stack, &self.spaces);

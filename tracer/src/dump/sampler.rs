@@ -7,7 +7,7 @@ use aya::maps::{MapData, RingBuf};
 use super::names::Names;
 use crate::attach::{Aggregates, Error, Plan, Probes};
 use crate::clock::monotonic_ns;
-use crate::event::{Event, StackId, Task};
+use crate::event::{Event, StackId, StackStatus, Task};
 use crate::sections::{Section, Sections};
 use crate::session::Root;
 
@@ -28,8 +28,8 @@ pub struct Sampler {
 pub struct Sample {
     /// Which stack.
     pub stack: StackId,
-    /// One of `python::status`.
-    pub status: u32,
+    /// Why it is as it is, and whether it was cut.
+    pub status: (StackStatus, bool),
 }
 
 impl Sampler {
@@ -71,8 +71,8 @@ impl Sampler {
         let mut best: HashMap<Task, (u64, Sample)> = HashMap::new();
         for event in events {
             let Event::Samples { key, count, .. } = event else { continue };
-            let sample = Sample { stack: key.stack, status: key.status };
-            let entry = best.entry(Task { pid: key.pid, tid: key.tid }).or_insert((0, sample));
+            let sample = Sample { stack: key.stack, status: (key.status, key.truncated) };
+            let entry = best.entry(key.task).or_insert((0, sample));
             if count > entry.0 {
                 *entry = (count, sample);
             }

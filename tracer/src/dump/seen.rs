@@ -2,12 +2,10 @@
 
 use std::rc::Rc;
 
-use tracer_common::python::status;
-
 use super::model::{State, Status};
 use super::sampler::Sample;
 use crate::analysis::syscall_name;
-use crate::event::{StackId, Tid};
+use crate::event::{StackId, StackStatus, Tid};
 use crate::process::ThreadStatus;
 use crate::process::comm::Comm;
 use crate::process::sleep::SleepsIn;
@@ -62,7 +60,16 @@ impl SeenThread {
         let (name, namespace_tid) = (Some(thread.name), thread.namespace_tid);
         let sleeps_in = SleepsIn::Nothing;
         let waits_for_gil = false;
-        Self { name, namespace_tid, state, sleeps_in, waits_for_gil, stack: 0, status, gil_holders: None }
+        Self {
+            name,
+            namespace_tid,
+            state,
+            sleeps_in,
+            waits_for_gil,
+            stack: StackId::NONE,
+            status,
+            gil_holders: None,
+        }
     }
 
     /// Name of the system call that it was blocked in.
@@ -84,18 +91,20 @@ pub fn state_of(letter: char) -> State {
     }
 }
 
-/// From the status of a walk.
-pub fn status_of(wire: u32) -> Status {
-    match wire {
-        status::OK => Status::Ok,
-        status::NO_PYTHON_FRAME => Status::NoPythonFrame,
-        wire if wire & status::TRUNCATED != 0 => Status::Truncated,
-        _ => Status::Faulted,
+/// From the status of a walk, and whether the stack was cut.
+pub fn status_of((status, truncated): (StackStatus, bool)) -> Status {
+    match status {
+        _ if truncated => Status::Truncated,
+        StackStatus::Ok => Status::Ok,
+        StackStatus::NoPythonFrame => Status::NoPythonFrame,
+        StackStatus::Faulted | StackStatus::Unresolved => Status::Faulted,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tracer_common::python::status;
+
     use super::*;
 
     #[test]
@@ -122,7 +131,7 @@ mod tests {
             (status::FAULTED, Status::Faulted),
             (status::UNRESOLVED, Status::Faulted),
         ] {
-            assert_eq!(status_of(wire), expected, "{wire}");
+            assert_eq!(status_of(StackStatus::from_wire(wire)), expected, "{wire}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Nanos, Pid, StackId, Task};
+use super::{FileId, Nanos, Pid, StackId, Task};
 
 /// How the garbage collections of a process are seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,10 +62,10 @@ pub struct LoopPiece {
     pub queued: Nanos,
     /// Where.
     pub stack: StackId,
-    /// As in [`tracer_common::switch::SwitchKey`].
-    pub object: u64,
+    /// As in [`super::SwitchRow`].
+    pub object: FileId,
     /// As there.
-    pub syscall: i32,
+    pub syscall: Option<u32>,
     /// As there; [`tracer_common::switch::flag::RUNNING`] on a CPU.
     pub flags: u32,
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bytes, Nanos, Pid, StackId, Task};
+use super::{Bytes, FileId, Nanos, Pid, StackId, Task};
 
 /// What is known of a traced process.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -151,7 +151,7 @@ pub struct Exit {
     /// Where it was, if it is the main thread or called `exit_group`; 0 where that is not known.
     pub stack: StackId,
     /// The file that `syscall` is about, 0 for none.
-    pub object: u64,
+    pub object: FileId,
     /// The system call that it was asleep in, or `exit_group`.
     pub syscall: Option<u32>,
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tracer_common::python;
 
-use super::{Bytes, Nanos, Pid, StackId, Task, Tid};
+use super::{Bytes, Nanos, Pid, SpaceId, StackId, Task, Tid};
 
 /// A signal was generated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -152,7 +152,7 @@ pub struct HandlerStart {
     /// Where the main thread was.
     pub stack: StackId,
     /// The address space of `code`.
-    pub space: u64,
+    pub space: SpaceId,
     /// The handler as a whole; a code object of 0 where it is not a Python function.
     pub code: python::Frame,
     /// What the main thread has waited for, where its switches are seen.

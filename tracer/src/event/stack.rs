@@ -1,11 +1,8 @@
 //! Which events tell of a stack.
 
-use tracer_common::sample::SampleKey;
-use tracer_common::switch::SwitchKey;
-use tracer_common::wakeup::WakeKey;
-
 use super::{
-    Event, Exit, Fork, GcPause, HandlerStart, LoopPiece, Reads, SignalDeliver, SignalGenerate, StackId,
+    Event, Exit, Fork, GcPause, HandlerStart, LoopPiece, Reads, SampleRow, SignalDeliver, SignalGenerate,
+    StackId, SwitchRow, WakeupRow,
 };
 
 impl Event {
@@ -21,10 +18,10 @@ impl Event {
             | Self::GcPause(GcPause { stack, .. })
             | Self::GcSample { stack, .. }
             | Self::LoopPiece(LoopPiece { stack, .. })
-            | Self::Switches { key: SwitchKey { stack, .. }, .. }
-            | Self::Wakeups { key: WakeKey { row: SwitchKey { stack, .. }, .. }, .. }
+            | Self::Switches { key: SwitchRow { stack, .. }, .. }
+            | Self::Wakeups { key: WakeupRow { row: SwitchRow { stack, .. }, .. }, .. }
             | Self::Reads { value: Reads { stack, .. }, .. }
-            | Self::Samples { key: SampleKey { stack, .. }, .. } => Some(stack),
+            | Self::Samples { key: SampleRow { stack, .. }, .. } => Some(stack),
             // Spelled out, so that a new event is not forgotten.
             Self::Process(_)
             | Self::ThreadName { .. }

@@ -27,7 +27,7 @@ pub struct MappedFile {
 
 /// A file as it is now, whatever its name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct FileId {
+pub struct DeviceInode {
     device: u64,
     inode: u64,
     bytes: i64,
@@ -35,7 +35,7 @@ pub struct FileId {
     changed: (i64, i64),
 }
 
-impl FileId {
+impl DeviceInode {
     /// Of an open file.
     ///
     /// # Errors
@@ -55,9 +55,9 @@ impl FileId {
 ///
 /// # Errors
 /// When it is another now, or gone.
-pub fn open_again(path: &Path, id: FileId) -> io::Result<File> {
+pub fn open_again(path: &Path, id: DeviceInode) -> io::Result<File> {
     let found = open(path, path_only(), Mode::empty())?;
-    check(&fstat(&found)?, |_| FileId::from_file(&found).is_ok_and(|now| now == id))?;
+    check(&fstat(&found)?, |_| DeviceInode::from_file(&found).is_ok_and(|now| now == id))?;
     reopen(found)
 }
 

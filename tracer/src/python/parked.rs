@@ -14,7 +14,7 @@ use crate::cpython::layout::Layout;
 use crate::cpython::memory::Memory;
 use crate::cpython::walk::stack_id;
 use crate::error::ErrorKind;
-use crate::event::Tid;
+use crate::event::{SpaceId, Tid};
 use crate::process::{Error, Process};
 use crate::python::{Interpreter, asleep, discover};
 
@@ -101,7 +101,7 @@ fn check_stacks(truth: &BTreeMap<Tid, Vec<FrameLine>>, process: &Process, interp
         assert_eq!(thread.status, status::OK, "{} thread {}", interpreter.version, thread.task.tid);
         let walked: Vec<_> = thread.frames.iter().map(|frame| place(&memory, layout, frame)).collect();
         assert_eq!(walked, *expected, "{} thread {}", interpreter.version, thread.task.tid);
-        ids.insert(stack_id(1, &thread.frames));
+        ids.insert(stack_id(SpaceId(1), &thread.frames));
         seen += 1;
     }
     assert_eq!((seen, ids.len()), (truth.len(), truth.len()), "{}: threads, ids", interpreter.version);

@@ -10,7 +10,7 @@ use crate::cpython::memory::Memory;
 use crate::cpython::signals::{METHOD_FUNCTION, SignalTable, TABLE_BYTES, functions};
 use crate::process::allowance::Allowance;
 use crate::process::elf::Elf;
-use crate::process::open::{FileId, open_again};
+use crate::process::open::{DeviceInode, open_again};
 use crate::python::handler_call::HandlerCall;
 use crate::python::instructions::{first_int_load, offset_past_mark};
 use crate::python::runtime::Runtime;
@@ -42,7 +42,7 @@ pub struct Handlers {
     /// Leads to that file.
     pub path: PathBuf,
     /// Which it is.
-    pub file: FileId,
+    pub file: DeviceInode,
     /// Address of the descriptor of `signal.set_wakeup_fd`.
     wakeup: Option<u64>,
     /// Types of `SIG_DFL` and `SIG_IGN`.
@@ -207,7 +207,7 @@ mod tests {
             place,
             checkers: Vec::new(),
             path: PathBuf::new(),
-            file: FileId::default(),
+            file: DeviceInode::default(),
             wakeup: None,
             integers: vec![0x7000],
             dispositions: Vec::new(),

@@ -33,7 +33,7 @@ pub use standing::{Opening, RecordCounts, Standing, Unread, Usage};
 /// What a recording begins with: no text file does, and one that was transferred as text shows it.
 pub const MAGIC: [u8; 8] = *b"\x89TRC\r\n\x1a\n";
 /// Which records there are, and of what they consist.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A recording of one block with this in it.
 #[cfg(any(test, fuzzing))]

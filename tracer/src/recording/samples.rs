@@ -58,11 +58,11 @@ pub fn standing() -> Standing {
 
 fn symbols() -> Symbols {
     let mut symbols = symbols_of(&[(1, &["a.py:1", "a.py:9"]), (2, &["a.py:2"])]);
-    symbols.insert_file(3, regular_file("/data"));
-    let code: CodeKey = (1, 0x5000, 77);
+    symbols.insert_file(FileId(3), regular_file("/data"));
+    let code: CodeKey = (SpaceId(1), 0x5000, 77);
     symbols.insert_calls(code, Calls { opens: true, ..Calls::default() });
     let site = tracer_common::python::Frame { code: 0x5000, instruction: 4, identity: 77 };
-    symbols.insert_site(1, site, FrameId(0));
+    symbols.insert_site(SpaceId(1), site, FrameId(0));
     symbols
 }
 
@@ -85,7 +85,7 @@ fn events() -> Vec<Event> {
             signal: 15,
             code: 0,
             handler: Handler::Python,
-            stack: 2,
+            stack: StackId(2),
             syscall: Some(230),
             main: waited,
         }),
@@ -95,8 +95,8 @@ fn events() -> Vec<Event> {
             task: task(20, 20),
             signal: 15,
             level: 1,
-            stack: 2,
-            space: 1,
+            stack: StackId(2),
+            space: SpaceId(1),
             code: tracer_common::python::Frame { code: 0x5000, instruction: -1, identity: 77 },
             waited,
         }),
@@ -111,13 +111,13 @@ fn events() -> Vec<Event> {
             at: 200,
             task: thread,
             lasted: 50,
-            stack: 1,
+            stack: StackId(1),
             generation: Some(2),
             collected: Some(7),
             waiters: Some(1),
         }),
         Event::GcCounted(GcCounted { pid: 7, generation: 2, collections: 1, collected: 7, at_least: false }),
-        Event::GcSample { at: 190, task: thread, stack: 1, number: Some(3) },
+        Event::GcSample { at: 190, task: thread, stack: StackId(1), number: Some(3) },
         Event::LoopsWatched,
         Event::LoopTurn { task: thread, began: 300, busy: 60_000_000 },
         Event::LoopPiece(LoopPiece {
@@ -125,28 +125,22 @@ fn events() -> Vec<Event> {
             began: 300,
             lasted: 60_000_000,
             queued: 4,
-            stack: 1,
-            object: 3,
-            syscall: 0,
+            stack: StackId(1),
+            object: FileId(3),
+            syscall: Some(0),
             flags: 512,
         }),
         Event::LoopTask { task: thread, began: 300, name: bytes("Task-1") },
         Event::Loop { task: thread, turns: 9, busy: 100, longest: 30 },
         Event::Switches {
-            key: tracer_common::switch::SwitchKey {
-                stack: 1,
-                pid: 7,
-                tid: 8,
-                flags: 1,
-                ..Default::default()
-            },
+            key: SwitchRow { stack: StackId(1), task: thread, flags: 1, ..Default::default() },
             value: tracer_common::switch::SwitchValue { count: 4, off_cpu_ns: 400, ..Default::default() },
             still_blocked: 1,
         },
         Event::Wakeups { key: Default::default(), count: 2 },
         Event::GilHeld { key: Default::default(), waited_ns: 44 },
         Event::Reads {
-            key: tracer_common::syscall::ReadKey { file: 3, space: 1, pid: 7, ..Default::default() },
+            key: ReadRow { file: FileId(3), space: SpaceId(1), pid: 7, ..Default::default() },
             value: Reads {
                 calls: 2,
                 bytes: 32,
@@ -155,15 +149,15 @@ fn events() -> Vec<Event> {
                 ..Reads::default()
             },
         },
-        Event::ReadSizes { key: Default::default(), count: 1 },
+        Event::ReadSizes { key: Default::default(), figure: ReadFigure::Returned(4096), count: 1 },
         Event::Samples {
-            key: tracer_common::sample::SampleKey { stack: 2, pid: 7, tid: 8, ..Default::default() },
+            key: SampleRow { stack: StackId(2), task: thread, ..Default::default() },
             count: 6,
             keeps_others_waiting: true,
         },
         Event::Entries { key: Default::default(), count: 8 },
         Event::ZombieAtEnd { pid: 90 },
-        Event::Doing { pid: 7, stack: 1 },
+        Event::Doing { pid: 7, stack: StackId(1) },
         Event::SignalsPending(SignalsPending { pid: 7, shared: 1, threads: vec![(8, 2)], ignored: 4 }),
         Event::HandlersPending { pid: 7, signals: 1 },
         Event::KernelSwitches { task: thread, voluntary: 9, involuntary: 2 },
@@ -174,10 +168,13 @@ fn records() -> Vec<Record> {
     let mut entries: Vec<Entry> = symbols().known().collect();
     entries.sort_by_key(|entry| match entry {
         Entry::Frame { .. } => (0, 0),
-        Entry::Stack { id, .. } => (1, *id), // they come in any order
+        Entry::Stack { id, .. } => (1, id.0), // they come in any order
         _ => (2, 0),
     });
-    let more = [Entry::SameStack { id: 9, first: 1 }, Entry::StacksForgotten { kept: [9].into() }];
+    let more = [
+        Entry::SameStack { id: StackId(9), first: StackId(1) },
+        Entry::StacksForgotten { kept: [StackId(9)].into() },
+    ];
     let symbols = entries.into_iter().chain(more).map(Record::Symbol);
     [Record::Opening(opening().into())]
         .into_iter()
@@ -232,9 +229,9 @@ fn contradictions_are_no_crash() {
         began: 300,
         lasted: 1,
         queued: 5,
-        stack: 1,
-        object: 0,
-        syscall: 0,
+        stack: StackId(1),
+        object: FileId::NONE,
+        syscall: Some(0),
         flags: 512,
     });
     let ended_before_it_began = Standing { at_ns: 1, ..standing() };

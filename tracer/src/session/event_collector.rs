@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::analysis::Analysis;
 use crate::decode::{self, Message};
-use crate::event::{Event, Fork, Nanos, Pid, ProcessDescription};
+use crate::event::{Event, Fork, Nanos, Pid, ProcessDescription, SpaceId};
 use crate::process::Process;
 use crate::python::Interpreter;
 use crate::recording::RecordCounts;
@@ -94,9 +94,9 @@ impl<L: Listener> EventCollector<L> {
         self.follow_process(&mut event);
         self.names.sites(&event, &self.spaces);
         if let Event::Switches { key, still_blocked: 1, .. } = &event
-            && key.tid == key.pid
+            && key.task.tid == key.task.pid
         {
-            self.event(Event::Doing { pid: key.pid, stack: key.stack });
+            self.event(Event::Doing { pid: key.task.pid, stack: key.stack });
         }
         if let Some(before) = self.children.fold(&event) {
             self.event(before);
@@ -151,7 +151,7 @@ impl<L: Listener> EventCollector<L> {
     }
 
     /// A process that has begun another program turned out to be this Python, or none.
-    pub fn looked(&mut self, process: &Process, interpreter: Option<(u64, Arc<Interpreter>)>) {
+    pub fn looked(&mut self, process: &Process, interpreter: Option<(SpaceId, Arc<Interpreter>)>) {
         let described = self
             .descriptions
             .of_program(process, interpreter.as_ref().map(|(_, interpreter)| &**interpreter));

@@ -8,7 +8,7 @@ use tracer_common::target::{Target, flag};
 
 use super::baseline::window;
 use crate::clock::monotonic_ns;
-use crate::event::{self, Groups, Pid};
+use crate::event::{self, Groups, Pid, SpaceId};
 use crate::process::{self, Process};
 use crate::python::{Interpreter, discover, discover_briefly};
 use crate::redact;
@@ -27,7 +27,7 @@ pub struct Root {
     /// Whether its program is no Python.
     pub other: bool,
     /// Its address space.
-    pub space: u64,
+    pub space: SpaceId,
 }
 
 impl Root {
@@ -115,7 +115,7 @@ impl Root {
     #[must_use]
     pub fn before_exec(process: Process) -> Self {
         // As an exec's is: a time at which no other process has got its address space.
-        Self { process, asked: true, interpreter: None, other: false, space: monotonic_ns() }
+        Self { process, asked: true, interpreter: None, other: false, space: SpaceId(monotonic_ns()) }
     }
 
     /// Adds the processes that descend from these, Python or not.
@@ -142,7 +142,7 @@ impl Root {
             Some(interpreter) => known(interpreter, self.space, follow),
             None => {
                 let other = if self.other { flag::NOT_PYTHON } else { 0 };
-                Target { space: self.space, flags: other | follow_flag(follow), ..Target::default() }
+                Target { space: self.space.0, flags: other | follow_flag(follow), ..Target::default() }
             }
         }
     }
@@ -183,9 +183,9 @@ fn is_young(process: &Process) -> bool {
 
 /// What the kernel must know of a process with an interpreter.
 #[must_use]
-pub fn known(interpreter: &Interpreter, space: u64, follow: bool) -> Target {
+pub fn known(interpreter: &Interpreter, space: SpaceId, follow: bool) -> Target {
     let flags = flag::PYTHON | follow_flag(follow);
-    Target { space, flags, python: interpreter.python, ..Target::default() }
+    Target { space: space.0, flags, python: interpreter.python, ..Target::default() }
 }
 
 /// What makes the kernel trace its children too.

@@ -1,12 +1,12 @@
 //! Threads that sleep when the window ends, and whose callers were not looked at when they fell asleep: read from outside,
 //! so that one that hangs shows where.
 
-use tracer_common::switch::{SwitchKey, flag};
+use tracer_common::switch::flag;
 
 use super::event_collector::{EventCollector, Listener};
 use crate::cpython::walk::stack_id;
 use crate::decode;
-use crate::event::{Event, Pid};
+use crate::event::{Event, Pid, StackStatus, SwitchRow};
 use crate::process::Process;
 use crate::python::asleep::{self, Asleep};
 
@@ -15,18 +15,19 @@ const PROCESSES: usize = 32;
 
 /// Completes the rows of what is open at the end.
 pub fn look<L: Listener>(rows: &mut [Event], collector: &mut EventCollector<L>, depth: usize) {
-    let mut pids: Vec<_> = rows.iter_mut().filter_map(alone).map(|key| key.pid).collect();
+    let mut pids: Vec<_> = rows.iter_mut().filter_map(alone).map(|key| key.task.pid).collect();
     pids.sort_unstable();
     pids.dedup();
     for pid in pids.into_iter().take(PROCESSES) {
         for (thread, stack) in sleepers(pid, collector, depth) {
-            let Some(key) = rows.iter_mut().filter_map(alone).find(|key| key.tid == thread.task.tid) else {
+            let Some(key) = rows.iter_mut().filter_map(alone).find(|key| key.task.tid == thread.task.tid)
+            else {
                 continue;
             };
             collector.names.stack(&stack, &collector.spaces);
             let leaf = |stack| collector.names.symbols.leaf(stack);
             if leaf(stack.id) == leaf(key.stack) {
-                (key.stack, key.status) = (stack.id, thread.status);
+                (key.stack, key.status) = (stack.id, StackStatus::from_wire(thread.status).0);
                 key.flags &= !(flag::LEAF_ONLY | flag::THINNING);
             }
         }
@@ -34,7 +35,7 @@ pub fn look<L: Listener>(rows: &mut [Event], collector: &mut EventCollector<L>, 
 }
 
 /// The row of a thread that sleeps, if its line alone is known.
-fn alone(row: &mut Event) -> Option<&mut SwitchKey> {
+fn alone(row: &mut Event) -> Option<&mut SwitchRow> {
     match row {
         Event::Switches { key, still_blocked: 1, .. } if key.flags & flag::LEAF_ONLY != 0 => Some(key),
         _ => None,

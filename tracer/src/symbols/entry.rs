@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tracer_common::python;
 
 use super::{Calls, CodeKey, File, Frame, FrameId, Stack, Symbols};
-use crate::event::StackId;
+use crate::event::{FileId, SpaceId, StackId};
 
 /// Frames of one stack that is taken: as many as a run may keep.
 const DEEPEST: usize = 1024;
@@ -24,9 +24,9 @@ pub enum Entry {
     /// Ids of other stacks are forgotten, but for these.
     StacksForgotten { kept: HashSet<StackId> },
     /// A file.
-    File { id: u64, file: File },
+    File { id: FileId, file: File },
     /// The line of a call site.
-    Site { space: u64, site: python::Frame, frame: FrameId },
+    Site { space: SpaceId, site: python::Frame, frame: FrameId },
     /// What a code object calls.
     Calls { code: CodeKey, calls: Calls },
 }
@@ -146,20 +146,20 @@ mod tests {
     fn learnt() -> (Symbols, Vec<Entry>) {
         let mut symbols = Symbols::default();
         let first = symbols.intern(line(1));
-        symbols.stacks.insert(7, stack(&[first]));
+        symbols.stacks.insert(StackId(7), stack(&[first]));
         symbols.keep_journal();
-        symbols.stacks.insert(6, stack(&[first, first]));
+        symbols.stacks.insert(StackId(6), stack(&[first, first]));
         let mut news = symbols.news();
         assert_eq!(news.len(), 3, "what was known before, and what refers to it: {news:?}");
         assert!(symbols.news().is_empty(), "all has been told");
         let second = symbols.intern(line(2));
-        symbols.stacks.insert(8, stack(&[second, first]));
-        symbols.stacks.insert(9, stack(&[second, first]));
+        symbols.stacks.insert(StackId(8), stack(&[second, first]));
+        symbols.stacks.insert(StackId(9), stack(&[second, first]));
         let site = python::Frame { code: 5, ..python::Frame::default() };
-        symbols.insert_site(1, site, second);
-        symbols.insert_site(1, site, second);
-        symbols.insert_file(3, File { path: "/etc/passwd".into(), kind: FileKind::Regular });
-        symbols.insert_calls((1, 5, 0), Calls { opens: true, ..Calls::default() });
+        symbols.insert_site(SpaceId(1), site, second);
+        symbols.insert_site(SpaceId(1), site, second);
+        symbols.insert_file(FileId(3), File { path: "/etc/passwd".into(), kind: FileKind::Regular });
+        symbols.insert_calls((SpaceId(1), 5, 0), Calls { opens: true, ..Calls::default() });
         let more = symbols.news();
         assert_eq!(more.len(), 6, "each once: {more:?}");
         news.extend(more);
@@ -179,22 +179,22 @@ mod tests {
             assert_eq!((&other.frames, &other.files), (&learnt.frames, &learnt.files), "{name}");
             assert_eq!((&other.sites, &other.calls), (&learnt.sites, &learnt.calls), "{name}");
             for id in [6, 7, 8, 9] {
-                assert_eq!(other.stacks.get(id), learnt.stacks.get(id), "{name}");
+                assert_eq!(other.stacks.get(StackId(id)), learnt.stacks.get(StackId(id)), "{name}");
             }
-            assert_eq!(other.stacks.first(9), 8, "{name}");
+            assert_eq!(other.stacks.first(StackId(9)), StackId(8), "{name}");
         }
     }
 
     #[test]
     fn what_refers_to_something_unknown_is_left_out() {
         let bogus = [
-            Entry::Stack { id: 1, stack: stack(&[FrameId(0)]) },
+            Entry::Stack { id: StackId(1), stack: stack(&[FrameId(0)]) },
             Entry::Frame { id: FrameId(u32::MAX), frame: line(1) },
-            Entry::Stack { id: 2, stack: stack(&[FrameId(u32::MAX)]) },
-            Entry::SameStack { id: 3, first: 9 },
+            Entry::Stack { id: StackId(2), stack: stack(&[FrameId(u32::MAX)]) },
+            Entry::SameStack { id: StackId(3), first: StackId(9) },
         ];
         let symbols = taken(bogus);
-        assert_eq!([1, 2, 3].map(|id| symbols.stacks.get(id)), [None; 3]);
+        assert_eq!([1, 2, 3].map(|id| symbols.stacks.get(StackId(id))), [None; 3]);
     }
 
     /// A block of a recording may be damaged: what comes later keeps its meaning.
@@ -202,10 +202,10 @@ mod tests {
     fn a_missing_frame_makes_no_other_wrong() {
         let (learnt, news) = learnt();
         let without_the_first = taken(news.into_iter().skip(1));
-        let innermost = |symbols: &Symbols| symbols.stacks.get(8).map(|stack| stack.frames[0]);
+        let innermost = |symbols: &Symbols| symbols.stacks.get(StackId(8)).map(|stack| stack.frames[0]);
         assert_eq!(innermost(&without_the_first), None, "its caller is not known");
         let site = python::Frame { code: 5, ..python::Frame::default() };
-        let of = |symbols: &Symbols| symbols.frame(symbols.site(1, &site).unwrap()).clone();
+        let of = |symbols: &Symbols| symbols.frame(symbols.site(SpaceId(1), &site).unwrap()).clone();
         assert_eq!(of(&without_the_first), of(&learnt));
     }
 }

@@ -8,7 +8,7 @@ use tracer_common::python;
 pub use self::calls::Calls;
 pub use self::entry::{Entry, FrameIds};
 pub use self::stacks::{Stack, Stacks};
-use crate::event::{Bytes, StackId};
+use crate::event::{Bytes, FileId, SpaceId, StackId};
 use entry::Journal;
 
 mod calls;
@@ -106,16 +106,16 @@ pub struct Symbols {
     name_bytes: usize,
     /// Stacks.
     pub stacks: Stacks,
-    files: HashMap<u64, File>,
+    files: HashMap<FileId, File>,
     path_bytes: usize,
-    sites: HashMap<(u64, python::Frame), FrameId>,
+    sites: HashMap<(SpaceId, python::Frame), FrameId>,
     calls: HashMap<CodeKey, Calls>,
     /// `None` where nobody wants to know what is learnt.
     journal: Option<Journal>,
 }
 
 /// A code object: its address space, its address, and what tells it from others that were there.
-pub type CodeKey = (u64, u64, u32);
+pub type CodeKey = (SpaceId, u64, u32);
 
 impl Symbols {
     /// The id of a frame. Once there are too many, further ones are unknown.
@@ -160,7 +160,7 @@ impl Symbols {
     }
 
     /// Remembers what a file is, unless there are too many.
-    pub fn insert_file(&mut self, id: u64, file: File) {
+    pub fn insert_file(&mut self, id: FileId, file: File) {
         let known = self.files.get(&id).map(|file| file.path.len());
         let bytes = self.path_bytes - known.unwrap_or_default() + file.path.len();
         if (self.files.len() < FILES || known.is_some()) && bytes <= PATH_BYTES {
@@ -174,7 +174,7 @@ impl Symbols {
 
     /// A file, if its record arrived.
     #[must_use]
-    pub fn file(&self, id: u64) -> Option<&File> {
+    pub fn file(&self, id: FileId) -> Option<&File> {
         self.files.get(&id)
     }
 
@@ -194,12 +194,12 @@ impl Symbols {
 
     /// What the code of a call site calls, if that could be read.
     #[must_use]
-    pub fn calls(&self, space: u64, site: &python::Frame) -> Option<Calls> {
+    pub fn calls(&self, space: SpaceId, site: &python::Frame) -> Option<Calls> {
         self.calls.get(&(space, site.code, site.identity)).copied()
     }
 
     /// Remembers which line a call site (address space and raw frame) is, unless there are too many.
-    pub fn insert_site(&mut self, space: u64, site: python::Frame, frame: FrameId) {
+    pub fn insert_site(&mut self, space: SpaceId, site: python::Frame, frame: FrameId) {
         if self.sites.len() < SITES && self.sites.insert((space, site), frame) != Some(frame) {
             self.tell(|| Entry::Site { space, site, frame });
         }
@@ -207,7 +207,7 @@ impl Symbols {
 
     /// The line of a call site, if its code object is known.
     #[must_use]
-    pub fn site(&self, space: u64, site: &python::Frame) -> Option<FrameId> {
+    pub fn site(&self, space: SpaceId, site: &python::Frame) -> Option<FrameId> {
         self.sites.get(&(space, *site)).copied()
     }
 }
@@ -252,7 +252,10 @@ mod tests {
         assert!(!symbols.has_all_lines());
         assert_eq!(symbols.frames.len(), NAME_BYTES / (32 << 10) + 1, "and one that stands for the others");
         for id in 0..10_000 {
-            symbols.insert_file(id, File { path: Bytes::from(vec![b'p'; 4096]), kind: FileKind::Regular });
+            symbols.insert_file(
+                FileId(id),
+                File { path: Bytes::from(vec![b'p'; 4096]), kind: FileKind::Regular },
+            );
         }
         assert_eq!(symbols.files.len(), PATH_BYTES / 4096);
     }
@@ -261,9 +264,9 @@ mod tests {
     fn ever_new_files_take_no_more_room() {
         let mut symbols = Symbols::default();
         let socket = || File { path: Bytes::from_static(b"socket"), kind: FileKind::Inet };
-        (0..FILES as u64 + 10).for_each(|id| symbols.insert_file(id, socket()));
+        (0..FILES as u64 + 10).for_each(|id| symbols.insert_file(FileId(id), socket()));
         assert_eq!(symbols.files.len(), FILES);
         assert!(symbols.files.capacity() < FILES * 5 / 4, "room for {}", symbols.files.capacity());
-        assert_eq!((symbols.file(1), symbols.file(FILES as u64)), (Some(&socket()), None));
+        assert_eq!((symbols.file(FileId(1)), symbols.file(FileId(FILES as u64))), (Some(&socket()), None));
     }
 }

@@ -149,24 +149,24 @@ mod tests {
     fn stacks_of_the_same_lines_are_one() {
         let mut stacks = Stacks::default();
         for (id, frames) in [(10, [1, 2]), (11, [1, 2]), (12, [2, 1]), (10, [1, 2])] {
-            stacks.insert(id, stack(&frames));
+            stacks.insert(StackId(id), stack(&frames));
         }
-        assert_eq!([10, 11, 12, 13].map(|id| stacks.first(id)), [10, 10, 12, 13]);
-        assert_eq!(stacks.get(11), Some(&stack(&[1, 2])));
-        assert_eq!(stacks.get(13), None);
+        assert_eq!([10, 11, 12, 13].map(|id| stacks.first(StackId(id)).0), [10, 10, 12, 13]);
+        assert_eq!(stacks.get(StackId(11)), Some(&stack(&[1, 2])));
+        assert_eq!(stacks.get(StackId(13)), None);
     }
 
     #[test]
     fn ids_that_are_used_no_longer_are_forgotten() {
         let mut stacks = Stacks::default();
-        (1..=5).for_each(|id| stacks.insert(id, stack(&[7])));
-        let kept = HashSet::from([2]);
+        (1..=5).for_each(|id| stacks.insert(StackId(id), stack(&[7])));
+        let kept = HashSet::from([StackId(2)]);
         stacks.forget(&kept);
-        assert_eq!(stacks.first(3), 1, "the probes may have been about to use it");
-        stacks.insert(4, stack(&[7]));
+        assert_eq!(stacks.first(StackId(3)), StackId(1), "the probes may have been about to use it");
+        stacks.insert(StackId(4), stack(&[7]));
         stacks.forget(&kept);
-        assert_eq!([1, 2, 3, 4].map(|id| stacks.first(id)), [1, 1, 3, 1]);
-        assert!(stacks.get(1).is_some(), "rows are keyed by it");
+        assert_eq!([1, 2, 3, 4].map(|id| stacks.first(StackId(id)).0), [1, 1, 3, 1]);
+        assert!(stacks.get(StackId(1)).is_some(), "rows are keyed by it");
     }
 
     #[test]
@@ -174,8 +174,8 @@ mod tests {
         let mut stacks = Stacks::default();
         let deep = |n: u32| stack(&(0..1024).map(|frame| frame * n).collect::<Vec<_>>());
         let many = FRAMES as u32 / 1024 + 10;
-        (1..=many).for_each(|n| stacks.insert(n.into(), deep(n)));
-        let depth = |id: u32| stacks.get(id.into()).expect("it is told less exactly").frames.len();
+        (1..=many).for_each(|n| stacks.insert(StackId(n.into()), deep(n)));
+        let depth = |id: u32| stacks.get(StackId(id.into())).expect("it is told less exactly").frames.len();
         assert_eq!((depth(1), depth(many)), (1024, 1));
     }
 
@@ -183,12 +183,12 @@ mod tests {
     fn memory_is_bounded() {
         let mut stacks = Stacks::default();
         let many = STACKS as u32 + 10;
-        (0..many).for_each(|n| stacks.insert(n.into(), stack(&[n % 4, n])));
-        assert_eq!(stacks.get(5), Some(&stack(&[1, 5])));
-        let last = stacks.get((many - 1).into()).expect("it is told less exactly");
+        (0..many).for_each(|n| stacks.insert(StackId(n.into()), stack(&[n % 4, n])));
+        assert_eq!(stacks.get(StackId(5)), Some(&stack(&[1, 5])));
+        let last = stacks.get(StackId((many - 1).into())).expect("it is told less exactly");
         assert_eq!((&*last.frames, last.truncated), (&[FrameId((many - 1) % 4)][..], true));
         assert!(stacks.by_id.len() <= STACKS + 4);
-        (0..many).for_each(|n| stacks.insert((1 << 32) + u64::from(n), stack(&[n % 4])));
+        (0..many).for_each(|n| stacks.insert(StackId((1 << 32) + u64::from(n)), stack(&[n % 4])));
         assert!(stacks.is_full());
     }
 }

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tracer_common::python::{Code, Frame};
-use tracer_common::wakeup::WakeKey;
 
 use super::recent::{Recent, Weight};
 use super::spaces::Spaces;
 use crate::cpython::code::{self, CodeObject, Pointers};
 use crate::cpython::layout::Layout;
 use crate::decode;
-use crate::event::{Event, Pid, StackStatus};
+use crate::event::{Event, Pid, SpaceId, StackStatus, WakeupRow};
 use crate::redact;
 use crate::symbols::{self, Calls, CodeKey, FrameId, Stack, Symbols};
 use crate::sys::aside::{BRIEFLY, aside};
@@ -86,7 +85,7 @@ impl Names {
 
     /// A code object was sent.
     pub fn code(&mut self, record: &Code, spaces: &Spaces) {
-        let Some(interpreter) = spaces.interpreter(record.space) else { return };
+        let Some(interpreter) = spaces.interpreter(SpaceId(record.space)) else { return };
         let (pid, layout) = (record.header.pid, interpreter.layout);
         let copied = || CodeObject::as_copied(record, &layout);
         let object = if CodeObject::is_whole(record) {
@@ -95,7 +94,7 @@ impl Names {
             let read = self.in_time(|| read_aside(pid, record.code, record.identity, layout));
             read.and_then(Result::ok).unwrap_or_else(copied)
         };
-        self.codes.insert((record.space, record.code, record.identity), Arc::new(object));
+        self.codes.insert((SpaceId(record.space), record.code, record.identity), Arc::new(object));
     }
 
     /// A stack was sent; the code objects that it needs were sent before.
@@ -119,16 +118,16 @@ impl Names {
                 let frame = Frame { code: key.code, instruction: -1, identity: key.identity };
                 self.site(key.space, key.pid, frame, spaces);
             }
-            Event::Wakeups { key: WakeKey { waker, .. }, .. } => {
-                self.site(waker.space, waker.pid, waker.site, spaces);
+            Event::Wakeups { key: WakeupRow { waker, .. }, .. } => {
+                self.site(waker.space, waker.task.pid, waker.site, spaces);
             }
-            Event::GilHeld { key, .. } => self.site(key.space, key.pid, key.holder.site, spaces),
+            Event::GilHeld { key, .. } => self.site(key.space, key.task.pid, key.site, spaces),
             Event::HandlerStart(start) => self.site(start.space, start.task.pid, start.code, spaces),
             _ => {}
         }
     }
 
-    fn site(&mut self, space: u64, pid: Pid, frame: Frame, spaces: &Spaces) {
+    fn site(&mut self, space: SpaceId, pid: Pid, frame: Frame, spaces: &Spaces) {
         if frame.code != 0 {
             let id = self.frame(space, pid, &frame, spaces);
             self.symbols.insert_site(space, frame, id);
@@ -136,7 +135,7 @@ impl Names {
     }
 
     /// What the code of a call site calls: read once, while it is there. Without time for it the line gets no advice.
-    fn calls(&mut self, space: u64, pid: Pid, site: Frame, spaces: &Spaces) {
+    fn calls(&mut self, space: SpaceId, pid: Pid, site: Frame, spaces: &Spaces) {
         let key = (space, site.code, site.identity);
         if site.code == 0 || self.left.is_zero() || self.symbols.has_calls(key) {
             return;
@@ -154,7 +153,7 @@ impl Names {
         }
     }
 
-    fn frame(&mut self, space: u64, pid: Pid, frame: &Frame, spaces: &Spaces) -> FrameId {
+    fn frame(&mut self, space: SpaceId, pid: Pid, frame: &Frame, spaces: &Spaces) -> FrameId {
         let identity = match frame.identity {
             0 => self.identity(space, pid, frame.code, spaces).unwrap_or(0),
             known => known,
@@ -175,7 +174,7 @@ impl Names {
     /// The kernel cannot read a page while it is being replaced: after a fork our own reading replaces those that parent and
     /// child share. The code object that was at the address before, and is there now, was there meanwhile.
     /// <https://github.com/torvalds/linux/blob/v6.12/mm/gup.c> (`gup_must_unshare`)
-    fn identity(&mut self, space: u64, pid: Pid, code: u64, spaces: &Spaces) -> Option<u32> {
+    fn identity(&mut self, space: SpaceId, pid: Pid, code: u64, spaces: &Spaces) -> Option<u32> {
         let layout = spaces.interpreter(space)?.layout;
         let processes = [Some(pid), spaces.process_in(space)];
         let read = || {

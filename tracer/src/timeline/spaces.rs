@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::lives::LifeId;
-use crate::event::Pid;
+use crate::event::{Pid, SpaceId};
 use crate::python::Interpreter;
 use crate::python::signals::Handlers;
 
@@ -14,29 +14,29 @@ const LEFT: usize = 1024;
 /// What is known of the interpreters of traced processes.
 #[derive(Default)]
 pub struct Spaces {
-    interpreters: HashMap<u64, Arc<Interpreter>>,
+    interpreters: HashMap<SpaceId, Arc<Interpreter>>,
     of_process: HashMap<Pid, Home>,
     /// Those that a process has left, oldest first.
-    left: VecDeque<u64>,
+    left: VecDeque<SpaceId>,
 }
 
 /// A process and an address space that it lives in: another one, if either is another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Home {
     /// The address space.
-    pub space: u64,
+    pub space: SpaceId,
     life: LifeId,
 }
 
 impl Spaces {
     /// A process lives in this address space, which holds this interpreter.
-    pub fn insert(&mut self, pid: Pid, life: LifeId, space: u64, interpreter: Arc<Interpreter>) {
+    pub fn insert(&mut self, pid: Pid, life: LifeId, space: SpaceId, interpreter: Arc<Interpreter>) {
         self.interpreters.insert(space, interpreter);
         self.of_process.insert(pid, Home { space, life });
     }
 
     /// This interpreter lives in this address space, whose process is not traced.
-    pub fn know(&mut self, space: u64, interpreter: Arc<Interpreter>) {
+    pub fn know(&mut self, space: SpaceId, interpreter: Arc<Interpreter>) {
         self.interpreters.insert(space, interpreter);
         self.retire(space);
     }
@@ -56,7 +56,7 @@ impl Spaces {
     }
 
     /// Nobody may come back to ask for it.
-    fn retire(&mut self, space: u64) {
+    fn retire(&mut self, space: SpaceId) {
         self.left.push_back(space);
         if self.left.len() > LEFT
             && let Some(oldest) = self.left.pop_front()
@@ -68,7 +68,7 @@ impl Spaces {
 
     /// The interpreter of an address space.
     #[must_use]
-    pub fn interpreter(&self, space: u64) -> Option<&Arc<Interpreter>> {
+    pub fn interpreter(&self, space: SpaceId) -> Option<&Arc<Interpreter>> {
         self.interpreters.get(&space)
     }
 
@@ -86,7 +86,7 @@ impl Spaces {
 
     /// The address space of a process.
     #[must_use]
-    pub fn space_of(&self, pid: Pid) -> Option<u64> {
+    pub fn space_of(&self, pid: Pid) -> Option<SpaceId> {
         self.home_of(pid).map(|home| home.space)
     }
 
@@ -97,7 +97,7 @@ impl Spaces {
 
     /// Some process that lives in an address space.
     #[must_use]
-    pub fn process_in(&self, space: u64) -> Option<Pid> {
+    pub fn process_in(&self, space: SpaceId) -> Option<Pid> {
         self.of_process.iter().find(|(_, home)| home.space == space).map(|(&pid, _)| pid)
     }
 

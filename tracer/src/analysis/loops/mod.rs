@@ -16,14 +16,14 @@ mod tests;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
-use tracer_common::switch::{SwitchKey, flag};
+use tracer_common::switch::flag;
 use tracer_common::turn;
 
 use self::machinery::called;
 use super::causes::cause;
 use super::lines;
 use super::sums::{Key, Sums};
-use crate::event::{Bytes, Event, LoopPiece, Nanos, StackId, Task};
+use crate::event::{Bytes, Event, FileId, LoopPiece, Nanos, StackId, SwitchRow, Task};
 use crate::report::{self, Bounded, Cause, LoopBlock, Name};
 use crate::symbols::{FrameId, Symbols};
 
@@ -67,8 +67,8 @@ struct Open {
 struct Piece {
     task: Option<Task>,
     stack: StackId,
-    object: u64,
-    syscall: i32,
+    object: FileId,
+    syscall: Option<u32>,
     flags: u32,
 }
 
@@ -107,8 +107,8 @@ impl Loops {
     pub fn fold(&mut self, event: &Event) {
         match event {
             Event::LoopsWatched => self.watched = true,
-            Event::Switches { key, .. } if turn::waits(key.syscall) && is_whole(key) => {
-                let task = Task { pid: key.pid, tid: key.tid };
+            Event::Switches { key, .. } if is_wait(key.syscall) && is_whole(key) => {
+                let task = key.task;
                 if self.waits.len() < THREADS || self.waits.contains_key(&task) {
                     self.waits.insert(task, key.stack);
                 }
@@ -156,7 +156,7 @@ impl Loops {
 
     fn piece(&mut self, piece: &LoopPiece) {
         let LoopPiece { task, began, lasted, queued, stack, object, syscall, flags } = *piece;
-        let without_a_cpu = Piece { task: Some(task), stack, syscall: -1, ..Piece::default() };
+        let without_a_cpu = Piece { task: Some(task), stack, syscall: None, ..Piece::default() };
         // A thread that lost its CPU ran until then.
         let key = match flags & (flag::VOLUNTARY | flag::RUNNING) {
             0 => Piece { flags: flag::RUNNING, ..without_a_cpu },
@@ -243,9 +243,14 @@ impl Loops {
     }
 }
 
+/// Whether it is a call with which loops wait.
+fn is_wait(syscall: Option<u32>) -> bool {
+    syscall.is_some_and(|call| turn::waits(call.cast_signed()))
+}
+
 /// Whether all of the stack was taken.
-fn is_whole(key: &SwitchKey) -> bool {
-    key.stack != 0 && key.flags & flag::LEAF_ONLY == 0
+fn is_whole(key: &SwitchRow) -> bool {
+    !key.stack.is_none() && key.flags & flag::LEAF_ONLY == 0
 }
 
 /// Whether it was the loop that was kept: between two loops a thread may do anything.
@@ -257,7 +262,7 @@ fn is_inside(symbols: &Symbols, piece: &Piece) -> bool {
 /// at many lines.
 fn most(pieces: &[(Piece, Nanos)]) -> Option<Piece> {
     let reason = |piece: &Piece| (piece.syscall, piece.flags);
-    let sum = |of: (i32, u32)| -> Nanos {
+    let sum = |of: (Option<u32>, u32)| -> Nanos {
         pieces.iter().filter(|(piece, _)| reason(piece) == of).map(|(_, lasted)| lasted).sum()
     };
     pieces.iter().max_by_key(|(piece, lasted)| (sum(reason(piece)), *lasted)).map(|(piece, _)| *piece)
@@ -303,10 +308,10 @@ fn is_queued((_, cause): Why) -> bool {
 }
 
 fn why(symbols: &Symbols, piece: &Piece) -> Why {
-    if piece.stack == 0 && piece.flags == 0 {
+    if piece.stack.is_none() && piece.flags == 0 {
         return (false, None); // no piece was told
     }
-    let key = SwitchKey { syscall: piece.syscall, flags: piece.flags, ..SwitchKey::default() };
+    let key = SwitchRow { syscall: piece.syscall, flags: piece.flags, ..SwitchRow::default() };
     let is_running = piece.flags & flag::RUNNING != 0;
     match cause(&key, symbols.file(piece.object).map(|file| file.kind)) {
         _ if is_running => (true, None),
@@ -328,8 +333,8 @@ impl TurnSum {
 impl Key for Piece {
     fn coarser(self) -> Option<Self> {
         match self {
-            Self { object: 1.., .. } => Some(Self { object: 0, ..self }),
-            Self { stack: 1.., .. } => Some(Self { stack: 0, ..self }),
+            Self { object: FileId(1..), .. } => Some(Self { object: FileId::NONE, ..self }),
+            Self { stack: StackId(1..), .. } => Some(Self { stack: StackId::NONE, ..self }),
             _ => None,
         }
     }

@@ -1,12 +1,12 @@
 use super::*;
 use crate::analysis::samples::{bytes, task};
-use crate::event::StackStatus;
+use crate::event::{StackId, StackStatus, SwitchRow};
 use crate::symbols::{Frame, Stack};
 
 const MILLISECOND: Nanos = 1_000_000;
-const READ: i32 = 0;
-const SLEEP: i32 = 35;
-const EPOLL: i32 = 232;
+const READ: Option<u32> = Some(0);
+const SLEEP: Option<u32> = Some(35);
+const EPOLL: Option<u32> = Some(232);
 
 /// Stacks of these functions, innermost first: 1 waits in the loop, 2 and 3 are in a task, 4 is another program's; 5 waits
 /// in Twisted's reactor, which calls 6.
@@ -35,15 +35,24 @@ fn symbols() -> Symbols {
             symbols.intern(Frame { function: bytes(function), file: bytes(file), line: Some(1) })
         });
         let frames = frames.collect();
-        symbols.stacks.insert(id, Stack { frames, status: StackStatus::Ok, truncated: false });
+        symbols.stacks.insert(StackId(id), Stack { frames, status: StackStatus::Ok, truncated: false });
     }
     symbols
 }
 
-fn piece(began: Nanos, stack: StackId, syscall: i32, lasted: Nanos) -> Event {
-    let flags = if syscall < 0 { flag::RUNNING } else { flag::VOLUNTARY };
+fn piece(began: Nanos, stack: u64, syscall: Option<u32>, lasted: Nanos) -> Event {
+    let flags = if syscall.is_none() { flag::RUNNING } else { flag::VOLUNTARY };
     let (task, lasted) = (task(7, 7), lasted * MILLISECOND);
-    Event::LoopPiece(LoopPiece { task, began, lasted, queued: 0, stack, object: 0, syscall, flags })
+    Event::LoopPiece(LoopPiece {
+        task,
+        began,
+        lasted,
+        queued: 0,
+        stack: StackId(stack),
+        object: FileId::NONE,
+        syscall,
+        flags,
+    })
 }
 
 /// One that ended when the thread had a CPU again.
@@ -67,8 +76,8 @@ fn counted(turns: u64, busy: Nanos) -> Event {
     Event::Loop { task: task(7, 7), turns, busy, longest: busy }
 }
 
-fn waits(stack: StackId) -> Event {
-    let key = SwitchKey { pid: 7, tid: 7, stack, syscall: EPOLL, ..SwitchKey::default() };
+fn waits(stack: u64) -> Event {
+    let key = SwitchRow { task: task(7, 7), stack: StackId(stack), syscall: EPOLL, ..SwitchRow::default() };
     Event::Switches { key, value: tracer_common::switch::SwitchValue::default(), still_blocked: 0 }
 }
 
@@ -99,7 +108,7 @@ fn a_turn_is_charged_to_what_most_of_it_went_to() {
     for (name, events, expected) in [
         (
             "on the CPU, below the library",
-            vec![piece(5, 2, -1, 60), piece(5, 3, SLEEP, 40), turn(5, 100)],
+            vec![piece(5, 2, None, 60), piece(5, 3, SLEEP, 40), turn(5, 100)],
             vec![row("parse", None, 1, 100)],
         ),
         (
@@ -109,27 +118,27 @@ fn a_turn_is_charged_to_what_most_of_it_went_to() {
         ),
         (
             "many lines of one reason",
-            vec![piece(5, 3, READ, 40), piece(5, 2, -1, 30), piece(5, 3, -1, 29), turn(5, 100)],
+            vec![piece(5, 3, READ, 40), piece(5, 2, None, 30), piece(5, 3, None, 29), turn(5, 100)],
             vec![row("parse", None, 1, 100)],
         ),
         (
             "others had the CPU for a while",
-            vec![piece(5, 2, -1, 10), preempted(5, 60, 20), preempted(5, 30, 20), turn(5, 100)],
+            vec![piece(5, 2, None, 10), preempted(5, 60, 20), preempted(5, 30, 20), turn(5, 100)],
             vec![row("parse", None, 1, 100)],
         ),
         (
             "others had it most of the time",
-            vec![piece(5, 2, -1, 10), preempted(5, 60, 50), preempted(5, 30, 20), turn(5, 100)],
+            vec![piece(5, 2, None, 10), preempted(5, 60, 50), preempted(5, 30, 20), turn(5, 100)],
             vec![no_line(1, 100)],
         ),
         (
             "others had it after a sleep",
-            vec![slept(5, 90, 60), piece(5, 2, -1, 20), turn(5, 110)],
+            vec![slept(5, 90, 60), piece(5, 2, None, 20), turn(5, 110)],
             vec![no_line(1, 110)],
         ),
         (
             "others had it after a short part of a sleep",
-            vec![slept(5, 90, 30), piece(5, 2, -1, 20), turn(5, 110)],
+            vec![slept(5, 90, 30), piece(5, 2, None, 20), turn(5, 110)],
             vec![row("pause", Some(Cause::Sleep), 1, 110)],
         ),
         (

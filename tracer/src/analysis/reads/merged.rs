@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use syscalls::Errno;
-use tracer_common::switch::SwitchKey;
-use tracer_common::syscall::{ReadKey, flag};
+use tracer_common::syscall::flag;
 
 use super::advice;
 use super::opens::Opens;
@@ -14,7 +13,7 @@ use crate::analysis::lines::{self, Frames};
 use crate::analysis::patterns::Patterns;
 use crate::analysis::switch_sum::{SwitchSum, is_voluntary};
 use crate::analysis::switches::{Switches, after_call};
-use crate::event::{Bytes, Nanos, Pid};
+use crate::event::{Bytes, FileId, Nanos, Pid, ReadRow, SwitchRow};
 use crate::report::{self, Read, Row as _, Through};
 use crate::symbols::{Calls, FileKind, FrameId, Symbols};
 
@@ -132,12 +131,14 @@ impl Merged {
 
     /// The reads after which a wait for the GIL took it back. After any other call on the file, opening and closing it,
     /// say, it is the price of what reads the file most.
-    fn before(&self, key: &SwitchKey, symbols: &Symbols) -> Option<Site> {
+    fn before(&self, key: &SwitchRow, symbols: &Symbols) -> Option<Site> {
         let syscall = after_call(key)?;
         let path = &symbols.file(key.object)?.path;
-        let here =
-            self.paths.get(&(key.pid, syscall, symbols.leaf(key.stack))).and_then(|paths| paths.get(path));
-        here.or_else(|| self.readers.get(&(key.pid, path.clone()))).cloned()
+        let here = self
+            .paths
+            .get(&(key.task.pid, syscall, symbols.leaf(key.stack)))
+            .and_then(|paths| paths.get(path));
+        here.or_else(|| self.readers.get(&(key.task.pid, path.clone()))).cloned()
     }
 
     /// Adds each row of switches to the reads that it happened in, or that it is the price of.
@@ -157,21 +158,21 @@ impl Merged {
 /// line reads one file only.
 fn inside<'a>(
     paths: &'a HashMap<Reader, HashMap<Bytes, Site>>,
-    key: &SwitchKey,
+    key: &SwitchRow,
     symbols: &Symbols,
 ) -> Option<&'a Site> {
-    let syscall = u32::try_from(key.syscall).ok()?;
-    let paths = paths.get(&(key.pid, syscall, symbols.leaf(key.stack)))?;
+    let syscall = key.syscall?;
+    let paths = paths.get(&(key.task.pid, syscall, symbols.leaf(key.stack)))?;
     if let Some(file) = symbols.file(key.object) {
         return paths.get(&file.path);
     }
     let mut sites = paths.values();
     let first = sites.next()?;
-    (key.object == 0 && sites.all(|site| site == first)).then_some(first)
+    (key.object.is_none() && sites.all(|site| site == first)).then_some(first)
 }
 
 impl Joined {
-    fn add(&mut self, key: &ReadKey, sum: &ReadSum, symbols: &Symbols) {
+    fn add(&mut self, key: &ReadRow, sum: &ReadSum, symbols: &Symbols) {
         self.sum.merge(sum);
         self.opens.add(key, sum);
         let calls = symbols.calls(key.space, &key.site);
@@ -271,16 +272,16 @@ impl Joined {
 }
 
 /// The line of a call site: by its own record, or by that of a stack which it is the top of.
-fn line(key: &ReadKey, sum: &ReadSum, symbols: &Symbols) -> Option<FrameId> {
+fn line(key: &ReadRow, sum: &ReadSum, symbols: &Symbols) -> Option<FrameId> {
     let of_stack = || sum.stacks.iter().find_map(|(stack, _)| symbols.leaf(*stack));
     if key.site.code == 0 { None } else { symbols.site(key.space, &key.site).or_else(of_stack) }
 }
 
 /// The path; in parentheses where there is none.
-fn path(key: &ReadKey, symbols: &Symbols) -> Bytes {
+fn path(key: &ReadRow, symbols: &Symbols) -> Bytes {
     let unnamed = match key.file {
         _ if key.flags & flag::NO_FILE != 0 => "(closed)",
-        0 => "(other files)",
+        FileId::NONE => "(other files)",
         _ => "(unknown)",
     };
     symbols.file(key.file).map_or_else(|| unnamed.as_bytes().into(), |file| file.path.clone())

@@ -11,13 +11,13 @@ mod tests;
 use std::collections::{BTreeMap, HashSet};
 
 use tracer_common::python::Frame;
-use tracer_common::syscall::{ReadKey, into, size_of_code};
+use tracer_common::syscall::into;
 
 use self::advice::Flow;
 use super::sizes::Sizes;
 use super::sums::{Key, Sums};
 use super::switches::Switches;
-use crate::event::{Event, Nanos, Pid, Reads as Drained, StackId};
+use crate::event::{Event, FileId, Nanos, Pid, ReadFigure, ReadRow, Reads as Drained, SpaceId, StackId};
 use crate::report::{Bounded, Read};
 use crate::symbols::Symbols;
 
@@ -26,16 +26,10 @@ const ROWS: usize = 8_192;
 /// Different stacks of one call site among which the most frequent is looked for.
 const STACKS: usize = 8;
 
-/// Values of [`tracer_common::syscall::SizeKey::which`].
-mod which {
-    pub const REQUESTED: u32 = 0;
-    pub const RETURNED: u32 = 1;
-}
-
 /// Every read, by process, file and call site.
 #[derive(Debug)]
 pub struct Reads {
-    rows: Sums<ReadKey, ReadSum>,
+    rows: Sums<ReadRow, ReadSum>,
     /// Processes whose waits for the GIL are told from others.
     with_gil: HashSet<Pid>,
 }
@@ -70,7 +64,7 @@ impl Reads {
         match event {
             Event::Reads { key, value } => self.rows.row(*key).add(value),
             Event::Process(process) if process.gil => self.has_gil(process.pid),
-            Event::ReadSizes { key, count } => self.rows.row(key.row).add_size(key.which, key.what, *count),
+            Event::ReadSizes { key, figure, count } => self.rows.row(*key).add_figure(*figure, *count),
             _ => {}
         }
     }
@@ -111,11 +105,11 @@ impl ReadSum {
         self.add_stack(drained.stack, drained.calls);
     }
 
-    fn add_size(&mut self, which: u32, what: u32, calls: u64) {
-        match which {
-            which::REQUESTED => self.requested.add_power(size_of_code(what), calls),
-            which::RETURNED => self.returned.add_power(size_of_code(what), calls),
-            _ => self.add_error(what, calls),
+    fn add_figure(&mut self, figure: ReadFigure, calls: u64) {
+        match figure {
+            ReadFigure::Requested(size) => self.requested.add_power(size, calls),
+            ReadFigure::Returned(size) => self.returned.add_power(size, calls),
+            ReadFigure::Error(errno) => self.add_error(errno, calls),
         }
     }
 
@@ -126,7 +120,7 @@ impl ReadSum {
     fn add_stack(&mut self, stack: StackId, calls: u64) {
         if let Some((_, seen)) = self.stacks.iter_mut().find(|(other, _)| *other == stack) {
             *seen += calls;
-        } else if stack != 0 && self.stacks.len() < STACKS {
+        } else if !stack.is_none() && self.stacks.len() < STACKS {
             self.stacks.push((stack, calls));
         }
     }
@@ -148,13 +142,13 @@ impl ReadSum {
 }
 
 /// First the call site is forgotten, then the file, then the process.
-impl Key for ReadKey {
+impl Key for ReadRow {
     fn coarser(self) -> Option<Self> {
         match self {
-            Self { space: 1.., .. } | Self { site: Frame { code: 1.., .. }, .. } => {
-                Some(Self { space: 0, site: Frame::default(), ..self })
+            Self { space: SpaceId(1..), .. } | Self { site: Frame { code: 1.., .. }, .. } => {
+                Some(Self { space: SpaceId::NONE, site: Frame::default(), ..self })
             }
-            Self { file: 1.., .. } => Some(Self { file: 0, ..self }),
+            Self { file: FileId(1..), .. } => Some(Self { file: FileId::NONE, ..self }),
             Self { pid: 1.., .. } => Some(Self { pid: 0, ..self }),
             _ => None,
         }

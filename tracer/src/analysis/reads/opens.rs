@@ -1,8 +1,7 @@
 //! How many different opens of a file were read at a line.
 
+use crate::event::{FileId, ReadRow, SpaceId};
 use std::collections::BTreeMap;
-
-use tracer_common::syscall::ReadKey;
 
 use super::ReadSum;
 
@@ -13,14 +12,14 @@ const SAME_CALL: i32 = 4;
 #[derive(Debug, Default)]
 pub struct Opens {
     /// By file, address space and code: the opens that each instruction met first.
-    calls: BTreeMap<(u64, u64, u64), BTreeMap<i32, u64>>,
+    calls: BTreeMap<(FileId, SpaceId, u64), BTreeMap<i32, u64>>,
     unknown: bool,
 }
 
 impl Opens {
     /// Adds a row of the same line and path.
-    pub fn add(&mut self, key: &ReadKey, sum: &ReadSum) {
-        self.unknown |= key.file == 0 || sum.opens_unknown > 0;
+    pub fn add(&mut self, key: &ReadRow, sum: &ReadSum) {
+        self.unknown |= key.file.is_none() || sum.opens_unknown > 0;
         let calls = self.calls.entry((key.file, key.space, key.site.code)).or_default();
         *calls.entry(key.site.instruction).or_default() += sum.opens;
     }

@@ -1,11 +1,12 @@
-use tracer_common::switch::{self, SwitchKey, SwitchValue};
-use tracer_common::syscall::{SizeKey, flag};
+use tracer_common::switch::{self, SwitchValue};
+use tracer_common::syscall::flag;
 
 use super::*;
-use crate::analysis::samples::{bytes, frame, regular_file, symbols_of};
+use crate::analysis::samples::{bytes, frame, regular_file, symbols_of, task};
+use crate::event::SwitchRow;
 use crate::symbols::{File, FileKind};
 
-const SPACE: u64 = 1;
+const SPACE: SpaceId = SpaceId(1);
 
 /// Code 1 is `a.py:1` at two instructions, code 2 is `a.py:2`; each is the top of the stack of its number.
 fn world() -> Symbols {
@@ -14,9 +15,9 @@ fn world() -> Symbols {
         let line = symbols.intern(frame(place));
         symbols.insert_site(SPACE, at, line);
     }
-    symbols.insert_file(1, regular_file("/data"));
-    symbols.insert_file(2, regular_file("/data")); // opened again, under another inode number
-    symbols.insert_file(3, regular_file("/other"));
+    symbols.insert_file(FileId(1), regular_file("/data"));
+    symbols.insert_file(FileId(2), regular_file("/data")); // opened again, under another inode number
+    symbols.insert_file(FileId(3), regular_file("/other"));
     symbols
 }
 
@@ -24,19 +25,35 @@ fn site(code: u64, instruction: i32) -> Frame {
     Frame { code, instruction, identity: 7 }
 }
 
-fn key(file: u64, site: Frame) -> ReadKey {
-    ReadKey { site, space: if site.code == 0 { 0 } else { SPACE }, file, pid: 7, ..ReadKey::default() }
+fn key(file: u64, site: Frame) -> ReadRow {
+    ReadRow {
+        site,
+        space: if site.code == 0 { SpaceId::NONE } else { SPACE },
+        file: FileId(file),
+        pid: 7,
+        ..ReadRow::default()
+    }
 }
 
-fn reads(key: ReadKey, calls: u64, size: u64) -> Event {
+fn reads(key: ReadRow, calls: u64, size: u64) -> Event {
     let (requested, returned) = (vec![(size, calls)], vec![(size, calls)]);
     let stack = key.site.code;
     let bytes = calls * size;
-    Event::Reads { key, value: Drained { calls, bytes, stack, requested, returned, ..Drained::default() } }
+    Event::Reads {
+        key,
+        value: Drained { calls, bytes, stack: StackId(stack), requested, returned, ..Drained::default() },
+    }
 }
 
 fn switches(file: u64, stack: u64, flags: u32, count: u64) -> Event {
-    let key = SwitchKey { pid: 7, object: file, stack, flags, ..SwitchKey::default() };
+    let key = SwitchRow {
+        task: task(7, 7),
+        syscall: Some(0),
+        object: FileId(file),
+        stack: StackId(stack),
+        flags,
+        ..SwitchRow::default()
+    };
     let value = SwitchValue { count, off_cpu_ns: 100 * count, ..SwitchValue::default() };
     Event::Switches { key, value, still_blocked: 0 }
 }
@@ -57,11 +74,11 @@ fn a_row_is_a_process_a_path_a_call_and_a_line() {
         ("the same", base, 1),
         ("another instruction of the line", key(1, site(1, 8)), 1),
         ("the same path under another inode", key(2, site(1, 4)), 1),
-        ("without blocking", ReadKey { flags: flag::NONBLOCKING, ..base }, 1),
+        ("without blocking", ReadRow { flags: flag::NONBLOCKING, ..base }, 1),
         ("another line", key(1, site(2, 4)), 2),
         ("another path", key(3, site(1, 4)), 2),
-        ("another call", ReadKey { syscall: 17, ..base }, 2),
-        ("another process", ReadKey { pid: 8, ..base }, 2),
+        ("another call", ReadRow { syscall: 17, ..base }, 2),
+        ("another process", ReadRow { pid: 8, ..base }, 2),
         ("no Python", key(1, Frame::default()), 2),
     ] {
         let found = finished(&world(), [reads(base, 3, 10), reads(other, 2, 10)]);
@@ -79,13 +96,15 @@ fn shows_the_whole_stack_that_was_seen_most_often() {
     let mut symbols = world();
     let called_elsewhere = [symbols.intern(frame("a.py:1")), symbols.intern(frame("b.py:5"))];
     let (status, truncated) = crate::event::StackStatus::from_wire(0);
-    symbols.stacks.insert(5, crate::symbols::Stack { frames: called_elsewhere.into(), status, truncated });
+    symbols
+        .stacks
+        .insert(StackId(5), crate::symbols::Stack { frames: called_elsewhere.into(), status, truncated });
     for (name, events, caller) in [
-        ("one", vec![other(1, 2)], Some(9)),
-        ("the second more often", vec![other(1, 2), other(5, 3)], Some(5)),
-        ("the first in sum", vec![other(1, 2), other(5, 3), other(1, 2)], Some(9)),
-        ("one was lost", vec![other(77, 9), other(1, 2)], Some(9)),
-        ("all were lost", vec![other(77, 9)], None),
+        ("one", vec![other(StackId(1), 2)], Some(9)),
+        ("the second more often", vec![other(StackId(1), 2), other(StackId(5), 3)], Some(5)),
+        ("the first in sum", vec![other(StackId(1), 2), other(StackId(5), 3), other(StackId(1), 2)], Some(9)),
+        ("one was lost", vec![other(StackId(77), 9), other(StackId(1), 2)], Some(9)),
+        ("all were lost", vec![other(StackId(77), 9)], None),
     ] {
         let found = finished(&symbols, events);
         let stack = found.rows[0].stack.as_ref();
@@ -119,7 +138,7 @@ fn switches_inside_the_calls_are_joined_once() {
 #[test]
 fn sizes_add_up_to_the_calls() {
     let at = key(1, site(1, 4));
-    let size = |which, what, count| Event::ReadSizes { key: SizeKey { row: at, which, what }, count };
+    let size = |figure, count| Event::ReadSizes { key: at, figure, count };
     let value = Drained {
         calls: 12,
         bytes: 900,
@@ -129,7 +148,7 @@ fn sizes_add_up_to_the_calls() {
         errors: vec![(22, 1)],
         ..Drained::default()
     };
-    let overflow = [size(0, 64, 2), size(2, 512, 1)];
+    let overflow = [size(ReadFigure::Requested(64), 2), size(ReadFigure::Error(512), 1)];
     let found = finished(&world(), [Event::Reads { key: at, value }].into_iter().chain(overflow));
     let row = &found.rows[0];
     assert_eq!(row.requested, [(64, 2), (100, 10)].into());
@@ -158,7 +177,7 @@ fn calls_without_room_for_their_sizes_are_told() {
 fn names_what_has_no_path() {
     for (name, key, path) in [
         ("record lost", key(99, site(1, 4)), "(unknown)"),
-        ("not open any more", ReadKey { flags: flag::NO_FILE, ..key(0, site(1, 4)) }, "(closed)"),
+        ("not open any more", ReadRow { flags: flag::NO_FILE, ..key(0, site(1, 4)) }, "(closed)"),
         ("beyond the limit", key(0, site(1, 4)), "(other files)"),
     ] {
         let found = finished(&world(), [reads(key, 1, 1)]);
@@ -170,7 +189,10 @@ fn names_what_has_no_path() {
 fn a_program_that_looks_at_every_process_reads_one_file() {
     let mut symbols = world();
     let polled = (100..200).map(|pid| {
-        symbols.insert_file(pid, File { path: bytes(&format!("/proc/{pid}/stat")), kind: FileKind::Procfs });
+        symbols.insert_file(
+            FileId(pid),
+            File { path: bytes(&format!("/proc/{pid}/stat")), kind: FileKind::Procfs },
+        );
         reads(key(pid, site(1, 4)), 2, 300)
     });
     let events: Vec<_> = polled.chain([reads(key(100, site(2, 4)), 1, 300)]).collect();
@@ -182,7 +204,7 @@ fn a_program_that_looks_at_every_process_reads_one_file() {
 #[test]
 fn no_call_is_lost_when_there_are_too_many_rows() {
     let many = (0..50_000)
-        .map(|n| reads(ReadKey { pid: n % 7, ..key(n.into(), site(1 + u64::from(n % 5), 4)) }, 1, n.into()));
+        .map(|n| reads(ReadRow { pid: n % 7, ..key(n.into(), site(1 + u64::from(n % 5), 4)) }, 1, n.into()));
     let mut reads = Reads::default();
     many.for_each(|event| reads.fold(&event));
     assert!(reads.rows.iter().count() < 2 * ROWS);

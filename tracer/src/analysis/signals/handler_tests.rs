@@ -2,7 +2,7 @@ use tracer_common::python::Frame;
 
 use super::*;
 use crate::analysis::samples::{exit, frame, process, signal, symbols_of, task};
-use crate::event::{Handler, HandlerStart, Task, Waited};
+use crate::event::{Handler, HandlerStart, SpaceId, StackId, Task, Waited};
 use crate::report::{HandlerState, HandlerWait};
 
 const MAIN: Task = Task { pid: 7, tid: 7 };
@@ -22,7 +22,7 @@ fn found(events: &[Event]) -> Bounded<Signal> {
     let mut symbols =
         symbols_of(&[(AT, &["a.py:1"]), (LATER, &["a.py:2"]), (IN_HANDLER, &["b.py:10", "a.py:1"])]);
     let on_10 = symbols.intern(frame("b.py:10"));
-    symbols.insert_site(1, code(10), on_10);
+    symbols.insert_site(SpaceId(1), code(10), on_10);
     signals.finish(&symbols)
 }
 
@@ -58,7 +58,16 @@ const ASLEEP: Option<Waited> = Some(Waited { off_cpu: 0, gil: 0, run_queue: 0, a
 
 fn delivered_to(task: Task, at: Nanos, signal: u32, main: Option<Waited>) -> Event {
     let (code, handler, stack, syscall) = (0, Handler::Python, AT, None);
-    Event::SignalDeliver(SignalDeliver { at, task, signal, code, handler, stack, syscall, main })
+    Event::SignalDeliver(SignalDeliver {
+        at,
+        task,
+        signal,
+        code,
+        handler,
+        stack: StackId(stack),
+        syscall,
+        main,
+    })
 }
 
 fn delivered(at: Nanos, signal: u32) -> Event {
@@ -71,7 +80,16 @@ fn began(at: Nanos, signal: u32) -> Event {
 
 fn began_after(at: Nanos, signal: u32, stack: u64, waited: Option<Waited>) -> Event {
     let (task, space, code, level) = (MAIN, 1, code(signal), 0);
-    Event::HandlerStart(HandlerStart { at, task, signal, level, stack, space, code, waited })
+    Event::HandlerStart(HandlerStart {
+        at,
+        task,
+        signal,
+        level,
+        stack: StackId(stack),
+        space: SpaceId(space),
+        code,
+        waited,
+    })
 }
 
 /// A call inside of others.
@@ -274,7 +292,7 @@ fn in_call(at: Nanos) -> Event {
 /// Signal 12 comes while the handler of 10 runs.
 fn in_handler(at: Nanos) -> Event {
     let Event::SignalDeliver(delivery) = delivered(at, 12) else { unreachable!("it is a delivery") };
-    Event::SignalDeliver(SignalDeliver { stack: IN_HANDLER, ..delivery })
+    Event::SignalDeliver(SignalDeliver { stack: StackId(IN_HANDLER), ..delivery })
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use super::origin::{is_sent, origin};
 use crate::analysis::signal_names::{Action, default_action};
 use crate::event::{
-    Bytes, Handler, Nanos, SignalDeliver, SignalGenerate, SignalInfo, SignalResult, SignalsPending, StackId,
-    Task, Tid, Waited,
+    Bytes, Handler, Nanos, SignalDeliver, SignalGenerate, SignalInfo, SignalResult, SignalsPending, SpaceId,
+    StackId, Task, Tid, Waited,
 };
 use crate::report::{Disposition, Origin, Outcome};
 use tracer_common::python;
@@ -56,7 +56,7 @@ pub struct Delivery {
 }
 
 /// A function: its address space and its code object.
-pub type Site = (u64, python::Frame);
+pub type Site = (SpaceId, python::Frame);
 
 /// What became of the Python handler.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -116,7 +116,7 @@ impl Row {
             count: 1,
             origin,
             sender: sender(signal, origin),
-            sender_stack: if is_sent(origin) { signal.stack } else { 0 },
+            sender_stack: if is_sent(origin) { signal.stack } else { StackId::NONE },
             aim: Aim {
                 target: signal.target,
                 group: signal.group,
@@ -195,7 +195,7 @@ impl Row {
 
     /// Where the receiver was at the delivery, 0 where that is not known.
     pub fn stack(&self) -> StackId {
-        self.interrupted().map_or(0, |(_, stack)| stack)
+        self.interrupted().map_or(StackId::NONE, |(_, stack)| stack)
     }
 
     /// Whether the receiver was in a system call at the delivery.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::row::{Begun, Delivery, Row, SignalSender};
-use crate::event::{Nanos, Pid};
+use crate::event::{Nanos, Pid, StackId};
 use crate::report::{self, Bounded, Disposition, Origin, Outcome, Row as _, Signal};
 use crate::symbols::Symbols;
 
@@ -107,7 +107,7 @@ impl Row {
         }
         same(&mut self.sender, &other.sender);
         if self.sender_stack != other.sender_stack {
-            self.sender_stack = 0;
+            self.sender_stack = StackId::NONE;
         }
         match (&mut self.delivery, other.delivery) {
             (Some(delivery), Some(other)) => delivery.join(&other),

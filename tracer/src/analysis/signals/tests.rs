@@ -1,6 +1,6 @@
 use super::*;
 use crate::analysis::samples::{exit, fork, process, signal, symbols_of, task};
-use crate::event::{Handler, SignalInfo, SignalResult, Task};
+use crate::event::{Handler, SignalInfo, SignalResult, StackId, Task};
 use crate::report::{Disposition, HandlerState, Origin, Outcome};
 
 const SENDER: Task = Task { pid: 99, tid: 99 };
@@ -33,7 +33,7 @@ fn delivered(at: Nanos, task: Task, number: u32, handler: Handler) -> Event {
         signal: number,
         code,
         handler,
-        stack,
+        stack: StackId(stack),
         syscall,
         main: None,
     })
@@ -269,7 +269,7 @@ fn a_signal_aimed_at_a_thread_is_delivered_to_it_and_first() {
 
 #[test]
 fn tells_sender_receiver_and_what_was_interrupted() {
-    let generated = SignalGenerate { stack: 2, current: task(7, 8), ..generate(10, 10) };
+    let generated = SignalGenerate { stack: StackId(2), current: task(7, 8), ..generate(10, 10) };
     let rows = found(&[Event::SignalGenerate(generated), delivered(15, MAIN, 10, Handler::Python)]);
     let row = &rows.rows[0];
     let sender = row.sender.as_ref().unwrap();

@@ -51,7 +51,7 @@ fn of_main_thread(
 ) -> Option<HandlerWait> {
     // It has not advanced by one instruction, nor come out of a system call, after which it may have gone on to wait for
     // the GIL.
-    let stays = !row.is_of_other_thread() && row.stack() != 0 && row.stack() == started.stack;
+    let stays = !row.is_of_other_thread() && !row.stack().is_none() && row.stack() == started.stack;
     let since_delivery = row.delivered_after().map_or(0, |before| started.after.saturating_sub(before));
     let in_c = stays && !row.interrupted_call() && since_delivery >= NOT_STOLEN_IN_C;
     let Some(main) = started.waited.map(|now| since(before, now)) else {

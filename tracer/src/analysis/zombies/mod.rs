@@ -110,7 +110,9 @@ impl Zombies {
             }
             Event::ZombieAtEnd { pid } => self.still_there(*pid),
             Event::Doing { pid, stack } => insert(&mut self.doing, *pid, *stack),
-            Event::Samples { key, .. } if key.tid == key.pid => insert(&mut self.running, key.pid, key.stack),
+            Event::Samples { key, .. } if key.task.tid == key.task.pid => {
+                insert(&mut self.running, key.task.pid, key.stack)
+            }
             _ => {}
         }
     }

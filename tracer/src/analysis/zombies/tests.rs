@@ -68,7 +68,7 @@ fn tells_where_it_was_spawned_how_it_ended_and_what_its_parent_did_instead() {
     for (status, exit_code, signal) in
         [(0x300, Some(3), None), (9, None, Some("SIGKILL")), (0x8b, None, Some("SIGSEGV"))]
     {
-        let doing = Event::Doing { pid: 7, stack: 2 };
+        let doing = Event::Doing { pid: 7, stack: StackId(2) };
         let end = [exit(100 * MS, 8, 7, status), Event::ZombieAtEnd { pid: 8 }, doing];
         let (_, rows) = zombies(&[&[fork(1, 7, 8, 1)], &end[..]].concat());
         let row = &rows.rows[0];
@@ -174,7 +174,7 @@ fn children_whose_ends_are_not_seen_take_no_more_room() {
     let many = 2 * CHILDREN as u32;
     for pid in 8..8 + many {
         zombies.fold(&Event::ZombieAtStart { pid, ppid: 7, comm: bytes("c"), wait_status: None }, &traced);
-        zombies.fold(&Event::Doing { pid, stack: 1 }, &traced);
+        zombies.fold(&Event::Doing { pid, stack: StackId(1) }, &traced);
     }
     assert_eq!((zombies.children.len(), zombies.doing.len()), (CHILDREN, CHILDREN));
     for pid in many..many + 4 {

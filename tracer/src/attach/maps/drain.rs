@@ -15,7 +15,7 @@ use tracer_common::wakeup::WakeKey;
 use crate::attach::by_name::take;
 use crate::attach::error::Error;
 use crate::attach::probes::Probes;
-use crate::event::{Event, Reads};
+use crate::event::{Event, Reads, StackId, SwitchRow};
 use crate::sys::batch;
 
 /// The aggregates' maps.
@@ -55,34 +55,34 @@ impl Aggregates {
     pub fn drain(&mut self, probes: &mut Probes, events: &mut Vec<Event>) -> Result<(), Error> {
         let old = probes.next_epoch()?;
         for (key, value) in rows(&mut self.switches, old)? {
-            events.push(Event::Switches { key, value, still_blocked: 0 });
+            events.push(Event::Switches { key: key.into(), value, still_blocked: 0 });
         }
         for (key, count) in rows(&mut self.wakeups, old)? {
-            events.push(Event::Wakeups { key, count });
+            events.push(Event::Wakeups { key: key.into(), count });
         }
         for (key, waited_ns) in rows(&mut self.holds, old)? {
-            events.push(Event::GilHeld { key, waited_ns });
+            events.push(Event::GilHeld { key: key.into(), waited_ns });
         }
         for (key, value) in rows(&mut self.reads, old)? {
-            events.push(Event::Reads { key, value: Reads::from(&value) });
+            events.push(Event::Reads { key: key.into(), value: Reads::from(&value) });
         }
         for (key, count) in rows(&mut self.sizes, old)? {
-            events.push(Event::ReadSizes { key, count });
+            events.push(Event::ReadSizes { key: key.row.into(), figure: (&key).into(), count });
         }
         for (key, count) in rows(&mut self.samples, old)? {
             events.push(samples(key, count));
         }
         for (key, count) in rows(&mut self.entries, old)? {
-            events.push(Event::Entries { key, count });
+            events.push(Event::Entries { key: key.into(), count });
         }
         Ok(())
     }
 }
 
-fn samples(mut key: SampleKey, count: u64) -> Event {
+fn samples(key: SampleKey, count: u64) -> Event {
     let keeps_others_waiting = key.status & status::KEEPS_OTHERS_WAITING != 0;
-    key.status &= !status::KEEPS_OTHERS_WAITING;
-    Event::Samples { key, count, keeps_others_waiting }
+    let key = SampleKey { status: key.status & !status::KEEPS_OTHERS_WAITING, ..key };
+    Event::Samples { key: key.into(), count, keeps_others_waiting }
 }
 
 /// The key of a row that is one of several in the kernel: see `tracer_common::control::slice`.
@@ -109,12 +109,10 @@ keys! {
     EntryKey: slice;
 }
 
-/// Takes out the rows of an epoch. Which one it was, and on which CPU, is nothing to anybody else.
+/// Takes out the rows of an epoch.
 fn rows<K: Key, V: Pod>(map: &mut HashMap<MapData, K, V>, epoch: u32) -> Result<Vec<(K, V)>, Error> {
     let taken = batch::take(map, |&(mut key)| is_of_epoch(*key.slice(), epoch));
-    let mut rows = taken.map_err(|error| Error::system("read what the probes have counted", &error))?;
-    rows.iter_mut().for_each(|(key, _)| *key.slice() = 0);
-    Ok(rows)
+    taken.map_err(|error| Error::system("read what the probes have counted", &error))
 }
 
 impl From<&ReadValue> for Reads {
@@ -128,7 +126,7 @@ impl From<&ReadValue> for Reads {
             opens: value.opens,
             opens_unknown: value.opens_unknown,
             own: value.own,
-            stack: value.stack,
+            stack: StackId(value.stack),
             into: value.into,
             requested: sizes(&value.requested),
             returned: sizes(&value.returned),
@@ -158,7 +156,7 @@ pub fn unfinished(probes: &mut Probes, started_ns: u64, ended_ns: u64) -> Result
 }
 
 fn clipped(thread: &Thread, started_ns: u64, ended_ns: u64) -> Event {
-    let mut key = SwitchKey { slice: 0, ..thread.key };
+    let mut key = SwitchRow::from(thread.key);
     let since = if thread.since_ns == 0 { started_ns } else { thread.since_ns };
     let lasted = ended_ns.saturating_sub(since);
     if thread.running == 1 {
@@ -197,7 +195,11 @@ mod tests {
                 panic!("{name}")
             };
             let expected = SwitchValue { off_cpu_ns, run_queue_ns, began_before, ..SwitchValue::default() };
-            assert_eq!((key, value, still_blocked), (SwitchKey::default(), expected, 1), "{name}");
+            assert_eq!(
+                (key, value, still_blocked),
+                (SwitchRow::from(SwitchKey::default()), expected, 1),
+                "{name}"
+            );
         }
         let running = Thread { running: 1, since_ns: 150, ..Thread::default() };
         let Event::Switches { key, value, still_blocked } = clipped(&running, 100, 200) else {

@@ -32,6 +32,6 @@ impl SentStacks {
             let forgotten = self.stacks.set(slot, 0, 0);
             forgotten.map_err(|error| Error::new("have stacks sent again", &error))?;
         }
-        Ok(probes.threads.iter().flatten().map(|(_, thread)| thread.key.stack).collect())
+        Ok(probes.threads.iter().flatten().map(|(_, thread)| StackId(thread.key.stack)).collect())
     }
 }

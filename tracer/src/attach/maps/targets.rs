@@ -1,6 +1,7 @@
 //! Which processes are traced, and what is known of each: the probes write it at births, execs and ends, and user space
 //! in between.
 
+use crate::event::SpaceId;
 use aya::Ebpf;
 use aya::maps::{HashMap, Map, MapData, MapError};
 use tracer_common::target::{NUMBERS, Target, flag, place};
@@ -67,7 +68,7 @@ impl Targets {
             }
             // The probe at an exec notes it here first: one that this has undone is known.
             match self.execs.get(&id, 0) {
-                Ok(space) if space > target.space => target = executed(before, space),
+                Ok(space) if space > target.space => target = executed(before, SpaceId(space)),
                 _ => break,
             }
         }
@@ -75,7 +76,7 @@ impl Targets {
             return Ok(target.space == found.space);
         }
         // Its pid may be another's by now, whose entry this was.
-        self.replace(id, &Target { life: 0, ..executed(before, monotonic_ns()) })?;
+        self.replace(id, &Target { life: 0, ..executed(before, SpaceId(monotonic_ns())) })?;
         Ok(false)
     }
 
@@ -92,9 +93,9 @@ impl Targets {
 }
 
 /// What is known of a process that has just executed a program.
-fn executed(before: &Target, space: u64) -> Target {
+fn executed(before: &Target, space: SpaceId) -> Target {
     let Target { life, ended, flags, .. } = *before;
-    Target { space, flags: flags & flag::FOLLOW, life, ended, ..Target::default() }
+    Target { space: space.0, flags: flags & flag::FOLLOW, life, ended, ..Target::default() }
 }
 
 /// The set of those that are traced.

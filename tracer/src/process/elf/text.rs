@@ -4,7 +4,7 @@ use object::LittleEndian as LE;
 use object::elf::{self, ProgramHeader64, Rela64};
 
 use super::{Elf, is};
-use crate::process::open::FileId;
+use crate::process::open::DeviceInode;
 
 /// `endbr64`, which some builds begin every function with, and every stub.
 pub const ENDBR64: [u8; 4] = [0xf3, 0x0f, 0x1e, 0xfa];
@@ -21,8 +21,8 @@ pub struct Part {
 impl Elf {
     /// Which file it was read from.
     #[must_use]
-    pub fn id(&self) -> Option<FileId> {
-        FileId::from_file(&self.file.file).ok()
+    pub fn id(&self) -> Option<DeviceInode> {
+        DeviceInode::from_file(&self.file.file).ok()
     }
 
     /// What is executed; `None` where that is too large.

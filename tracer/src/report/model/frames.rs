@@ -102,12 +102,12 @@ pub struct Entries {
     /// How long they were counted; nothing is extrapolated beyond it.
     pub covered_ns: u64,
     /// By function, most first.
-    pub rows: Bounded<EntryRow>,
+    pub rows: Bounded<EntryCount>,
 }
 
 /// Entries into one function.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EntryRow {
+pub struct EntryCount {
     /// Process.
     pub pid: u32,
     /// The function.
@@ -117,14 +117,14 @@ pub struct EntryRow {
     pub count: u64,
 }
 
-/// What `EntryRow` rows add up to.
+/// What `EntryCount` rows add up to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntriesTotals {
     /// Entries.
     pub count: u64,
 }
 
-impl Row for EntryRow {
+impl Row for EntryCount {
     type Totals = EntriesTotals;
 
     fn add_to(&self, totals: &mut EntriesTotals) {

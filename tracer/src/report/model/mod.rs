@@ -22,7 +22,7 @@ mod vocabulary;
 pub use finding::{Evidence, Fact, Finding, FindingKind, Severity};
 pub use frame::{Frame, Stack};
 pub use frames::{
-    Entries, EntriesTotals, EntryMetric, EntryRow, Frames, HotLine, HotStack, HotStackTotals, HotTotals,
+    Entries, EntriesTotals, EntryCount, EntryMetric, Frames, HotLine, HotStack, HotStackTotals, HotTotals,
 };
 pub use gc::{Gc, GcCollections, GcCollectionsTotals, GcMethod, GcPauses, GcTotals};
 pub use gil::{BlockedHolder, BlockedHolderTotals, Gil, GilHolder, GilHolderTotals};

@@ -9,7 +9,7 @@ use super::threads::Threads;
 use crate::attach::{Error, Probes};
 use crate::cpython::walk::stack_id;
 use crate::decode;
-use crate::event::Bytes;
+use crate::event::{Bytes, FileId};
 use crate::process::sleep::SleepsIn;
 use crate::python::asleep::{self, Asleep};
 use crate::redact;
@@ -21,7 +21,7 @@ pub struct Sleeper {
     /// Its stack, where it has one.
     pub stack: Option<decode::Stack>,
     /// The file that it waits for, with the id that its row has.
-    pub file: Option<(u64, File)>,
+    pub file: Option<(FileId, File)>,
 }
 
 /// Reads those threads that sleep, and writes their sleep into the map of threads, unless they have moved since.
@@ -58,8 +58,8 @@ fn sleeper(root: &Root, thread: &Asleep) -> (Thread, Sleeper) {
     };
     let file = file(root, syscall, argument);
     let key = SwitchKey {
-        stack: stack.as_ref().map_or(0, |stack| stack.id),
-        object: file.as_ref().map_or(0, |(id, _)| *id),
+        stack: stack.as_ref().map_or(0, |stack| stack.id.0),
+        object: file.as_ref().map_or(0, |(id, _)| id.0),
         pid: thread.task.pid,
         tid: thread.task.tid,
         slice: 0,
@@ -87,14 +87,14 @@ fn flags(thread: &Asleep, syscall: i32, argument: u64, second: u64) -> u32 {
 
 /// The file that a read, a write or the like waits for. Its generation cannot be read from here, so that its id is
 /// another than the kernel's; the report merges rows by path.
-fn file(root: &Root, syscall: i32, descriptor: u64) -> Option<(u64, File)> {
+fn file(root: &Root, syscall: i32, descriptor: u64) -> Option<(FileId, File)> {
     if !tracer_common::syscall::names_descriptor(syscall) {
         return None;
     }
     let path = std::fs::read_link(format!("/proc/{}/fd/{}", root.process.pid, descriptor as u32)).ok()?;
     let path = std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str());
     let id = path.iter().fold(SEED, |hash, &byte| mix(hash, byte.into()));
-    Some((id, redact::file(File { path: Bytes::copy_from_slice(path), kind: kind(path) })))
+    Some((FileId(id), redact::file(File { path: Bytes::copy_from_slice(path), kind: kind(path) })))
 }
 
 fn kind(path: &[u8]) -> FileKind {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use regex_lite::Regex;
 use tracer_common::python;
 
-use crate::event::{Bytes, Event, Pid, StackId, Task, Tid};
+use crate::event::{Bytes, Event, Pid, SpaceId, StackId, Task, Tid};
 use crate::report::Sentence;
 use crate::symbols::{Frame, Symbols};
 
@@ -32,7 +32,7 @@ struct RowOf {
 
 enum Place {
     Stack(StackId),
-    Site(u64, python::Frame),
+    Site(SpaceId, python::Frame),
     Unknown,
 }
 
@@ -110,19 +110,12 @@ fn is_match(regex: &Regex, frame: &Frame) -> bool {
 fn row(event: &Event) -> Option<RowOf> {
     let of = |task: Task, place| RowOf { pid: task.pid, tid: Some(task.tid), place };
     Some(match event {
-        Event::Switches { key, .. } => of(Task { pid: key.pid, tid: key.tid }, Place::Stack(key.stack)),
-        Event::Wakeups { key, .. } => {
-            of(Task { pid: key.row.pid, tid: key.row.tid }, Place::Stack(key.row.stack))
-        }
-        Event::GilHeld { key, .. } => {
-            of(Task { pid: key.pid, tid: key.holder.tid }, Place::Site(key.space, key.holder.site))
-        }
-        Event::Samples { key, .. } => of(Task { pid: key.pid, tid: key.tid }, Place::Stack(key.stack)),
-        Event::Reads { key, .. } => {
+        Event::Switches { key, .. } => of(key.task, Place::Stack(key.stack)),
+        Event::Wakeups { key, .. } => of(key.row.task, Place::Stack(key.row.stack)),
+        Event::GilHeld { key, .. } => of(key.task, Place::Site(key.space, key.site)),
+        Event::Samples { key, .. } => of(key.task, Place::Stack(key.stack)),
+        Event::Reads { key, .. } | Event::ReadSizes { key, .. } => {
             RowOf { pid: key.pid, tid: None, place: Place::Site(key.space, key.site) }
-        }
-        Event::ReadSizes { key, .. } => {
-            RowOf { pid: key.row.pid, tid: None, place: Place::Site(key.row.space, key.row.site) }
         }
         Event::Entries { key, .. } => {
             let code = python::Frame { code: key.code, instruction: -1, identity: key.identity };
@@ -168,13 +161,12 @@ fn pids(event: &Event) -> Vec<Pid> {
 
 #[cfg(test)]
 mod tests {
-    use tracer_common::switch::SwitchKey;
-
     use super::*;
     use crate::analysis::samples::{fork, symbols_of, task};
+    use crate::event::SwitchRow;
 
     fn switches(pid: Pid, tid: Tid, stack: StackId) -> Event {
-        let key = SwitchKey { pid, tid, stack, ..SwitchKey::default() };
+        let key = SwitchRow { task: task(pid, tid), stack, ..SwitchRow::default() };
         Event::Switches { key, value: Default::default(), still_blocked: 0 }
     }
 
@@ -185,7 +177,7 @@ mod tests {
         let names = HashMap::from([(task(7, 9), Bytes::from("worker"))]);
         let regex = |text| vec![Regex::new(text).unwrap()];
         let thread = |name: &str| Choice { threads: vec![name.to_owned()], ..Choice::default() };
-        let (of_7, of_8) = (switches(7, 9, 1), switches(8, 8, 2));
+        let (of_7, of_8) = (switches(7, 9, StackId(1)), switches(8, 8, StackId(2)));
         let reads = Event::Reads { key: Default::default(), value: Default::default() };
         let forks = || fork(1, 7, 8, 0);
         for (name, choice, event, expected) in [

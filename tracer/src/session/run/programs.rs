@@ -9,7 +9,7 @@ use tracer_common::target::{Target, flag};
 use super::super::roots::known;
 use super::Run;
 use crate::attach::Error;
-use crate::event::Pid;
+use crate::event::{Pid, SpaceId};
 use crate::process::Process;
 use crate::python::Interpreter;
 use crate::timeline::{Found, LifeId};
@@ -61,9 +61,10 @@ impl Run<'_> {
         before: &Target,
         interpreter: Arc<Interpreter>,
     ) -> Result<(), Error> {
-        let found = known(&interpreter, before.space, self.options.follow);
+        let space = SpaceId(before.space);
+        let found = known(&interpreter, space, self.options.follow);
         if self.probes.identify(process, before, &found)? {
-            self.collector.looked(process, Some((before.space, interpreter)));
+            self.collector.looked(process, Some((space, interpreter)));
         }
         Ok(())
     }

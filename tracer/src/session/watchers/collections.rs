@@ -9,7 +9,7 @@ use super::breakpoints::{BreakpointKind, Processes, State, WatchedProcess, detai
 use super::counted::{CollectionCounts, RateChange};
 use crate::attach::{COLLECTION_PROBES, Collections, Error, Probes, Refused, ReturnProbe, TrapCost};
 use crate::clock::monotonic_ns;
-use crate::event::{Event, GcPause, GcSeen, Nanos, Pid, Task};
+use crate::event::{Event, GcPause, GcSeen, Nanos, Pid, StackId, Task};
 use crate::python::Interpreter;
 
 /// All of them.
@@ -228,7 +228,7 @@ fn clipped(task: Task, collection: &Collection, start_ns: Nanos, end_ns: Nanos) 
         at: end_ns.saturating_sub(start_ns),
         task,
         lasted: end_ns.saturating_sub(collection.since_ns),
-        stack: 0,
+        stack: StackId::NONE,
         generation: (collection.generation != UNKNOWN).then_some(collection.generation),
         collected: None,
         waiters: None,

@@ -11,7 +11,7 @@ use super::breakpoints::{BreakpointKind, Processes, State, WatchedProcess};
 use crate::attach::{Error, HandlerCalls, Probes, Refused, TrapCost, WATCHED_PROCESSES};
 use crate::event::{Event, Nanos, Pid};
 use crate::process::Process;
-use crate::process::open::FileId;
+use crate::process::open::DeviceInode;
 use crate::python::Interpreter;
 use crate::python::handler_call::HandlerCall;
 use crate::python::signals::Handlers;
@@ -26,7 +26,7 @@ pub struct HandlerBreakpoints {
     /// The kernel has to step over the instruction at a breakpoint, in some process.
     is_stepped: bool,
     /// Where handlers are called, by the interpreter's file: to look for it takes some milliseconds.
-    places: HashMap<FileId, Option<Arc<HandlerCall>>>,
+    places: HashMap<DeviceInode, Option<Arc<HandlerCall>>>,
 }
 
 impl HandlerBreakpoints {

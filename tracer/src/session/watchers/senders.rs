@@ -9,7 +9,7 @@ use procfs::{Current, LoadAverage};
 use super::{BreakpointCost, Context, Watcher};
 use crate::attach::{Error, Probes, Senders};
 use crate::clock::monotonic_ns;
-use crate::event::Pid;
+use crate::event::{Pid, SpaceId};
 use crate::process::Process;
 use crate::python::discover_briefly;
 use crate::session::roots::{Root, known};
@@ -91,7 +91,7 @@ impl Watcher for SenderWatcher {
         }
         let Ok(process) = Process::open(pid) else { return Ok(()) };
         let Ok(interpreter) = discover_briefly(&process) else { return Ok(()) };
-        let space = monotonic_ns(); // as an exec's is: no other has it
+        let space = SpaceId(monotonic_ns()); // as an exec's is: no other has it
         self.map.know(context.probes, pid, &known(&interpreter, space, false))?;
         context.spaces.know(space, Arc::new(interpreter));
         self.known.insert(pid, process);
