@@ -121,6 +121,8 @@ pub enum Event {
     KernelSwitches { task: Task, voluntary: u64, involuntary: u64 },
     /// The same of one that lived before the window, at its start.
     KernelSwitchesBefore { task: Task, voluntary: u64, involuntary: u64 },
+    /// All rows that were drained by then have been told.
+    Drained { at: Nanos },
 }
 
 /// Why a stack is as it is: see [`python::status`].

@@ -32,6 +32,9 @@ const PACKAGES: &[Package] = &[
     Package { name: "ipykernel", version: "6.29.5", minor: 12 },
     Package { name: "celery", version: "5.4.0", minor: 9 },
     Package { name: "celery", version: "5.4.0", minor: 12 },
+    // They read what we export: pprof, speedscope and collapsed stacks; Perfetto's stacks.
+    Package { name: "flamegraph-textual", version: "0.1.2", minor: 12 },
+    Package { name: "perfetto", version: "0.59.1", minor: 12 },
 ];
 
 /// Those that no test needs: what tracing costs is measured with them.

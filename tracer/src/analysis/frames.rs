@@ -159,7 +159,7 @@ impl Frames {
         })
     }
 
-    fn name_of(&self, task: Task, traced: &Traced) -> Option<Name> {
+    pub fn name_of(&self, task: Task, traced: &Traced) -> Option<Name> {
         let main = || traced.comm(task.pid).filter(|_| task.tid == task.pid);
         self.names.get(&task).or_else(main).map(Name::new)
     }

@@ -16,6 +16,7 @@ mod kills;
 mod leaving;
 mod lines;
 mod loops;
+mod over_time;
 mod patterns;
 mod processes;
 mod reads;
@@ -53,6 +54,7 @@ pub struct Analysis {
     frames: frames::Frames,
     gc: gc::Gc,
     loops: loops::Loops,
+    over_time: over_time::OverTime,
 }
 
 /// The sections of the report that come from events. [`findings()`] are made from the finished report.
@@ -76,6 +78,8 @@ pub struct Sections {
     pub gc: Option<report::Gc>,
     /// `loops`
     pub loops: Option<Bounded<report::Loop>>,
+    /// `over_time`
+    pub over_time: report::OverTime,
     /// `quality.samples`
     pub samples: report::Samples,
 }
@@ -92,6 +96,7 @@ impl Analysis {
         self.frames.fold(event);
         self.gc.fold(event);
         self.loops.fold(event);
+        self.over_time.fold(event);
     }
 
     /// What is known of a traced process.
@@ -120,6 +125,7 @@ impl Analysis {
             frames: self.frames.finish(symbols, &self.switches, &self.traced, window),
             gc: self.gc.finish(symbols),
             loops: self.loops.finish(symbols),
+            over_time: self.over_time.finish(window, |task| self.frames.name_of(task, &self.traced)),
             samples: self.frames.accounts(symbols, &self.traced, expected as u64),
             switches,
         }

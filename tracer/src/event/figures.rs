@@ -36,7 +36,8 @@ macro_rules! moments {
             | Event::GcSample { at, .. }
             | Event::LoopTurn { began: at, .. }
             | Event::LoopPiece(LoopPiece { began: at, .. })
-            | Event::LoopTask { began: at, .. } => [Some(at), None],
+            | Event::LoopTask { began: at, .. }
+            | Event::Drained { at } => [Some(at), None],
             Event::ZombieForLong { at, since, .. } => [Some(at), Some(since)],
             // Spelled out, so that a new event is not forgotten.
             Event::Process(_)

@@ -47,7 +47,8 @@ impl Event {
             | Self::ReadSizes { .. }
             | Self::Entries { .. }
             | Self::KernelSwitches { .. }
-            | Self::KernelSwitchesBefore { .. } => None,
+            | Self::KernelSwitchesBefore { .. }
+            | Self::Drained { .. } => None,
         }
     }
 }

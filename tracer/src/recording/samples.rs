@@ -161,6 +161,7 @@ fn events() -> Vec<Event> {
         Event::SignalsPending(SignalsPending { pid: 7, shared: 1, threads: vec![(8, 2)], ignored: 4 }),
         Event::HandlersPending { pid: 7, signals: 1 },
         Event::KernelSwitches { task: thread, voluntary: 9, involuntary: 2 },
+        Event::Drained { at: 400 },
     ]
 }
 

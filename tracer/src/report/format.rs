@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::str::FromStr;
 
-use super::export::{Measure, collapsed, flame, lines, markdown, pprof, speedscope};
+use super::export::{Measure, collapsed, flame, lines, markdown, perfetto, pprof, speedscope};
 use super::{Report, html, json, text};
 
 /// How a report is laid out, where its format leaves a choice.
@@ -84,6 +84,8 @@ formats! {
     Speedscope = "speedscope", ".speedscope.json", |report, _| speedscope::write(report);
     /// For pprof and what reads its files
     Pprof = "pprof", ".pb.gz", |report, _| pprof::write(report);
+    /// For Perfetto: processes, zombies, forks and signals in time
+    Perfetto = "perfetto", ".pftrace", |report, _| perfetto::write(report);
 }
 
 impl Format {

@@ -142,7 +142,8 @@ fn replace_values(json: &str, key: &str, value: &str) -> String {
 
 /// The contract's keys: `path: keys`. That they are in its order is the sample's to show.
 const CONTRACT: &str = "\
-schema tracer host target window quality overhead findings switches gil reads processes signals frames gc loops
+schema tracer host target window quality overhead findings switches gil reads processes signals frames gc loops \
+  over_time
 tracer: version
 host: kernel arch cpus
 target: pids processes
@@ -194,6 +195,8 @@ frames.entries.rows: pid function file line count
 gc: method collections pauses
 loops: pid tid turns busy_ns max_busy_ns by
 loops.by: callback task frame stack on_cpu cause object count total_ns max_ns
+over_time: step_ns threads
+over_time.threads: pid tid thread_name states
 gc.collections: pid generation count collected at_least
 gc.pauses: pid generation count total_ns max_ns collected started_by stack waiters sampled
 ";

@@ -76,6 +76,7 @@ pub fn assemble(opening: &Opening, standing: &Standing, analysis: Analysis, symb
         frames: sections.frames,
         gc: sections.gc,
         loops: sections.loops,
+        over_time: sections.over_time,
         ..Report::default()
     };
     leave_out(&mut report, plan.sections);
@@ -122,6 +123,7 @@ fn not_answered(tid: Pid, at_ns: Nanos) -> Shed {
 fn leave_out(report: &mut Report, asked: Sections) {
     if !asked.has(Section::Switches) {
         report.switches.causes = Bounded::default();
+        report.over_time = report::OverTime::default();
         report.gil = None;
     }
     if !asked.has(Section::Processes) {

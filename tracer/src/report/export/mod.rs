@@ -7,6 +7,7 @@ pub mod flame;
 mod interned;
 pub mod lines;
 pub mod markdown;
+pub mod perfetto;
 pub mod pprof;
 pub mod speedscope;
 mod weights;

@@ -194,3 +194,32 @@ fn no_name_forges_a_line_or_a_frame() {
         }
     }
 }
+
+/// Slices end after they began, in the order of time; every track is described, signals are as many as in the report.
+#[test]
+fn a_trace_is_in_order() {
+    let report = sample();
+    let trace = perfetto::Trace::decode(&perfetto::write(&report)[..]).unwrap();
+    let described = trace.packet.iter().filter_map(|packet| packet.track_descriptor.as_ref());
+    let described: Vec<u64> = described.map(|track| track.uuid).collect();
+    let mut open = std::collections::HashMap::<u64, i64>::new();
+    let (mut last, mut signals) = (0, 0);
+    for packet in trace.packet.iter().filter(|packet| packet.timestamp.is_some()) {
+        assert!(packet.timestamp >= Some(last) && packet.timestamp >= Some(report.window.start_monotonic_ns));
+        last = packet.timestamp.unwrap();
+        let Some(event) = &packet.track_event else { continue };
+        assert!(described.contains(&event.track_uuid) || event.name.starts_with("fork "), "{event:?}");
+        let step = match event.kind {
+            1 => 1,
+            2 => -1,
+            _ => 0,
+        };
+        let open = open.entry(event.track_uuid).or_default();
+        *open += step;
+        assert!(*open >= 0, "{event:?}");
+        let alike = event.debug_annotations.iter().find(|annotation| annotation.name == "alike");
+        signals += alike.map_or(0, |alike| alike.string_value.parse::<u64>().unwrap());
+    }
+    assert!(open.values().all(|open| *open == 0), "{open:?}");
+    assert_eq!(signals, report.signals.sum().totals.count);
+}

@@ -10,6 +10,7 @@ mod gc;
 mod gil;
 mod kills;
 mod loops;
+mod over_time;
 mod processes;
 mod quality;
 mod reads;
@@ -28,6 +29,7 @@ pub use gc::{Gc, GcCollections, GcCollectionsTotals, GcMethod, GcPauses, GcTotal
 pub use gil::{BlockedHolder, BlockedHolderTotals, Gil, GilHolder, GilHolderTotals};
 pub use kills::{Kill, KillAim, KillEnd, KillLeft, KillReached};
 pub use loops::{Loop, LoopBlock, LoopBlockTotals, LoopTotals};
+pub use over_time::{OverTime, ThreadOverTime, ThreadState, ThreadsOverTimeTotals};
 pub use processes::{Notice, Orphan, ParentEnd, Processes, Zombie, ZombieTotals};
 pub use quality::{Overhead, ProgramTime, Quality, Records, Samples, SectionLoss, Shed};
 pub use reads::{Advice, FileKind, Read, ReadTotals, Through};
@@ -80,4 +82,7 @@ pub struct Report {
     pub gc: Option<Gc>,
     /// Event loops, the longest turn first; none if they were not looked for.
     pub loops: Option<Bounded<Loop>>,
+    /// What threads did over time, if their switches were looked at.
+    #[serde(default)]
+    pub over_time: OverTime,
 }

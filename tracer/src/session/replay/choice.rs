@@ -40,7 +40,10 @@ impl Choice {
     /// Whether an event is wanted. What processes and threads are is told in any case, and what becomes of them of all
     /// that are chosen; rows are of one thread and one place.
     pub fn admits(&self, event: &Event, names: &HashMap<Task, Bytes>, symbols: &Symbols) -> bool {
-        if matches!(event, Event::Process(_) | Event::ThreadName { .. } | Event::LoopsWatched) {
+        if matches!(
+            event,
+            Event::Process(_) | Event::ThreadName { .. } | Event::LoopsWatched | Event::Drained { .. }
+        ) {
             return true;
         }
         match row(event) {

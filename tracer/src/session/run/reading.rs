@@ -9,7 +9,9 @@ use super::Run;
 use super::held::Held;
 use super::pace::Pace;
 use crate::attach::{Error, Probes};
+use crate::clock::monotonic_ns;
 use crate::decode;
+use crate::event::Event;
 use crate::recording::Unread;
 use crate::sys::alarm::Alarm;
 use crate::sys::readable;
@@ -85,6 +87,7 @@ impl Run<'_> {
         let mut rows = Vec::new();
         self.reader.drained_at_event = self.collector.listener.events;
         self.tables.aggregates.drain(&mut self.probes, &mut rows)?;
+        rows.push(Event::Drained { at: monotonic_ns().saturating_sub(self.begin.start_ns) });
         self.reader.held.hold(rows);
         self.read()
     }

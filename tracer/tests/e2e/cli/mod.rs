@@ -5,6 +5,7 @@ mod doctor;
 mod dump;
 mod end;
 mod errors;
+mod exports;
 mod hints;
 mod output;
 mod page;

@@ -2,6 +2,7 @@
 
 mod deadlock;
 mod ledger;
+mod over_time;
 mod stops;
 mod wakers;
 

@@ -29,8 +29,9 @@ pub struct OutputOptions {
 
     /// Format of the report, regardless of the file's extension
     ///
-    /// text, json, html, jsonl, markdown, flamegraph, collapsed, speedscope, pprof, or the extension of such files: txt, json,
-    /// html, jsonl, md, svg, collapsed, speedscope.json, pb.gz. Of several formats, each adds its own extension to the name: `-o run -f json,text` writes run.json and run.txt.
+    /// text, json, jsonl, html, markdown, flamegraph, collapsed, speedscope, pprof, perfetto, or the extension of such
+    /// files: txt, json, jsonl, html, md, svg, collapsed, speedscope.json, pb.gz, pftrace. Of several formats, each adds
+    /// its own extension to the name: `-o run -f json,text` writes run.json and run.txt.
     #[arg(hide_short_help = true, short, long, value_name = "FORMAT", value_delimiter = ',', conflicts_with = "json", value_parser = values::format)]
     format: Vec<Format>,
 
