@@ -1,31 +1,37 @@
-"""Three seconds of each: one thread that computes, one that sleeps, two that compute."""
+"""Computes in one function and then in another, four seconds each, beside a thread that reads."""
 
+import os
 import threading
 import time
 
 import told
 
-SECONDS = 3
+over = threading.Event()
 
 
-def spin(until):
+def first(until):
     while time.monotonic() < until:
-        pass
+        sum(range(1000))
 
 
-def clock_ns():
-    return int(time.monotonic() * 1e9)
+def second(until):
+    while time.monotonic() < until:
+        sum(range(1000))
+
+
+def reader():
+    with open("/proc/self/comm", "rb", buffering=0) as comm:
+        told.tell(told.tid())
+        while not over.is_set():
+            os.pread(comm.fileno(), 16, 0)
+            time.sleep(0.005)
 
 
 told.ready()
-began = [clock_ns()]
-spin(time.monotonic() + SECONDS)
-began.append(clock_ns())
-time.sleep(SECONDS)
-began.append(clock_ns())
-until = time.monotonic() + SECONDS
-other = threading.Thread(target=spin, args=[until])
-other.start()
-spin(until)
-other.join()
-told.tell({"began": began, "ended": clock_ns()})
+thread = threading.Thread(target=reader)
+thread.start()
+began = time.monotonic()
+first(began + 4)
+second(began + 8)
+over.set()
+thread.join()

@@ -12,7 +12,7 @@ const MARGIN: u64 = SECOND / 2;
 fn states_are_told_of_the_seconds_in_which_they_were() {
     each(Interpreter::Release(12), |python| {
         let _turn = turn();
-        let mut program = Program::start(python, "phases.py");
+        let mut program = Program::start(python, "states.py");
         let tracer = Tracer::attach(program.pid(), &["--budget", "off"]);
         let truth = program.go();
         let report = tracer.stop().exact();

@@ -1,0 +1,31 @@
+"""Three seconds of each: one thread that computes, one that sleeps, two that compute."""
+
+import threading
+import time
+
+import told
+
+SECONDS = 3
+
+
+def spin(until):
+    while time.monotonic() < until:
+        pass
+
+
+def clock_ns():
+    return int(time.monotonic() * 1e9)
+
+
+told.ready()
+began = [clock_ns()]
+spin(time.monotonic() + SECONDS)
+began.append(clock_ns())
+time.sleep(SECONDS)
+began.append(clock_ns())
+until = time.monotonic() + SECONDS
+other = threading.Thread(target=spin, args=[until])
+other.start()
+spin(until)
+other.join()
+told.tell({"began": began, "ended": clock_ns()})
