@@ -40,7 +40,7 @@ pub use leaf::leaf;
 pub use memo::Memo;
 pub use parked::parked;
 pub use state::{gil_with, own_gil};
-use state::{thread_state, thread_state_with_frame};
+use state::{listed_thread_state, may_have_others, slot_thread_state};
 pub use thinned::{is_to_be_walked, place, walk_some};
 
 /// Tag bits of a frame's code pointer (3.14 and later); objects are 16-byte aligned in every version.
@@ -238,10 +238,15 @@ fn top_frame(target: &Target, memory: Memory) -> Result<u64, u32> {
     }
     let python = &target.python;
     let fsbase = task.fsbase();
-    match top_frame_of(&python.layout, memory, thread_state(python, memory, fsbase)?)? {
-        0 => top_frame_of(&python.layout, memory, thread_state_with_frame(python, memory, fsbase)?),
-        top => Ok(top),
+    if python.has_slot() {
+        let top = top_frame_of(&python.layout, memory, slot_thread_state(python, memory, fsbase)?)?;
+        if top != 0 || !may_have_others(python, memory) {
+            return Ok(top);
+        }
     }
+    // One call for both: a search takes a quarter of the stack that there is for all functions together.
+    let state = listed_thread_state(python, memory, fsbase, python.has_slot())?;
+    top_frame_of(&python.layout, memory, state)
 }
 
 /// Address of the innermost frame of a thread state, 0 when it has none.

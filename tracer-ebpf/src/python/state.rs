@@ -4,9 +4,8 @@ use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::bpf_loop;
 use tracer_common::gil::GILS;
-use tracer_common::python::{Layout, Python, THREAD_STATES, status};
+use tracer_common::python::{Python, THREAD_STATES, flag, status};
 
-use super::top_frame_of;
 use crate::direct::Memory;
 use crate::gil;
 use crate::scratch;
@@ -17,8 +16,14 @@ use crate::user;
 #[inline(always)]
 pub fn thread_state(python: &Python, memory: Memory, fsbase: u64) -> Result<u64, u32> {
     if !python.has_slot() {
-        return listed_thread_state(python, memory, fsbase);
+        return listed_thread_state(python, memory, fsbase, false);
     }
+    slot_thread_state(python, memory, fsbase)
+}
+
+/// The same, of a process whose threads have slots.
+#[inline(always)]
+pub fn slot_thread_state(python: &Python, memory: Memory, fsbase: u64) -> Result<u64, u32> {
     let table = match python.thread_state_table {
         0 => fsbase,
         table => user::word(memory, fsbase + u64::from(table)).ok_or(status::FAULTED)?,
@@ -36,39 +41,51 @@ struct Search {
     interpreter: u64,
     state: u64,
     wanted: u64,
-    layout: Layout,
     memory: Memory,
-    /// 1 where only one with a frame will do.
-    with_frame: u32,
+    threads: u32,
+    next_interpreter: u32,
+    thread_id: u16,
+    next: u16,
+    /// As in the layout, where only a state with a frame will do; else 0.
+    top_frame: u16,
+    /// 1 where that leads to a `_PyCFrame`.
+    via_cframe: u16,
+    cframe_frame: u16,
     found: u16,
     faulted: u16,
 }
 
-/// A thread state of the current thread that has a frame, in the newest interpreter where there is one: 3.12 takes another
-/// interpreter's GIL with the thread state that it goes over to, in which nothing runs yet.
+/// Whether the current thread may have another thread state, in which it has frames: 3.12 takes another interpreter's GIL
+/// with the thread state that it goes over to, in which nothing runs yet.
 /// <https://github.com/python/cpython/blob/v3.12.0/Python/pystate.c> (`PyThreadState_Swap`)
 #[inline(always)]
-pub fn thread_state_with_frame(python: &Python, memory: Memory, fsbase: u64) -> Result<u64, u32> {
-    let has_others = python.interpreter_gil != 0
-        && user::word(memory, python.interpreters_head) != Some(python.main_interpreter);
-    if has_others { search(python, memory, fsbase, 1) } else { Err(status::NO_PYTHON_FRAME) }
+pub fn may_have_others(python: &Python, memory: Memory) -> bool {
+    python.interpreter_gil != 0
+        && user::word(memory, python.interpreters_head) != Some(python.main_interpreter)
 }
 
+/// The current thread's state in the newest interpreter where it has one, with a frame if that is asked for.
 #[inline(always)]
-fn listed_thread_state(python: &Python, memory: Memory, fsbase: u64) -> Result<u64, u32> {
-    search(python, memory, fsbase, 0)
-}
-
-#[inline(always)]
-fn search(python: &Python, memory: Memory, fsbase: u64, with_frame: u32) -> Result<u64, u32> {
+pub fn listed_thread_state(
+    python: &Python,
+    memory: Memory,
+    fsbase: u64,
+    with_frame: bool,
+) -> Result<u64, u32> {
+    let layout = &python.layout;
     let interpreter = user::word(memory, python.interpreters_head).ok_or(status::FAULTED)?;
     let mut search = Search {
         interpreter,
         state: 0,
         wanted: fsbase,
-        layout: python.layout,
         memory,
-        with_frame,
+        threads: layout.threads_head,
+        next_interpreter: layout.interpreter_next,
+        thread_id: layout.thread_id,
+        next: layout.thread_next,
+        top_frame: if with_frame { layout.top_frame } else { 0 },
+        via_cframe: u16::from(layout.flags & flag::VIA_CFRAME != 0),
+        cframe_frame: layout.cframe_frame,
         found: 0,
         faulted: 0,
     };
@@ -89,8 +106,8 @@ unsafe extern "C" fn search_step(_index: u64, context: *mut c_void) -> i64 {
         return search_interpreter(search);
     }
     let (thread, next) = (
-        user::word(search.memory, search.state + u64::from(search.layout.thread_id)),
-        user::word(search.memory, search.state + u64::from(search.layout.thread_next)),
+        user::word(search.memory, search.state + u64::from(search.thread_id)),
+        user::word(search.memory, search.state + u64::from(search.next)),
     );
     let (Some(thread), Some(next)) = (thread, next) else {
         search.faulted = 1;
@@ -106,7 +123,14 @@ unsafe extern "C" fn search_step(_index: u64, context: *mut c_void) -> i64 {
 
 #[inline(always)]
 fn is_wanted(search: &Search) -> bool {
-    search.with_frame == 0 || !matches!(top_frame_of(&search.layout, search.memory, search.state), Ok(0))
+    if search.top_frame == 0 {
+        return true;
+    }
+    let top = user::word(search.memory, search.state + u64::from(search.top_frame)).unwrap_or(0);
+    if search.via_cframe == 0 || top == 0 {
+        return top != 0;
+    }
+    user::word(search.memory, top + u64::from(search.cframe_frame)).is_some_and(|frame| frame != 0)
 }
 
 /// Goes on to the threads of the next older interpreter.
@@ -116,8 +140,8 @@ fn search_interpreter(search: &mut Search) -> i64 {
         return 1;
     }
     let (state, next) = (
-        user::word(search.memory, search.interpreter + u64::from(search.layout.threads_head)),
-        user::word(search.memory, search.interpreter + u64::from(search.layout.interpreter_next)),
+        user::word(search.memory, search.interpreter + u64::from(search.threads)),
+        user::word(search.memory, search.interpreter + u64::from(search.next_interpreter)),
     );
     let (Some(state), Some(next)) = (state, next) else {
         search.faulted = 1;
