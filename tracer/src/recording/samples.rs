@@ -249,7 +249,7 @@ fn contradictions_are_no_crash() {
     }
 }
 
-/// Whoever wrote them, and whatever shows them.
+/// Of any author, in any output.
 #[test]
 fn words_of_a_recording_harm_no_screen() {
     let evil = "\u{1b}]0;P\u{7}\u{202e}";

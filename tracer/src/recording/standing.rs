@@ -59,7 +59,7 @@ pub struct Standing {
 }
 
 impl Opening {
-    /// With words that can be shown, whoever wrote them.
+    /// With words that a screen can show: a recording may be made by hand.
     #[must_use]
     pub fn harmless(mut self) -> Self {
         let Host { kernel, arch, .. } = &mut self.host;
@@ -73,7 +73,7 @@ fn sanitize(words: &mut String) {
 }
 
 impl Standing {
-    /// With words that can be shown, whoever wrote them.
+    /// With words that a screen can show: a recording may be made by hand.
     #[must_use]
     pub fn harmless(mut self) -> Self {
         self.shed.iter_mut().flat_map(|shed| [&mut shed.what, &mut shed.why]).for_each(sanitize);

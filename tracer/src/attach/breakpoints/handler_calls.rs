@@ -22,7 +22,7 @@ use crate::python::signals::Handlers;
 /// Processes that are watched at most: before Linux 6.10, the kernel takes a tenth of a second to remove a breakpoint, one
 /// after the other, also when we end.
 pub const MOST: usize = 32;
-/// Hence so many places of one process there.
+/// Breakpoints of one process at most, for the same reason.
 const PLACES: usize = 4;
 
 /// All of them.

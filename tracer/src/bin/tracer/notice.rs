@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 
 enum Piece {
     Words(Vec<u8>),
-    /// Whoever sent it waits until all before it is written.
+    /// The sender waits until all before it is written.
     Waits(SyncSender<()>),
 }
 
