@@ -193,9 +193,13 @@ impl ThreadSteps {
         self.sum().iter().sum()
     }
 
-    /// All but idle.
+    /// On a CPU, or kept from it by others: a pool's workers wait for work at a lock.
     fn awake(&self) -> Nanos {
-        self.total() - self.sum()[ThreadState::Idle as usize]
+        let sum = self.sum();
+        [ThreadState::OnCpu, ThreadState::RunQueue, ThreadState::Gil]
+            .iter()
+            .map(|state| sum[*state as usize])
+            .sum()
     }
 
     fn by_state(&self) -> BTreeMap<ThreadState, Vec<Nanos>> {
@@ -293,6 +297,13 @@ mod tests {
         let found = finished(events.into_iter().chain([slept, Event::Drained { at: 5 * S }]), 5 * S);
         assert_eq!(steps(&found, ThreadState::OnCpu), [S, 0, 0, 0, S / 2]);
         assert_eq!(steps(&found, ThreadState::Idle), [0, S, S, S, S / 2]);
+    }
+
+    #[test]
+    fn who_runs_comes_before_who_waits_for_work_at_a_lock() {
+        let events = [switches(8, 202, 1, S - 1, 0), switches(9, SLEEP, S / 10, 9 * S / 10, 0)];
+        let found = finished(events, S);
+        assert_eq!(found.threads.rows.iter().map(|row| row.tid).collect::<Vec<_>>(), [9, 8]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::report::{Bounded, Name, Row};
 pub struct OverTime {
     /// Length of a step, in nanoseconds; the last one may be shorter.
     pub step_ns: u64,
-    /// Those first that did not sleep most of the time.
+    /// Those first that ran, or waited for a CPU or the GIL, for the longest time.
     pub threads: Bounded<ThreadOverTime>,
 }
 
