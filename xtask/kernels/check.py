@@ -1,7 +1,8 @@
 """Traces target.py on this kernel and holds the report against what the program is known to do.
 
 Prints one line, `check: passed` or `check: failed: WHY`, for the machine outside. The argument says what is expected:
-`traces`, or `refuses` where the kernel lacks what the tracer needs.
+`traces`, `preempts` where the kernel may take the CPU from a breakpoint's program, or `refuses` where the kernel lacks
+what the tracer needs.
 """
 import json
 import platform
@@ -9,10 +10,12 @@ import subprocess
 import sys
 import time
 
+import pair
 import target
 
 TRACER = "/usr/bin/tracer"
 TARGET = target.__file__
+OTHERS = 20
 LINES = open(TARGET).read().splitlines()
 
 
@@ -21,19 +24,26 @@ def line_of(mark):
 
 
 def main(expected):
-    traced = subprocess.Popen(
-        [sys.executable, TARGET], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    traced.stdout.readline()
-    tracer = subprocess.Popen(
-        [TRACER, "--pid", str(traced.pid), "--json", "--rate", "199"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if expected == "refuses":
-        refused(tracer)
+        refused(*start(target, "--rate", "199"))
+    elif expected == "preempts":
+        preempted(*start(pair, "--calls", "--budget", "off", "--max-loss", "100"))
     else:
-        follow(traced, tracer)
+        traced(*start(target, "--rate", "199"))
 
 
-def refused(tracer):
+def start(program, *options):
+    """The program, ready, and a tracer that has been started for it."""
+    process = subprocess.Popen(
+        [sys.executable, program.__file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process.stdout.readline()
+    tracer = subprocess.Popen(
+        [TRACER, "--pid", str(process.pid), "--json", *options],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return process, tracer
+
+
+def refused(_, tracer):
     _, said = tracer.communicate()
     expect("the exit code", tracer.returncode, 7)
     if not said.startswith("tracer: cannot ") or len(said.splitlines()) != 1:
@@ -41,26 +51,52 @@ def refused(tracer):
     print(said, end="")
 
 
-def follow(traced, tracer):
+def traced(process, tracer):
+    report = follow(process, tracer)
+    expect("lost hits", sum(report["quality"]["lost"].values()), 0)
+    for check in (quality, switches, reads, signals, zombies, samples):
+        check(report)
+
+
+def preempted(process, tracer):
+    """Two processes take one CPU from each other, also in the middle of the program that counts their calls."""
+    with open("/sys/kernel/debug/sched/preempt") as mode:
+        if "(full)" not in mode.read():
+            raise AssertionError("this kernel is not fully preemptible")
+    report = follow(process, tracer)
+    quality(report)
+    lost = report["quality"]["lost"]
+    expect("lost for another reason", sum(lost.values()) - lost["map_busy"], 0)
+    rows = report["frames"]["entries"]["rows"]
+    called = {name: sum(row["count"] for row in rows if row["function"] == name) for name in ("first", "second")}
+    missing = 2 * pair.CALLS - sum(called.values())
+    if max(called.values()) > pair.CALLS:
+        raise AssertionError(f"{called} of {pair.CALLS} calls each")
+    # Of the few other functions that start and end the work, one may be lost too.
+    if not missing <= lost["map_busy"] <= missing + OTHERS:
+        raise AssertionError(f"{called} of {pair.CALLS} calls each, {lost['map_busy']} lost")
+    if lost["map_busy"] == 0:
+        raise AssertionError("neither took the CPU from the other while a call was counted")
+
+
+def follow(process, tracer):
+    """Lets the program do its work; returns the report."""
     attached = tracer.stderr.readline()
     if "attached" not in attached:
         raise AssertionError(attached + tracer.stderr.read())
-    traced.stdin.write("go\n")
-    traced.stdin.flush()
-    traced.stdout.readline()
+    process.stdin.write("go\n")
+    process.stdin.flush()
+    process.stdout.readline()
     time.sleep(0.5)
-    traced.stdin.close()
+    process.stdin.close()
     output, said = tracer.communicate()
     expect(f"the exit code ({said!r})", tracer.returncode, 0)
-    report = json.loads(output)
-    for check in (quality, switches, reads, signals, zombies, samples):
-        check(report)
+    return json.loads(output)
 
 
 def quality(report):
     figures = report["quality"]
     lost = sum(figures["lost"].values())
-    expect("lost hits", lost, 0)
     expect("hits", figures["hits"], figures["filtered"] + figures["emitted"] + figures["aggregated"] + lost)
 
 

@@ -11,16 +11,16 @@ use super::emulator::Emulator;
 const LIMIT_SECONDS: &str = "240";
 
 /// Boots the kernel on the image, and waits for what the check says; returns the kernel's release.
-pub fn run(emulator: &Emulator, kernel: &Path, image: &Path) -> Result<String> {
-    verdict(&boot(emulator, kernel, image)?)
+pub fn run(emulator: &Emulator, kernel: &Path, parameters: &str, image: &Path) -> Result<String> {
+    verdict(&boot(emulator, kernel, parameters, image)?)
 }
 
-fn boot(emulator: &Emulator, kernel: &Path, image: &Path) -> Result<String> {
+fn boot(emulator: &Emulator, kernel: &Path, parameters: &str, image: &Path) -> Result<String> {
     let output = emulator
         .program("timeout")
         .args([LIMIT_SECONDS, "qemu-system-x86_64", "-cpu", "max", "-smp", "2", "-m", "2048"])
         .args(["-nographic", "-no-reboot", "-net", "none"])
-        .args(["-append", "console=ttyS0 quiet panic=-1 oops=panic"])
+        .args(["-append", &format!("console=ttyS0 quiet panic=-1 oops=panic {parameters}")])
         .arg("-kernel")
         .arg(kernel)
         .arg("-initrd")
