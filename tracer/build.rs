@@ -29,7 +29,7 @@ fn packed_object() -> Option<PathBuf> {
     Some(package.join(PACKED)).filter(|object| object.exists())
 }
 
-/// Cargo tells a build script no target directory, but gives it an `OUT_DIR` somewhere inside.
+/// Cargo gives a build script no target directory, but gives it an `OUT_DIR` somewhere inside.
 fn built_object(out: &Path) -> Option<PathBuf> {
     out.ancestors().map(|directory| directory.join(OBJECT)).find(|object| object.exists())
 }

@@ -54,7 +54,7 @@ pub const fn is_of_epoch(slice: u32, epoch: u32) -> bool {
 /// Shed: at reads the call site is not taken.
 pub const SHED_READ_SITES: u32 = 1;
 /// [`Control::thinning`] at most: one in 32. A walk costs 3 % of what it did then, which leaves little to save; with one in
-/// 1,024 two callers of 15,000 sleeps were told the wrong way round by their times.
+/// 1,024 two callers of 15,000 sleeps were reported in the wrong order of their times.
 pub const MOST_THINNING: u32 = 5;
 sized!(Control = 56);
 pod!(Control);

@@ -34,7 +34,7 @@ pub struct File {
     pub flags: u32,
     /// Address family of a socket, else 0.
     pub family: u32,
-    /// Port of an inet socket at the end that is told, in host order; 0 where no port is told.
+    /// Port of an inet socket at the end that is reported, in host order; 0 where no port is.
     pub port: u32,
     /// Bytes of `path` that are valid.
     pub path_bytes: u32,

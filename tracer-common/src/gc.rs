@@ -104,7 +104,7 @@ pub struct Sampled {
     pub header: Header,
     /// Where.
     pub stack: u64,
-    /// Collections that had ended before, of all generations: tells one from the next. 0 where that is not known.
+    /// Collections that had ended before, of all generations: distinguishes one from the next. 0 where that is not known.
     pub number: u64,
 }
 

@@ -8,7 +8,7 @@ use crate::{pod, sized};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 pub struct Holder {
-    /// Its innermost Python frame while it was off its CPU. While it ran, the code is 0: samples tell where.
+    /// Its innermost Python frame while it was off its CPU. While it ran, the code is 0: samples show where.
     pub site: Frame,
     /// Thread; 0 where it is not known.
     pub tid: u32,

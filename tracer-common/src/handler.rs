@@ -10,7 +10,7 @@ pub const ENTRY_BYTES: u64 = 16;
 /// Where `func` lies in an entry.
 pub const FUNCTION: u64 = 8;
 
-/// What tells that a process calls a handler, and which.
+/// What shows that a process calls a handler, and which.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct HandlerAddresses {

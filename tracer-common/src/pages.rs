@@ -6,7 +6,7 @@ pub const PAGE: u64 = 4096;
 /// <https://github.com/torvalds/linux/blob/v6.12/arch/x86/include/asm/pgtable_types.h#L10>
 const PRESENT: u64 = 1;
 const HUGE: u64 = 1 << 7;
-/// The page's number: no machine has more than 64 TiB, and where memory is encrypted, a bit above tells so.
+/// The page's number: no machine has more than 64 TiB, and where memory is encrypted, a bit above says so.
 const ADDRESS: u64 = 0x3fff_ffff_f000;
 /// User addresses with page tables of four levels, and of five, lie below.
 const USER_END: [u64; 2] = [1 << 47, 1 << 56];

@@ -149,7 +149,7 @@ pub struct Frame {
     pub code: u64,
     /// Bytes from the code object to the instruction (3.11 and later), or `f_lasti` as it stands.
     pub instruction: i32,
-    /// Hash of the code object's name, file, line-table pointers and first line: tells an address that was used again. 0 when they could not be read.
+    /// Hash of the code object's name, file, line-table pointers and first line: shows that an address was used again. 0 when they could not be read.
     pub identity: u32,
 }
 

@@ -27,7 +27,7 @@ pub struct Generate {
     pub result: u32,
     /// 0 `SEND_SIG_NOINFO` (a user's), 1 `SEND_SIG_PRIV` (the kernel's), 2 a siginfo.
     pub info: u32,
-    /// `si_pid`, where the siginfo has one: a process as the sender's or, if a child tells its end, the receiver's pid
+    /// `si_pid`, where the siginfo has one: a process as the sender's or, if a child reports its end, the receiver's pid
     /// namespace numbers it.
     pub info_pid: u32,
     /// The process that was running, as the receiver's pid namespace numbers it.

@@ -13,7 +13,7 @@ pub struct Target {
     pub flags: u32,
     /// Fills the struct up to its alignment.
     pub pad: u32,
-    /// 1 once its end has been told: the kernel takes several threads that leave at once for the last.
+    /// 1 once its end has been reported: the kernel takes several threads that leave at once for the last.
     pub ended: u64,
     /// Which of the processes that have this pid one after the other: the address of its `signal_struct`, which lasts until
     /// the kernel has let go of it; 0 where that is not known yet.

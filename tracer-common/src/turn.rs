@@ -3,9 +3,9 @@
 use crate::event::Header;
 use crate::{pod, sized};
 
-/// Turns that last as long are told one by one, with what they were spent on.
+/// Turns that last as long are reported one by one, with what they were spent on.
 pub const LONG_NS: u64 = 50_000_000;
-/// What a long turn is spent on is told this often at most.
+/// What a long turn is spent on is reported this often at most.
 pub const PIECE_NS: u64 = 5_000_000;
 
 /// System calls of x86-64 in which event loops wait: `epoll_wait`, `epoll_pwait`, `epoll_pwait2`.
@@ -24,11 +24,11 @@ pub struct Loop {
     pub began_ns: u64,
     /// Asleep in waits since then.
     pub waited_ns: u64,
-    /// Until then it has been told what the turn was spent on.
-    pub told_ns: u64,
+    /// Until then it has been reported what the turn was spent on.
+    pub reported_ns: u64,
     /// Since then it had no CPU for so long, and could have run.
     pub queued_ns: u64,
-    /// Turns that have ended, but for the long ones, which are told one by one.
+    /// Turns that have ended, but for the long ones, which are reported one by one.
     pub turns: u64,
     /// What they lasted, without their waits.
     pub busy_ns: u64,

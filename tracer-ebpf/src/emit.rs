@@ -23,7 +23,7 @@ const FORCE_WAKEUP: u64 = 2;
 const AVAILABLE: u64 = 0;
 /// `BPF_NOEXIST`
 pub const NO_EXIST: u64 = 1;
-/// Two programs insert the same new key at once: one is told this.
+/// Two programs insert the same new key at once: one gets this error.
 const EEXIST: i32 = -17;
 /// The map is full.
 const E2BIG: i32 = -7;
@@ -237,7 +237,7 @@ pub fn slice(control: &Control) -> u32 {
     control::slice(control.epoch, unsafe { bpf_get_smp_processor_id() })
 }
 
-/// A row of an aggregate, made of `zero` at its first sight; `fresh` is told.
+/// A row of an aggregate, made of `zero` at its first sight; `fresh` is called with it.
 #[inline(always)]
 pub fn row<K, V>(map: &HashMap<K, V>, key: &K, zero: &V) -> Result<(*mut V, bool), Outcome> {
     if let Some(row) = map.get_ptr_mut(key) {

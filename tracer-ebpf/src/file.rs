@@ -45,7 +45,7 @@ pub struct Opened {
     pad: u32,
     /// See [`file_id`]; what comes and goes shares it with others.
     pub id: u64,
-    /// What tells this object from others that have its id; the lower half is that of the id, or all of it where there
+    /// What distinguishes this object from others that have its id; the lower half is that of the id, or all of it where there
     /// are none.
     own: u64,
     /// `f_pos`
@@ -212,7 +212,7 @@ fn finish(probe: u32, task: Task) -> bool {
     unsafe { send_record(probe, (&raw const scratch.file).cast(), bytes) }
 }
 
-/// Address family of a socket, and the end of it that is told; bytes of a Unix socket's name, which becomes the path.
+/// Address family of a socket, and the end of it that is reported; bytes of a Unix socket's name, which becomes the path.
 #[inline(always)]
 fn read_socket(opened: &Opened, file: &mut File) -> u32 {
     (file.family, file.port, file.address) = (0, 0, [0; 16]);

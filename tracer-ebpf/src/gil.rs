@@ -5,7 +5,7 @@
 //! it sees; when it is handed over, to the thread that does so; when a waiter returns, to the holder that was seen last;
 //! when the holder leaves its CPU or returns, to the holder itself. Each moment in which somebody waits is charged once,
 //! however many do. A piece off the CPU has the line that it left at. A piece on the CPU has none: the line at which it
-//! ends is the one that gives the GIL away, and not the one that ran. Samples tell which lines ran.
+//! ends is the one that gives the GIL away, and not the one that ran. Samples show which lines ran.
 
 use core::ffi::c_void;
 
@@ -196,7 +196,7 @@ fn introduce(task: Task, thread: &mut Thread) {
     let pointer = task.fsbase();
     if thread.pthread != pointer {
         thread.pthread = pointer;
-        // Without room its holds are told as nobody's.
+        // Without room its holds are reported as nobody's.
         let _ = PTHREADS.insert(Pthread { pointer, pid: task.pid(), pad: 0 }, task.tid(), 0);
     }
 }
@@ -241,7 +241,7 @@ fn key(pid: u32, gil: u64) -> QueueKey {
     QueueKey { gil, pid, pad: 0 }
 }
 
-/// The queue of a GIL; `None` where there is no room for it, which leaves its holders untold.
+/// The queue of a GIL; `None` where there is no room for it, whose holders are not reported then.
 #[inline(always)]
 fn queue(pid: u32, gil: u64) -> Option<&'static mut Queue> {
     let key = key(pid, gil);
@@ -268,7 +268,7 @@ fn link(pid: u32, gil: u64) {
     }
 }
 
-/// One more thread waits for the GIL, or one less: how long others have waited since the last time that this was told.
+/// One more thread waits for the GIL, or one less: how long others have waited since the last time that this was reported.
 #[inline(always)]
 fn pass(queue: &mut Queue, now: u64, change: u64) -> u64 {
     // SAFETY: words of a preallocated entry, which another CPU may write meanwhile.

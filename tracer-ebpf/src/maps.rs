@@ -107,12 +107,12 @@ pub static CHECKS: HashMap<u32, Check> = HashMap::with_max_entries(64, 0);
 #[map]
 pub static RECEIVERS: LruHashMap<u32, u64> = LruHashMap::with_max_entries(1024, 0);
 
-/// Pythons that are not traced and may well send signals to those that are: where they are then is told, and nothing
+/// Pythons that are not traced and may well send signals to those that are: where they are then is reported, and nothing
 /// else of them.
 #[map]
 pub static SENDERS: HashMap<u32, Target> = HashMap::with_max_entries(64, 0);
 
-/// Everything that is told one by one.
+/// Everything that is sent one by one.
 #[map]
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
 
@@ -124,7 +124,7 @@ pub static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(Probe::
 #[map]
 pub static OPENS: Array<Open> = Array::with_max_entries(OPENS_SLOTS, 0);
 
-/// As many files as are open at a time in a few busy servers: two that share a slot are told, not mixed up.
+/// As many files as are open at a time in a few busy servers: two that share a slot are reported, not mixed up.
 pub const OPENS_SLOTS: u32 = 16384;
 
 /// Ids of stacks that have been sent, by the low bits of the id: a collision only sends one again.

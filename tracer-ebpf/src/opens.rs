@@ -90,7 +90,7 @@ pub extern "C" fn read(offset: u64, bytes: u64) -> u64 {
     goes_on | visit(open, here) | (u64::from(is_own) * seen::OWN)
 }
 
-/// Remembers the site, and tells whether it is new.
+/// Remembers the site; whether it is new.
 #[inline(always)]
 fn visit(open: &mut Open, here: u64) -> u64 {
     for known in &mut open.sites {
@@ -105,7 +105,7 @@ fn visit(open: &mut Open, here: u64) -> u64 {
     seen::UNKNOWN
 }
 
-/// Remembers where the read ended, and tells whether it went on where the last one did.
+/// Remembers where the read ended; whether it went on where the last one did.
 #[inline(always)]
 fn follow(open: &mut Open, opened: &Opened, here: u64, offset: u64, bytes: u64) -> u64 {
     let (began, ended, full) = if opened.is_pipe() {

@@ -134,7 +134,7 @@ pub struct Walk {
     faulted: u32,
     /// What came of it: one of [`status`].
     status: u32,
-    /// Tells this walk from those before it.
+    /// Distinguishes this walk from those before it.
     pub number: u32,
 }
 

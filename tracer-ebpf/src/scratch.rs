@@ -29,7 +29,7 @@ pub struct Scratch {
     pub memory: Memory,
     /// The frame being read, and what lies before it.
     pub frames: [u64; BUFFER_BYTES / 8],
-    /// The part of a code object that tells it from others.
+    /// The part of a code object that distinguishes it from others.
     pub identity: [u64; IDENTITY_WORDS],
     /// The call site that was looked for last.
     pub leaf: Frame,

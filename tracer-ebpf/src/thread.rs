@@ -50,7 +50,7 @@ pub fn began_before(task: Task, thread: &mut Thread, flags: u32) {
 /// [`crate::python::walk`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn tell_counts(now: u64) -> u32 {
+pub extern "C" fn send_counts(now: u64) -> u32 {
     let task = Task::current();
     let counted = Counted {
         header: header(kind::COUNTED, size_of::<Counted>(), now, task),

@@ -20,7 +20,7 @@ pub extern "C" fn turn_begins(pid: u32, tid: u32) -> u32 {
     let Some(turns) = entry(tid) else { return Outcome::MAP_FULL.0 };
     let (at, began) = (now(), turns.began_ns);
     let busy = at.saturating_sub(began).saturating_sub(turns.waited_ns);
-    (turns.began_ns, turns.waited_ns, turns.told_ns, turns.queued_ns, turns.pid) = (at, 0, at, 0, pid);
+    (turns.began_ns, turns.waited_ns, turns.reported_ns, turns.queued_ns, turns.pid) = (at, 0, at, 0, pid);
     if thread.turns == 0 {
         thread.turns = 1; // what it did before is not known
         return Outcome::AGGREGATED.0;
@@ -53,7 +53,7 @@ pub extern "C" fn turn_waited(tid: u32, waited_ns: u64, queued_ns: u64) -> u32 {
         return 0;
     }
     turns.queued_ns += queued_ns;
-    tell(Probe::Switch, tid, turns, key.stack, key.object, key.syscall, key.flags)
+    send_piece(Probe::Switch, tid, turns, key.stack, key.object, key.syscall, key.flags)
 }
 
 /// A sample has found the current thread with this stack.
@@ -62,23 +62,23 @@ pub extern "C" fn turn_waited(tid: u32, waited_ns: u64, queued_ns: u64) -> u32 {
 pub extern "C" fn turn_sampled(tid: u32, stack: u64) -> u32 {
     match (thread(tid), turning(tid)) {
         (Some(thread), Some(turns)) if thread.turns == 1 => {
-            tell(Probe::Sample, tid, turns, stack, 0, -1, flag::RUNNING)
+            send_piece(Probe::Sample, tid, turns, stack, 0, -1, flag::RUNNING)
         }
         _ => 0,
     }
 }
 
-/// Tells what the turn has been spent on, if it is long.
+/// Sends what the turn has been spent on, if it is long.
 #[inline(always)]
-fn tell(probe: Probe, tid: u32, turns: &mut Loop, stack: u64, object: u64, syscall: i32, flags: u32) -> u32 {
+fn send_piece(probe: Probe, tid: u32, turns: &mut Loop, stack: u64, object: u64, syscall: i32, flags: u32) -> u32 {
     let at = now();
     let busy = at.saturating_sub(turns.began_ns).saturating_sub(turns.waited_ns);
-    let lasted_ns = at.saturating_sub(turns.told_ns);
+    let lasted_ns = at.saturating_sub(turns.reported_ns);
     if busy < LONG_NS || lasted_ns < PIECE_NS {
         return 0;
     }
     let queued_ns = turns.queued_ns;
-    (turns.told_ns, turns.queued_ns) = (at, 0);
+    (turns.reported_ns, turns.queued_ns) = (at, 0);
     let header =
         Header { kind: kind::LOOP_PIECE, bytes: count(size_of::<Piece>()), at_ns: at, pid: turns.pid, tid };
     let piece =
@@ -111,10 +111,10 @@ pub extern "C" fn turns_end(pid: u32, tid: u32) -> u32 {
     0
 }
 
-/// A process has ended: its turns are told, to make room for others.
+/// A process has ended: its turns are sent, to make room for others.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn tell_turns(pid: u32) -> u32 {
+pub extern "C" fn send_turns(pid: u32) -> u32 {
     let Some(turns) = turning(pid) else { return 0 };
     let Loop { turns, busy_ns, longest_ns, .. } = *turns;
     let header =

@@ -1,5 +1,5 @@
 //! How fast the collector is, piece by piece, and what it allocates: a million events a second is the goal, on one
-//! core. A drained row that is like one before must allocate nothing; an event that is told by itself may allocate for
+//! core. A drained row that is like one before must allocate nothing; an event that is sent by itself may allocate for
 //! the name that it brings. `cargo bench -p tracer` runs it.
 
 use divan::counter::ItemsCount;
@@ -21,7 +21,7 @@ fn main() {
     divan::main();
 }
 
-/// Everything that a run does with an event, but for what only `/proc` can tell.
+/// Everything that a run does with an event, but for what only `/proc` shows.
 #[derive(Default)]
 struct Collector {
     names: Names,

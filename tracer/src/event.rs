@@ -121,7 +121,7 @@ pub enum Event {
     KernelSwitches { task: Task, voluntary: u64, involuntary: u64 },
     /// The same of one that lived before the window, at its start.
     KernelSwitchesBefore { task: Task, voluntary: u64, involuntary: u64 },
-    /// All rows that were drained by then have been told.
+    /// All rows that were drained by then have been sent.
     Drained { at: Nanos },
 }
 
@@ -140,7 +140,7 @@ pub enum StackStatus {
 }
 
 impl StackStatus {
-    /// From a wire status; whether the stack was cut is told apart.
+    /// From a wire status; whether the stack was cut is a value of its own.
     #[must_use]
     pub fn from_wire(status: u32) -> (Self, bool) {
         let truncated = status & python::status::TRUNCATED != 0;

@@ -26,7 +26,7 @@ pub struct TraceBuilder {
 }
 
 impl Trace {
-    /// A trace that has still to be told of what.
+    /// A trace without targets yet.
     ///
     /// ```no_run
     /// # // Not run, since it needs root.

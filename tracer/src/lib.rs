@@ -1,7 +1,7 @@
 //! What running CPython processes do at their boundary with Linux, each event tied to the Python line that caused it: the
 //! `tracer` command as a library.
 //!
-//! [`Trace`] watches processes for a while and returns a [`Report`], [`dump()`] tells where their threads are now, and
+//! [`Trace`] watches processes for a while and returns a [`Report`], [`dump()`] says where their threads are now, and
 //! [`signals()`] what each signal would do to them. Nothing is injected, and no process is stopped.
 //!
 //! ```no_run

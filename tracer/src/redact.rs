@@ -2,7 +2,7 @@
 //!
 //! Arguments, paths and peers go; names of functions, threads and programs stay, and of source files the last part, as
 //! does what a kernel or a Python release calls its files. Equal ones stay equal: each is shown by a hash, whose key is
-//! made anew in each run and never told, so that nobody can look for a path by trying.
+//! made anew in each run and never written, so that nobody can look for a path by trying.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_told_apart_and_not_named() {
+    fn files_are_distinguished_and_not_named() {
         let shown = |path: &str, kind| path_of(&File { path: Bytes::copy_from_slice(path.as_bytes()), kind });
         for (path, kind) in [
             ("/proc/7/stat", FileKind::Procfs),

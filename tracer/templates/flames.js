@@ -45,7 +45,7 @@
       number.textContent = (/:\d+$/.exec(file(of)) || [""])[0].replace(":", " :");
       return number;
     };
-    const told = (of) => {
+    const label = (of) => {
       const own = of.own && of !== root ? `, ${words(of.own)} of it in this line itself` : "";
       return `${name(of)} ${file(of)}: ${words(of.value)}, ${percent(of.value, root.value)}${own}`;
     };
@@ -59,14 +59,14 @@
       box.style.top = `${depth * ROW}px`;
       box.style.setProperty("--light", `calc(var(--box) + ${(hash(name(of)) % 9) - 4}%)`);
       if (width > 0.025) box.append(name(of), line(of));
-      box.title = told(of);
+      box.title = label(of);
       box.setAttribute("role", "treeitem");
       box.setAttribute("aria-level", String(depth + 1));
-      box.setAttribute("aria-label", told(of));
+      box.setAttribute("aria-label", label(of));
       box.tabIndex = of === focus ? 0 : -1;
       box.addEventListener("click", () => zoom(of));
-      box.addEventListener("pointerenter", () => { detail.textContent = told(of); });
-      box.addEventListener("focus", () => { detail.textContent = told(of); });
+      box.addEventListener("pointerenter", () => { detail.textContent = label(of); });
+      box.addEventListener("focus", () => { detail.textContent = label(of); });
       box.addEventListener("keydown", (event) => key(event, of));
       boxes.set(of, box);
       canvas.append(box);

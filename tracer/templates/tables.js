@@ -16,7 +16,7 @@ document.documentElement.classList.add("script");
 
   const begin = (box) => {
     const body = box.querySelector("tbody"), heads = [...box.querySelectorAll("thead th")];
-    const filter = box.querySelector(".filter input"), told = box.querySelector(".tools output"), more = box.querySelector(".more");
+    const filter = box.querySelector(".filter input"), counter = box.querySelector(".tools output"), more = box.querySelector(".more");
     const rows = [...body.rows];
     const texts = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
     let all = rows.length <= FIRST + 3, order = rows;
@@ -26,7 +26,7 @@ document.documentElement.classList.add("script");
       const found = order.filter((row) => words.every((word) => texts.get(row).includes(word)));
       const shown = new Set(all || words.length ? found : found.slice(0, FIRST));
       rows.forEach((row) => { row.hidden = !shown.has(row); });
-      told.textContent = words.length ? `${numbers.format(found.length)} of ${numbers.format(rows.length)} rows` : "";
+      counter.textContent = words.length ? `${numbers.format(found.length)} of ${numbers.format(rows.length)} rows` : "";
       more.hidden = all || words.length > 0;
       more.textContent = `Show all ${numbers.format(rows.length)} rows`;
     };

@@ -1,4 +1,4 @@
-"""What the workloads share: they say `ready`, and at each `go SECONDS` they work, and tell what they did as JSON."""
+"""What the workloads share: they say `ready`, and at each `go SECONDS` they work, and print what they did as JSON."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ PIECE = 0.02
 
 
 def measured(step, truth=dict, cpu=time.process_time):
-    """Does step after step, each a millisecond or so, and counts what they return; `cpu` tells the CPU time so far, and
+    """Does step after step, each a millisecond or so, and counts what they return; `cpu` returns the CPU time so far, and
     `truth` what else is counted."""
     print("ready", flush=True)
     for order in sys.stdin:

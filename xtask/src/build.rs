@@ -78,7 +78,7 @@ fn rustflags(linker: &Path) -> Vec<String> {
     [flags.to_vec(), nowhere()].concat()
 }
 
-/// Flags by which what is compiled does not tell where: two machines make the same of the same sources.
+/// Flags by which what is compiled does not say where: two machines make the same of the same sources.
 pub fn nowhere() -> Vec<String> {
     let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let cargo_home = cargo_home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-/// Tells on stderr what happens; stdout belongs to the tracer.
+/// Prints on stderr what happens; stdout belongs to the tracer.
 pub fn say(what: impl AsRef<str>) {
     eprintln!("xtask: {}", what.as_ref());
 }

@@ -13,7 +13,7 @@ use crate::tree;
 
 const DURATION: &str = "10s";
 
-/// Minor versions of CPython 3 on which the demo shows all that the tracer can tell.
+/// Minor versions of CPython 3 on which the demo shows all that the tracer can show.
 const MINORS: RangeInclusive<u32> = 11..=13;
 
 /// What the tracer printed, and the command line that a person would write.

@@ -78,7 +78,7 @@ fn chosen(names: &[String]) -> Result<Vec<String>> {
 /// Returns where the programs are.
 fn build(folder: &Path) -> Result<PathBuf> {
     let host = output(isolated("rustc").arg("-vV")).unwrap_or_default();
-    let host = host.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc tells its host")?;
+    let host = host.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc prints its host")?;
     let mut cargo = isolated(cargo());
     cargo.args(["build", "--release", "--manifest-path"]).arg(tree::root().join("tracer/fuzz/Cargo.toml"));
     // Where a target is named, build scripts are compiled without the flags.

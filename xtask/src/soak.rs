@@ -149,7 +149,7 @@ fn summary(samples: &[Sample], hours: f64) -> String {
 
 /// Nothing grows.
 fn check(samples: &[Sample], hours: f64) -> Result<()> {
-    ensure!(samples.len() >= 12, "cannot tell from {} samples; try more --hours", samples.len());
+    ensure!(samples.len() >= 12, "cannot judge from {} samples; try more --hours", samples.len());
     let growth = |value| {
         let (begin, end) = begin_and_end(samples, value);
         end - begin
@@ -176,7 +176,11 @@ fn check_report(path: &Path, truth: &std::collections::BTreeMap<String, f64>) ->
     let ended = at("/quality/filtered") + at("/quality/emitted") + at("/quality/aggregated") + lost;
     ensure!(at("/quality/hits") == ended, "{} hits, of which {ended} ended", at("/quality/hits"));
     let forked = truth["forks"] + truth["programs"];
-    println!("\n{} hits, {lost} lost; {} forks told of {forked}; {truth:?}", ended, at("/processes/forked"));
+    println!(
+        "\n{} hits, {lost} lost; {} forks reported of {forked}; {truth:?}",
+        ended,
+        at("/processes/forked")
+    );
     ensure!(at("/processes/forked") as f64 == forked, "{forked} forks");
     Ok(())
 }

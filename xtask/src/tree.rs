@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 /// The root of the workspace.
 ///
-/// Cargo tells it again at each run: checkouts that share a target directory share the executable too.
+/// Cargo sets it again at each run: checkouts that share a target directory share the executable too.
 pub fn root() -> PathBuf {
     let xtask = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     Path::new(&xtask).parent().expect("xtask lies in the workspace").to_owned()

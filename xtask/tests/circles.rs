@@ -23,7 +23,7 @@ fn modules_do_not_name_each_other_in_circles() {
         let graph = graph(&modules);
         let circles = circles(&graph);
         let unmeant = |circle: &&BTreeSet<String>| !meant.iter().any(|module| circle.contains(*module));
-        let found: Vec<_> = circles.iter().filter(unmeant).map(|circle| told(&graph, circle)).collect();
+        let found: Vec<_> = circles.iter().filter(unmeant).map(|circle| arrows(&graph, circle)).collect();
         assert!(found.is_empty(), "{source}:\n{}", found.join("\n"));
         let is_there = |module: &&&str| circles.iter().any(|circle| circle.contains(**module));
         assert_eq!(meant.iter().find(|module| !is_there(module)), None, "{source}: no longer a circle");
@@ -162,7 +162,7 @@ fn reach(graph: &Graph, from: &String) -> BTreeSet<String> {
     reached
 }
 
-fn told(graph: &Graph, circle: &BTreeSet<String>) -> String {
+fn arrows(graph: &Graph, circle: &BTreeSet<String>) -> String {
     let arrows = circle.iter().flat_map(|module| {
         let others = graph[module].intersection(circle);
         others.map(move |other| format!("  {module} names {other}"))

@@ -73,7 +73,7 @@ fn check(offences: impl Fn(&File) -> Vec<String>) {
 fn files() -> Vec<File> {
     let xtask = env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
     let root = Path::new(&xtask).parent().expect("xtask lies in the workspace");
-    // The tests may run as root in somebody else's checkout, which git distrusts unless told.
+    // The tests may run as root in somebody else's checkout, which git distrusts unless this says otherwise.
     let output = Command::new("git")
         .args(["-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard"])
         .current_dir(root)

@@ -97,7 +97,7 @@ pub struct SocketEnd {
 /// of its peer.
 ///
 /// A connection that was accepted has its listener's port without having bound it, and its backlog, as it is a copy. A
-/// listener's backlog may be 0: then its port tells: the kernel gives ports from 32,768 on to sockets that ask for none.
+/// listener's backlog may be 0: then its port decides: the kernel gives ports from 32,768 on to sockets that ask for none.
 /// <https://github.com/torvalds/linux/blob/v6.12/net/core/sock.c#L2367>
 #[inline(always)]
 pub fn inet_end(sock: u64, family: u16) -> Option<SocketEnd> {

@@ -194,7 +194,7 @@ unsafe extern "C" fn waiter_step(
     0
 }
 
-/// A sample has found the current thread: if it is in the middle of a collection, that is told.
+/// A sample has found the current thread: if it is in the middle of a collection, that is sent.
 #[inline(always)]
 pub fn sampled(task: Task, target: &Target, stack: u64) {
     let collector = &target.python.collector;

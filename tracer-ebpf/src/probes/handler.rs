@@ -104,7 +104,7 @@ struct Moment {
     place: &'static HandlerAddresses,
 }
 
-/// Tells that a signal's handler is called, with its stack and function unless a thread that was preempted here is in the
+/// Sends that a signal's handler is called, with its stack and function unless a thread that was preempted here is in the
 /// middle of putting its own together.
 #[inline(always)]
 fn start(control: &Control, moment: &Moment, signal: u32) -> Outcome {

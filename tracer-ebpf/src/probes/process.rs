@@ -22,7 +22,7 @@ use crate::python::walk;
 use crate::registers::Registers;
 use crate::task::{Task, forget, trace};
 use crate::thread::fresh;
-use crate::turn::{tell_turns, turns_end};
+use crate::turn::{send_turns, turns_end};
 use crate::user;
 
 /// <https://github.com/torvalds/linux/blob/v6.12/arch/x86/entry/syscalls/syscall_64.tbl>
@@ -87,7 +87,7 @@ fn clone_flags(registers: Registers) -> u64 {
 
 #[inline(always)]
 fn await_first_run(child: Task, at: u64) {
-    // A table without room is told by the thread's first switch, which is lost.
+    // A table without room is reported by the thread's first switch, which is lost.
     let Ok(thread) = fresh(child.tid()) else { return };
     thread.key.pid = child.pid();
     thread.key.tid = child.tid();
@@ -195,9 +195,9 @@ pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
         turns_end(task.pid(), task.tid());
         let at = now();
         let last = last_moment(task);
-        let last_thread = task.is_last_thread() && tells_end(task);
+        let last_thread = task.is_last_thread() && is_first_to_report_end(task);
         if last_thread {
-            tell_turns(task.pid());
+            send_turns(task.pid());
         }
         let (pending, pending_shared) = task.pending();
         let parent = task.parent().shown(control).pid;
@@ -254,11 +254,11 @@ fn last_moment(task: Task) -> Moment {
     last
 }
 
-/// Whether the end of this process has still to be told. Each thread that leaves takes one from `signal->live` before it
+/// Whether the end of this process has still to be reported. Each thread that leaves takes one from `signal->live` before it
 /// gets here, so that of threads that leave at once several may read 0.
 /// <https://github.com/torvalds/linux/blob/v6.12/kernel/exit.c#L885>
 #[inline(always)]
-fn tells_end(task: Task) -> bool {
+fn is_first_to_report_end(task: Task) -> bool {
     let Some(target) = TARGETS.get_ptr_mut(task.pid()) else { return true };
     // SAFETY: aligned words of a preallocated entry; each thread that leaves writes the same life.
     unsafe {
@@ -277,7 +277,7 @@ pub fn sched_process_free(ctx: BtfTracePointContext) -> i32 {
         let task = unsafe { Task::new(ctx.arg(0)) };
         let pid = task.pid();
         let Some(target) = task.target().filter(|_| task.tid() == pid) else { return Outcome::FILTERED };
-        // The pid is another's by now, whose birth has told that this one is gone.
+        // The pid is another's by now, whose birth has shown that this one is gone.
         if target.life != 0 && target.life != task.life() {
             return Outcome::FILTERED;
         }

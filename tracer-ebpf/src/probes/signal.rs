@@ -113,7 +113,7 @@ pub fn signal_deliver(ctx: BtfTracePointContext) -> i32 {
     })
 }
 
-/// A process that is not traced gets a signal from one that is: its delivery tells what came of it.
+/// A process that is not traced gets a signal from one that is: its delivery shows what came of it.
 #[inline(always)]
 fn expect_delivery(pid: u32, signal: u32) {
     let expected = RECEIVERS.get_ptr(pid).map_or(0, |expected| {
@@ -137,7 +137,7 @@ fn bit(signal: u32) -> u64 {
     1 << (signal.wrapping_sub(1) & 63)
 }
 
-/// What the kernel was told of a signal's origin.
+/// What the kernel was given of a signal's origin.
 struct Info {
     /// 0 nothing, 1 the kernel itself, 2 a siginfo.
     kind: u32,
@@ -164,7 +164,7 @@ impl Info {
         self.kind == 0 || (self.kind == 2 && BY_A_USER.contains(&self.code))
     }
 
-    /// Whom `kill(2)` was told to reach, if it is what runs.
+    /// Which processes `kill(2)` was to reach, if it is what runs.
     #[inline(always)]
     fn aim(&self, current: Task) -> u32 {
         let registers = current.registers();

@@ -22,7 +22,7 @@ use crate::python::{gil_with, own_gil, parked, place, walk_some};
 use crate::registers::Registers;
 use crate::scratch::{self, Scratch, copy, raise, zero};
 use crate::task::Task;
-use crate::thread::{add_wait, began_before, entry, tell_counts};
+use crate::thread::{add_wait, began_before, entry, send_counts};
 
 /// `TASK_UNINTERRUPTIBLE`, and `__TASK_STOPPED | __TASK_TRACED`.
 /// <https://github.com/torvalds/linux/blob/v6.12/include/linux/sched.h#L99>
@@ -129,7 +129,7 @@ fn leave(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
     thread.running = 0;
     if scratch.switch.flags & flag::DEAD != 0 {
         let _ = THREADS.remove(task.tid());
-        tell_counts(switch.now);
+        send_counts(switch.now);
     }
     Outcome(worse(worse(made_up.0, held), outcome))
 }
@@ -255,7 +255,7 @@ fn explain(switch: &Switch, task: Task, target: &Target, thread: &mut Thread, sc
     }
 }
 
-/// What only its thread state tells of a futex, once that may be looked for.
+/// What only its thread state says of a futex, once that may be looked for.
 #[inline(always)]
 fn lock_by_thread(registers: Registers, target: &Target, thread: &mut Thread) -> u32 {
     if target.python.thread_status != 0 {

@@ -174,8 +174,8 @@ fn returned(control: &Control, registers: Registers, result: i64) -> Outcome {
     Outcome::AGGREGATED
 }
 
-/// Whether a read goes into a `bytes` object, which tells its size just before its bytes; up to 256 bytes, 3.15 has
-/// them in a `PyBytesWriter` first, which tells its size just behind them.
+/// Whether a read goes into a `bytes` object, which has its size just before its bytes; up to 256 bytes, 3.15 has
+/// them in a `PyBytesWriter` first, which has its size just behind them.
 /// <https://github.com/python/cpython/blob/v3.12.0/Include/cpython/bytesobject.h#L5>
 /// <https://github.com/python/cpython/blob/v2.7.18/Include/stringobject.h#L35>
 #[inline(always)]
@@ -379,7 +379,7 @@ unsafe extern "C" fn sum_step(_index: u64, context: *mut c_void) -> i64 {
     0
 }
 
-/// `waitid` tells the child in the siginfo that its third argument points at: `si_pid` is at 16.
+/// `waitid` names the child in the siginfo that its third argument points at: `si_pid` is at 16.
 #[inline(always)]
 fn waited_id(registers: Registers) -> Outcome {
     match user::read::<u32>(registers.third() + 16) {

@@ -17,7 +17,7 @@ use crate::scratch;
 use crate::task::Task;
 use crate::thread::{began_before, fresh};
 
-/// Somebody wakes a thread up: always told by the waker, whereas `sched_wakeup` is told by the CPU that puts the
+/// Somebody wakes a thread up: always runs on the waker's CPU, whereas `sched_wakeup` runs on the CPU that puts the
 /// thread on its queue, which may be another.
 /// <https://github.com/torvalds/linux/blob/v6.12/kernel/sched/core.c#L4118>
 ///
@@ -120,7 +120,7 @@ fn sleeper(task: Task) -> Option<&'static mut Thread> {
 /// Counts the wakeup, if somebody did it.
 #[inline(always)]
 fn add(control: &Control, thread: &mut Thread) -> Result<(), Outcome> {
-    // Who held the GIL is told by itself; who gave it on would be a row for each pair of stacks.
+    // Who held the GIL is reported by itself; who gave it on would be a row for each pair of stacks.
     if thread.waker.tid == 0 || thread.key.flags & flag::GIL != 0 {
         return Ok(());
     }

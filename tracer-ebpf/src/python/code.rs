@@ -120,7 +120,7 @@ fn read_name(layout: &Layout, string: u64, name: &mut Name) {
     }
 }
 
-/// Copies the line table, whole or not at all; tells how many bytes.
+/// Copies the line table, whole or not at all; returns how many bytes.
 #[inline(always)]
 fn read_table(layout: &Layout, table: u64, code: &mut Code) -> u64 {
     code.table_copied = 0;

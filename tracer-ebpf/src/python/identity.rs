@@ -1,4 +1,4 @@
-//! What tells a code object from one that was at its address before.
+//! What distinguishes a code object from one that was at its address before.
 
 use tracer_common::hash::{SEED, mix};
 use tracer_common::python::Layout;
@@ -7,7 +7,7 @@ use crate::kernel::load_cast;
 use crate::narrow::{count, int, low};
 use crate::scratch::{IDENTITY_WORDS, Scratch};
 use crate::user;
-/// Reads what tells a code object from one that was at its address before; 0 where it is not resident.
+/// Reads what distinguishes a code object from one that was at its address before; 0 where it is not resident.
 #[inline(always)]
 pub fn identity(scratch: &mut Scratch, code: u64) -> u32 {
     let layout = scratch.target.python.layout;

@@ -31,7 +31,7 @@ struct Line {
     leaf: Option<FrameId>,
 }
 
-/// Which looks tell of a line's callers, the best first: at the same cause, of the same thread, of the process.
+/// Which stacks show a line's callers, the best first: at the same cause, of the same thread, of the process.
 const KINDS: usize = 3;
 
 impl Line {
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_nearest_tells_the_callers() {
+    fn what_is_nearest_shows_the_callers() {
         let alone = row(ALONE, flag::LEAF_ONLY | by_chance(16), 100, 10);
         let other = |(key, sum): (SwitchRow, SwitchSum), tid, syscall| {
             (SwitchRow { task: task(7, tid), syscall: Some(syscall), ..key }, sum)

@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn stacks_are_told_by_thread_and_by_names() {
+    fn stacks_are_reported_by_thread_and_by_names() {
         let named = Event::ThreadName { task: task(7, 8), comm: bytes("worker") };
         let (frames, _) = finished(&[
             sample(7, 1, status::OK, 3),

@@ -1,6 +1,6 @@
 //! Pauses of the garbage collector, by generation and by the line that set them off.
 //!
-//! A process whose collector has probes tells of each collection. Of another one samples tell, as lower bounds: a
+//! A process whose collector has probes reports each collection. Of another one samples give lower bounds: a
 //! collection lasted from the first sample that fell into it to the last one at least, and those without a sample are
 //! not counted.
 //!
@@ -327,26 +327,26 @@ mod tests {
     }
 
     #[test]
-    fn samples_tell_of_no_more_than_there_was() {
+    fn samples_report_no_more_than_there_was() {
         for (name, samples, expected) in [
             ("one", vec![sample(10, 4)], Some((1, 0, 0))),
             ("of one collection", vec![sample(10, 4), sample(20, 4), sample(30, 4)], Some((1, 20, 20))),
             ("of two", vec![sample(10, 4), sample(20, 4), sample(30, 5)], Some((2, 10, 10))),
-            ("not told apart", vec![sample(10, None), sample(20, None)], Some((2, 0, 0))),
+            ("not distinguished", vec![sample(10, None), sample(20, None)], Some((2, 0, 0))),
             ("none", vec![], None),
         ] {
             let events: Vec<_> = [seen(7, GcSeen::Sampled)].into_iter().chain(samples).collect();
             let found = gc(&events).expect("it was looked at");
             assert_eq!(found.method, GcMethod::Sampled, "{name}");
             let row = found.pauses.rows.first();
-            let told = row.map(|row| (row.count, row.total_ns / MILLISECOND, row.max_ns / MILLISECOND));
-            assert_eq!(told, expected, "{name}");
+            let reported = row.map(|row| (row.count, row.total_ns / MILLISECOND, row.max_ns / MILLISECOND));
+            assert_eq!(reported, expected, "{name}");
             assert!(row.is_none_or(|row| row.sampled && row.generation.is_none()), "{name}");
         }
     }
 
     #[test]
-    fn what_collectors_count_themselves_is_told_beside_what_samples_see() {
+    fn what_collectors_count_themselves_is_reported_beside_what_samples_see() {
         let counted = |pid, generation, collections, at_least| {
             Event::GcCounted(GcCounted { pid, generation, collections, collected: 2 * collections, at_least })
         };
@@ -359,9 +359,9 @@ mod tests {
             counted(7, 0, 5, false),
         ];
         let found = gc(&events).expect("it was looked at");
-        let told: Vec<_> = found.collections.rows.iter().collect();
+        let reported: Vec<_> = found.collections.rows.iter().collect();
         let expected = [(8, 0, 40, 80, true), (7, 0, 35, 70, false)];
-        let rows: Vec<_> = told
+        let rows: Vec<_> = reported
             .iter()
             .map(|row| (row.pid, row.generation, row.count, row.collected, row.at_least))
             .collect();

@@ -30,7 +30,7 @@ pub struct Gil {
     rows: Sums<HoldRow, Nanos>,
     /// Samples of threads that ran with the GIL while others waited for it.
     ran: Sums<SampleRow, u64>,
-    /// There is a GIL whose waits are told from others.
+    /// There is a GIL whose waits are distinguished from others.
     known: bool,
     /// There is one that says who holds it.
     holders_known: bool,

@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tells_the_standard_library_from_what_a_person_wrote() {
+    fn distinguishes_the_standard_library_from_what_a_person_wrote() {
         for (file, standard) in [
             ("/usr/lib/python3.11/threading.py", true),
             ("/home/me/.pyenv/versions/3.13.0/lib/python3.13t/json/encoder.py", true),

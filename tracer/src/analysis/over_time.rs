@@ -127,7 +127,7 @@ impl ThreadSteps {
     }
 
     /// Places what is new behind what is known: a thread is in one state after the other, and the one in which it still is
-    /// has not been told. Of more than the time between two drains, the first was before them.
+    /// has not been reported. Of more than the time between two drains, the first was before them.
     fn place(&mut self, (drained, at): (Nanos, Nanos), step_ns: Nanos) {
         let news = std::mem::take(&mut self.news);
         let total = news.iter().sum::<Nanos>();
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_switches_often_is_told_by_the_second() {
+    fn a_thread_that_switches_often_is_reported_by_the_second() {
         let second = |at: Nanos| {
             [switches(8, READ, S / 4, S / 2, S / 8), switches(8, SLEEP, 0, S / 4, 0), Event::Drained { at }]
         };
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn what_still_runs_at_a_drain_is_told_at_the_next_and_where_it_was() {
+    fn what_still_runs_at_a_drain_is_reported_at_the_next_and_where_it_was() {
         let drained = |at: Nanos, on_cpu| [switches(8, READ, on_cpu, 0, 0), Event::Drained { at }];
         let events = [drained(S / 2, S / 2), drained(3 * S / 2, 9 * S / 10), drained(5 * S / 2, 11 * S / 10)];
         let found = finished(events.into_iter().flatten(), 5 * S / 2);

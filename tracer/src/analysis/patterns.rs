@@ -31,7 +31,7 @@ impl<R: Copy + Eq + Hash> Patterns<R> {
     pub fn path(&self, reader: R, path: Bytes) -> Bytes {
         let Some(pattern) = pattern(&path) else { return path };
         let key = (reader, pattern);
-        // The probes tell only some apart of what comes and goes.
+        // The probes distinguish only some of what comes and goes.
         let is_one = |files: &HashSet<Bytes>| files.len() > FILES || files.contains(&key.1);
         if self.files.get(&key).is_some_and(is_one) { key.1 } else { path }
     }
@@ -110,6 +110,6 @@ mod tests {
         }
         let few = ["pipe:[7]", "pipe:[*]"].map(|path| ("a.py:1", Bytes::from_static(path.as_bytes())));
         let paths = Patterns::new(few.iter().cloned());
-        assert_eq!(*paths.path("a.py:1", few[0].1.clone()), *b"pipe:[*]", "more than are told apart");
+        assert_eq!(*paths.path("a.py:1", few[0].1.clone()), *b"pipe:[*]", "more than are distinguished");
     }
 }

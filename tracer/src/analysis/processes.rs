@@ -29,7 +29,7 @@ struct Left {
     comm: Bytes,
     old_ppid: Pid,
     new_ppid: Pid,
-    /// The parent's; its end may be told after its child has found another.
+    /// The parent's; its end may be reported after its child has found another.
     wait_status: Option<u32>,
 }
 
@@ -132,13 +132,13 @@ mod tests {
     }
 
     #[test]
-    fn an_orphan_tells_how_its_parent_ended() {
+    fn an_orphan_shows_how_its_parent_ended() {
         let left = Event::Reparented { at: 5, pid: 9, comm: bytes("o"), old_ppid: 8, new_ppid: 1 };
         let born = fork(1, 7, 8, 0);
         for (name, events, expected) in [
             ("exited before", vec![born.clone(), exit(4, 8, 7, 0x100), left.clone()], ParentEnd::Exit),
             ("killed before", vec![born.clone(), exit(4, 8, 7, 9), left.clone()], ParentEnd::Signal),
-            ("killed, told later", vec![born, left.clone(), exit(4, 8, 7, 9)], ParentEnd::Signal),
+            ("killed, reported later", vec![born, left.clone(), exit(4, 8, 7, 9)], ParentEnd::Signal),
             ("its end was not seen", vec![left], ParentEnd::Exit),
         ] {
             let orphans = folded(&events).finish(&Symbols::default(), &Traced::default(), 9).orphans;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// A key that can be told less exactly.
+/// A key that can be made coarser.
 pub trait Key: Copy + Eq + Hash {
     /// The same with one detail less; `None` when what is left can take few values only.
     fn coarser(self) -> Option<Self>;

@@ -66,7 +66,7 @@ impl SwitchSum {
         self
     }
 
-    /// Whether there is nothing to tell.
+    /// Whether there is nothing to report.
     pub fn is_empty(mut self) -> bool {
         Self::FIGURES.iter().all(|figure| *figure(&mut self) == 0)
     }

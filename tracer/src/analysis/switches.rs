@@ -52,7 +52,7 @@ impl Switches {
         }
     }
 
-    /// Shares out what was seen of a line alone among its callers; all is told by callers from then on.
+    /// Shares out what was seen of a line alone among its callers; all is reported by callers from then on.
     pub fn share_out(&mut self, symbols: &Symbols) {
         if self.thinning == 0 {
             return;

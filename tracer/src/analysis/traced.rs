@@ -81,7 +81,7 @@ impl Traced {
         self.current.get(&pid).map(|known| &known.process.comm)
     }
 
-    /// Whether it has executed another program, and that is none of Python's as far as its name tells: a shell's `sed`
+    /// Whether it has executed another program, and that is none of Python's by its name: a shell's `sed`
     /// may end before anybody has looked at it.
     pub fn is_no_python(&self, pid: Pid) -> bool {
         let of_pid = || self.ended.iter().rev().find(|known| known.process.pid == pid);
@@ -200,22 +200,22 @@ impl Traced {
         }
     }
 
-    /// Where others trace a child they are told before its parent is.
+    /// Where others trace a child they are notified before its parent is.
     fn notify(&mut self, signal: &SignalGenerate) {
         let child = death_notice(signal).and_then(|pid| self.current.get_mut(&pid));
         if let Some(child) =
-            child.filter(|child| child.process.ppid == signal.target.pid || child.told.is_none())
+            child.filter(|child| child.process.ppid == signal.target.pid || child.notified.is_none())
         {
-            child.told = Some(signal.target.pid);
+            child.notified = Some(signal.target.pid);
         }
     }
 
     /// Its pid may be given to another process from now on. Returns of system calls may not be watched: but nobody
-    /// else than a parent that was told of its end, and is there still, can have waited for it.
+    /// else than a parent that was notified of its end, and is there still, can have waited for it.
     fn free(&mut self, pid: Pid) {
         let Some(mut known) = self.current.remove(&pid) else { return };
         let lives = |parent: &Pid| self.current.get(parent).is_some_and(|parent| parent.ended.is_none());
-        known.reaper = known.told.filter(|parent| known.ended.is_some() && lives(parent));
+        known.reaper = known.notified.filter(|parent| known.ended.is_some() && lives(parent));
         if self.ended.len() < ENDED || known.process.root {
             self.ended.push(known);
         } else {
@@ -299,15 +299,15 @@ mod tests {
     fn who_waited_is_known_without_its_call() {
         let root = || Event::Process(ProcessDescription { root: true, ..process(7, "python") });
         let info = SignalInfo::Code { code: 1, pid: 8 };
-        let told = || Event::SignalGenerate(SignalGenerate { info, ..signal(17, task(8, 8), task(7, 7)) });
+        let sigchld = || Event::SignalGenerate(SignalGenerate { info, ..signal(17, task(8, 8), task(7, 7)) });
         let (dies, free) = (exit(2, 8, 7, 0), Event::Free { at: 9, pid: 8 });
         let waits = Event::Reaped { at: 5, by: task(7, 9), child: 8, of_earlier: false };
         for (name, events, expected) in [
-            ("its call is seen", vec![dies.clone(), told(), waits, free.clone()], (Some(7), Some(5))),
-            ("it is not", vec![dies.clone(), told(), free.clone()], (Some(7), None)),
+            ("its call is seen", vec![dies.clone(), sigchld(), waits, free.clone()], (Some(7), Some(5))),
+            ("it is not", vec![dies.clone(), sigchld(), free.clone()], (Some(7), None)),
             ("nobody had to", vec![dies.clone(), free.clone()], (None, None)),
-            ("it has ended", vec![dies.clone(), told(), exit(3, 7, 1, 0), free], (None, None)),
-            ("nobody has", vec![dies, told()], (None, None)),
+            ("it has ended", vec![dies.clone(), sigchld(), exit(3, 7, 1, 0), free], (None, None)),
+            ("nobody has", vec![dies, sigchld()], (None, None)),
         ] {
             let rows =
                 folded(&[vec![root(), fork(1, 7, 8, 0)], events].concat()).finish(&symbols_of(&[])).rows;

@@ -1,7 +1,7 @@
 //! Who ended a thread's sleep: another thread, by a system call that fits what the sleeper waited for.
 //!
 //! While a thread is in a system call, an interrupt may wake others: a timer that has run out, a disk that has
-//! answered. Its victim is no waker: the probe tells interrupts apart where the kernel lets it, but for softirqs, in
+//! answered. Its victim is no waker: the probe distinguishes interrupts where the kernel lets it, but for softirqs, in
 //! which a thread may receive what it has sent to its own machine. So its call must be one that could have ended that
 //! sleep, and in a softirq one that sends.
 //!

@@ -1,4 +1,4 @@
-//! What the analyses must be told of the window.
+//! What the analyses must know of the window.
 
 use crate::event::Nanos;
 

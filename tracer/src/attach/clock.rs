@@ -56,8 +56,8 @@ impl Clocks {
         let start = |&cpu| Clock::start(cpu, rate_hz, program);
         let clocks: Result<Vec<_>, _> = cpus.iter().map(start).collect();
         let clocks = clocks.map_err(|error| Error::of_hook(SAMPLE, error))?;
-        let (turns, told) = channel();
-        let turn = move || turn(&clocks, &Periods::new(rate_hz, clocks.len()), &told);
+        let (turns, answers) = channel();
+        let turn = move || turn(&clocks, &Periods::new(rate_hz, clocks.len()), &answers);
         let turner = Builder::new().name("tracer-clock".to_owned()).spawn(turn);
         let turner = turner.map_err(|error| Error::no_thread(&error))?;
         Ok(Self { is_busy: true, turns: Some(turns), turner: Some(turner) })
@@ -88,18 +88,18 @@ impl Drop for Clocks {
 }
 
 /// Changes the periods until the end.
-fn turn(clocks: &[Clock], periods: &Periods, told: &Receiver<IsBusy>) {
+fn turn(clocks: &[Clock], periods: &Periods, answers: &Receiver<IsBusy>) {
     for stretch in 0_u32.. {
         for (cpu, clock) in (0_u32..).zip(clocks) {
             let _ = clock.set_period(periods.period_ns(stretch, cpu)); // of a CPU that is gone: it has no clock
         }
-        let mut is_busy = match told.recv_timeout(periods.length(stretch)) {
+        let mut is_busy = match answers.recv_timeout(periods.length(stretch)) {
             Ok(is_busy) => is_busy,
             Err(RecvTimeoutError::Timeout) => true,
             Err(RecvTimeoutError::Disconnected) => return,
         };
         while !is_busy {
-            let Ok(now) = told.recv() else { return };
+            let Ok(now) = answers.recv() else { return };
             is_busy = now;
         }
     }

@@ -1,4 +1,4 @@
-//! What the probes take beside their time, as the kernel tells it of our own descriptors: of these it needs no right.
+//! What the probes take beside their time, as the kernel shows it for our own descriptors: of these it needs no right.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -72,14 +72,14 @@ fn begin(ebpf: &mut Ebpf) -> Result<Option<u64>, Error> {
     Ok(bytes.try_into().ok().map(u64::from_ne_bytes))
 }
 
-/// After the last of the memory; 0 where we are not told.
+/// After the last of the memory; 0 where the kernel does not show it.
 fn memory_end(iomem: &str) -> u64 {
     let ram = iomem.lines().filter_map(|line| line.strip_suffix(" : System RAM"));
     let ends = ram.filter_map(|range| u64::from_str_radix(range.split_once('-')?.1, 16).ok());
     ends.max().filter(|&last| last != 0).map_or(0, |last| last + 1)
 }
 
-/// Address of the kernel's variable, if it has one and tells us.
+/// Address of the kernel's variable, if it has one and shows it.
 fn variable() -> Option<u64> {
     let symbols = BufReader::with_capacity(1 << 16, File::open("/proc/kallsyms").ok()?);
     let mut lines = symbols.lines().map_while(Result::ok);

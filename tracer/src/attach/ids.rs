@@ -70,8 +70,8 @@ impl Ids {
         match decode::numbered(bytes) {
             Some(Numbered::Birth { child, shown }) => self.born(child, shown),
             Some(Numbered::End { tid }) => self.ended(tid),
-            Some(Numbered::Obituary { parent, told, child }) if told != child => {
-                self.obituary((parent, told), child);
+            Some(Numbered::Obituary { parent, pid, child }) if pid != child => {
+                self.obituary((parent, pid), child);
             }
             _ => {}
         }
@@ -80,7 +80,7 @@ impl Ids {
             decode::renumber(message.to_mut(), |id| self.shown(id));
         }
         if !self.obituaries.is_empty() {
-            decode::renumber_reaped(&mut message, |parent, told| self.obituaries.remove(&(parent, told)));
+            decode::renumber_reaped(&mut message, |parent, pid| self.obituaries.remove(&(parent, pid)));
         }
         message
     }

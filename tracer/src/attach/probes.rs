@@ -1,4 +1,4 @@
-//! The loaded probes: attached, switched on, told what to trace, switched off.
+//! The loaded probes: attached, switched on, given what to trace, switched off.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -152,19 +152,19 @@ impl Probes {
         self.hooks.clocks_follow(is_busy);
     }
 
-    /// Tells where threads have been asleep since before the window, unless they have switched since: whether it was
+    /// Writes into the map where threads have been asleep since before the window, unless they have switched since: whether it was
     /// news, for each.
     ///
     /// # Errors
     /// When the kernel does not list the tasks of our pid namespace.
     pub fn assume_asleep(&mut self, threads: &[Thread]) -> Result<Vec<bool>, Error> {
         self.learn_ids()?;
-        let mut tell = |thread: &Thread| {
+        let mut seed = |thread: &Thread| {
             let (pid, tid) = (self.ids.kernel(thread.key.pid)?, self.ids.kernel(thread.key.tid)?);
             let thread = Thread { key: SwitchKey { pid, tid, ..thread.key }, ..*thread };
             self.threads.insert(tid, thread, NO_EXIST).ok()
         };
-        Ok(threads.iter().map(|thread| tell(thread).is_some()).collect())
+        Ok(threads.iter().map(|thread| seed(thread).is_some()).collect())
     }
 
     /// A message of the ring buffer, with our numbers for processes and threads.
@@ -219,7 +219,7 @@ impl Probes {
         Ok(())
     }
 
-    /// Tells the `pthread_self()` of threads, unless the probes know it already.
+    /// Writes the `pthread_self()` of threads into the map, unless the probes know it already.
     ///
     /// # Errors
     /// When the kernel does not list the tasks of our pid namespace.
@@ -229,7 +229,7 @@ impl Probes {
             let (Some(pid), Some(tid)) = (self.ids.kernel(task.pid), self.ids.kernel(task.tid)) else {
                 continue;
             };
-            // They do, or there is no room: then its holds are told as nobody's.
+            // They do, or there is no room: then its holds are reported as nobody's.
             let _ = self.pthreads.insert(Pthread { pointer: *pointer, pid, pad: 0 }, tid, NO_EXIST);
         }
         Ok(())

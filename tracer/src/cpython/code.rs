@@ -31,7 +31,7 @@ pub struct CodeObject {
     pub lines: Option<LineTable>,
 }
 
-/// Tells whether an address still holds the same code object; 0 is kept for one that cannot be read.
+/// Shows whether an address still holds the same code object; 0 is kept for one that cannot be read.
 #[must_use]
 pub fn identity(file: u64, name: u64, line_table: u64, first_line: i32) -> u32 {
     let words = [file, name, line_table, u64::from(first_line.cast_unsigned())];

@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn no_cookie_and_unknown_releases_are_told_apart() {
+    fn no_cookie_and_unknown_releases_are_distinguished() {
         assert_eq!(read(vec![0; 64]), None);
         let mut bytes = truthful(Layout::for_release((3, 13), false).expect("known"));
         bytes[8..16].copy_from_slice(&0x0310_00f0_u64.to_le_bytes());

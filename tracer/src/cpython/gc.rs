@@ -29,7 +29,7 @@ pub enum CollectingFlag {
     Runtime(u32),
     /// At this offset in an interpreter state.
     Interpreter(u32),
-    /// The target tells where in an interpreter state.
+    /// The target says where in an interpreter state.
     DebugOffsets,
 }
 

@@ -127,7 +127,7 @@ pub enum Gil {
     Runtime(u32),
     /// The main interpreter state points at a `_gil_runtime_state` from this offset.
     Interpreter(u32),
-    /// A build without GIL, which has one nevertheless if it is told so, or imports what needs one: the main interpreter
+    /// A build without GIL, which has one nevertheless if an option says so, or imports what needs one: the main interpreter
     /// state points, from this offset, at whether it is switched on, and a `_gil_runtime_state` follows that.
     Switched(u32),
 }

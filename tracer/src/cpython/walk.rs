@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_tell_spaces_frames_and_their_order_apart() {
+    fn ids_distinguish_spaces_frames_and_their_order() {
         let frame = |code, instruction| Frame { code, instruction, identity: 5 };
         let stacks = [
             stack_id(SpaceId(1), &[]),

@@ -1,4 +1,4 @@
-//! A layout as the probes are told of it: the numbers that the walk in the kernel needs.
+//! A layout as the probes get it: the numbers that the walk in the kernel needs.
 
 use tracer_common::python;
 use tracer_common::python::flag;

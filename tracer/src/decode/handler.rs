@@ -15,7 +15,7 @@ pub(super) fn start(start: &handler::Start, start_ns: Nanos) -> HandlerStart {
         // No instruction: the function as a whole, at its first line.
         code: python::Frame { code: start.code, instruction: -1, identity: start.identity },
         level: start.level,
-        // It runs: if it is told to sleep, its switches are not seen.
+        // It runs: if it is asked to sleep, its switches are not seen.
         waited: waited(&start.waited).filter(|waited| !waited.asleep),
     }
 }

@@ -34,7 +34,7 @@ pub enum Message {
 }
 
 impl Message {
-    /// Whether it is told beside a hit that ends elsewhere: such messages have a law of their own.
+    /// Whether it is sent beside a hit that ends elsewhere: such messages have a law of their own.
     #[must_use]
     pub fn is_record(&self) -> bool {
         match self {
@@ -85,7 +85,7 @@ pub struct Corrupt;
 
 /// Decodes one message; times become offsets from the window's start.
 ///
-/// `is_python` tells, of a process, a handler's address and the object in CPython's table of handlers, whether the handler
+/// `is_python` says, of a process, a handler's address and the object in CPython's table of handlers, whether the handler
 /// is CPython's own.
 ///
 /// # Errors
@@ -243,7 +243,7 @@ fn decode_generate(generate: &signal::Generate, start_ns: Nanos) -> SignalGenera
         info: match generate.info {
             0 => SignalInfo::None,
             1 => SignalInfo::Kernel,
-            _ => SignalInfo::Code { code: generate.code, pid: told_pid(generate) },
+            _ => SignalInfo::Code { code: generate.code, pid: siginfo_pid(generate) },
         },
         target: Task { pid: generate.target.pid, tid: generate.target.tid },
         group: generate.group == 1,
@@ -260,7 +260,7 @@ fn decode_generate(generate: &signal::Generate, start_ns: Nanos) -> SignalGenera
 }
 
 /// `si_pid` as we number it, where it is that of the thread that ran; else as it stands.
-fn told_pid(generate: &signal::Generate) -> u32 {
+fn siginfo_pid(generate: &signal::Generate) -> u32 {
     if generate.info_pid == generate.sender_to_receiver { generate.sender.pid } else { generate.info_pid }
 }
 

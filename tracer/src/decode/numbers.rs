@@ -29,12 +29,12 @@ pub enum Numbered {
         /// The kernel's number of it.
         tid: u32,
     },
-    /// A child told its parent that it has ended.
+    /// A child notified its parent that it has ended.
     Obituary {
         /// Our number of the parent.
         parent: u32,
         /// The child, as the parent's pid namespace numbers it.
-        told: u32,
+        pid: u32,
         /// Our number of the child.
         child: u32,
     },
@@ -52,9 +52,9 @@ pub fn numbered(bytes: &[u8]) -> Option<Numbered> {
         kind::SIGNAL_GENERATE => {
             let signal = wire::generate(bytes)?;
             let ended = signal.signal == SIGCHLD && signal.info == 2 && ENDED.contains(&signal.code);
-            let (parent, told, child) = (signal.target.pid, signal.info_pid, signal.sender.pid);
-            let by_itself = ended && told == signal.sender_to_receiver;
-            by_itself.then_some(Numbered::Obituary { parent, told, child })
+            let (parent, pid, child) = (signal.target.pid, signal.info_pid, signal.sender.pid);
+            let by_itself = ended && pid == signal.sender_to_receiver;
+            by_itself.then_some(Numbered::Obituary { parent, pid, child })
         }
         _ => None,
     }

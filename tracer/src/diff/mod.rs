@@ -21,7 +21,7 @@ pub fn diff(before: &Report, after: &Report) -> Diff {
     let rows = rows::rows(before, after);
     let found = pace::fit(&rows);
     let mut differences: Vec<_> =
-        found.named.iter().map(|&(index, p)| rows[index].told(p, found.pace)).collect();
+        found.named.iter().map(|&(index, p)| rows[index].difference(p, found.pace)).collect();
     differences.sort_by(|a, b| b.weight().total_cmp(&a.weight()));
     Diff {
         schema: Schema,

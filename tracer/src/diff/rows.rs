@@ -179,7 +179,7 @@ impl Row {
     }
 
     /// As a difference.
-    pub fn told(&self, p: f64, pace: f64) -> Difference {
+    pub fn difference(&self, p: f64, pace: f64) -> Difference {
         let [before, after] = &self.sides;
         let key = self.key().clone();
         let (file, function) = key.place.unzip();

@@ -50,8 +50,8 @@ fn side(side: &Side) -> String {
 
 /// What the second run did of the first one's work by the second, unless as much.
 pub fn pace(diff: &Diff) -> Option<String> {
-    let told = (diff.pace - 1.0).abs() >= 0.05;
-    told.then(|| {
+    let differs = (diff.pace - 1.0).abs() >= 0.05;
+    differs.then(|| {
         format!(
             "the second run did its work at {:.2} of the pace of the first: figures are beside that",
             diff.pace

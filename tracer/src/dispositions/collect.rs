@@ -79,8 +79,8 @@ fn signal(
     let blocked_by: Vec<_> = blocked.map(|(tid, _)| *tid).collect();
     let pending = is_in(process.shared_pending, number);
     let waits = threads.iter().any(|(_, masks)| is_in(masks.pending, number));
-    let tells = disposition != Disposition::Default || pending || waits || !blocked_by.is_empty();
-    tells.then(|| Signal {
+    let is_listed = disposition != Disposition::Default || pending || waits || !blocked_by.is_empty();
+    is_listed.then(|| Signal {
         signal: signal_name(number),
         number,
         disposition,
@@ -95,8 +95,8 @@ fn signal(
 }
 
 fn thread(root: &Root, tid: Tid, masks: &Masks) -> Option<ThreadSignals> {
-    let tells = masks.blocked != 0 || masks.pending != 0;
-    tells.then(|| ThreadSignals {
+    let is_listed = masks.blocked != 0 || masks.pending != 0;
+    is_listed.then(|| ThreadSignals {
         tid,
         name: root.process.thread_name(tid).ok().map(Name::from),
         blocked: names(masks.blocked),

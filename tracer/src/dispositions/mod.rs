@@ -14,7 +14,7 @@ use crate::event::Pid;
 use crate::process::Error;
 use crate::session::Root;
 
-/// Looks at some processes; tells of those that are gone.
+/// Reads some processes; which of them are gone.
 ///
 /// # Errors
 /// When one of them is no Python that is known, or none is left.

@@ -27,7 +27,7 @@ pub struct ProcessSignals {
     pub title: Name,
     /// CPython's version.
     pub python: Option<Name>,
-    /// What `signal.set_wakeup_fd` was told, as event loops do: every signal is written to it. `null` where it was told
+    /// What `signal.set_wakeup_fd` was given, as event loops do: every signal is written to it. `null` where it was given
     /// nothing, and from 3.9 to 3.11, whose variable is not to be found.
     pub wakeup_fd: Option<i32>,
     /// Those that are caught, ignored, blocked or pending, by number. The others do what they do by default.

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_tells_its_remedy() {
+    fn an_error_names_its_remedy() {
         let error = std::io::Error::other("cannot load probe x: no; try sudo, or grant CAP_BPF");
         let check = Check::error("probes", ErrorKind::NotPermitted, &error);
         assert_eq!(check.found.as_str(), "cannot load probe x: no");

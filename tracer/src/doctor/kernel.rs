@@ -103,7 +103,7 @@ fn lockdown() -> Check {
     }
 }
 
-/// Security modules that may refuse what capabilities allow: the trial below tells.
+/// Security modules that may refuse what capabilities allow: the trial below shows.
 fn modules() -> Check {
     let modules = setting("/sys/kernel/security/lsm").map(|modules| modules.replace(',', ", "));
     Check::ok("security modules", modules.unwrap_or_else(|| "not readable, or none".into()))
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn releases_are_told_apart() {
+    fn releases_are_distinguished() {
         for (release, expected) in [
             ("6.12.38+deb13-amd64", Some((6, 12))),
             ("5.10.0-28-cloud-amd64", Some((5, 10))),

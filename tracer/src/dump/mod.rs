@@ -29,7 +29,7 @@ pub struct Dumped {
     _sampler: Option<sampler::Sampler>,
 }
 
-/// Looks at all threads of some processes, at most `depth` frames of each; tells of processes that are gone.
+/// Reads all threads of some processes, at most `depth` frames of each; which processes are gone.
 ///
 /// # Errors
 /// When one of the processes cannot be traced, or none is left.

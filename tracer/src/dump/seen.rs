@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_stack_is_told_from_a_broken_one() {
+    fn a_cut_stack_is_distinguished_from_a_broken_one() {
         for (wire, expected) in [
             (status::OK, Status::Ok),
             (status::OK | status::TRUNCATED, Status::Truncated),

@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_run_can_have_is_told_from_what_it_can() {
+    fn what_no_run_can_have_is_distinguished_from_what_it_can() {
         let task = Task { pid: 1, tid: 1 };
         for (event, expected) in [
             (Event::LoopTurn { task, began: 5, busy: 7 }, true),

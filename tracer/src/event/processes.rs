@@ -23,7 +23,7 @@ pub struct ProcessDescription {
     pub python: Option<String>,
     /// A build without GIL.
     pub free_threaded: Option<bool>,
-    /// Waits for its GIL are told from others.
+    /// Waits for its GIL are distinguished from others.
     pub gil: bool,
     /// It is seen who holds it.
     pub gil_holder: bool,

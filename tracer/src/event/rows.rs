@@ -91,7 +91,7 @@ impl From<wakeup::WakeKey> for WakeupRow {
 pub struct HoldRow {
     /// The thread; 0 where it is not known.
     pub task: Task,
-    /// Its innermost Python frame while it was off its CPU. While it ran, the code is 0: samples tell where.
+    /// Its innermost Python frame while it was off its CPU. While it ran, the code is 0: samples show where.
     pub site: Frame,
     /// Address space of `site`.
     pub space: SpaceId,

@@ -30,7 +30,7 @@ pub struct SignalGenerate {
     pub result: SignalResult,
     /// The target thread's mask blocks it.
     pub blocked: bool,
-    /// Whom `kill(2)` was told to reach.
+    /// Which processes `kill(2)` was to reach.
     pub aim: Aim,
     /// Process group of the target.
     pub target_pgid: Pid,

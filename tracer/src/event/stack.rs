@@ -1,4 +1,4 @@
-//! Which events tell of a stack.
+//! Which events have a stack.
 
 use super::{
     Event, Exit, Fork, GcPause, HandlerStart, LoopPiece, Reads, SampleRow, SignalDeliver, SignalGenerate,
@@ -6,7 +6,7 @@ use super::{
 };
 
 impl Event {
-    /// The stack that it tells of.
+    /// The stack that it has.
     pub fn stack_mut(&mut self) -> Option<&mut StackId> {
         match self {
             Self::Fork(Fork { stack, .. })

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use crate::event::Pid;
 
-/// Our end. Dropped, it tells the process to end.
+/// Our end. Dropped, it makes the process end.
 pub struct Gate(PipeWriter);
 
 /// Becomes readable when the process has come to the gate.
@@ -49,7 +49,7 @@ impl Arrival {
     }
 }
 
-/// In the new process: tells its id and waits.
+/// In the new process: sends its id and waits.
 fn wait(mut arrived: &PipeWriter, gate: &PipeReader, opener: RawFd) -> io::Result<()> {
     // SAFETY: this process's copy, which nothing here uses: as long as it is open, the pipe does not close.
     unsafe { rustix::io::close(opener) };

@@ -7,7 +7,7 @@ use crate::event::{Bytes, Pid};
 #[must_use]
 pub fn cgroup_of_zombie(pid: Pid) -> Option<Bytes> {
     let group = control_group(&std::fs::read(format!("/proc/{pid}/cgroup")).ok()?)?;
-    // It is told of a group that was removed meanwhile.
+    // The kernel says so of a group that was removed meanwhile.
     let group = group.strip_suffix(b" (deleted)").map_or(group.clone(), Bytes::copy_from_slice);
     (group != "/").then_some(group)
 }

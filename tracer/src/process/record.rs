@@ -12,7 +12,7 @@ const LIMIT: usize = 1 << 20;
 /// What the file says now. It takes one call, where a reader that looks for the end takes four.
 ///
 /// # Errors
-/// When whatever it tells of is gone, or we may not know.
+/// When whatever it describes is gone, or we may not know.
 pub fn read(file: &File) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; USUAL_BYTES];
     loop {

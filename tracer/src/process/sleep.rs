@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_shape_of_a_syscall_line_is_told_apart() {
+    fn every_shape_of_a_syscall_line_is_distinguished() {
         let read = SleepsIn::Syscall {
             number: 0,
             first_argument: 3,

@@ -139,7 +139,7 @@ fn look(process: &Process, stacks: Option<&Stacks<'_>>, tid: Tid, thread: Thread
     let seen = stacks.map_or_else(unresolved, |stacks| stacks.seen(thread.namespace_tid));
     let waits_for_gil = stacks.is_some_and(|stacks| stacks.waits_for_gil(sleeps_in));
     // In this order: off its CPU before and after, and never switched since the first look, it slept all the time. The
-    // counters alone would not tell, since a thread says that it sleeps before it has switched.
+    // counters alone would not show it, since a thread says that it sleeps before it has switched.
     let slept_on =
         sleep.now().is_ok_and(|now| now == sleeps_in) && process.thread(tid).is_ok_and(|now| now == thread);
     Some(Asleep {

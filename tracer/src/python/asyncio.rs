@@ -1,4 +1,4 @@
-//! The asyncio task that a thread runs, by its name: from 3.14 on `_asyncio` tells debuggers where that is.
+//! The asyncio task that a thread runs, by its name: from 3.14 on `_asyncio` has a section for debuggers that says where that is.
 //!
 //! <https://github.com/python/cpython/blob/v3.14.0/Modules/_asynciomodule.c> (`_AsyncioModuleDebugOffsets`)
 
@@ -12,7 +12,7 @@ use crate::process::elf::Elf;
 use crate::process::maps::Mapping;
 use crate::process::open::open_mapped;
 
-/// The first release that tells.
+/// The first release that has that section.
 pub const RELEASE: (u8, u8) = (3, 14);
 /// The section that the offsets lie in: of `_asyncio.so`, or of the interpreter's file where that is built in.
 const SECTION: &str = ".AsyncioDebug";
@@ -35,7 +35,7 @@ pub struct Asyncio {
 }
 
 impl Asyncio {
-    /// `None` where no such module is loaded, or it does not tell.
+    /// `None` where no such module is loaded, or it has no such section.
     #[must_use]
     pub fn find(process: &Process) -> Option<Self> {
         let maps = process.maps().ok()?;

@@ -50,7 +50,7 @@ mod tests {
         words.iter().flat_map(|word| word.to_le_bytes()).collect()
     }
 
-    fn told(counts: Option<[Counts; GENERATIONS]>) -> Option<[(u64, u64); GENERATIONS]> {
+    fn pairs(counts: Option<[Counts; GENERATIONS]>) -> Option<[(u64, u64); GENERATIONS]> {
         counts.map(|counts| counts.map(|counts| (counts.collections, counts.collected)))
     }
 
@@ -74,7 +74,7 @@ mod tests {
             ("none", Collector::default(), None),
             ("not mapped", Collector { statistics: 0x9000, ..plain }, None),
         ] {
-            assert_eq!(told(counts(&memory, &collector)), expected, "{name}");
+            assert_eq!(pairs(counts(&memory, &collector)), expected, "{name}");
         }
     }
 }

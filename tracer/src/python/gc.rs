@@ -55,7 +55,7 @@ pub(super) fn find(
     let collecting = collecting
         .filter(|&at| is_variable || is_list(memory, runtime, at.wrapping_add(known.garbage), kind));
     let requester = layout.free_threaded.then(|| requester(memory, layout, interpreter)).flatten();
-    // Who collects could not be told from who runs beside it.
+    // Who collects could not be distinguished from who runs beside it.
     let collecting = collecting.filter(|_| !layout.free_threaded || requester.is_some());
     let is_one_function = functions(runtime, known).len() == 1;
     gc::Collector {
@@ -86,12 +86,12 @@ fn statistics(runtime: &Runtime, known: &CollectorLayout, collecting: Option<u64
 }
 
 fn flags(known: &CollectorLayout, layout: &Layout) -> u32 {
-    let is_holder_told = matches!(layout.gil, Gil::Runtime(_) | Gil::Interpreter(_));
+    let is_holder_reported = matches!(layout.gil, Gil::Runtime(_) | Gil::Interpreter(_));
     let all = [
         (known.statistics == Statistics::Rings, flag::RINGS),
         (known.statistics == Statistics::Rings && layout.free_threaded, flag::SINGLE),
         (known.checks, flag::CHECKS),
-        (is_holder_told, flag::HOLDER),
+        (is_holder_reported, flag::HOLDER),
     ];
     all.into_iter().filter(|(holds, _)| *holds).fold(0, |flags, (_, flag)| flags | flag)
 }

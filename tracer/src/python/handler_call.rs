@@ -20,7 +20,7 @@ mod places;
 
 /// The function: exported by all releases.
 const FUNCTION: &str = "Py_BuildValue";
-/// How it is told to make a tuple of a signal and a frame.
+/// How it is asked to make a tuple of a signal and a frame.
 const FORMAT: &[u8] = b"(iO)\0";
 /// Bytes of it in which the jump must lie.
 const CODE: usize = 96;

@@ -127,7 +127,7 @@ impl Handlers {
         functions(&memory.bytes(self.place.handlers, TABLE_BYTES).ok()?, self.place.none)
     }
 
-    /// What `signal.set_wakeup_fd` was told, if anything.
+    /// What `signal.set_wakeup_fd` was given, if anything.
     #[must_use]
     pub fn wakeup_fd(&self, memory: &dyn Memory) -> Option<i32> {
         memory.i32(self.wakeup?).ok().filter(|&fd| fd >= 0)

@@ -16,7 +16,7 @@ const TEXT_LIMIT: usize = 256;
 pub struct Version {
     /// Major and minor.
     pub release: (u8, u8),
-    /// The third number; a file's name does not tell it.
+    /// The third number; a file's name does not have it.
     pub micro: Option<u8>,
     /// Of a pre-release: its letters and number.
     pre_release: Option<(&'static str, u8)>,

@@ -54,7 +54,7 @@ impl Before {
         }
     }
 
-    /// What a run that began now would have been told first.
+    /// What a run that began now would have been sent first.
     pub fn into_events(self) -> impl Iterator<Item = Event> {
         let processes = self.processes.into_values().map(Event::Process);
         let names = self.names.into_iter();
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_there_is_told() {
+    fn who_was_there_is_reported() {
         let app = || Event::Process(ProcessDescription { root: true, ..process(7, "app") });
         let child = || Event::Process(process(8, "app"));
         let is_child = || Event::ChildAtStart { pid: 8, ppid: 7 };
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn another_program_is_told_as_that() {
+    fn another_program_is_reported_as_that() {
         let python = ProcessDescription { python: Some("3.12.1".into()), ..process(8, "app") };
         let events = left(vec![Event::Process(python), exec(3, 8, &["sleep", "9"])]);
         let [Event::Process(now)] = &events[..] else { panic!("{events:?}") };

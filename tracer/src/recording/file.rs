@@ -26,7 +26,7 @@ pub struct RecordingFile {
     failed: Arc<AtomicBool>,
 }
 
-/// The end of a recording, for who waits for it when all blocks have been told.
+/// The end of a recording, for who waits for it when all blocks have been written.
 pub struct RecordingEnd {
     path: PathBuf,
     /// Bytes that were written, or why no more were.
@@ -69,7 +69,7 @@ impl Sink for RecordingFile {
             match blocks.try_send(raw) {
                 Ok(()) => return,
                 Err(TrySendError::Full(refused)) => raw = refused,
-                Err(TrySendError::Disconnected(_)) => break, // its end tells why
+                Err(TrySendError::Disconnected(_)) => break, // its end reports why
             }
             sleep(LOOK);
         }

@@ -38,7 +38,7 @@ pub struct Saved {
 /// Keeps the last part of a run.
 pub struct FlightRecorder {
     path: PathBuf,
-    told: SyncSender<ThreadMessage>,
+    messages: SyncSender<ThreadMessage>,
     saved: Sender<Saved>,
     /// The thread did not keep up for a minute: a disk does not answer. Nothing may be missing without a word, so that
     /// this ends the run.
@@ -57,7 +57,7 @@ impl FlightRecorder {
     /// When no file can be made there with the rights of the user who asked.
     pub fn start(path: &Path, length: Duration) -> Result<(Self, Receiver<Saved>), OutputError> {
         let cannot = |cause| OutputError::create(path, cause);
-        let (told, heard) = sync_channel(WAITING);
+        let (messages, queue) = sync_channel(WAITING);
         let (saved, files) = channel();
         let (begun, begin) = channel();
         let own_saved = saved.clone();
@@ -73,16 +73,16 @@ impl FlightRecorder {
             };
             let _ = begun.send(answer); // the caller waits for it
             if let Some(invoker) = invoker {
-                Kept::new(own_path, invoker, length).listen(&heard, &own_saved);
+                Kept::new(own_path, invoker, length).listen(&queue, &own_saved);
             }
         };
         Builder::new().name("flight-recorder".into()).spawn(keep).map_err(cannot)?;
         begin.recv().unwrap_or_else(|_| Err(cannot(io::Error::other("its thread has ended"))))?;
-        Ok((Self { path: path.to_owned(), told, saved, failed: false }, files))
+        Ok((Self { path: path.to_owned(), messages, saved, failed: false }, files))
     }
 
-    fn tell(&mut self, told: ThreadMessage) {
-        if !self.failed && self.told.try_send(told).is_err() {
+    fn send(&mut self, message: ThreadMessage) {
+        if !self.failed && self.messages.try_send(message).is_err() {
             self.failed = true;
             let bytes = Err(OutputError::write(&self.path, io::ErrorKind::TimedOut));
             let _ = self.saved.send(Saved { why: String::new(), path: self.path.clone(), bytes });
@@ -98,11 +98,11 @@ fn become_invoker(path: &Path) -> Result<Invoker, OutputError> {
 
 impl Sink for FlightRecorder {
     fn block(&mut self, raw: Vec<u8>) {
-        self.tell(ThreadMessage::Block(raw));
+        self.send(ThreadMessage::Block(raw));
     }
 
     fn save(&mut self, save: Save) {
-        self.tell(ThreadMessage::Save(save));
+        self.send(ThreadMessage::Save(save));
     }
 
     fn has_failed(&self) -> bool {
@@ -131,9 +131,9 @@ impl Kept {
         Self { path, invoker, length, opening: None, before, base: None, blocks, bytes: 0 }
     }
 
-    fn listen(mut self, heard: &Receiver<ThreadMessage>, saved: &Sender<Saved>) {
-        for told in heard {
-            match told {
+    fn listen(mut self, queue: &Receiver<ThreadMessage>, saved: &Sender<Saved>) {
+        for message in queue {
+            match message {
                 ThreadMessage::Block(raw) => self.block(&raw, Instant::now()),
                 ThreadMessage::Save(save) => {
                     let path = self.unused_name(Timestamp::now());

@@ -6,7 +6,7 @@
 //!  records what was learnt │ events │ how the run stands   in the first block also how it began
 //! ```
 //! Rows that were added up in the kernel are in there as they were drained, so that they have a grain of a second. The
-//! state of the run counts from its start on: a recording that was cut anywhere still tells what was lost.
+//! state of the run counts from its start on: a recording that was cut anywhere still says what was lost.
 //!
 //! Records are postcard's: positions in enums and structs are the format. Who changes an event, or another type of a
 //! record, raises [`VERSION`].

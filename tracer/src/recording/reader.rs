@@ -42,7 +42,7 @@ pub enum ReadError {
         version: u32,
     },
     /// No run can have been like that.
-    #[error("cannot read {path}: what it tells contradicts itself; try another recording")]
+    #[error("cannot read {path}: its content contradicts itself; try another recording")]
     Contradiction {
         /// As it was asked for.
         path: Name,
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_recording_is_told() {
+    fn what_is_no_recording_is_reported() {
         let newer = [&MAGIC[..], &9_u32.to_le_bytes()].concat();
         for (file, expected) in [
             (&b""[..], "it is no recording"),

@@ -15,14 +15,14 @@ pub enum Record {
     Symbol(Entry),
     /// Something happened.
     Event(Event),
-    /// How the run stands: all that was seen until then has been told.
+    /// How the run stands: all that was seen until then has been written.
     Standing(Box<Standing>),
     /// The recording begins here, in the middle of the run, which stood like this.
     Base(Box<Standing>),
 }
 
 impl Record {
-    /// Whether a run can have told it: of others nothing is believed.
+    /// Whether a run can have written it: of others nothing is believed.
     pub fn is_possible(&self) -> bool {
         match self {
             Self::Opening(_) | Self::Symbol(_) => true,

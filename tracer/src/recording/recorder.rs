@@ -1,4 +1,4 @@
-//! Puts records into blocks as a run tells them.
+//! Puts records into blocks as a run makes them.
 
 use super::block::LARGEST;
 use super::record::Borrowed;
@@ -61,7 +61,7 @@ impl Recorder {
         }
     }
 
-    /// So much has happened that it is time to tell how the run stands.
+    /// So much has happened that it is time to write how the run stands.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.events.len() >= FULL

@@ -222,7 +222,7 @@ fn what_was_recorded_once_is_read_still() {
     assert_eq!(read(&fs::read(kept()).unwrap()), records);
 }
 
-/// What no kernel tells, each figure by itself possible.
+/// What no kernel reports, each figure by itself possible.
 #[test]
 fn contradictions_are_no_crash() {
     let waited_longer_than_it_lasted = Event::LoopPiece(LoopPiece {
@@ -263,7 +263,7 @@ fn words_of_a_recording_harm_no_screen() {
     let style = crate::report::text::Style { color: false, width: 100, full: true };
     let shown = crate::report::text::render(&replayed.report, style);
     assert!(!shown.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{shown:?}");
-    assert!(replayed.report.host.kernel.contains("202e"), "it is told all the same");
+    assert!(replayed.report.host.kernel.contains("202e"), "it is reported all the same");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! How a run began and how it stands: what a report tells beside what events add up to.
+//! How a run began and how it stands: what a report says beside what events add up to.
 
 use std::collections::BTreeMap;
 

@@ -53,7 +53,7 @@ pub fn bounded<R: Row>(rows: impl IntoIterator<Item = R>, limit: usize) -> Bound
 }
 
 impl<R: Row> Bounded<R> {
-    /// Whether there is nothing to tell.
+    /// Whether there is nothing to report.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty() && self.rest.is_none()
     }

@@ -48,7 +48,7 @@ fn without_numbers(title: &[u8]) -> Vec<u8> {
 pub trait Shared: Row + Clone {
     /// Whose it is.
     fn pid(&self) -> u32;
-    /// Whether another process's row tells of the same.
+    /// Whether another process's row describes the same.
     fn is_like(&self, other: &Self) -> bool;
     /// Adds the figures of such a row.
     fn absorb(&mut self, other: &Self);
@@ -78,7 +78,7 @@ pub fn pooled<R: Shared>(rows: &Bounded<R>, programs: &Programs) -> Bounded<Pool
     Bounded { rows: pools.collect(), rest: rows.rest.clone() }
 }
 
-/// Rows of processes that run one program and tell of the same, one of each process at most; in the order of their
+/// Rows of processes that run one program and describe the same, one of each process at most; in the order of their
 /// first ones.
 pub fn alike<'a, R: Shared>(rows: impl IntoIterator<Item = &'a R>, programs: &Programs) -> Vec<Vec<&'a R>> {
     let mut groups = Vec::<Vec<&R>>::new();

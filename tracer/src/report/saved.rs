@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_report_is_told_in_one_line() {
+    fn what_is_no_report_is_reported_in_one_line() {
         let directory = tempfile::TempDir::new().unwrap();
         let path = directory.path().join("report.json");
         for (json, said) in [
@@ -149,10 +149,12 @@ mod tests {
             ("{\n\"\x1b\n", "control character"),
         ] {
             std::fs::write(&path, json).unwrap();
-            let told = read(&path).unwrap_err().to_string();
-            assert!(told.contains(said) && !told.contains('\n'), "{told}");
+            let message = read(&path).unwrap_err().to_string();
+            assert!(message.contains(said) && !message.contains('\n'), "{message}");
         }
-        let told = read(&directory.path().join("none.json")).unwrap_err().to_string();
-        assert!(told.ends_with("none.json: no such file or directory; try the file that -o FILE.json wrote"));
+        let message = read(&directory.path().join("none.json")).unwrap_err().to_string();
+        assert!(
+            message.ends_with("none.json: no such file or directory; try the file that -o FILE.json wrote")
+        );
     }
 }

@@ -18,7 +18,7 @@ const LADDER: [(Detail, Probe, &str); 3] = [
 /// What is not seen while reads are watched in bursts.
 pub const READS_IN_BURSTS: &str = "reads, except 0.1 s in 2 s";
 
-/// Up to this share of the target's time reads are told exactly, whatever the budget: each is counted, and has its line.
+/// Up to this share of the target's time reads are reported exactly, whatever the budget: each is counted, and has its line.
 /// A probe takes about 0.5 us a read, a read of a small file in `/proc` 3 to 20 us: at 3 % a program that does nothing else
 /// would lose what it is traced for.
 const EXACT: f64 = 0.15;
@@ -125,7 +125,7 @@ pub struct Second {
 }
 
 impl Second {
-    /// The same of a whole CPU, if the target used less: a burst of reads that is soon over is worth being told whole.
+    /// The same of a whole CPU, if the target used less: a burst of reads that is soon over is worth being reported whole.
     fn share_of_a_cpu(&self) -> f64 {
         self.probes.iter().map(Work::cost).sum::<f64>() / self.target_ns.max(self.wall_ns) as f64
     }

@@ -22,7 +22,7 @@ use crate::symbols::{LINES, Symbols};
 use crate::sys::aside;
 use crate::timeline::Names;
 
-/// What tells a run apart.
+/// What distinguishes a run.
 pub fn opening(options: &Options, roots: &[Root], begin: &Begin) -> Opening {
     Opening {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -119,7 +119,7 @@ fn not_answered(tid: Pid, at_ns: Nanos) -> Shed {
     Shed { at_ns, what: format!("what is only in the memory of process {tid}"), why }
 }
 
-/// What was seen only because something else needed it is not told.
+/// What was seen only because something else needed it is not reported.
 fn leave_out(report: &mut Report, asked: Sections) {
     if !asked.has(Section::Switches) {
         report.switches.causes = Bounded::default();

@@ -59,7 +59,7 @@ pub fn by_section(seen: &SeenHits<'_>) -> BTreeMap<String, SectionLoss> {
         sections.entry(section_of_event(*kind)).or_default().unread += events;
     }
     let with_hits = sections.into_iter().filter(|(_, lost)| lost.part.hits > 0);
-    with_hits.map(|(name, lost)| (name.to_owned(), told(name, &lost, seen))).collect()
+    with_hits.map(|(name, lost)| (name.to_owned(), section_loss(name, &lost, seen))).collect()
 }
 
 /// Whose figures a probe's hits are; none where they are shared.
@@ -115,7 +115,7 @@ fn lost(part: &Part) -> u64 {
     part.lost_ring_full + part.lost_map_full + part.lost_map_busy
 }
 
-fn told(name: &str, lost: &Lost, seen: &SeenHits<'_>) -> SectionLoss {
+fn section_loss(name: &str, lost: &Lost, seen: &SeenHits<'_>) -> SectionLoss {
     let reasons = [
         ("ring_full", lost.part.lost_ring_full),
         ("map_full", lost.part.lost_map_full),

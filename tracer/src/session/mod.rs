@@ -64,7 +64,7 @@ pub trait Watch: Listener {
     fn joined(&mut self, pid: Pid);
     /// Some time has passed.
     fn progress(&mut self, elapsed: Duration, events: u64, lost: u64);
-    /// All that has happened so far has been told.
+    /// All that has happened so far has been sent.
     fn caught_up(&mut self);
     /// Whether SIGINT, SIGTERM and SIGHUP end the run with its report, once and for all: they are the program's own.
     fn takes_signals(&self) -> bool {

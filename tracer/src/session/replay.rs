@@ -48,8 +48,8 @@ pub struct Replayed {
     pub rows: u64,
 }
 
-/// What a recording has told so far.
-struct Told<'a> {
+/// What a recording has had so far.
+struct RecordedRun<'a> {
     view: &'a View,
     opening: Option<Opening>,
     /// How the run stood last.
@@ -65,7 +65,7 @@ struct Told<'a> {
 
 /// Makes the report of a recording.
 ///
-/// The analysis was made for what a kernel tells. Somebody may have made a recording by hand, and what stops at its
+/// The analysis was made for what a kernel reports. Somebody may have made a recording by hand, and what stops at its
 /// contradictions must not take those down who read it.
 ///
 /// # Errors
@@ -77,58 +77,58 @@ pub fn replay<R: Read>(recording: Reader<R>, view: &View) -> Result<Replayed, Re
 }
 
 fn fold<R: Read>(mut recording: Reader<R>, view: &View) -> Result<Replayed, ReadError> {
-    let mut told = Told::new(view);
+    let mut run = RecordedRun::new(view);
     'recording: while let Some(block) = recording.block()? {
         for record in Records::new(&block) {
             match record.ok().filter(Record::is_possible) {
-                Some(record) => told.take(record),
+                Some(record) => run.take(record),
                 None => recording.damage.records += 1,
             }
-            if told.part.is_over() {
+            if run.part.is_over() {
                 break 'recording;
             }
         }
     }
     let path = || recording.path().clone();
-    let (Some(opening), Some(standing)) = (told.opening, told.standing) else {
+    let (Some(opening), Some(standing)) = (run.opening, run.standing) else {
         return Err(ReadError::Nothing { path: path() });
     };
-    if !told.part.has_begun() {
+    if !run.part.has_begun() {
         let lasted = standing.at_ns.saturating_sub(opening.start_ns);
         return Err(ReadError::Shorter { path: path(), lasted: duration(lasted) });
     }
-    let (damage, is_cut) = (recording.damage, standing.ended.is_none() && !told.part.is_over());
-    let is_partial = told.part.begins_late()
+    let (damage, is_cut) = (recording.damage, standing.ended.is_none() && !run.part.is_over());
+    let is_partial = run.part.begins_late()
         || standing.ended.is_none_or(|ended| ended == Ended::Saved)
-        || told.part.is_over();
-    let (opening, mut standing) = told.part.window(opening, settled(standing));
+        || run.part.is_over();
+    let (opening, mut standing) = run.part.window(opening, settled(standing));
     let lasted = standing.at_ns.saturating_sub(opening.start_ns);
     standing.shed.extend(missing(damage, is_cut, lasted));
-    let mut report = assemble(&opening, &standing, told.analysis, &told.symbols);
+    let mut report = assemble(&opening, &standing, run.analysis, &run.symbols);
     if is_partial {
-        tell_uncounted(&mut report);
+        mark_uncounted(&mut report);
     }
     if view.choice.is_asked() {
         report.findings = Bounded::default(); // they compare with what all of them did
         report.window.chosen = view.choice.words();
     }
-    Ok(Replayed { report, damage, is_cut, rows: told.rows })
+    Ok(Replayed { report, damage, is_cut, rows: run.rows })
 }
 
 /// What is only counted when a run ends is of all of it, and not of a part.
-fn tell_uncounted(report: &mut Report) {
+fn mark_uncounted(report: &mut Report) {
     let loops = report.loops.as_ref().is_some_and(|loops| !loops.is_empty());
     let collections = report.gc.as_ref().is_some_and(|gc| !gc.pauses.is_empty());
     let named =
         [(loops, "turns of event loops below 50 ms"), (collections, "collections that were only counted")];
-    let shed = |(_, what): (bool, &str)| Shed {
+    let uncounted = |(_, what): (bool, &str)| Shed {
         at_ns: 0,
         what: what.to_owned(),
-        why: "these are told at the end of a run".to_owned(),
+        why: "these are counted at the end of a run".to_owned(),
     };
-    let told = std::mem::take(&mut report.overhead.shed.rows);
-    let more = named.into_iter().filter(|(is_shown, _)| *is_shown).map(shed);
-    report.overhead.shed.rows = told.into_iter().chain(more).collect();
+    let before = std::mem::take(&mut report.overhead.shed.rows);
+    let more = named.into_iter().filter(|(is_shown, _)| *is_shown).map(uncounted);
+    report.overhead.shed.rows = before.into_iter().chain(more).collect();
 }
 
 /// Of a run that had not ended, what was on its way when the counters were read is none of the recording: no hits, and
@@ -156,7 +156,7 @@ fn missing(damage: Damage, is_cut: bool, at_ns: Nanos) -> impl Iterator<Item = S
     cut.into_iter().chain(damaged)
 }
 
-impl<'a> Told<'a> {
+impl<'a> RecordedRun<'a> {
     fn new(view: &'a View) -> Self {
         Self {
             view,

@@ -31,7 +31,7 @@ pub struct Root {
 }
 
 impl Root {
-    /// Opens each process, by its id or a thread's, and finds its interpreter; tells of those that are gone, if others
+    /// Opens each process, by its id or a thread's, and finds its interpreter; names those that are gone, if others
     /// are left.
     ///
     /// # Errors

@@ -205,7 +205,7 @@ impl<'a> Run<'a> {
         Ok(Ended::Until)
     }
 
-    /// Whether there is something to see that no message tells of: bursts that are to end in time, and long turns of
+    /// Whether there is something to see that no message reports: bursts that are to end in time, and long turns of
     /// event loops.
     fn is_watched_closely(&self) -> bool {
         let spaces = &self.collector.spaces;

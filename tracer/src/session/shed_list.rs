@@ -1,8 +1,8 @@
-//! What was given up, told one by one while that is little: a host may start processes for days that cannot be watched.
+//! What was given up, listed one by one while that is little: a host may start processes for days that cannot be watched.
 
 use crate::report::Shed;
 
-/// Rows that are told as they are.
+/// Rows that are listed as they are.
 const ROWS: usize = 64;
 
 /// What was given up, in memory that does not grow with the run.
@@ -42,7 +42,7 @@ mod tests {
         let mut list = ShedList::default();
         let shed = |pid: u64| Shed { at_ns: pid, what: format!("process {pid}"), why: "w".to_owned() };
         (0..ROWS as u64).for_each(|pid| list.push(shed(pid)));
-        assert_eq!(list.rows().last(), Some(&shed(63)), "each is told");
+        assert_eq!(list.rows().last(), Some(&shed(63)), "each is listed");
         (64..100_000).for_each(|pid| list.push(shed(pid)));
         assert_eq!((list.rows().len(), &list.rows()[63]), (ROWS + 1, &shed(63)));
         let last = list.rows().last().unwrap();

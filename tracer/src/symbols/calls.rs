@@ -1,4 +1,4 @@
-//! What a code object calls, as far as its names tell: whether a read at one of its lines is its own.
+//! What a code object calls, as far as its names show: whether a read at one of its lines is its own.
 
 use serde::{Deserialize, Serialize};
 
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_tell_what_code_opens_and_reads() {
+    fn names_show_what_code_opens_and_reads() {
         for (names, opens, has_opener, reads, by_os) in [
             (&["os", "read"][..], false, false, true, true),
             (&["list", "open"], true, false, false, false),

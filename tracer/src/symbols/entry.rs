@@ -31,16 +31,16 @@ pub enum Entry {
     Calls { code: CodeKey, calls: Calls },
 }
 
-/// What has been learnt and not been told.
+/// What has been learnt and not been recorded.
 #[derive(Debug, Default)]
 pub struct Journal {
-    /// Frames that have been told: they only become more.
+    /// Frames that have been recorded: they only become more.
     frames: usize,
     entries: Vec<Entry>,
 }
 
 impl Symbols {
-    /// From now on [`Symbols::news`] tells what is learnt; before it, all that is known.
+    /// From now on [`Symbols::news`] has what is learnt; before it, all that is known.
     pub fn keep_journal(&mut self) {
         self.journal = Some(Journal { frames: 0, entries: self.known_otherwise().collect() });
         self.stacks.keep_journal();
@@ -49,9 +49,9 @@ impl Symbols {
     /// What has been learnt since this was asked last: what others refer to comes before them.
     pub fn news(&mut self) -> Vec<Entry> {
         let Some(journal) = &mut self.journal else { return Vec::new() };
-        let told = std::mem::replace(&mut journal.frames, self.frames.len());
+        let recorded = std::mem::replace(&mut journal.frames, self.frames.len());
         let others = std::mem::take(&mut journal.entries);
-        let frames = self.frames[told..].iter().zip(told..).map(|(frame, id)| frame_entry(id, frame));
+        let frames = self.frames[recorded..].iter().zip(recorded..).map(|(frame, id)| frame_entry(id, frame));
         frames.chain(self.stacks.news()).chain(others).collect()
     }
 
@@ -95,7 +95,7 @@ impl Symbols {
         }
     }
 
-    pub(super) fn tell(&mut self, entry: impl FnOnce() -> Entry) {
+    pub(super) fn record(&mut self, entry: impl FnOnce() -> Entry) {
         if let Some(journal) = &mut self.journal {
             journal.entries.push(entry());
         }
@@ -151,7 +151,7 @@ mod tests {
         symbols.stacks.insert(StackId(6), stack(&[first, first]));
         let mut news = symbols.news();
         assert_eq!(news.len(), 3, "what was known before, and what refers to it: {news:?}");
-        assert!(symbols.news().is_empty(), "all has been told");
+        assert!(symbols.news().is_empty(), "all has been recorded");
         let second = symbols.intern(line(2));
         symbols.stacks.insert(StackId(8), stack(&[second, first]));
         symbols.stacks.insert(StackId(9), stack(&[second, first]));

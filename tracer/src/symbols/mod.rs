@@ -86,12 +86,12 @@ pub fn any_deleted(path: &[u8]) -> Bytes {
 
 /// What a hash table of 65,536 buckets holds. One entry more would make it twice as large.
 const TABLE: usize = 57_344;
-/// Files that are told apart, ever new sockets for one: more than the rows of a report are keyed by.
+/// Files that are distinguished, ever new sockets for one: more than the rows of a report are keyed by.
 const FILES: usize = TABLE;
 /// Bytes of their paths.
 const PATH_BYTES: usize = 8 << 20;
 
-/// Lines that are told apart: more than a large program has, but one that makes code without end has as many soon.
+/// Lines that are distinguished: more than a large program has, but one that makes code without end has as many soon.
 pub const LINES: usize = TABLE - 1; // and one that stands for all others
 /// Bytes of their names, each function and each file counted for each of its lines: a tenth is usual.
 const NAME_BYTES: usize = 16 << 20;
@@ -114,7 +114,7 @@ pub struct Symbols {
     journal: Option<Journal>,
 }
 
-/// A code object: its address space, its address, and what tells it from others that were there.
+/// A code object: its address space, its address, and what distinguishes it from others that were there.
 pub type CodeKey = (SpaceId, u64, u32);
 
 impl Symbols {
@@ -166,7 +166,7 @@ impl Symbols {
         if (self.files.len() < FILES || known.is_some()) && bytes <= PATH_BYTES {
             self.path_bytes = bytes;
             if self.files.get(&id) != Some(&file) {
-                self.tell(|| Entry::File { id, file: file.clone() });
+                self.record(|| Entry::File { id, file: file.clone() });
             }
             self.files.insert(id, file);
         }
@@ -187,7 +187,7 @@ impl Symbols {
     /// Remembers what a code object calls, unless there are too many.
     pub fn insert_calls(&mut self, code: CodeKey, calls: Calls) {
         if self.calls.len() < SITES {
-            self.tell(|| Entry::Calls { code, calls });
+            self.record(|| Entry::Calls { code, calls });
             self.calls.insert(code, calls);
         }
     }
@@ -201,7 +201,7 @@ impl Symbols {
     /// Remembers which line a call site (address space and raw frame) is, unless there are too many.
     pub fn insert_site(&mut self, space: SpaceId, site: python::Frame, frame: FrameId) {
         if self.sites.len() < SITES && self.sites.insert((space, site), frame) != Some(frame) {
-            self.tell(|| Entry::Site { space, site, frame });
+            self.record(|| Entry::Site { space, site, frame });
         }
     }
 
@@ -217,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_checks_an_init_is_told_from_one() {
+    fn what_checks_an_init_is_distinguished_from_one() {
         let frame = |function: &'static str, file: &'static str, line| Frame {
             function: function.as_bytes().into(),
             file: file.as_bytes().into(),

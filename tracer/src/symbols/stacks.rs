@@ -1,6 +1,6 @@
 //! Stacks by their ids.
 //!
-//! The probes tell stacks apart by their instructions, and a recursion makes ever new ones of the same lines. Here each
+//! The probes distinguish stacks by their instructions, and a recursion makes ever new ones of the same lines. Here each
 //! stack of lines has one id, that of the first one seen; other ids are known only as long as the probes may use them.
 
 use std::collections::{HashMap, HashSet};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{Entry, FrameId};
 use crate::event::{StackId, StackStatus};
 
-/// Stacks of lines that are told apart: most of what a hash table of 65,536 buckets holds. Of further ones only the
+/// Stacks of lines that are distinguished: most of what a hash table of 65,536 buckets holds. Of further ones only the
 /// innermost frame.
 const STACKS: usize = 49_152;
 /// Frames of all of them: 8 MiB.
@@ -38,10 +38,10 @@ pub struct Stacks {
     by_id: HashMap<StackId, Stack>,
     frames: usize,
     ids: HashMap<Stack, StackId>,
-    /// Other ids: those that were told since the last [`Stacks::forget`], and those of the time before.
+    /// Other ids: those that were recorded since the last [`Stacks::forget`], and those of the time before.
     others: HashMap<StackId, StackId>,
     older: HashMap<StackId, StackId>,
-    /// What has been learnt and not been told; `None` where nobody wants to know.
+    /// What has been learnt and not been recorded; `None` where nobody wants to know.
     journal: Option<Vec<Entry>>,
 }
 
@@ -69,11 +69,11 @@ impl Stacks {
     /// Remembers one that has the lines of another.
     pub fn insert_other(&mut self, id: StackId, first: StackId) {
         if self.others.len() < MOST_OTHERS && self.others.insert(id, first) != Some(first) {
-            self.tell(|| Entry::SameStack { id, first });
+            self.record(|| Entry::SameStack { id, first });
         }
     }
 
-    /// From now on [`Stacks::news`] tells what is learnt; before it, all that is known.
+    /// From now on [`Stacks::news`] has what is learnt; before it, all that is known.
     pub(super) fn keep_journal(&mut self) {
         self.journal = Some(self.known().collect());
     }
@@ -90,7 +90,7 @@ impl Stacks {
         firsts.chain(others.map(|(&id, &first)| Entry::SameStack { id, first }))
     }
 
-    fn tell(&mut self, entry: impl FnOnce() -> Entry) {
+    fn record(&mut self, entry: impl FnOnce() -> Entry) {
         if let Some(journal) = &mut self.journal {
             journal.push(entry());
         }
@@ -115,10 +115,10 @@ impl Stacks {
         self.others.len() >= OTHERS
     }
 
-    /// Forgets other ids that have not been told since this was done last, but for some. From now on each is to be told
+    /// Forgets other ids that have not been recorded since this was done last, but for some. From now on each is to be recorded
     /// again before it is used.
     pub fn forget(&mut self, kept: &HashSet<StackId>) {
-        self.tell(|| Entry::StacksForgotten { kept: kept.clone() });
+        self.record(|| Entry::StacksForgotten { kept: kept.clone() });
         let mut older = std::mem::replace(&mut self.older, std::mem::take(&mut self.others));
         older.retain(|id, _| kept.contains(id));
         for (id, first) in older {
@@ -175,7 +175,8 @@ mod tests {
         let deep = |n: u32| stack(&(0..1024).map(|frame| frame * n).collect::<Vec<_>>());
         let many = FRAMES as u32 / 1024 + 10;
         (1..=many).for_each(|n| stacks.insert(StackId(n.into()), deep(n)));
-        let depth = |id: u32| stacks.get(StackId(id.into())).expect("it is told less exactly").frames.len();
+        let depth =
+            |id: u32| stacks.get(StackId(id.into())).expect("it is one of the coarser ones").frames.len();
         assert_eq!((depth(1), depth(many)), (1024, 1));
     }
 
@@ -185,7 +186,7 @@ mod tests {
         let many = STACKS as u32 + 10;
         (0..many).for_each(|n| stacks.insert(StackId(n.into()), stack(&[n % 4, n])));
         assert_eq!(stacks.get(StackId(5)), Some(&stack(&[1, 5])));
-        let last = stacks.get(StackId((many - 1).into())).expect("it is told less exactly");
+        let last = stacks.get(StackId((many - 1).into())).expect("it is one of the coarser ones");
         assert_eq!((&*last.frames, last.truncated), (&[FrameId((many - 1) % 4)][..], true));
         assert!(stacks.by_id.len() <= STACKS + 4);
         (0..many).for_each(|n| stacks.insert(StackId((1 << 32) + u64::from(n)), stack(&[n % 4])));

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::rights;
 
-/// Memory that has not answered for so long is not asked again: a command is to end within a second of being told to.
+/// Memory that has not answered for so long is not asked again: a command is to end within a second of being asked to end.
 const SILENCE: Duration = Duration::from_millis(400);
 /// Longest that all of a piece of work may take, however often it goes on, for who has a session to run.
 pub const BRIEFLY: Duration = Duration::from_millis(600);
@@ -62,13 +62,13 @@ pub fn aside<T: Send + 'static>(
         return Ok(work());
     }
     let Some(reader) = reader(tid)? else { return Ok(work()) };
-    let (tell, told) = sync_channel(1);
-    let sent = reader.work.send(Box::new(move || _ = tell.send(work())));
+    let (result, answer) = sync_channel(1);
+    let sent = reader.work.send(Box::new(move || _ = result.send(work())));
     sent.map_err(|_| io::Error::other("the thread that reads has ended"))?;
     let began = Instant::now();
     let mut beat = reader.beat.load(Ordering::Relaxed);
     loop {
-        match told.recv_timeout(SILENCE.min(limit.saturating_sub(began.elapsed()))) {
+        match answer.recv_timeout(SILENCE.min(limit.saturating_sub(began.elapsed()))) {
             Ok(result) => {
                 state().idle = Some(reader);
                 return Ok(result);

@@ -35,7 +35,7 @@ const READING: &[c_long] = &[
     libc::SYS_poll, libc::SYS_ppoll, libc::SYS_pidfd_open, libc::SYS_process_vm_readv,
 ];
 
-/// To watch: probes come and go with processes, and somebody is told.
+/// To watch: probes come and go with processes, and somebody is notified.
 #[rustfmt::skip]
 const WATCHING: &[c_long] = &[
     libc::SYS_bpf, libc::SYS_perf_event_open, libc::SYS_ioctl, libc::SYS_membarrier, libc::SYS_prlimit64,
@@ -68,7 +68,7 @@ fn only(lists: &[&[c_long]], more: &[(c_long, Option<Condition>)]) {
     let open = open.map(|(call, flags)| (call, condition(flags, Is::MaskedEq(CHANGES), 0)));
     // The standard library ends by a signal that it sends itself.
     let own = (libc::SYS_tgkill, condition(0, Is::Eq, std::process::id().into()));
-    // Whichever thread takes a signal tells the others through a pair of sockets: it is sent to no address.
+    // Whichever thread takes a signal wakes the others through a pair of sockets: it is sent to no address.
     let send = (libc::SYS_sendto, condition(4, Is::Eq, 0));
     let checked = open.into_iter().chain([own, send]).chain(more.iter().cloned());
     let mut rules: BTreeMap<_, _> = lists.iter().copied().flatten().map(|&call| (call, Vec::new())).collect();

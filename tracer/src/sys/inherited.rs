@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 static TOO_LARGE: AtomicUsize = AtomicUsize::new(libc::SIG_DFL);
 
 /// Lets the signals reach us that ask us to end, whatever who started us has blocked; and makes a file that grows beyond
-/// its limit an error, which is told, and no death.
+/// its limit an error, which is reported, and no death.
 pub fn settle() {
     let mut asked = MaybeUninit::uninit();
     // SAFETY: the set is made empty before anything else is done with it; to unblock what has a handler of ours, or ends

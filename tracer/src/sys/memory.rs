@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_is_gone_is_told_apart() {
+    fn a_process_that_is_gone_is_distinguished() {
         let error = ProcessMemory::new(i32::MAX.cast_unsigned()).u64(0x1000).expect_err("no such process");
         assert_eq!(error.raw_os_error(), Some(libc::ESRCH));
     }

@@ -1,4 +1,4 @@
-//! Parents and children among the traced processes, as far as only `/proc` tells.
+//! Parents and children among the traced processes, as far as only `/proc` shows them.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -11,13 +11,13 @@ struct Child {
     parent: Pid,
     /// When it ended; it is a zombie since, unless it was let go.
     ended: Option<Nanos>,
-    /// That it is a zombie for long has been told.
-    told: bool,
+    /// That it is a zombie for long has been reported.
+    reported: bool,
 }
 
 impl Child {
     fn new(parent: Pid, ended: Option<Nanos>) -> Self {
-        Self { parent, ended, told: false }
+        Self { parent, ended, reported: false }
     }
 }
 
@@ -34,7 +34,7 @@ pub struct Children {
 struct Abandoned {
     pid: Pid,
     old_ppid: Pid,
-    /// It was gone when it was asked about: its end, which tells its parent, may still be on its way.
+    /// It was gone when it was asked about: its end, which names its parent, may still be on its way.
     gone: bool,
 }
 
@@ -78,7 +78,7 @@ impl Children {
                 let child = Child::new(signal.target.pid, None);
                 _ = self.children.entry(signal.current.pid).or_insert(child).ended.get_or_insert(signal.at);
             }
-            // Before the window's zombies it is not traced, and its end is not seen: the last look at `/proc` tells.
+            // Before the window's zombies it is not traced, and its end is not seen: the last reading of `/proc` shows it.
             Event::Free { pid, .. } | Event::Reaped { child: pid, of_earlier: false, .. } => {
                 _ = self.children.remove(pid)
             }
@@ -141,11 +141,11 @@ impl Children {
         let mut events = Vec::new();
         for (&pid, child) in &mut self.children {
             let Some(since) =
-                child.ended.filter(|ended| !child.told && now.saturating_sub(*ended) >= at_least)
+                child.ended.filter(|ended| !child.reported && now.saturating_sub(*ended) >= at_least)
             else {
                 continue;
             };
-            child.told = true;
+            child.reported = true;
             events.push(Event::ZombieForLong { at: now, pid, ppid: child.parent, since });
         }
         events
@@ -159,7 +159,7 @@ impl Children {
     }
 }
 
-/// A child tells its parent that it has ended: also one that is not traced, whose exit is not seen.
+/// A child notifies its parent that it has ended: also one that is not traced, whose exit is not seen.
 fn is_obituary(signal: &SignalGenerate) -> bool {
     const SIGCHLD: u32 = 17;
     /// `CLD_EXITED`, `CLD_KILLED` and `CLD_DUMPED`: sigaction(2).
@@ -198,18 +198,18 @@ mod tests {
     }
 
     #[test]
-    fn a_child_that_ends_before_it_is_asked_about_tells_its_parent() {
+    fn a_child_that_ends_before_it_is_asked_about_names_its_parent() {
         for looks in 0..3 {
             let mut children = Children::default();
             for event in [fork(1, 2), fork(2, 3), exit(2, 1)] {
                 assert_eq!(children.fold(&event), None);
             }
             (0..looks).for_each(|_| assert!(children.reparented(9, |_| None).is_empty()));
-            let told = children.fold(&exit(3, 1));
+            let reported = children.fold(&exit(3, 1));
             let orphan =
-                matches!(told, Some(Event::Reparented { at: 5, pid: 3, old_ppid: 2, new_ppid: 1, .. }));
+                matches!(reported, Some(Event::Reparented { at: 5, pid: 3, old_ppid: 2, new_ppid: 1, .. }));
             assert_eq!(orphan, looks < 2, "after {looks} looks");
-            assert_eq!(children.fold(&exit(3, 1)), None, "it is told once");
+            assert_eq!(children.fold(&exit(3, 1)), None, "it is reported once");
         }
     }
 
@@ -225,9 +225,9 @@ mod tests {
         assert!(children.zombies(|_| None).is_empty());
         assert_eq!((children.zombies_since(105, 100), children.zombies_since(104, 100)), (1, 0));
         assert!(children.old_zombies(104, 100).is_empty());
-        let told = Event::ZombieForLong { at: 105, pid: 2, ppid: 1, since: 5 };
-        assert_eq!(children.old_zombies(105, 100), [told]);
-        assert!(children.old_zombies(900, 100).is_empty(), "it is told once");
+        let reported = Event::ZombieForLong { at: 105, pid: 2, ppid: 1, since: 5 };
+        assert_eq!(children.old_zombies(105, 100), [reported]);
+        assert!(children.old_zombies(900, 100).is_empty(), "it is reported once");
     }
 
     #[test]

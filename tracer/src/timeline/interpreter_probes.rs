@@ -25,8 +25,8 @@ struct InterpreterProbe {
     since: Instant,
     next: Instant,
     pause: Duration,
-    /// Its interpreter has been told, without its handlers.
-    told: bool,
+    /// Its interpreter has been reported, without its handlers.
+    reported: bool,
 }
 
 /// All processes that are being looked at.
@@ -37,7 +37,7 @@ pub struct InterpreterProbes {
 
 /// What a look found out.
 pub enum Found {
-    /// An interpreter that runs; told again once its handlers are found.
+    /// An interpreter that runs; reported again once its handlers are found.
     Python(Process, Arc<Interpreter>),
     /// Another program, or a Python that is not known.
     Other,
@@ -47,7 +47,13 @@ impl InterpreterProbes {
     /// Looks at a process from now on. One that is being looked at starts over.
     pub fn begin(&mut self, pid: Pid, now: Instant) {
         self.end(pid);
-        self.pending.push(InterpreterProbe { pid, since: now, next: now, pause: FIRST_PAUSE, told: false });
+        self.pending.push(InterpreterProbe {
+            pid,
+            since: now,
+            next: now,
+            pause: FIRST_PAUSE,
+            reported: false,
+        });
     }
 
     /// The process has ended.
@@ -76,7 +82,7 @@ impl InterpreterProbes {
             match look.at(now) {
                 ProbeResult::Found(result) => found.push((look.pid, result)),
                 ProbeResult::Partly(result) => {
-                    if !std::mem::replace(&mut look.told, true) {
+                    if !std::mem::replace(&mut look.reported, true) {
                         found.push((look.pid, result));
                     }
                     look.next = now + STARTING_PAUSE;

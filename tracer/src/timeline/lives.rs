@@ -28,7 +28,7 @@ struct Life {
     id: LifeId,
     ended: bool,
     reaped: bool,
-    /// The process that had its pid before was reaped, which has not been told.
+    /// The process that had its pid before was reaped, which has not been reported.
     owes_reaping: bool,
 }
 
@@ -39,7 +39,7 @@ impl Lives {
         self.current.get(&pid).map(|life| life.id).unwrap_or_default()
     }
 
-    /// Takes a birth; returns what must be told before it: the kernel has let go of another with this pid.
+    /// Takes a birth; returns what must be reported before it: the kernel has let go of another with this pid.
     pub fn begin(&mut self, fork: &Fork) -> Option<Event> {
         let (at, pid) = (fork.at, fork.child.pid);
         let before = self.current.remove(&pid);
@@ -98,10 +98,10 @@ mod tests {
     }
 
     #[test]
-    fn a_reaping_that_is_told_late_is_of_the_earlier_process() {
+    fn a_reaping_that_is_reported_late_is_of_the_earlier_process() {
         for (name, ends, expected) in [
-            ("told in time", vec![exit(2, 8, 7, 0), reaped(3)], [false, false]),
-            ("told after the next birth", vec![exit(2, 8, 7, 0)], [true, false]),
+            ("reported in time", vec![exit(2, 8, 7, 0), reaped(3)], [false, false]),
+            ("reported after the next birth", vec![exit(2, 8, 7, 0)], [true, false]),
             ("its end was lost", vec![], [false, false]),
         ] {
             let mut lives = Lives::default();

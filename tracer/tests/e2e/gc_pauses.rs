@@ -1,4 +1,4 @@
-//! Garbage collections, as the collector's own callbacks tell them.
+//! Garbage collections, as the collector's own callbacks report them.
 
 use std::time::{Duration, Instant};
 
@@ -43,7 +43,7 @@ fn a_child_is_seen_as_its_parent_is() {
 }
 
 /// Breakpoints at every collection would cost a process that collects often too much: they are gone at once, and the
-/// collector's own counts are told still.
+/// collector's own counts are reported still.
 fn who_collects_often_is_not_stopped_for_it(python: &Python) {
     const SECONDS: &str = "4"; // the breakpoints go after a quarter of one, and some tenths later where the machine is busy
     if python.major == 2 {
@@ -55,8 +55,8 @@ fn who_collects_often_is_not_stopped_for_it(python: &Python) {
     let truth: Vec<[u64; 2]> = serde_json::from_value(program.go()).expect("counts by generation");
     let report = tracer.stop().exact();
 
-    let told: Vec<_> = (0..3).map(|generation| counted(&report, program.pid(), generation)).collect();
-    assert_eq!(told, truth, "{}", report["gc"]);
+    let reported: Vec<_> = (0..3).map(|generation| counted(&report, program.pid(), generation)).collect();
+    assert_eq!(reported, truth, "{}", report["gc"]);
     let collections: u64 = truth.iter().map(|[collections, _]| collections).sum();
     assert!(collections > 400, "{collections} are not many");
     let probed = rows(&report["overhead"]["programs"]).find(|row| row["name"] == "gc_begin");
@@ -102,14 +102,17 @@ fn breakpoints_are_in_the_overhead() {
     }
     assert_eq!(runs, number(&truth["collections"]));
     assert_eq!(number(&report["overhead"]["trap_ns"]), traps_ns, "no other breakpoint was hit");
-    let told = (programs_ns + traps_ns) as f64 / runs as f64;
+    let reported = (programs_ns + traps_ns) as f64 / runs as f64;
     let measured = number(&truth["traced_ns"]).saturating_sub(number(&truth["before_ns"])) as f64;
-    assert!((told / measured - 1.0).abs() < WARMER, "{told} ns a collection, {measured} by its own clock");
+    assert!(
+        (reported / measured - 1.0).abs() < WARMER,
+        "{reported} ns a collection, {measured} by its own clock"
+    );
     assert!(traps_ns > programs_ns / 4, "{traps_ns} ns of traps beside {programs_ns}");
 }
 
 #[test]
-fn threads_that_waited_are_told() {
+fn threads_that_waited_are_reported() {
     let Some(python) = built_with_symbols() else { return };
     let (run, _) = traced(&python, "waiting", &["--fail-on", "gc.max>1ms"]);
     assert_eq!(run.code, 3, "the rule holds: {}", run.stderr);
@@ -133,7 +136,7 @@ fn advice_to_freeze_holds() {
     assert!(rows(&after["findings"]).all(|found| found["kind"] != "gc_pause"), "{}", after["findings"]);
 }
 
-/// Each probe makes the end longer: some children are probed, what the others do is told as not seen, and the end comes.
+/// Each probe makes the end longer: some children are probed, what the others do is reported as not seen, and the end comes.
 #[test]
 fn more_children_than_probes_are_not_probed() {
     let Some(python) = built_with_symbols() else { return };
@@ -151,7 +154,7 @@ fn more_children_than_probes_are_not_probed() {
     let (mut probed, mut children) = (0, truth["children"].as_array().expect("a list").clone());
     for row in rows(&report["gc"]["pauses"]) {
         let child = children.iter().position(|child| *child == row["pid"]);
-        children.remove(child.unwrap_or_else(|| panic!("none of the children, or told twice: {row}")));
+        children.remove(child.unwrap_or_else(|| panic!("none of the children, or reported twice: {row}")));
         let is_probed = row["sampled"] == false;
         let exactly = if is_probed { collections } else { 1 }..=collections;
         assert!(exactly.contains(&number(&row["count"])), "{row}");

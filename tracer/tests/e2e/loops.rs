@@ -69,14 +69,14 @@ fn a_loop_that_turns_is_not_blamed() {
 /// Its few milliseconds of work and of sleep take a quarter of a second, beside another program that has the CPU: no line of
 /// it is to blame.
 #[test]
-fn a_loop_without_a_cpu_is_not_told_to_work_less() {
+fn a_loop_without_a_cpu_is_not_asked_to_work_less() {
     each(Interpreter::System, |python| {
         let (report, truth) = traced(python, &["starves"]);
         let found = the_loop(&report, &truth);
         let long: Vec<_> = rows(&found["by"]).filter(|by| number(&by["max_ns"]) >= LONG_NS).collect();
         let [by] = long[..] else { panic!("one reason: {found}, {truth}") };
-        let told = ["cause", "on_cpu", "callback", "frame"].map(|key| &by[key]);
-        assert_eq!(told, [&json!("preempted"), &json!(false), &Value::Null, &Value::Null], "{by}");
+        let reported = ["cause", "on_cpu", "callback", "frame"].map(|key| &by[key]);
+        assert_eq!(reported, [&json!("preempted"), &json!(false), &Value::Null, &Value::Null], "{by}");
         let sentences: Vec<_> =
             rows(&report["findings"]).filter(|found| found["kind"] == "loop_blocked").collect();
         let [sentence] = sentences[..] else { panic!("one sentence: {sentences:?}") };

@@ -6,7 +6,7 @@ import sys
 import tempfile
 import threading
 
-import told
+import protocol
 
 ROUNDS = 240
 MESSAGE = 4000
@@ -126,7 +126,7 @@ sizes = json.loads(sys.argv[1])
 with tempfile.NamedTemporaryFile() as file:
     file.write(b"a line of thirty bytes, or so\n" * 10_000)
     file.flush()
-    told.ready()
+    protocol.ready()
     read_all(file.name, sizes)
-told.tell({name: told.only_line(globals()[name]) for name in sizes})
-told.stay()
+protocol.report({name: protocol.only_line(globals()[name]) for name in sizes})
+protocol.stay()

@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 
-import told
+import protocol
 
 CHILDREN = int(sys.argv[1])
 CLONE3 = 435
@@ -52,7 +52,7 @@ def live(code):
     os._exit(code)
 
 
-told.ready()
+protocol.ready()
 pid = os.fork() or os._exit(0)
 os.waitpid(pid, 0)
 codes = []
@@ -63,5 +63,5 @@ for n in range(CHILDREN):
         live(n % 7)
     assert child == pid
     assert os.waitpid(pid, 0) == (pid, codes[-1] << 8)
-told.tell({"pid": pid, "codes": [0] + codes, "read_at": told.only_line(read)})
-told.stay()
+protocol.report({"pid": pid, "codes": [0] + codes, "read_at": protocol.only_line(read)})
+protocol.stay()

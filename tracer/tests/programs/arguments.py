@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 
-import told
+import protocol
 
 handled = []
 
@@ -23,11 +23,11 @@ def other_calls():
 signal.signal(signal.SIGUSR1, lambda number, frame: handled.append(number))
 signal.signal(signal.SIGUSR2, lambda number, frame: None)
 work = storm if "storm" in sys.argv else other_calls
-told.ready()
+protocol.ready()
 end = time.monotonic() + float(sys.argv[1])
 while time.monotonic() < end:
     for _ in range(1000):
         work()
 os.kill(os.getpid(), signal.SIGUSR1)
-told.tell({"handled": len(handled)})
-told.stay()
+protocol.report({"handled": len(handled)})
+protocol.stay()

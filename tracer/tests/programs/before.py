@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-import told
+import protocol
 
 MOTHER = "import os, sys; pid = os.fork(); pid == 0 and os.execvp('sleep', ['sleep', '600']); print(pid, flush=True); sys.stdin.read()"
 
@@ -32,16 +32,16 @@ killed, by_itself, stays = child(sleep), child(until_asked), child(sleep)
 options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "universal_newlines": True}
 mother = subprocess.Popen([sys.executable, "-c", MOTHER], **options)
 left = int(mother.stdout.readline())
-told.ready()
+protocol.ready()
 # Somebody who is not traced, as an administrator would be.
-told.tell({"killed": killed, "by_itself": by_itself, "stays": stays, "mother": mother.pid, "left": left})
+protocol.report({"killed": killed, "by_itself": by_itself, "stays": stays, "mother": mother.pid, "left": left})
 sys.stdin.readline()
 os.waitpid(killed, 0)
 os.write(ask, b"x")
 os.waitpid(by_itself, 0)
 mother.send_signal(signal.SIGTERM)
 mother.wait()
-told.tell(None)
-told.stay()
+protocol.report(None)
+protocol.stay()
 os.kill(stays, signal.SIGKILL)
 os.kill(left, signal.SIGKILL)

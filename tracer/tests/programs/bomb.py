@@ -2,7 +2,7 @@
 
 import os
 
-import told
+import protocol
 
 DEPTH = 10
 
@@ -20,7 +20,7 @@ def explode(depth):
         os.waitpid(pid, 0)
 
 
-told.ready()
+protocol.ready()
 explode(DEPTH)
-told.tell(2 ** (DEPTH + 1) - 2)
-told.stay()
+protocol.report(2 ** (DEPTH + 1) - 2)
+protocol.stay()

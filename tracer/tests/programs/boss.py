@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 
-import told
+import protocol
 
 
 def serve():
@@ -21,11 +21,11 @@ def ask_to_stop(pid):
 worker = os.fork()
 if worker == 0:
     serve()
-told.ready()
-told.tell({"worker": worker, "line": told.only_line(ask_to_stop)})
+protocol.ready()
+protocol.report({"worker": worker, "line": protocol.only_line(ask_to_stop)})
 sys.stdin.readline()
 for _ in range(10):
     time.sleep(0.05)
     ask_to_stop(worker)
-told.say("asked")
-told.stay()
+protocol.say("asked")
+protocol.stay()

@@ -1,10 +1,10 @@
-"""Reads as fast as it can from two lines, and tells how often."""
+"""Reads as fast as it can from two lines, and prints how often."""
 
 import os
 import sys
 import time
 
-import told
+import protocol
 
 
 def busy(fd):
@@ -27,7 +27,7 @@ def work(fd, seconds):
 
 
 fd = os.open("/dev/zero", os.O_RDONLY)
-told.ready()
+protocol.ready()
 calls = work(fd, float(sys.argv[1]))
-told.tell({"calls": calls})
-told.stay()
+protocol.report({"calls": calls})
+protocol.stay()

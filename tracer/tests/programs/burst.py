@@ -3,14 +3,14 @@
 import os
 import signal
 
-import told
+import protocol
 
 SIGNALS = 20_000
 
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-told.ready()
+protocol.ready()
 pid = os.getpid()
 for _ in range(SIGNALS):
     os.kill(pid, signal.SIGUSR1)
-told.tell(SIGNALS)
-told.stay()
+protocol.report(SIGNALS)
+protocol.stay()

@@ -5,7 +5,7 @@ import random
 import sys
 import time
 
-import told
+import protocol
 
 DEPTH = 30
 
@@ -38,12 +38,12 @@ def call(caller, fd):
 rounds, steps = int(sys.argv[1]), int(sys.argv[2])
 calls, waited, size = {"often": 0, "seldom": 0}, {"often": 0.0, "seldom": 0.0}, 0
 fd = os.open("/dev/zero", os.O_RDONLY)
-told.ready()
+protocol.ready()
 for _ in range(rounds):
     size += call(often if random.random() < 0.7 else seldom, fd)
     for _ in range(steps):
         pass
     if not steps:
         time.sleep(0.02)
-told.tell({"calls": calls, "waited": waited, "bytes": size})
-told.stay()
+protocol.report({"calls": calls, "waited": waited, "bytes": size})
+protocol.stay()

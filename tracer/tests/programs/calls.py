@@ -1,6 +1,6 @@
 """Has C call Python a known number of times."""
 
-import told
+import protocol
 
 CALLS = 5_000
 
@@ -9,7 +9,7 @@ def key(number):
     return -number
 
 
-told.ready()
+protocol.ready()
 sorted(range(CALLS), key=key)
-told.tell({"function": "key", "calls": CALLS})
-told.stay()
+protocol.report({"function": "key", "calls": CALLS})
+protocol.stay()

@@ -27,12 +27,12 @@ def asleep():
 
 
 @worker_process_init.connect
-def tell(**_):
+def report(**_):
     os.write(1, b"worker %d\n" % os.getpid())  # in one piece: several begin at a time
 
 
 @worker_ready.connect
-def work_when_told_to(**_):
+def work_when_asked_to(**_):
     def work():
         tasks = {b"limit\n": in_c, b"run\n": sleeps}
         # Not by sys.stdin: a worker that is forked while a thread waits there never gets its lock.

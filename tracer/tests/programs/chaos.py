@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 
-import told
+import protocol
 
 over = threading.Event()
 failed = []
@@ -46,9 +46,9 @@ signal.signal(signal.SIGUSR1, lambda number, frame: None)
 threads = [threading.Thread(target=work, daemon=True) for work in (compute, breed)]
 for thread in threads:
     thread.start()
-told.ready()
-told.tell(os.getpid())
-told.stay()
+protocol.ready()
+protocol.report(os.getpid())
+protocol.stay()
 over.set()
 for thread in threads:
     thread.join()

@@ -1,11 +1,11 @@
-"""Collects garbage hundreds of times a second, in several threads, and tells what its collector has counted."""
+"""Collects garbage hundreds of times a second, in several threads, and prints what its collector has counted."""
 
 import gc
 import sys
 import threading
 import time
 
-import told
+import protocol
 
 
 def collect(generation):
@@ -28,7 +28,7 @@ def collect_young(end):
 
 gc.disable()
 before = counts()
-told.ready()
+protocol.ready()
 end = time.time() + float(sys.argv[1])
 others = [threading.Thread(target=collect_young, args=(end,)) for _ in range(3)]
 for other in others:
@@ -41,5 +41,5 @@ while time.time() < end:
 for other in others:
     other.join()
 counted = [[now - then for now, then in zip(*both)] for both in zip(counts(), before)]
-told.tell(counted)
-told.stay()
+protocol.report(counted)
+protocol.stay()

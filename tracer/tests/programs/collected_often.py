@@ -3,7 +3,7 @@
 import gc
 import time
 
-import told
+import protocol
 
 ROUNDS = 3000
 
@@ -21,7 +21,7 @@ def took():
 gc.disable()
 gc.collect()
 before = min(took() for _ in range(3))
-told.ready()
+protocol.ready()
 traced = min(took() for _ in range(3))
-told.tell({"before_ns": before, "traced_ns": traced, "collections": 3 * ROUNDS})
-told.stay()
+protocol.report({"before_ns": before, "traced_ns": traced, "collections": 3 * ROUNDS})
+protocol.stay()

@@ -4,7 +4,7 @@ import gc
 import os
 import time
 
-import told
+import protocol
 
 CHILDREN, COLLECTIONS = 40, 3
 
@@ -17,7 +17,7 @@ def collect(gate):
 
 
 gc.disable()
-told.ready()
+protocol.ready()
 reader, writer = os.pipe()
 children = []
 for _ in range(CHILDREN):
@@ -30,5 +30,5 @@ time.sleep(1)
 os.close(writer)
 for child in children:
     os.waitpid(child, 0)
-told.tell({"children": children, "collections": COLLECTIONS})
-told.stay()
+protocol.report({"children": children, "collections": COLLECTIONS})
+protocol.stay()

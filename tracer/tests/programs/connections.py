@@ -4,7 +4,7 @@ import os
 import socket
 import tempfile
 
-import told
+import protocol
 
 CONNECTIONS = 20_000
 PIPES = 10_000
@@ -57,7 +57,7 @@ def serve(server, read):
 
 
 def clients(servers):
-    """A child that waits to be told, and then is all clients."""
+    """A child that waits to be asked, and then is all clients."""
     reader, writer = os.pipe()
     if os.fork() == 0:
         os.close(writer)
@@ -88,14 +88,14 @@ def files():
 
 
 def expect(read, path, reads):
-    return {"frame": told.only_line(read), "path": path, "syscalls": reads}
+    return {"frame": protocol.only_line(read), "path": path, "syscalls": reads}
 
 
 with tempfile.TemporaryDirectory() as directory:
     inet = listener(socket.AF_INET, ("127.0.0.1", 0))
     unix = listener(socket.AF_UNIX, os.path.join(directory, "socket"))
     start = clients([inet, unix])
-    told.ready()
+    protocol.ready()
     os.write(start, b"!")
     truth = [
         expect(read_inet, "%s:%d" % inet.getsockname(), serve(inet, read_inet)),
@@ -103,6 +103,6 @@ with tempfile.TemporaryDirectory() as directory:
         expect(read_pipe, "pipe:[*]", pipes()),
         expect(read_file, os.path.join(tempfile.gettempdir(), "* (deleted)"), files()),
     ]
-    told.tell(truth)
+    protocol.report(truth)
     os.wait()
-    told.stay()
+    protocol.stay()

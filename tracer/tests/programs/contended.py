@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 
-import told
+import protocol
 
 ALONE = 1.0
 
@@ -23,20 +23,20 @@ def alone():
         libc.usleep(500)  # called with the GIL in hand
 
 
-told.comes_first()  # who is preempted returns once more, and is seen to
+protocol.comes_first()  # who is preempted returns once more, and is seen to
 libc = ctypes.PyDLL(None)
 never = threading.Event()
 threading.Thread(target=never.wait, daemon=True).start()
-told.ready()
+protocol.ready()
 stop = []
 threads = [threading.Thread(target=spin, args=[stop]) for _ in range(2)]
 for thread in threads:
     thread.start()
-told.say("contended")
+protocol.say("contended")
 sys.stdin.readline()
 stop.append(True)
 for thread in threads:
     thread.join()
 alone()
-told.tell({})
-told.stay()
+protocol.report({})
+protocol.stay()

@@ -3,7 +3,7 @@
 import sys
 import time
 
-import told
+import protocol
 
 
 def half(turns):
@@ -39,7 +39,7 @@ TURNS_PER_SHARE = 4000
 clocks = dict.fromkeys(SHARES, 0.0)
 turn_times = []
 rounds = 0
-told.ready()
+protocol.ready()
 while sum(clocks.values()) < float(sys.argv[1]):
     for work, share in SHARES.items():
         started = time.thread_time()
@@ -54,5 +54,5 @@ turns = {work.__qualname__: rounds * share * TURNS_PER_SHARE for work, share in 
 # with caches that others have used, all turns together took less.
 usual = sorted(turn_times)[len(turn_times) // 2]
 mean = sum(clocks.values()) / sum(turns.values())
-told.tell({"turns": turns, "usual_turn_s": min(usual, mean)})
-told.stay()
+protocol.report({"turns": turns, "usual_turn_s": min(usual, mean)})
+protocol.stay()

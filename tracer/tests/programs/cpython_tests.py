@@ -1,4 +1,4 @@
-"""Runs tests of CPython's own, by their names; tells how they went, and which children and signals they asked for, as
+"""Runs tests of CPython's own, by their names; prints how they went, and which children and signals they asked for, as
 the interpreter's audit events have it: https://docs.python.org/3.8/library/audit_events.html"""
 
 import importlib
@@ -6,7 +6,7 @@ import os
 import sys
 import unittest
 
-import told
+import protocol
 
 PID = os.getpid()
 truth = {"forks": 0, "spawns": 0, "kills": []}
@@ -50,9 +50,9 @@ suite = unittest.TestSuite(
     unittest.defaultTestLoader.loadTestsFromName(name.split(":")[1], module)
     for name, module in zip(sys.argv[1:], loaded)
 )
-told.ready()
+protocol.ready()
 sys.addaudithook(hear)
 os.kill = kill
 result = in_silence(lambda: unittest.TextTestRunner(verbosity=0).run(suite))
 truth["outcome"] = outcome(result)
-told.tell(truth)
+protocol.report(truth)

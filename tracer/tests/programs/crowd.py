@@ -3,7 +3,7 @@
 import os
 import threading
 
-import told
+import protocol
 
 THREADS = 1000
 
@@ -18,7 +18,7 @@ def wait(depth):
 threads = [threading.Thread(target=wait, args=(5,), daemon=True) for _ in range(THREADS)]
 for thread in threads:
     thread.start()
-told.until_parked([thread.native_id for thread in threads])
-told.ready()
-told.tell({"threads": THREADS + 1})
-told.stay()
+protocol.until_parked([thread.native_id for thread in threads])
+protocol.ready()
+protocol.report({"threads": THREADS + 1})
+protocol.stay()

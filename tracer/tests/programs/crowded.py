@@ -3,7 +3,7 @@
 import os
 import signal
 
-import told
+import protocol
 
 
 def compute():
@@ -14,8 +14,8 @@ def compute():
 children = []
 for _ in range(2 * os.cpu_count() + 2):
     children.append(os.fork() or compute())
-told.ready()
-told.tell({"children": children})
-told.stay()
+protocol.ready()
+protocol.report({"children": children})
+protocol.stay()
 for child in children:
     os.kill(child, signal.SIGKILL)

@@ -1,12 +1,12 @@
 """Three thousand threads that wait for a line that never comes; from 3.12 on also two interpreters beside the main one, with
-a GIL and two threads each. When told to, one thread of each interpreter never lets go of its GIL, and one wants it. Runs on
+a GIL and two threads each. When asked to, one thread of each interpreter never lets go of its GIL, and one wants it. Runs on
 2.7 too."""
 
 import os
 import sys
 import threading
 
-import told
+import protocol
 
 THREADS = 3000
 
@@ -89,20 +89,20 @@ said, says = os.pipe()
 go_on, go = os.pipe()
 began, begun = os.pipe()
 has_others = sys.version_info >= (3, 12)
-waiting = [told.start_new_thread(wait, (5,)) for _ in range(THREADS)]
+waiting = [protocol.start_new_thread(wait, (5,)) for _ in range(THREADS)]
 for _ in range(2 if has_others else 0):
     threading.Thread(target=beside, args=(says, go_on, begun), daemon=True).start()
 beside_main = others(said) if has_others else []
 main = os.getpid()
-told.until_parked([int(tid) for tid in os.listdir("/proc/self/task") if int(tid) != main])
-told.ready()
-told.tell({"threads": THREADS, "others": beside_main})
+protocol.until_parked([int(tid) for tid in os.listdir("/proc/self/task") if int(tid) != main])
+protocol.ready()
+protocol.report({"threads": THREADS, "others": beside_main})
 
 sys.stdin.readline()
 os.write(go, b"xx")
-told.start_new_thread(contend, (begun,))
+protocol.start_new_thread(contend, (begun,))
 left = 3 if has_others else 1
 while left:
     left -= len(os.read(began, left))
-told.tell({})
+protocol.report({})
 hog()

@@ -1,7 +1,7 @@
 """Three threads compute, at two lines, and give the GIL away at a third: python crunch.py ROUNDS. The thread that computes
 keeps the others waiting; the line that gives the GIL away does not.
 
-Numbers tell how long each line ran. How long it held the GIL its own clock tells: that is longer by what it was preempted
+Numbers say how long each line ran. How long it held the GIL its own clock says: that is longer by what it was preempted
 for, at whatever line."""
 
 import os
@@ -11,7 +11,7 @@ import threading
 import time
 from itertools import chain, starmap
 
-import told
+import protocol
 
 # Numbers that a line adds up, from a third to three times as many at random: no clock keeps step with it.
 CRUNCHED, GROUND = 40000, 15000
@@ -67,16 +67,16 @@ def work():
 
 def truth(function, lines):
     numbers, held = sum(line.numbers for line in lines), sum(line.held_ns() for line in lines)
-    return {"frame": told.only_line(function), "numbers": numbers, "held_ns": held}
+    return {"frame": protocol.only_line(function), "numbers": numbers, "held_ns": held}
 
 
-told.comes_first()
-told.ready()
+protocol.comes_first()
+protocol.ready()
 threads = [threading.Thread(target=work) for _ in range(3)]
 for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
 # A number takes the same time at either line.
-told.tell([truth(*line) for line in zip((crunch, grind, emit), list(zip(*added)) + [()])])
-told.stay()
+protocol.report([truth(*line) for line in zip((crunch, grind, emit), list(zip(*added)) + [()])])
+protocol.stay()

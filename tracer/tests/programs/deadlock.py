@@ -2,7 +2,7 @@
 
 import threading
 
-import told
+import protocol
 
 first, second = threading.Lock(), threading.Lock()
 both_hold_one = threading.Barrier(2)
@@ -28,7 +28,7 @@ threads = [
 ]
 for thread in threads:
     thread.start()
-told.until_parked([thread.native_id for thread in threads])
-told.ready()
-told.tell([told.only_line(want_second), told.only_line(want_first)])
-told.stay()
+protocol.until_parked([thread.native_id for thread in threads])
+protocol.ready()
+protocol.report([protocol.only_line(want_second), protocol.only_line(want_first)])
+protocol.stay()

@@ -1,4 +1,4 @@
-"""Catches, ignores and blocks signals in every way, tells which, and then sleeps in read(). Runs on 2.7 too."""
+"""Catches, ignores and blocks signals in every way, prints which, and then sleeps in read(). Runs on 2.7 too."""
 
 import functools
 import os
@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 
-import told
+import protocol
 
 
 def plainly(number, frame):
@@ -64,6 +64,6 @@ if blocking:
     os.kill(os.getpid(), signal.SIGPROF)
     truth["SIGPROF"] = {"does": "default", "pending": True, "blocked_by": 2}
     truth["SIGWINCH"] = {"does": "default", "blocked_by": 2}
-told.ready()
-told.tell({"signals": truth, "wakeup_fd": writer if sys.version_info >= (3, 5) else None})
-told.stay()
+protocol.ready()
+protocol.report({"signals": truth, "wakeup_fd": writer if sys.version_info >= (3, 5) else None})
+protocol.stay()

@@ -1,5 +1,5 @@
 # -*- coding: utf-8 -*-
-"""Threads in different sleeps; when told to, one that never lets go of the GIL, and one that wants it. Runs on 2.7 too."""
+"""Threads in different sleeps; when asked to, one that never lets go of the GIL, and one that wants it. Runs on 2.7 too."""
 
 import os
 import select
@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-import told
+import protocol
 
 pipe = os.pipe()
 never = threading.Lock()
@@ -51,15 +51,15 @@ def hog():
         sum(count_up(1 << 31))
 
 
-threads = dict((function.__name__, told.start(function)) for function in (reader, sleeper, locker, selector))
-told.until_parked([tid for tid, _ in threads.values()])
-told.ready()
+threads = dict((function.__name__, protocol.start(function)) for function in (reader, sleeper, locker, selector))
+protocol.until_parked([tid for tid, _ in threads.values()])
+protocol.ready()
 frames = sys._current_frames()
-truth = dict((name, {"tid": tid, "stack": told.stack(frames[ident])}) for name, (tid, ident) in threads.items())
-told.tell(truth)
+truth = dict((name, {"tid": tid, "stack": protocol.stack(frames[ident])}) for name, (tid, ident) in threads.items())
+protocol.report(truth)
 
 sys.stdin.readline()
-told.start(contender)
+protocol.start(contender)
 while not contending:
     time.sleep(0.01)
 hog()

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 
-import told
+import protocol
 
 
 def process():
@@ -35,8 +35,8 @@ def python():
 
 
 MAKE = {"processes": process, "threads": thread, "strangers": stranger, "pythons": python}[sys.argv[1]]
-told.ready()
+protocol.ready()
 for line in iter(sys.stdin.readline, ""):
     for _ in range(int(line)):
         MAKE()
-    told.tell({"made": int(line)})
+    protocol.report({"made": int(line)})

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-import told
+import protocol
 
 
 def leave():
@@ -34,7 +34,7 @@ def wait(pid):
     return os.waitpid(pid, 0)[0]
 
 
-told.ready()
+protocol.ready()
 reader, writer = os.pipe()
 exits = wait(fork(leave))
 killed = fork(lambda: wait_for_news(reader))
@@ -43,10 +43,10 @@ wait(killed)
 loop = [wait(fork(lambda: (time.sleep(0.01), os._exit(4)))) for _ in range(4)]
 programs = [subprocess.call(["sh", "-c", "exit 1"]) for _ in range(4)]
 ends_well = wait(fork(lambda: os._exit(0)))
-told.tell(
+protocol.report(
     {
-        "exits": {"pid": exits, "frame": told.only_line(leave)},
-        "killed": {"pid": killed, "frame": told.only_line(wait_for_news), "sender": os.getpid()},
+        "exits": {"pid": exits, "frame": protocol.only_line(leave)},
+        "killed": {"pid": killed, "frame": protocol.only_line(wait_for_news), "sender": os.getpid()},
         "loop": loop,
         "ends_well": ends_well,
     }

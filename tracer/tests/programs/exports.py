@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 
-import told
+import protocol
 
 SECONDS = 0.5
 READS = 200
@@ -25,7 +25,7 @@ def read():
 
 
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-told.ready()
+protocol.ready()
 threads = [threading.Thread(target=spin, args=[time.monotonic() + SECONDS]) for _ in range(2)]
 for thread in threads:
     thread.start()
@@ -34,4 +34,4 @@ os.kill(os.getpid(), signal.SIGUSR1)
 subprocess.run(["true"], check=True)
 for thread in threads:
     thread.join()
-told.tell({"reads": READS})
+protocol.report({"reads": READS})

@@ -9,15 +9,15 @@ import sys
 import threading
 import time
 
-import told
+import protocol
 
 PID = os.getpid()
 sleeper = int(sys.argv[1])
 rows = []
 
 
-def tell(number, origin, target, disposition, outcome, **more):
-    """A row as the report has it; what is not told is not looked at."""
+def expect(number, origin, target, disposition, outcome, **more):
+    """A row as the report has it; what is not given is not compared."""
     row = {"number": int(number), "origin": origin, "pid": target, "disposition": disposition, "outcome": outcome}
     row.update(more)
     rows.append(row)
@@ -38,7 +38,7 @@ def as_keyboard_interrupt():
         time.sleep(5)
     except KeyboardInterrupt:
         pass
-    tell(signal.SIGINT, "kill", PID, "python", "handled", state="started")
+    expect(signal.SIGINT, "kill", PID, "python", "handled", state="started")
 
 
 def as_broken_pipe():
@@ -48,7 +48,7 @@ def as_broken_pipe():
         os.write(writer, b"x")
     except BrokenPipeError:
         pass
-    tell(signal.SIGPIPE, "kernel", PID, "ignored", "ignored", state="none")
+    expect(signal.SIGPIPE, "kernel", PID, "ignored", "ignored", state="none")
 
 
 def of_a_child():
@@ -61,7 +61,7 @@ def of_a_child():
         time.sleep(0.001)
     os.waitpid(pid, 0)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    tell(signal.SIGCHLD, "child", PID, "python", "handled", state="started", sender=pid)
+    expect(signal.SIGCHLD, "child", PID, "python", "handled", state="started", sender=pid)
 
 
 def for_faulthandler():
@@ -69,7 +69,7 @@ def for_faulthandler():
         faulthandler.register(signal.SIGVTALRM, file=sink)
         os.kill(PID, signal.SIGVTALRM)
         faulthandler.unregister(signal.SIGVTALRM)
-    tell(signal.SIGVTALRM, "kill", PID, "c", "handled", state="none")
+    expect(signal.SIGVTALRM, "kill", PID, "c", "handled", state="none")
 
 
 def with_a_wakeup_descriptor():
@@ -80,7 +80,7 @@ def with_a_wakeup_descriptor():
     os.kill(PID, signal.SIGPROF)
     assert os.read(reader, 1) == bytes([signal.SIGPROF])
     signal.set_wakeup_fd(before)
-    tell(signal.SIGPROF, "kill", PID, "python", "handled", state="started", handler=first_line(noticed))
+    expect(signal.SIGPROF, "kill", PID, "python", "handled", state="started", handler=first_line(noticed))
 
 
 def noticed(number, frame):
@@ -95,7 +95,7 @@ def for_asyncio():
         await heard.wait()
 
     asyncio.run(wait())
-    tell(signal.SIGHUP, "kill", PID, "python", "handled", state="started")
+    expect(signal.SIGHUP, "kill", PID, "python", "handled", state="started")
 
 
 def to_a_thread():
@@ -114,7 +114,7 @@ def to_a_thread():
     signal.pthread_kill(thread.ident, signal.SIGUSR1)
     os.write(writer, b"x")
     thread.join()
-    tell(signal.SIGUSR1, "tgkill", PID, "python", "handled", state="started", tid=tids[0])
+    expect(signal.SIGUSR1, "tgkill", PID, "python", "handled", state="started", tid=tids[0])
 
 
 def taken_by_sigwait():
@@ -122,15 +122,15 @@ def taken_by_sigwait():
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
     os.kill(PID, signal.SIGUSR2)
     signal.sigwait([signal.SIGUSR2])
-    tell(signal.SIGUSR2, "kill", PID, None, "handled")
+    expect(signal.SIGUSR2, "kill", PID, None, "handled")
 
 
 def held_back_to_the_end():
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGXCPU])
     os.kill(PID, signal.SIGXCPU)
     os.kill(PID, signal.SIGXCPU)
-    tell(signal.SIGXCPU, "kill", PID, None, "blocked")
-    tell(signal.SIGXCPU, "kill", PID, None, "coalesced")
+    expect(signal.SIGXCPU, "kill", PID, None, "blocked")
+    expect(signal.SIGXCPU, "kill", PID, None, "coalesced")
 
 
 def stopped_and_continued():
@@ -141,9 +141,9 @@ def stopped_and_continued():
     os.waitpid(pid, os.WCONTINUED)
     os.kill(pid, signal.SIGTERM)
     os.waitpid(pid, 0)
-    tell(signal.SIGSTOP, "kill", pid, "default", "stopped")
-    tell(signal.SIGCONT, "kill", pid, None, "continued")
-    tell(signal.SIGTERM, "kill", pid, "default", "killed")
+    expect(signal.SIGSTOP, "kill", pid, "default", "stopped")
+    expect(signal.SIGCONT, "kill", pid, None, "continued")
+    expect(signal.SIGTERM, "kill", pid, "default", "killed")
 
 
 def crashes():
@@ -152,7 +152,7 @@ def crashes():
 
     pid = child(crash)
     os.waitpid(pid, 0)
-    tell(signal.SIGSEGV, "fault", pid, "default", "killed", interrupted="string_at")
+    expect(signal.SIGSEGV, "fault", pid, "default", "killed", interrupted="string_at")
 
 
 def crashes_under_faulthandler():
@@ -162,8 +162,8 @@ def crashes_under_faulthandler():
 
     pid = child(crash)
     os.waitpid(pid, 0)
-    tell(signal.SIGSEGV, "fault", pid, "c", "handled", interrupted="string_at")
-    tell(signal.SIGSEGV, "tgkill", pid, "default", "killed", interrupted="string_at")
+    expect(signal.SIGSEGV, "fault", pid, "c", "handled", interrupted="string_at")
+    expect(signal.SIGSEGV, "tgkill", pid, "default", "killed", interrupted="string_at")
 
 
 def to_one_that_is_not_traced():
@@ -174,9 +174,9 @@ def to_one_that_is_not_traced():
     os.kill(sleeper, signal.SIGTERM)
     while state_of(sleeper) != "Z":
         time.sleep(0.001)
-    tell(signal.SIGUSR1, "kill", sleeper, "ignored", "ignored")
-    tell(signal.SIGUSR2, "kill", sleeper, None, "handled", state="unknown")
-    tell(signal.SIGTERM, "kill", sleeper, "default", "killed")
+    expect(signal.SIGUSR1, "kill", sleeper, "ignored", "ignored")
+    expect(signal.SIGUSR2, "kill", sleeper, None, "handled", state="unknown")
+    expect(signal.SIGTERM, "kill", sleeper, "default", "killed")
 
 
 def state_of(pid):
@@ -190,17 +190,17 @@ def pending_in(pid):
 
 
 def child(work):
-    ready, told_ready = os.pipe()
+    ready, ready_writer = os.pipe()
     pid = os.fork()
     if pid == 0:
-        os.write(told_ready, b"r")
+        os.write(ready_writer, b"r")
         work()
         os._exit(0)
     os.read(ready, 1)
     return pid
 
 
-told.ready()
+protocol.ready()
 as_keyboard_interrupt()
 as_broken_pipe()
 of_a_child()
@@ -214,5 +214,5 @@ crashes()
 crashes_under_faulthandler()
 to_one_that_is_not_traced()
 held_back_to_the_end()
-told.tell(rows)
-told.stay()
+protocol.report(rows)
+protocol.stay()

@@ -2,15 +2,15 @@
 
 import os
 
-import told
+import protocol
 
 CHILDREN = 1_000
 
-told.ready()
+protocol.ready()
 for _ in range(CHILDREN):
     pid = os.fork()
     if pid == 0:
         os._exit(0)
     os.waitpid(pid, 0)
-told.tell(CHILDREN)
-told.stay()
+protocol.report(CHILDREN)
+protocol.stay()

@@ -4,7 +4,7 @@ import os
 import select
 import time
 
-import told
+import protocol
 
 # Between two workers: ever longer, so that there are some while we attach and no thousands, however long that takes.
 PAUSE, GROWTH = 0.01, 1.03
@@ -45,17 +45,17 @@ def children(pid):
 
 end, keep = os.pipe()
 enough, stop = os.pipe()
-told_news, news = os.pipe()
+news_reader, news = os.pipe()
 mother = os.fork()
 if mother == 0:
     os.close(keep)
     forks_until(enough, end)
-told.ready()
-before = len(os.read(told_news, 1 << 16))
+protocol.ready()
+before = len(os.read(news_reader, 1 << 16))
 for _ in range(AFTERWARDS):
-    os.read(told_news, 1)
+    os.read(news_reader, 1)
 os.write(stop, b"x")
-told.until_asleep_in(told.READ, mother)
-told.tell({"mother": mother, "workers": children(mother), "before": before})
-told.stay()
+protocol.until_asleep_in(protocol.READ, mother)
+protocol.report({"mother": mother, "workers": children(mother), "before": before})
+protocol.stay()
 os.close(keep)

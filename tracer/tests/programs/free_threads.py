@@ -7,7 +7,7 @@ import random
 import threading
 import time
 
-import told
+import protocol
 
 SORTS = 5
 COLLECTIONS = 16
@@ -63,7 +63,7 @@ def objects():
         sorts(numbers)
     done.append(True)
     other.join()
-    frames = {"frame": told.only_line(appends), "by": told.only_line(sorts)}
+    frames = {"frame": protocol.only_line(appends), "by": protocol.only_line(sorts)}
     return {"ns": sum(waited), **frames}
 
 
@@ -88,7 +88,7 @@ def world():
     done.append(True)
     for thread in threads:
         thread.join()
-    return {"pauses": len(pauses), "ns": sum(pauses), "on_cpu_ns": sum(on_cpu), "frame": told.only_line(collect)}
+    return {"pauses": len(pauses), "ns": sum(pauses), "on_cpu_ns": sum(on_cpu), "frame": protocol.only_line(collect)}
 
 
 def at_once():
@@ -104,6 +104,6 @@ def at_once():
     return {"ns": now() - before}
 
 
-told.ready()
-told.tell({"at_once": at_once(), "objects": objects(), "world": world()})
-told.stay()
+protocol.ready()
+protocol.report({"at_once": at_once(), "objects": objects(), "world": world()})
+protocol.stay()

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-import told
+import protocol
 
 CHILDREN = 24
 SECONDS = 3
@@ -20,7 +20,7 @@ def doze():
         time.sleep(0.002)
 
 
-told.ready()
+protocol.ready()
 children = []
 for _ in range(CHILDREN):
     child = os.fork()
@@ -33,5 +33,5 @@ on_cpu = time.thread_time_ns() - began
 for child in children:
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-told.tell({"on_cpu_ns": on_cpu})
-told.stay()
+protocol.report({"on_cpu_ns": on_cpu})
+protocol.stay()

@@ -1,4 +1,4 @@
-"""Collects garbage where it knows, and tells what `gc.callbacks` saw of it; 2.7 has none, and times its own calls.
+"""Collects garbage where it knows, and prints what `gc.callbacks` saw of it; 2.7 has none, and times its own calls.
 
 The argument says what it does: `alone`; `waiting` has threads that want the GIL meanwhile; `frozen` has taken what it
 made before out of the collector's sight; `child` forks a process that does it all.
@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 
-import told
+import protocol
 
 MODE = sys.argv[1]
 FULL, YOUNG = 6, 20000
@@ -78,8 +78,8 @@ def work():
         thread.join()
 
 
-def tell():
-    told.tell({
+def report_pauses():
+    protocol.report({
         "pid": os.getpid(),
         "pauses": pauses,
         "full": {"file": full.__code__.co_filename, "line": full.__code__.co_firstlineno + 3},
@@ -88,20 +88,20 @@ def tell():
 
 
 def main():
-    told.comes_first()
-    told.ready()
+    protocol.comes_first()
+    protocol.ready()
     if MODE == "child":
         child = os.fork()
         if child:
             os.waitpid(child, 0)
-            told.stay()
+            protocol.stay()
             return
         time.sleep(0.3)  # long enough to be worth probes
     work()
-    tell()
+    report_pauses()
     if MODE == "child":
         os._exit(0)
-    told.stay()
+    protocol.stay()
 
 
 gc.collect()

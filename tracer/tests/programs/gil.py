@@ -3,7 +3,7 @@
 import os
 import threading
 
-import told
+import protocol
 
 PIECE = 16
 
@@ -28,7 +28,7 @@ def read(read_once, is_enough):
     calls = pieces(fd, read_once, lambda calls: is_enough(calls, before))
     after = switches()
     os.close(fd)
-    return {"frame": told.only_line(read_once), "calls": calls, "voluntary": after - before}
+    return {"frame": protocol.only_line(read_once), "calls": calls, "voluntary": after - before}
 
 
 def pieces(fd, read_once, is_enough):
@@ -43,7 +43,7 @@ def pieces(fd, read_once, is_enough):
 
 
 def switches():
-    return told.switches(threading.get_native_id())[0]
+    return protocol.switches(threading.get_native_id())[0]
 
 
 def in_a_thread():
@@ -57,9 +57,9 @@ def in_a_thread():
     return truth
 
 
-told.ready()
+protocol.ready()
 alone = read(read_alone, lambda calls, _: calls == 5000)
 for _ in range(3):
     threading.Thread(target=spin, daemon=True).start()
-told.tell({"alone": alone, "contended": in_a_thread()})
-told.stay()
+protocol.report({"alone": alone, "contended": in_a_thread()})
+protocol.stay()

@@ -1,4 +1,4 @@
-"""Kills leaders with and without groups of their own; their children wait until they are told to end."""
+"""Kills leaders with and without groups of their own; their children wait until they are asked to end."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-import told
+import protocol
 
 CHILDREN = 3
 LEADER = """
@@ -60,7 +60,7 @@ def experiment(kill, **options):
     time.sleep(0.3)  # those who are left live on
     alive = [pid for pid in children if os.path.exists("/proc/%d/cmdline" % pid) and is_alive(pid)]
     end(alive)
-    return {"leader": leader.pid, "children": children, "left": alive, "frame": told.only_line(kill)}
+    return {"leader": leader.pid, "children": children, "left": alive, "frame": protocol.only_line(kill)}
 
 
 def is_alive(pid):
@@ -68,11 +68,11 @@ def is_alive(pid):
         return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
 
 
-told.ready()
+protocol.ready()
 truth = {
     "no_group": experiment(kill_leader),
     "own_group": experiment(kill_leader, start_new_session=True),
     "killpg": experiment(kill_group, start_new_session=True),
 }
-told.tell(truth)
-told.stay()
+protocol.report(truth)
+protocol.stay()

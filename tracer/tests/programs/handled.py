@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-import told
+import protocol
 
 CHILDREN, SIGNALS = 40, 5
 
@@ -18,7 +18,7 @@ def handle(gate):
     os._exit(0 if len(seen) == SIGNALS else 1)
 
 
-told.ready()
+protocol.ready()
 reader, writer = os.pipe()
 children = []
 for _ in range(CHILDREN):
@@ -30,5 +30,5 @@ for _ in range(CHILDREN):
 time.sleep(1)
 os.close(writer)
 failed = [child for child in children if os.waitpid(child, 0)[1] != 0]
-told.tell({"children": children, "failed": failed, "signals": SIGNALS})
-told.stay()
+protocol.report({"children": children, "failed": failed, "signals": SIGNALS})
+protocol.stay()

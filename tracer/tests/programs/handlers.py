@@ -1,4 +1,4 @@
-"""Is sent signals while it does different things, and tells when each handler began. Runs on 2.7 too.
+"""Is sent signals while it does different things, and prints when each handler began. Runs on 2.7 too.
 
 The first argument says how many signals it gets of each kind; `many` sets more handlers than a CPU has debug
 registers, `late` sets them when it is traced already, and `child` lets a child do it all.
@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 
-import told
+import protocol
 
 TIMES = int(sys.argv[1])
 OTHER_CALLS = 1000
@@ -203,7 +203,7 @@ def work():
     os.kill(os.getpid(), signal.SIGTERM)
     line = on_signal.__code__.co_firstlineno
     handler = {"function": "on_signal", "file": __file__, "line": line}
-    told.tell({"pid": os.getpid(), "modes": modes, "handler": handler})
+    protocol.report({"pid": os.getpid(), "modes": modes, "handler": handler})
 
 
 make_long()
@@ -211,7 +211,7 @@ if "late" not in sys.argv:
     install()
 if "child" not in sys.argv:
     start_sender()
-told.ready()
+protocol.ready()
 if "child" in sys.argv:
     child = os.fork()
     if child == 0:
@@ -225,4 +225,4 @@ else:
         install()
         time.sleep(1.5)
     work()
-told.stay()
+protocol.stay()

@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 
-import told
+import protocol
 
 ROUNDS = 4
 NAP = 0.15
@@ -49,20 +49,20 @@ def timed(work, times):
         begin = time.monotonic()
         work()
         spent.append(time.monotonic() - begin)
-    return {"frame": told.only_line(work), "count": times, "ns": int(1e9 * sum(spent)), "tid": told.tid()}
+    return {"frame": protocol.only_line(work), "count": times, "ns": int(1e9 * sum(spent)), "tid": protocol.tid()}
 
 
 # Functions of a PyDLL are called with the GIL in hand, and nobody is made to give it away between two calls.
 libc = ctypes.PyDLL(None)
 sys.setswitchinterval(100)
 done = []
-told.comes_first()
+protocol.comes_first()
 other = threading.Thread(target=want, args=[done])
 other.start()
-told.ready()
+protocol.ready()
 truth = {"held": timed(holds, ROUNDS), "slept": timed(naps, ROUNDS)}
 done.append(True)
 other.join()
-truth["pauses"] = told.only_line(pauses)
-told.tell(truth)
-told.stay()
+truth["pauses"] = protocol.only_line(pauses)
+protocol.report(truth)
+protocol.stay()

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 
-import told
+import protocol
 
 kept = []
 children = []
@@ -98,8 +98,8 @@ def silent():
     scope = {"read": os.read}
     exec(compile("def sleeper(fd):\n    read(fd, 1)\n" + body, "<silent>", "exec"), scope)
     fd, pipe = os.pipe()
-    tid, _ = told.start(lambda: scope["sleeper"](fd))
-    told.until_parked([tid])
+    tid, _ = protocol.start(lambda: scope["sleeper"](fd))
+    protocol.until_parked([tid])
     libc = ctypes.CDLL(None, use_errno=True)
     page = id(scope["sleeper"].__code__) & ~4095
     fault = libc.syscall(323, os.O_CLOEXEC)  # userfaultfd
@@ -163,7 +163,7 @@ def storm(library):
         return deep(frames - 1) if frames else send(os.getpid(), signal.SIGUSR1)
 
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    told.start(lambda: deep(120))
+    protocol.start(lambda: deep(120))
     kept.append(send)
 
 
@@ -187,9 +187,9 @@ ways = {
     "storm": storm,
 }
 work = ways[sys.argv[1]](*sys.argv[2:])
-told.ready()
-told.tell(work() if work else len(kept))
-told.stay()
+protocol.ready()
+protocol.report(work() if work else len(kept))
+protocol.stay()
 for child in children:
     child.kill()
 for pid in servers:

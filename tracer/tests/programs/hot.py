@@ -5,7 +5,7 @@ import os
 import sys
 import time
 
-import told
+import protocol
 
 try:
     from _thread import start_new_thread
@@ -56,7 +56,7 @@ stop = []
 for name in HOT:
     start_new_thread(scope[name + "_hot"], (DEPTH, stop))
 
-told.ready()
+protocol.ready()
 begun = 0
 end = cpu_seconds() + float(sys.argv[1])
 while cpu_seconds() < end:
@@ -71,5 +71,5 @@ calls = {"%s_%s:%d" % (name, caller, line): "%s_%s" % (name, callee)
          for name in HOT + [BRIEF] for caller, (_, calls) in LINES.items() for line, callee in calls.items()}
 lines = {"%s_%s" % (name, function): lines for name in HOT + [BRIEF] for function, (lines, _) in LINES.items()}
 outermost = [name + "_hot" for name in HOT] + [BRIEF + "_brief"]
-told.tell({"begun": begun, "file": FILE, "calls": calls, "lines": lines, "outermost": outermost})
-told.stay()
+protocol.report({"begun": begun, "file": FILE, "calls": calls, "lines": lines, "outermost": outermost})
+protocol.stay()

@@ -2,8 +2,8 @@
 
 import signal
 
-import told
+import protocol
 
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 signal.signal(signal.SIGUSR2, lambda number, frame: None)
-told.ready()
+protocol.ready()

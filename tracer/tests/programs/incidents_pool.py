@@ -4,7 +4,7 @@ import concurrent.futures
 import multiprocessing
 import os
 
-import told
+import protocol
 
 
 def leave(number):
@@ -20,6 +20,6 @@ def work():
 
 
 if __name__ == "__main__":
-    told.ready()
-    told.tell({"pool": work(), "frame": told.only_line(leave)})
-    told.stay()
+    protocol.ready()
+    protocol.report({"pool": work(), "frame": protocol.only_line(leave)})
+    protocol.stay()

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 
-import told
+import protocol
 
 READS = 20
 CROWD = 1100
@@ -73,9 +73,9 @@ def visits():
     waits = 0
     for _ in range(VISITS):
         time.sleep(0.005)  # until the GIL has been taken back there
-        before = told.switches(told.tid())[0]
+        before = protocol.switches(protocol.tid())[0]
         visit(interpreters, other)
-        waits += told.switches(told.tid())[0] - before
+        waits += protocol.switches(protocol.tid())[0] - before
     return {"waits": waits}
 
 
@@ -123,22 +123,22 @@ def sleeps():
 def crowd():
     fd, pipe = os.pipe()
     threading.stack_size(256 << 10)
-    tid, _ = told.start(lambda: reads(fd))
+    tid, _ = protocol.start(lambda: reads(fd))
     never = os.pipe()[0]
     for _ in range(CROWD):
-        told.start_new_thread(os.read, (never, 1))
-    told.start(sleeps)
+        protocol.start_new_thread(os.read, (never, 1))
+    protocol.start(sleeps)
     time.sleep(1)  # until the other interpreter is the newest
-    told.ready()
+    protocol.ready()
     for _ in range(READS):
         os.write(pipe, b"x")
-        told.until_parked([tid])
+        protocol.until_parked([tid])
     return {"tid": tid, "reads": READS}
 
 
 if sys.version_info[0] == 2:
-    told.tell(crowd())
+    protocol.report(crowd())
 else:
-    told.ready()
-    told.tell({"visits": visits, "collects": collects, "": computes}["".join(sys.argv[1:])]())
-told.stay()
+    protocol.ready()
+    protocol.report({"visits": visits, "collects": collects, "": computes}["".join(sys.argv[1:])]())
+protocol.stay()

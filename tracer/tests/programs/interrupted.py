@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-import told
+import protocol
 
 CHILDREN = 3
 TIMES = 5
@@ -26,7 +26,7 @@ def member(pipe):
 
 
 def lead(pipe):
-    """A group of its own; each member says so when its handler has run, and ends when it is told to by SIGTERM."""
+    """A group of its own; each member says so when its handler has run, and ends when it is asked to by SIGTERM."""
     program = os.getppid()
     os.setpgid(0, 0)
     for _ in range(CHILDREN):
@@ -38,7 +38,7 @@ def lead(pipe):
         time.sleep(0.01)  # a signal that comes just before a sleep has its handler called after it
 
 
-told.ready()
+protocol.ready()
 handled, pipe = os.pipe()
 leader = os.fork()
 if leader == 0:
@@ -47,7 +47,7 @@ wait_until_handled(handled, 1)
 for _ in range(TIMES):
     interrupt(leader)
     wait_until_handled(handled, 1)
-told.tell({"leader": leader, "times": TIMES})
-told.stay()
+protocol.report({"leader": leader, "times": TIMES})
+protocol.stay()
 os.killpg(leader, signal.SIGKILL)
 os.waitpid(leader, 0)

@@ -3,7 +3,7 @@
 import sys
 import time
 
-import told
+import protocol
 
 
 def counts(turns):
@@ -46,12 +46,12 @@ def sleeps(depth):
 
 WORK = {counts: 500000, calls: 200000, iterates: 400000}
 clocks = dict.fromkeys(WORK, 0.0)
-told.ready()
+protocol.ready()
 while sum(clocks.values()) < float(sys.argv[1]):
     for work, turns in WORK.items():
         began = time.thread_time()
         work(turns)
         clocks[work] += time.thread_time() - began
     sleeps(200)
-told.tell({"jit": sys._jit.is_enabled(), "seconds": {work.__qualname__: clocks[work] for work in WORK}})
-told.stay()
+protocol.report({"jit": sys._jit.is_enabled(), "seconds": {work.__qualname__: clocks[work] for work in WORK}})
+protocol.stay()

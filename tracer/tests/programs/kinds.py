@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 
-import told
+import protocol
 
 HERE = os.path.realpath(sys.argv[1])
 
@@ -88,10 +88,10 @@ def opened(path, flags=os.O_RDONLY):
     return os.open(path, flags)
 
 
-def told_of(read, kind, path, calls, bytes, **more):
+def row_of(read, kind, path, calls, bytes, **more):
     errors = more.pop("errors", {})
     return {
-        "frame": told.only_line(read),
+        "frame": protocol.only_line(read),
         "kind": kind,
         "path": path,
         "syscalls": calls,
@@ -105,10 +105,10 @@ def told_of(read, kind, path, calls, bytes, **more):
 
 
 def once(read, kind, path, fd, times=1, **more):
-    """Reads, and closes at once: what is told afterwards must have been seen by then."""
+    """Reads, and closes at once: what is reported afterwards must have been seen by then."""
     got = sum(len(read(fd)) for _ in range(times))
     os.close(fd)
-    return told_of(read, kind, path, times, got, **more)
+    return row_of(read, kind, path, times, got, **more)
 
 
 def files():
@@ -183,7 +183,7 @@ def failures():
         os.close(fd)
         # Some file systems do it all the same, through the page cache.
         errors = {} if got else {"EINVAL": 1}
-        yield told_of(direct, "file", path, 1, got, o_direct=True, errors=errors)
+        yield row_of(direct, "file", path, 1, got, o_direct=True, errors=errors)
 
     first, writer = os.pipe()
     # Two pipes that one descriptor means one after the other have one row in 1 of 16 cases, and no path of their own.
@@ -191,16 +191,16 @@ def failures():
     path = os.readlink("/proc/self/fd/%d" % reader)
     os.set_blocking(reader, False)
     got = sum(failing(would_block, reader) for _ in range(5))
-    yield told_of(would_block, "pipe", path, 5, got, nonblocking=True, errors={"EAGAIN": 5})
+    yield row_of(would_block, "pipe", path, 5, got, nonblocking=True, errors={"EAGAIN": 5})
 
     os.set_blocking(reader, True)
-    # CPython retries; the kernel is told not to do so itself.
+    # CPython retries; the kernel is asked not to do so itself.
     signal.signal(signal.SIGALRM, lambda *_: os.write(writer, b"!"))
     signal.siginterrupt(signal.SIGALRM, True)
     signal.setitimer(signal.ITIMER_REAL, 0.05)
     got = len(interrupted(reader))
     # Its flags are those of its first read.
-    yield told_of(interrupted, "pipe", path, 2, got, errors={"EINTR": 1})
+    yield row_of(interrupted, "pipe", path, 2, got, errors={"EINTR": 1})
 
 
 def buffers():
@@ -208,17 +208,17 @@ def buffers():
     with open(path, "rb", buffering=512) as file:
         for _ in range(16):
             buffered(file)
-    yield told_of(buffered, "file", path, 2, 1024, through="buffered")
+    yield row_of(buffered, "file", path, 2, 1024, through="buffered")
     with open(path, "rb", buffering=0) as file:
         for _ in range(16):
             unbuffered(file)
-    yield told_of(unbuffered, "file", path, 16, 1024)
+    yield row_of(unbuffered, "file", path, 16, 1024)
     with open(path, "rb", buffering=0) as file:
         into(file, memoryview(bytearray(200))[:100])
-    yield told_of(into, "file", path, 1, 100, through="buffered")
+    yield row_of(into, "file", path, 1, 100, through="buffered")
 
 
-told.ready()
+protocol.ready()
 truth = [site for kind in (files, streams, failures, buffers) for site in kind()]
-told.tell(truth)
-told.stay()
+protocol.report(truth)
+protocol.stay()

@@ -3,7 +3,7 @@
 import ctypes
 import os
 
-import told
+import protocol
 
 ASKED = 1 << 32
 TIMES = 20
@@ -18,10 +18,10 @@ def read_all():
     return libc.read(pipe[0], buffer, ASKED)
 
 
-told.ready()
+protocol.ready()
 got = 0
 for _ in range(TIMES):
     os.write(pipe[1], b"0123456789")
     got += read_all()
-told.tell({"frame": told.only_line(read_all), "asked": ASKED, "times": TIMES, "got": got})
-told.stay()
+protocol.report({"frame": protocol.only_line(read_all), "asked": ASKED, "times": TIMES, "got": got})
+protocol.stay()

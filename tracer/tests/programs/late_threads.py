@@ -6,14 +6,14 @@ import os
 import threading
 import time
 
-import told
+import protocol
 
 THREADS = 3
 SECONDS = 1
 
 
 def voluntary():
-    return told.switches(told.tid())[0]
+    return protocol.switches(protocol.tid())[0]
 
 
 def spin(until):
@@ -53,6 +53,6 @@ def of_child():
     return json.loads(os.read(read, 64).decode())
 
 
-told.ready()
-told.tell({"spin": waits(spin), "spin_forked": of_child()})
-told.stay()
+protocol.ready()
+protocol.report({"spin": waits(spin), "spin_forked": of_child()})
+protocol.stay()

@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 
-import told
+import protocol
 
 CHILDREN, THREADS = int(sys.argv[1]), int(sys.argv[2])
 
@@ -21,11 +21,11 @@ def child():
     leave(barrier)
 
 
-told.ready()
+protocol.ready()
 for _ in range(CHILDREN):
     pid = os.fork()
     if not pid:
         child()
     os.waitpid(pid, 0)
-told.tell({"children": CHILDREN})
-told.stay()
+protocol.report({"children": CHILDREN})
+protocol.stay()

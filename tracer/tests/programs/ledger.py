@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 
-import told
+import protocol
 
 END = 0.8
 
@@ -165,7 +165,7 @@ def computes():
     until(lambda: sum(range(1000)))
 
 
-told.ready()
+protocol.ready()
 globals()[sys.argv[1]]()
-told.tell({})
-told.stay()
+protocol.report({})
+protocol.stay()

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-import told
+import protocol
 
 
 def child():
@@ -16,6 +16,6 @@ def child():
 
 
 children = [child(), child()]
-told.ready()
-told.tell(children)
+protocol.ready()
+protocol.report(children)
 os.kill(os.getpid(), signal.SIGTERM)

@@ -1,4 +1,4 @@
-/* Looks like CPython 3.13 with four threads, until it is told to go: then all that it has in memory of interpreters,
+/* Looks like CPython 3.13 with four threads, until it is asked to go: then all that it has in memory of interpreters,
  * threads, frames, code and names is written over at random, some ten thousand times a second, and made good again. It
  * lives, and answers. https://github.com/python/cpython/blob/v3.13.0/Include/internal/pycore_runtime.h */
 
@@ -111,9 +111,9 @@ int main(void) {
     printf("ready %d\n", getpid());
     fflush(stdout);
     char line[64];
-    for (int told = 0; fgets(line, sizeof line, stdin); told = 1) {
+    for (int is_asked = 0; fgets(line, sizeof line, stdin); is_asked = 1) {
         lies = 1;
-        puts(told ? "still here" : "true");
+        puts(is_asked ? "still here" : "true");
         fflush(stdout);
     }
     return 0;

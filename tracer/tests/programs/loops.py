@@ -1,4 +1,4 @@
-"""An event loop with coroutines that block it, and one that does not; tells for how long, by its own clock.
+"""An event loop with coroutines that block it, and one that does not; prints for how long, by its own clock.
 
 The argument `good` leaves out those that block, and `starves` stands for one that others leave no CPU.
 """
@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 
-import told
+import protocol
 
 TIMES = 3
 blocked = {"sleeps": [], "crunches": [], "reads": [], "starves": []}
@@ -93,10 +93,10 @@ async def main():
     await behaves()
 
 
-told.comes_first()
-told.ready()
+protocol.comes_first()
+protocol.ready()
 loop = asyncio.new_event_loop()
 loop.run_until_complete(main())
 lines = {work.__name__: work.__code__.co_firstlineno for work in (sleeps, crunches, reads)}
-told.tell({"pid": os.getpid(), "blocked": blocked, "lines": lines, "file": crunch.__code__.co_filename})
-told.stay()
+protocol.report({"pid": os.getpid(), "blocked": blocked, "lines": lines, "file": crunch.__code__.co_filename})
+protocol.stay()

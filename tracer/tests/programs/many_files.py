@@ -3,7 +3,7 @@
 import os
 import tempfile
 
-import told
+import protocol
 
 FILES = 20_000
 
@@ -16,10 +16,10 @@ with tempfile.TemporaryDirectory() as directory:
     paths = [os.path.join(directory, str(number)) for number in range(FILES)]
     for path in paths:
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
-    told.ready()
+    protocol.ready()
     for path in paths:
         fd = os.open(path, os.O_RDONLY)
         read(fd)
         os.close(fd)
-    told.tell(FILES)
-told.stay()
+    protocol.report(FILES)
+protocol.stay()

@@ -3,7 +3,7 @@
 import os
 import tempfile
 
-import told
+import protocol
 
 CALLS = 1_000
 LARGEST = 1 << 20
@@ -15,8 +15,8 @@ def read(fd, size):
 
 with tempfile.TemporaryFile() as file:
     file.truncate(LARGEST)
-    told.ready()
+    protocol.ready()
     for call in range(CALLS):
         read(file.fileno(), 1 + call * LARGEST // CALLS)
-    told.tell({"frame": told.only_line(read), "calls": CALLS})
-told.stay()
+    protocol.report({"frame": protocol.only_line(read), "calls": CALLS})
+protocol.stay()

@@ -3,7 +3,7 @@
 import os
 import time
 
-import told
+import protocol
 
 LIMIT = 32 << 20
 
@@ -57,9 +57,9 @@ def kill_by_memory():
     return {"pid": pid, "status": status, "cgroup": path}
 
 
-told.ready()
+protocol.ready()
 try:
-    told.tell(kill_by_memory())
+    protocol.report(kill_by_memory())
 except OSError as error:
-    told.tell({"impossible": str(error)})
-told.stay()
+    protocol.report({"impossible": str(error)})
+protocol.stay()

@@ -1,11 +1,11 @@
-"""`reads` reads now and then, for so many seconds, and tells how often; `calls` makes system calls that are no reads, as
+"""`reads` reads now and then, for so many seconds, and prints how often; `calls` makes system calls that are no reads, as
 fast as it can, until it is ended."""
 
 import os
 import sys
 import time
 
-import told
+import protocol
 
 
 def reads(seconds):
@@ -24,8 +24,8 @@ def calls():
         os.getppid()
 
 
-told.ready()
+protocol.ready()
 if sys.argv[1] == "calls":
     calls()
-told.tell({"calls": reads(float(sys.argv[2]))})
-told.stay()
+protocol.report({"calls": reads(float(sys.argv[2]))})
+protocol.stay()

@@ -9,7 +9,7 @@ import struct
 import tempfile
 import traceback
 
-import told
+import protocol
 
 # Any file of many lines will do: OpenSSL looks for certificates in all of it.
 NOT_CERTIFICATES = b"this is no certificate\n" * 10_000
@@ -85,8 +85,8 @@ def work(directory):
             merge(lines, os.path.join(directory, "merged"))
 
 
-told.ready()
+protocol.ready()
 with tempfile.TemporaryDirectory() as directory:
     work(directory)
-told.tell({"setting": told.only_line(setting), "iterate": told.only_line(iterate)})
-told.stay()
+protocol.report({"setting": protocol.only_line(setting), "iterate": protocol.only_line(iterate)})
+protocol.stay()

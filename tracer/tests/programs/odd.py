@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 
-import told
+import protocol
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -91,9 +91,9 @@ def ordinary():
 
 
 def answer():
-    told.ready()
-    told.tell(os.getpid())
-    told.stay()
+    protocol.ready()
+    protocol.report(os.getpid())
+    protocol.stay()
     os._exit(0)
 
 

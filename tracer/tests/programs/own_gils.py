@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 
-import told
+import protocol
 
 ROUNDS = {"a": 2, "b": 4}
 
@@ -83,8 +83,8 @@ said, says = os.pipe()
 threads = [threading.Thread(target=run, args=(name, go_on, says), daemon=True) for name in ROUNDS]
 for thread in threads:
     thread.start()
-told.until_parked([thread.native_id for thread in threads])
-told.ready()
+protocol.until_parked([thread.native_id for thread in threads])
+protocol.ready()
 os.write(go, b"xx")
-told.tell(alone(said))
-told.stay()
+protocol.report(alone(said))
+protocol.stay()

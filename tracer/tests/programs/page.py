@@ -1,4 +1,4 @@
-"""Reads a page of tracer's with Python's own HTML parser, and tells in JSON what stands in it."""
+"""Reads a page of tracer's with Python's own HTML parser, and prints in JSON what stands in it."""
 
 import collections
 import html.parser
@@ -7,7 +7,7 @@ import sys
 
 
 class Page(html.parser.HTMLParser):
-    """Sums of columns by table and head; the foot's rows are told apart."""
+    """Sums of columns by table and head; the foot's rows are distinguished."""
 
     def __init__(self):
         super().__init__()

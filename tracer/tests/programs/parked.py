@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 
-import told
+import protocol
 
 pipe = os.pipe()
 never = threading.Lock()
@@ -48,18 +48,18 @@ CAUSES = {"read": Reader().run, "sleep": sleeper, "lock": locker, "poll": select
 
 def park_all():
     """Starts a set of threads; returns them by what they wait for, once they wait."""
-    threads = [(cause, told.start(function)) for cause, function in CAUSES.items()]
-    told.until_parked([tid for _, (tid, _) in threads])
+    threads = [(cause, protocol.start(function)) for cause, function in CAUSES.items()]
+    protocol.until_parked([tid for _, (tid, _) in threads])
     return threads
 
 
 def stacks(threads):
     frames = sys._current_frames()
-    return [{"cause": cause, "tid": tid, "stack": told.stack(frames[ident])} for cause, (tid, ident) in threads]
+    return [{"cause": cause, "tid": tid, "stack": protocol.stack(frames[ident])} for cause, (tid, ident) in threads]
 
 
 before = park_all()
-told.ready()
+protocol.ready()
 after = park_all()
-told.tell({"before": stacks(before), "after": stacks(after)})
-told.stay()
+protocol.report({"before": stacks(before), "after": stacks(after)})
+protocol.stay()

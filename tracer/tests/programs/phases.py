@@ -4,7 +4,7 @@ import os
 import threading
 import time
 
-import told
+import protocol
 
 over = threading.Event()
 
@@ -21,13 +21,13 @@ def second(until):
 
 def reader():
     with open("/proc/self/comm", "rb", buffering=0) as comm:
-        told.tell(told.tid())
+        protocol.report(protocol.tid())
         while not over.is_set():
             os.pread(comm.fileno(), 16, 0)
             time.sleep(0.005)
 
 
-told.ready()
+protocol.ready()
 thread = threading.Thread(target=reader)
 thread.start()
 began = time.monotonic()

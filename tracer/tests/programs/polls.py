@@ -2,14 +2,14 @@
 
 import subprocess
 
-import told
+import protocol
 
 
 def spin(child):
-    while child.poll() is None: pass  # one line, so that it can be told
+    while child.poll() is None: pass  # one line, so that it has one frame
 
 
-told.ready()
+protocol.ready()
 spin(subprocess.Popen(["sleep", "1.5"]))
-told.tell(told.only_line(spin))
-told.stay()
+protocol.report(protocol.only_line(spin))
+protocol.stay()

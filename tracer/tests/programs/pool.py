@@ -5,7 +5,7 @@ import os
 import signal
 import time
 
-import told
+import protocol
 
 
 def kill(pid):
@@ -19,14 +19,14 @@ def replace_one(pool):
     while True:
         new = {process.pid for process in pool._pool} - before
         if new:
-            return {"victim": victim, "replacement": new.pop(), "frame": told.only_line(kill)}
+            return {"victim": victim, "replacement": new.pop(), "frame": protocol.only_line(kill)}
         time.sleep(0.01)
 
 
 if __name__ == "__main__":
-    told.ready()
+    protocol.ready()
     # Never to be ended: the victim may have held the lock that this takes.
     pool = multiprocessing.get_context("fork").Pool(2)
     pool.map(abs, range(4))
-    told.tell(replace_one(pool))
-    told.stay()
+    protocol.report(replace_one(pool))
+    protocol.stay()

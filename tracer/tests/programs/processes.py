@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-import told
+import protocol
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BRIEF = 20
@@ -69,7 +69,7 @@ def orphan():
     return {"pid": pid, "old_ppid": middle, "new_ppid": new_ppid, "old_parent_ended": "exit"}
 
 
-told.ready()
+protocol.ready()
 brief = [brief_life() for _ in range(BRIEF)]
 python = spawn_python()
 python_reads = int(python.communicate()[0])
@@ -77,13 +77,13 @@ sleep = spawn_sleep()
 sleep.wait()
 became = become_python()
 orphaned = orphan()
-told.tell(
+protocol.report(
     {
         "brief": brief,
-        "brief_spawned_at": told.only_line(fork_brief),
-        "brief_read_at": told.only_line(brief_read),
-        "python": {"pid": python.pid, "reads": python_reads, "spawned_at": told.only_line(spawn_python)},
-        "sleep": {"pid": sleep.pid, "spawned_at": told.only_line(spawn_sleep)},
+        "brief_spawned_at": protocol.only_line(fork_brief),
+        "brief_read_at": protocol.only_line(brief_read),
+        "python": {"pid": python.pid, "reads": python_reads, "spawned_at": protocol.only_line(spawn_python)},
+        "sleep": {"pid": sleep.pid, "spawned_at": protocol.only_line(spawn_sleep)},
         "became": became,
         "orphan": orphaned,
         "forked": BRIEF + 3 + 2,
@@ -92,4 +92,4 @@ told.tell(
         "reaped": BRIEF + 3 + 1,
     }
 )
-told.stay()
+protocol.stay()

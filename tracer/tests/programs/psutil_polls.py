@@ -1,7 +1,7 @@
 """Asks psutil for memory and CPU figures, as a monitoring agent does."""
 
 import psutil
-import told
+import protocol
 
 POLLS = 200
 
@@ -12,8 +12,8 @@ def poll():
 
 
 psutil.cpu_times_percent()
-told.ready()
+protocol.ready()
 for _ in range(POLLS):
     poll()
-told.tell({"polls": POLLS})
-told.stay()
+protocol.report({"polls": POLLS})
+protocol.stay()

@@ -5,7 +5,7 @@ import socket
 import sys
 from collections import Counter
 
-import told
+import protocol
 
 
 def read_proc(fd, size):
@@ -72,9 +72,9 @@ class Site:
             self.returned[got] += 1
         return got
 
-    def told(self):
+    def truth(self):
         return {
-            "frame": told.only_line(self.read),
+            "frame": protocol.only_line(self.read),
             "syscall": self.syscall,
             "kind": self.kind,
             "path": self.path,
@@ -158,7 +158,7 @@ def from_sockets():
 
 fd = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
 os.write(fd, bytes(10_000))
-told.ready()
+protocol.ready()
 sites = [from_proc(), *from_file(fd), *from_pipe(), *from_sockets()]
-told.tell([site.told() for site in sites])
-told.stay()
+protocol.report([site.truth() for site in sites])
+protocol.stay()

@@ -2,7 +2,7 @@
 
 import time
 
-import told
+import protocol
 
 SECONDS = 7
 
@@ -11,8 +11,8 @@ def fib(n):
     return n if n < 2 else fib(n - 1) + fib(n - 2)
 
 
-told.ready()
+protocol.ready()
 while time.process_time() < SECONDS:
     fib(24)
-told.tell({})
-told.stay()
+protocol.report({})
+protocol.stay()

@@ -4,22 +4,22 @@ import os
 import signal
 import time
 
-import told
+import protocol
 
 
 def child(work):
-    ready, told_ready = os.pipe()
+    ready, ready_writer = os.pipe()
     pid = os.fork()
     if pid == 0:
         work()
-        os.write(told_ready, b"r")
+        os.write(ready_writer, b"r")
         time.sleep(600)
         os._exit(0)
     os.read(ready, 1)
     return pid
 
 
-told.ready()
+protocol.ready()
 stays = child(lambda: os.setpgid(0, 0))
 killed = child(os.setsid)
 plain = child(lambda: None)
@@ -27,7 +27,7 @@ moved = child(lambda: None)
 os.killpg(killed, signal.SIGTERM)
 os.waitpid(killed, 0)
 os.setpgid(moved, stays)
-told.tell({"stays": stays, "killed": killed, "plain": plain, "moved": moved, "pgid": os.getpgrp(), "sid": os.getsid(0)})
-told.stay()
+protocol.report({"stays": stays, "killed": killed, "plain": plain, "moved": moved, "pgid": os.getpgrp(), "sid": os.getsid(0)})
+protocol.stay()
 for pid in (stays, plain, moved):
     os.kill(pid, signal.SIGKILL)

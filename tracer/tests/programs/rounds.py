@@ -4,10 +4,10 @@ import os
 import sys
 import time
 
-import told
+import protocol
 
 SHARES = {"fifty": 50, "thirty": 30, "fifteen": 15, "five": 5}
-# Functions of each length of their own, so that a report tells them apart.
+# Functions of each length of their own, so that a report distinguishes them.
 SOURCE = """\
 def {name}(end):
     while now() < end:
@@ -41,6 +41,6 @@ def spin(length, seconds):
 # On one CPU, so that one clock sees all of it.
 os.sched_setaffinity(0, [max(os.sched_getaffinity(0))])
 seconds, lengths = float(sys.argv[1]), [int(length) for length in sys.argv[2:]]
-told.ready()
-told.tell({length: spin(length, seconds) for length in lengths})
-told.stay()
+protocol.ready()
+protocol.report({length: spin(length, seconds) for length in lengths})
+protocol.stay()

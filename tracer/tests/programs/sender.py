@@ -5,11 +5,11 @@ import os
 import signal
 import sys
 
-import told
+import protocol
 
 target = int(sys.argv[1])
-told.ready()
+protocol.ready()
 os.kill(target, signal.SIGTERM)
 ctypes.CDLL(None).sigqueue(target, int(signal.SIGRTMIN), ctypes.c_void_p(7))
-told.tell([[int(signal.SIGTERM), "kill"], [int(signal.SIGRTMIN), "sigqueue"]])
-told.stay()
+protocol.report([[int(signal.SIGTERM), "kill"], [int(signal.SIGRTMIN), "sigqueue"]])
+protocol.stay()

@@ -5,7 +5,7 @@ import os
 import socket
 import sys
 
-import told
+import protocol
 
 WORKERS = 2
 FAMILY, PATH = sys.argv[1:]
@@ -27,7 +27,7 @@ def serve(server):
 
 
 def worker(server):
-    """Forks one; where it tells how much it read."""
+    """Forks one; which line prints how much it read."""
     reader, writer = os.pipe()
     if os.fork() == 0:
         os.write(writer, b"%d" % serve(server))
@@ -40,10 +40,10 @@ server = socket.socket(socket.AF_UNIX if FAMILY == "unix" else socket.AF_INET)
 server.bind(PATH if FAMILY == "unix" else ("127.0.0.1", 0))
 server.listen(1024)
 workers = [worker(server) for _ in range(WORKERS)]
-told.ready()
-told.tell(PATH if FAMILY == "unix" else "%s:%d" % server.getsockname())
+protocol.ready()
+protocol.report(PATH if FAMILY == "unix" else "%s:%d" % server.getsockname())
 reads = [int(os.read(reader, 64)) for reader in workers]
 for _ in workers:
     os.wait()
-told.tell({"frame": told.only_line(read), "reads": reads})
-told.stay()
+protocol.report({"frame": protocol.only_line(read), "reads": reads})
+protocol.stay()

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-import told
+import protocol
 
 CHILDREN, AT_A_TIME = 200, 8
 
@@ -17,7 +17,7 @@ def live():
     os._exit(0 if seen == [signal.SIGUSR1] else 1)
 
 
-told.ready()
+protocol.ready()
 children, failed = [], 0
 for _ in range(CHILDREN):
     child = os.fork()
@@ -28,5 +28,5 @@ for _ in range(CHILDREN):
         failed += os.waitpid(children.pop(0), 0)[1] != 0
 for child in children:
     failed += os.waitpid(child, 0)[1] != 0
-told.tell({"children": CHILDREN, "failed": failed})
-told.stay()
+protocol.report({"children": CHILDREN, "failed": failed})
+protocol.stay()

@@ -1,10 +1,10 @@
-"""Zombies whose parent was told of them by one SIGCHLD for two, or before it was traced."""
+"""Zombies whose parent was notified of them by one SIGCHLD for two, or before it was traced."""
 
 import os
 import signal
 import time
 
-import told
+import protocol
 
 
 def forget():
@@ -17,16 +17,16 @@ def forget():
 
 before = forget()
 signal.signal(signal.SIGCHLD, lambda number, frame: None)
-told.ready()
+protocol.ready()
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
 first, second = forget(), forget()
 signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
 time.sleep(0.3)  # of those that have just ended nothing is said
-told.tell(
+protocol.report(
     [
         {"pid": before, "sigchld": None},
         {"pid": first, "sigchld": "python"},
         {"pid": second, "sigchld": "coalesced"},
     ]
 )
-told.stay()
+protocol.stay()

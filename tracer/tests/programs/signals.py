@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 
-import told
+import protocol
 
 PID = os.getpid()
 arrived = []
@@ -67,7 +67,7 @@ def between_threads(main):
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     worker = (PID, thread.native_id)
-    told.until_parked([thread.native_id])
+    protocol.until_parked([thread.native_id])
     signal.pthread_kill(thread.ident, signal.SIGUSR1)
     wait_for(5)
     os.write(writer, b"1")
@@ -89,11 +89,11 @@ def child(work):
 
 
 def to_the_group(main):
-    ready, told_ready = os.pipe()
+    ready, ready_writer = os.pipe()
 
     def work():
         before = len(arrived)
-        os.write(told_ready, b"r")
+        os.write(ready_writer, b"r")
         while len(arrived) == before:
             time.sleep(0.001)
 
@@ -122,8 +122,8 @@ def deadly(main):
 
 for number in [signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGTERM, signal.SIGRTMIN]:
     signal.signal(number, handler)
-told.ready()
+protocol.ready()
 main = (PID, threading.main_thread().native_id)
 rows = to_itself(main) + between_threads(main) + to_the_group(main) + deadly(main)
-told.tell({"rows": rows, "children_ended": 3})
-told.stay()
+protocol.report({"rows": rows, "children_ended": 3})
+protocol.stay()

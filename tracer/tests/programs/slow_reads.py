@@ -4,7 +4,7 @@ import os
 import resource
 import time
 
-import told
+import protocol
 
 READS = 50
 
@@ -34,7 +34,7 @@ if server == 0:
     os.close(question_writer)
     serve(question_reader, answer_writer)
 
-told.ready()
+protocol.ready()
 switches = faults = waited_ns = 0
 for _ in range(READS):
     os.write(question_writer, b"?")
@@ -44,11 +44,11 @@ for _ in range(READS):
     after = so_far()
     switches += after[0] - before[0]
     faults += after[1] - before[1]
-told.tell({
-    "frame": told.only_line(read_answer),
+protocol.report({
+    "frame": protocol.only_line(read_answer),
     "reads": READS,
     "voluntary_switches": switches,
     "faults": faults,
     "waited_ns": waited_ns,
 })
-told.stay()
+protocol.stay()

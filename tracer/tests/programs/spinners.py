@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 
-import told
+import protocol
 
 THREADS = 3
 SECONDS = 2
@@ -17,7 +17,7 @@ def spin(until):
 
 
 def voluntary():
-    return told.switches(told.tid())[0]
+    return protocol.switches(protocol.tid())[0]
 
 
 def work(truth):
@@ -30,12 +30,12 @@ if sys.argv[1:] == ["switched-on"]:
     import needs_gil
 
     assert needs_gil.switch_on()
-told.ready()
+protocol.ready()
 truth, used = [], time.process_time()
 threads = [threading.Thread(target=work, args=[truth]) for _ in range(THREADS)]
 for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-told.tell({"waits": sum(truth), "cpu_ns": int(1e9 * (time.process_time() - used))})
-told.stay()
+protocol.report({"waits": sum(truth), "cpu_ns": int(1e9 * (time.process_time() - used))})
+protocol.stay()

@@ -1,10 +1,10 @@
-"""An event loop that turns a hundred times a second, and stands still for 300 ms in a function that it is told."""
+"""An event loop that turns a hundred times a second, and stands still for 300 ms in a function that the test names."""
 
 import asyncio
 import sys
 import time
 
-import told
+import protocol
 
 
 def busy():
@@ -30,7 +30,7 @@ def hear():
     if not line:
         raise SystemExit
     {"first": first, "second": second, "third": third}[line]()
-    told.say("done")
+    protocol.say("done")
 
 
 async def turn():
@@ -43,6 +43,6 @@ async def main():
     await turn()
 
 
-told.ready()
-told.tell(None)
+protocol.ready()
+protocol.report(None)
 asyncio.run(main())

@@ -3,7 +3,7 @@
 import threading
 import time
 
-import told
+import protocol
 
 SECONDS = 3
 
@@ -17,7 +17,7 @@ def clock_ns():
     return int(time.monotonic() * 1e9)
 
 
-told.ready()
+protocol.ready()
 began = [clock_ns()]
 spin(time.monotonic() + SECONDS)
 began.append(clock_ns())
@@ -28,4 +28,4 @@ other = threading.Thread(target=spin, args=[until])
 other.start()
 spin(until)
 other.join()
-told.tell({"began": began, "ended": clock_ns()})
+protocol.report({"began": began, "ended": clock_ns()})

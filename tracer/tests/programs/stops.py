@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-import told
+import protocol
 
 CHILDREN = 20
 STOPPED_SECONDS = 0.5
@@ -45,6 +45,6 @@ def be_stopped():
     return {"child": child}
 
 
-told.ready()
-told.tell({"children": run_children, "stopped": be_stopped}[sys.argv[1]]())
-told.stay()
+protocol.ready()
+protocol.report({"children": run_children, "stopped": be_stopped}[sys.argv[1]]())
+protocol.stay()

@@ -5,7 +5,7 @@ import os
 import resource
 import signal
 
-import told
+import protocol
 
 SIGNALS = 10_000
 
@@ -19,7 +19,7 @@ def handler(number, frame):
 
 for number in calls:
     signal.signal(number, handler)
-told.ready()
+protocol.ready()
 pid = os.getpid()
 for _ in range(SIGNALS):
     os.kill(pid, signal.SIGUSR1)
@@ -28,5 +28,5 @@ signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGRTMIN])
 for _ in range(SIGNALS):
     assert sigqueue(pid, int(signal.SIGRTMIN), None) == 0
 signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGRTMIN])
-told.tell({"signals": SIGNALS, "called": [calls[signal.SIGUSR1], calls[signal.SIGRTMIN]]})
-told.stay()
+protocol.report({"signals": SIGNALS, "called": [calls[signal.SIGUSR1], calls[signal.SIGRTMIN]]})
+protocol.stay()

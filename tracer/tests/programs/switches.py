@@ -5,7 +5,7 @@ import select
 import threading
 import time
 
-import told
+import protocol
 
 WAITS = 60
 
@@ -27,7 +27,7 @@ def holds():
     for _ in range(WAITS):
         lock.acquire()
         held.release()
-        told.until_asleep_in(told.FUTEX, os.getpid(), tids[WORK.index(takes)])
+        protocol.until_asleep_in(protocol.FUTEX, os.getpid(), tids[WORK.index(takes)])
         lock.release()
         taken.acquire()
 
@@ -42,7 +42,7 @@ def takes():
 
 def writes():
     for _ in range(WAITS):
-        told.until_asleep_in(told.READ, os.getpid(), tids[WORK.index(reads)])
+        protocol.until_asleep_in(protocol.READ, os.getpid(), tids[WORK.index(reads)])
         os.write(pipe[1], b"x")
 
 
@@ -75,14 +75,14 @@ threads = [threading.Thread(target=run, args=[work], daemon=True) for work in WO
 for thread in threads:
     thread.start()
 tids = [thread.native_id for thread in threads]
-told.until_parked(tids)
-told.ready()
-before = [told.switches(tid) for tid in tids]
+protocol.until_parked(tids)
+protocol.ready()
+before = [protocol.switches(tid) for tid in tids]
 begin.set()
 for _ in threads:
     done.acquire()
-told.until_parked(tids)
-after = [told.switches(tid) for tid in tids]
+protocol.until_parked(tids)
+after = [protocol.switches(tid) for tid in tids]
 truth = [sum(now[kind] - then[kind] for now, then in zip(after, before)) for kind in (0, 1)]
-told.tell({"workers_voluntary": truth[0], "workers_involuntary": truth[1], "threads": len(threads) + 1})
-told.stay()
+protocol.report({"workers_voluntary": truth[0], "workers_involuntary": truth[1], "threads": len(threads) + 1})
+protocol.stay()

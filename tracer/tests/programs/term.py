@@ -1,9 +1,9 @@
-"""Meets SIGTERM as it is told to: handles it, ignores it, is killed by it."""
+"""Meets SIGTERM as it is asked to: handles it, ignores it, is killed by it."""
 
 import signal
 import sys
 
-import told
+import protocol
 
 
 def on_term(number, frame):
@@ -12,6 +12,6 @@ def on_term(number, frame):
 
 WAYS = {"handled": on_term, "ignored": signal.SIG_IGN, "killed": signal.SIG_DFL}
 signal.signal(signal.SIGTERM, WAYS[sys.argv[1]])
-told.ready()
-told.tell({"function": on_term.__name__, "file": on_term.__code__.co_filename, "line": on_term.__code__.co_firstlineno})
-told.stay()
+protocol.ready()
+protocol.report({"function": on_term.__name__, "file": on_term.__code__.co_filename, "line": on_term.__code__.co_firstlineno})
+protocol.stay()

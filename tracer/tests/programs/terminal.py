@@ -5,7 +5,7 @@ import pty
 import signal
 import time
 
-import told
+import protocol
 
 CHILDREN = 2
 
@@ -37,6 +37,6 @@ def press_ctrl_c():
     return {"leader": leader, "children": [int(pid) for pid in said.split()]}
 
 
-told.ready()
-told.tell(press_ctrl_c())
-told.stay()
+protocol.ready()
+protocol.report(press_ctrl_c())
+protocol.stay()

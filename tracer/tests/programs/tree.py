@@ -1,4 +1,4 @@
-"""Makes a child by every way there is, and tells what became of each."""
+"""Makes a child by every way there is, and prints what became of each."""
 
 import asyncio
 import multiprocessing
@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 
-import told
+import protocol
 
 
 def fork():
@@ -88,7 +88,7 @@ def forkserver():
 
 
 def daemon():
-    """Two forks and a session; the second child tells who it is."""
+    """Two forks and a session; the second child prints who it is."""
     reader, writer = os.pipe()
     middle = fork()
     if middle == 0:
@@ -111,12 +111,12 @@ async def awaited():
 
 
 def child(pid, how, line, **differs):
-    """What the report should say; what it executed is told by some only."""
+    """What the report should say; what it executed is given by some only."""
     truth = {
         "pid": pid,
         "ppid": os.getpid(),
         "how": how,
-        "started_at": told.only_line(line),
+        "started_at": protocol.only_line(line),
         "pgid": os.getpgrp() or None,
         "sid": os.getsid(0) or None,  # 0 is a session that began outside of the namespace
         "exit_code": 0,
@@ -127,8 +127,8 @@ def child(pid, how, line, **differs):
 
 
 if __name__ == "__main__":
-    told.ready()
+    protocol.ready()
     children = [forked(), spawned(), opened(), leads_a_session(), leads_a_group()]
     children += [process_of("fork", "fork"), process_of("spawn", "vfork"), *daemon(), asyncio.run(awaited())]
-    told.tell({"children": children, "forkserver": forkserver()})
-    told.stay()
+    protocol.report({"children": children, "forkserver": forkserver()})
+    protocol.stay()

@@ -5,7 +5,7 @@ import mmap
 import os
 import time
 
-import told
+import protocol
 
 # Code objects hold their instructions: in its first page no other object lies behind it.
 HUGE = "def huge():\n    below()\n    return\n" + "    x = 0\n" * 40_000
@@ -39,10 +39,10 @@ huge = namespace["huge"]
 # A number: who lets go of the code object itself writes to it.
 first_page = id(huge.__code__) & -PAGE
 
-told.ready()
+protocol.ready()
 below = sleep_with_it
 huge()
 below = sleep_without_it
 huge()
-told.tell([told.only_line(sleep_with_it), told.only_line(sleep_without_it)])
-told.stay()
+protocol.report([protocol.only_line(sleep_with_it), protocol.only_line(sleep_without_it)])
+protocol.stay()

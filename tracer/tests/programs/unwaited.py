@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 
-import told
+import protocol
 
 LIVES = 0.1
 
@@ -18,7 +18,7 @@ def works(fd):
         reads += bool(os.read(fd, 1))
 
 
-told.ready()
+protocol.ready()
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 fd = os.open("/dev/zero", os.O_RDONLY)
 end = time.monotonic() + int(sys.argv[1])
@@ -33,5 +33,5 @@ try:
     os.wait()  # until all have ended
 except ChildProcessError:
     pass
-told.tell({"children": children})
-told.stay()
+protocol.report({"children": children})
+protocol.stay()

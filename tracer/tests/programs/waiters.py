@@ -4,7 +4,7 @@ import select
 import sys
 import threading
 
-import told
+import protocol
 
 THREADS = int(sys.argv[1])
 
@@ -15,10 +15,10 @@ def wait():
         events.poll(0)
 
 
-told.ready()
+protocol.ready()
 for _ in range(THREADS):
     thread = threading.Thread(target=wait)
     thread.start()
     thread.join()
-told.tell({"threads": THREADS})
-told.stay()
+protocol.report({"threads": THREADS})
+protocol.stay()

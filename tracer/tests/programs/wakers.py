@@ -1,4 +1,4 @@
-"""Threads that sleep until another one wakes them up, or until time is up, each at a line that it tells."""
+"""Threads that sleep until another one wakes them up, or until time is up, each at a line that it prints."""
 
 import os
 import select
@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 
-import told
+import protocol
 
 ROUNDS = 40
 PAUSE = 0.003
@@ -69,16 +69,16 @@ children = []
 
 def wait(work, begun):
     for _ in range(ROUNDS):
-        begun.append(told.tid())
+        begun.append(protocol.tid())
         work()
 
 
 def wake(work, begun, ids, call):
-    ids.append(told.tid())
+    ids.append(protocol.tid())
     for turn in range(ROUNDS):
         while len(begun) <= turn:
             time.sleep(0.0005)
-        told.until_asleep_in(call, os.getpid(), begun[turn])
+        protocol.until_asleep_in(call, os.getpid(), begun[turn])
         work()
 
 
@@ -93,18 +93,18 @@ def pair(waiter, waker, call):
         thread.start()
     for thread in threads:
         thread.join()
-    return {"waiter": told.only_line(waiter), "tid": ids[0], "waker": told.only_line(waker), "count": ROUNDS}
+    return {"waiter": protocol.only_line(waiter), "tid": ids[0], "waker": protocol.only_line(waker), "count": ROUNDS}
 
 
 def child():
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
-        told.until_asleep_in(told.WAIT4, parent)
+        protocol.until_asleep_in(protocol.WAIT4, parent)
         os._exit(0)
     children.append(pid)
     waits_for_child()
-    return {"waiter": told.only_line(waits_for_child), "tid": pid, "waker": None, "count": 1}
+    return {"waiter": protocol.only_line(waits_for_child), "tid": pid, "waker": None, "count": 1}
 
 
 def alone():
@@ -117,7 +117,7 @@ def alone():
     for pid in busy:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-    return [told.only_line(sleeps), told.only_line(gives_up), told.only_line(polls)]
+    return [protocol.only_line(sleeps), protocol.only_line(gives_up), protocol.only_line(polls)]
 
 
 def write_for_ever():
@@ -127,12 +127,12 @@ def write_for_ever():
     return pid
 
 
-told.ready()
+protocol.ready()
 woken = [
-    pair(takes_lock, gives_lock, told.FUTEX),
-    pair(reads_pipe, writes_pipe, told.READ),
-    pair(receives, sends, told.RECVFROM),
+    pair(takes_lock, gives_lock, protocol.FUTEX),
+    pair(reads_pipe, writes_pipe, protocol.READ),
+    pair(receives, sends, protocol.RECVFROM),
     child(),
 ]
-told.tell({"woken": woken, "alone": alone()})
-told.stay()
+protocol.report({"woken": woken, "alone": alone()})
+protocol.stay()

@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 
-import told
+import protocol
 
 try:
     from _thread import start_new_thread
@@ -243,18 +243,18 @@ class Thread:
         self.ident = start_new_thread(function, (fd,))
         (tid,) = set(os.listdir("/proc/self/task")) - before
         self.tid = int(tid)
-        told.until_parked([self.tid])
+        protocol.until_parked([self.tid])
 
     def wake(self):
         os.write(self.pipe, b"x")
 
 
 threads = [Thread(function) for function in shapes()]
-told.ready()
+protocol.ready()
 for _ in range(WAKEUPS):
     for thread in threads:
         thread.wake()
-    told.until_parked([thread.tid for thread in threads])
+    protocol.until_parked([thread.tid for thread in threads])
 frames = sys._current_frames()
-told.tell([{"tid": thread.tid, "wakeups": WAKEUPS, "stack": told.stack(frames[thread.ident])} for thread in threads])
-told.stay()
+protocol.report([{"tid": thread.tid, "wakeups": WAKEUPS, "stack": protocol.stack(frames[thread.ident])} for thread in threads])
+protocol.stay()

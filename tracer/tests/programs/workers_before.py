@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-import told
+import protocol
 
 PATH = "/etc/hostname"
 READS = 100
@@ -50,7 +50,7 @@ if sys.argv[1:] == ["worker"]:
 
 asked, ask = os.pipe()
 answers, answer = os.pipe()
-quiet = os.open(os.devnull, os.O_WRONLY)  # a shell tells that its child was killed
+quiet = os.open(os.devnull, os.O_WRONLY)  # a shell prints that its child was killed
 forked = [fork(), fork()]
 shell = subprocess.Popen(["/bin/sh", "-c", SHELL, sys.executable, __file__], stdin=asked, stdout=answer, stderr=quiet)
 while not os.path.exists("/proc/%d/task/%d/children" % (shell.pid, shell.pid)):
@@ -66,18 +66,18 @@ while True:
         if file.read().startswith("0 0x0 "):
             break
     time.sleep(0.01)
-told.ready()
+protocol.ready()
 os.write(ask, b"xxx")
 pids = sorted(hear(answers) for _ in range(3))
-told.tell({
+protocol.report({
     "workers": pids,
     "expected": sorted(forked + behind),
     "shell": shell.pid,
     "path": PATH,
     "reads": READS,
-    "at": told.only_line(reads)["line"],
-    "slept_at": told.only_line(asked_by)["line"],
+    "at": protocol.only_line(reads)["line"],
+    "slept_at": protocol.only_line(asked_by)["line"],
 })
-told.stay()
+protocol.stay()
 for pid in pids:
     os.kill(pid, 9)

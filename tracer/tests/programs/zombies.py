@@ -5,7 +5,7 @@ import signal
 import struct
 import time
 
-import told
+import protocol
 
 CHILDREN = 50
 LATE_SECONDS = 0.3
@@ -35,7 +35,7 @@ def spawn(fork, code):
     os.close(reader)
     wait_without_reaping(pid)
     exited = {"about_to_exit_ns": exited_ns, "had_exited_ns": time.monotonic_ns()}
-    return dict(exited, pid=pid, exit_code=code, frame=told.only_line(fork))
+    return dict(exited, pid=pid, exit_code=code, frame=protocol.only_line(fork))
 
 
 def wait_without_reaping(pid):
@@ -51,7 +51,7 @@ def reap(child):
     return dict(child, about_to_reap_ns=about_to_reap_ns, had_reaped_ns=time.monotonic_ns())
 
 
-told.ready()
+protocol.ready()
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 reaped_by_kernel = [spawn(never_a_zombie, 0) for _ in range(CHILDREN)]
 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -59,5 +59,5 @@ late = [spawn(reap_late, code) for code in range(CHILDREN)]
 time.sleep(LATE_SECONDS)
 late = [reap(child) for child in late]
 forgotten = [spawn(forget, code) for code in range(CHILDREN)]
-told.tell({"zombies": late + forgotten, "reaped_by_kernel": [child["pid"] for child in reaped_by_kernel]})
-told.stay()
+protocol.report({"zombies": late + forgotten, "reaped_by_kernel": [child["pid"] for child in reaped_by_kernel]})
+protocol.stay()

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::cases::CASES;
 
-/// What is told of a contender, and in which unit.
+/// What is reported of a contender, and in which unit.
 const COLUMNS: [(&str, &str, &str); 10] = [
     ("throughput_ratio", "throughput", ""),
     ("fastest_ratio", "fastest 20 ms", ""),

@@ -40,7 +40,7 @@ struct Component {
     sha256: Option<String>,
     /// A package URL: <https://github.com/package-url/purl-spec/blob/v1.0.0/PURL-SPECIFICATION.rst>
     purl: String,
-    /// The files in which its licence is told.
+    /// The files in which its licence stands.
     texts: Vec<PathBuf>,
 }
 
@@ -127,7 +127,7 @@ fn crates(folder: &Path, package: &str) -> Result<Vec<Component>> {
         "--filter-platform=x86_64-unknown-linux-musl",
     ]);
     let metadata = output(metadata.arg("--manifest-path").arg(folder.join("Cargo.toml")));
-    let metadata: Value = serde_json::from_str(&metadata.context("cargo tells no metadata")?)?;
+    let metadata: Value = serde_json::from_str(&metadata.context("cargo prints no metadata")?)?;
     let packages: HashMap<_, _> =
         list(&metadata["packages"]).map(|found| (text(&found["id"]), found)).collect();
     let nodes: HashMap<_, _> =
@@ -194,7 +194,7 @@ fn licence_files(folder: &Path) -> Result<Vec<PathBuf>> {
 /// It was compiled with the program; its own dependencies are a part of it.
 fn standard_library() -> Result<Component> {
     let version = output(Command::new(DEBIAN_RUSTC).arg("--version"));
-    let version = version.context("the compiler does not tell its version")?;
+    let version = version.context("the compiler does not print its version")?;
     let version = version.split_whitespace().nth(1).context("a version without a number")?.to_owned();
     Ok(Component {
         name: "rust-std".to_owned(),

@@ -202,7 +202,7 @@ fn build_at(elsewhere: &Path, release: &Release) -> Result<()> {
     packed::copy_sources(elsewhere)?;
     fs::create_dir(elsewhere.join("target"))?;
     std::os::unix::fs::symlink(tree::tools(), elsewhere.join("target/tools"))?;
-    // git tells the files of a folder that it knows.
+    // git lists the files of a folder that it knows.
     for arguments in [&["init", "--quiet"][..], &["add", "--all"]] {
         run(Command::new("git").arg("-C").arg(elsewhere).args(arguments))?;
     }

@@ -1,6 +1,6 @@
 //! What is given to others: one static program, and the packages that hold it, in `target/dist`.
 //!
-//! Two builds of the same sources are equal to the byte: no file tells where or when it was made.
+//! Two builds of the same sources are equal to the byte: no file says where or when it was made.
 
 mod bill;
 mod check;
@@ -102,7 +102,7 @@ fn epoch() -> Result<String> {
         return Ok(epoch);
     }
     let log = output(git().args(["log", "-1", "--format=%ct"]));
-    Ok(log.context("git tells no commit; try with SOURCE_DATE_EPOCH")?.trim().to_owned())
+    Ok(log.context("git names no commit; try with SOURCE_DATE_EPOCH")?.trim().to_owned())
 }
 
 /// In the workspace, also where another user owns it.

@@ -15,8 +15,8 @@ pub fn zombies(report: &Report, programs: &Programs) -> Vec<Found> {
     let end = |zombie: &Zombie| (zombie.reaped, zombie.parent_ended);
     let line = |zombie: &&Zombie| {
         // Why nobody has waited matters as long as nobody has.
-        let told = zombie.sigchld.filter(|_| end(zombie) == (false, false));
-        (programs.first(zombie.ppid), end(zombie), told, own(zombie.spawned_at.as_ref()).cloned())
+        let notice = zombie.sigchld.filter(|_| end(zombie) == (false, false));
+        (programs.first(zombie.ppid), end(zombie), notice, own(zombie.spawned_at.as_ref()).cloned())
     };
     let rows = report.processes.zombies.rows.iter();
     // Of one that is young at the end nobody knows whether its parent waits at its next event; unless it is what the trace
@@ -103,7 +103,7 @@ pub fn orphans(report: &Report) -> Vec<Found> {
     groups.iter().map(|group| orphan(report, group)).collect()
 }
 
-/// Whether the sentence about the signal that left it behind tells of it.
+/// Whether the sentence about the signal that left it behind names it, too.
 fn is_left_by_a_kill(report: &Report, orphan: &Orphan) -> bool {
     let kills = &report.processes.kills.rows;
     kills.iter().any(|kill| kill.left.iter().any(|left| left.pid == orphan.pid))

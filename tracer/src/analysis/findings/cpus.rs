@@ -36,7 +36,7 @@ mod tests {
     const SECOND: u64 = 1_000_000_000;
 
     #[test]
-    fn a_busy_machine_is_told_where_it_costs_more_than_the_work() {
+    fn a_busy_machine_is_reported_where_it_costs_more_than_the_work() {
         for (run_queue_ns, on_cpu_ns, expected) in [
             (
                 3 * SECOND,

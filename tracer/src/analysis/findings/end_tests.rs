@@ -1,6 +1,6 @@
 //! Sentences about processes that ended.
 
-use super::tests::{SECOND, frame, report, stack, told};
+use super::tests::{SECOND, frame, report, reported, stack};
 use crate::report::{
     EndedIn, FindingKind, Frame, Handler, HandlerState, Interrupted, Name, Origin, Outcome, Report, Sender,
     Severity, Signal, SignalTarget, TargetProcess,
@@ -55,7 +55,7 @@ fn report_of(children: Vec<TargetProcess>, signals: Vec<Signal>) -> Report {
 
 /// What uvicorn does: it is not the one to blame.
 #[test]
-fn a_signal_that_is_raised_again_is_told_by_whoever_sent_it_first() {
+fn a_signal_that_is_raised_again_is_reported_by_whoever_sent_it_first() {
     let server = TargetProcess { exit_code: None, exit_signal: Some("SIGTERM".into()), ..child(8, 1) };
     let asked = signal(15, "SIGTERM", 900, 8, 1);
     let raised = Signal {
@@ -64,7 +64,7 @@ fn a_signal_that_is_raised_again_is_told_by_whoever_sent_it_first() {
         handler_state: HandlerState::None,
         ..signal(15, "SIGTERM", 8, 8, 1)
     };
-    let sentences = |signals| told(&report_of(vec![server.clone()], signals));
+    let sentences = |signals| reported(&report_of(vec![server.clone()], signals));
     let both = sentences(vec![asked, raised.clone()]);
     let [(FindingKind::ProcessEnd, Severity::Warn, text)] = &both[..] else { panic!("{both:?}") };
     assert!(text.starts_with("SIGTERM from pid 900 (sender, uid 0) ended pid 8 (worker)"), "{text}");
@@ -85,9 +85,9 @@ fn a_child_that_finds_no_program_is_no_crash() {
         ..child(pid, born_s)
     };
     let text = "pid 8 (worker), child of pid 7 (app), exited with 255: it could not execute its program (2.00 s after the start)";
-    let one = told(&report_of(vec![failed(8, 1)], vec![]));
+    let one = reported(&report_of(vec![failed(8, 1)], vec![]));
     assert_eq!(one, [(FindingKind::ProcessEnd, Severity::Info, text.to_owned())]);
-    let often = told(&report_of(vec![failed(8, 1), failed(9, 3), failed(10, 5)], vec![]));
+    let often = reported(&report_of(vec![failed(8, 1), failed(9, 3), failed(10, 5)], vec![]));
     assert!(often[0].1 == Severity::Info && !often[0].2.contains("loop"), "{often:?}");
 }
 
@@ -103,7 +103,7 @@ fn what_processes_of_several_parents_did_alike_is_one_sentence() {
     let rows = vec![shell(20), shell(21), crash(30, 20, 1), crash(31, 21, 3), crash(32, 20, 5)];
     let three = "3 processes (pid 30 (worker), pid 31 (worker), pid 32 (worker)), children of 2 processes (sh), exited \
                  with 9: its Python code had ended, as with sys.exit(9) (from 2.00 s to 6.00 s after the start)";
-    assert_eq!(told(&report_of(rows, vec![])), [(FindingKind::ProcessEnd, CRITICAL, three.to_owned())]);
+    assert_eq!(reported(&report_of(rows, vec![])), [(FindingKind::ProcessEnd, CRITICAL, three.to_owned())]);
 
     let killed = |pid| TargetProcess { exit_code: None, exit_signal: Some("SIGKILL".into()), ..shell(pid) };
     let kill = |pid| Signal {
@@ -114,7 +114,7 @@ fn what_processes_of_several_parents_did_alike_is_one_sentence() {
     };
     let rows = vec![killed(20), killed(21)];
     let both = "SIGKILL that each sent to itself killed 2 processes: pid 20 (sh), pid 21 (sh) (1.99 s after the start)";
-    let found = told(&report_of(rows, vec![kill(20), kill(21)]));
+    let found = reported(&report_of(rows, vec![kill(20), kill(21)]));
     assert_eq!(found, [(FindingKind::SignalKill, CRITICAL, both.to_owned())]);
 }
 
@@ -131,8 +131,8 @@ fn exits_of_workers_that_differ_in_numbers_are_one_in_the_order_of_time() {
         ended_in: at(stack(&["a.py:10"])),
         ..child(pid, born_s)
     };
-    let told = told(&report_of(vec![spawned(8, 4, 33), spawned(9, 1, 36)], Vec::new()));
-    let [(_, CRITICAL, text)] = &told[..] else { panic!("{told:?}") };
+    let reported = reported(&report_of(vec![spawned(8, 4, 33), spawned(9, 1, 36)], Vec::new()));
+    let [(_, CRITICAL, text)] = &reported[..] else { panic!("{reported:?}") };
     assert!(text.starts_with("2 processes (pid 9 (worker), pid 8 (worker))"), "{text}");
     assert!(
         text.ends_with("exited with 5 at a.py:10 in f (from 2.00 s to 5.00 s after the start)"),
@@ -141,7 +141,7 @@ fn exits_of_workers_that_differ_in_numbers_are_one_in_the_order_of_time() {
 }
 
 #[test]
-fn exits_are_told_by_the_line_and_what_came_before() {
+fn exits_are_reported_by_the_line_and_what_came_before() {
     let exits = |code, ended_in| TargetProcess { exit_code: Some(code), ended_in, ..child(8, 1) };
     let line = at(stack(&["/usr/lib/python3.12/os.py:1", "a.py:10"]));
     let pool = at(stack(&["/usr/lib/python3.12/multiprocessing/popen_fork.py:71", "a.py:10"]));
@@ -184,7 +184,7 @@ fn exits_are_told_by_the_line_and_what_came_before() {
         ),
         ("its parent ends it", exits(0, at(None)), vec![signal(15, "SIGTERM", 7, 8, 1)], None),
         (
-            "told by its parent, not well",
+            "asked by its parent, ended badly",
             exits(4, at(None)),
             vec![signal(15, "SIGTERM", 7, 8, 1)],
             Some((Severity::Info, "4, 10.0 ms after SIGTERM from pid 7")),
@@ -198,7 +198,7 @@ fn exits_are_told_by_the_line_and_what_came_before() {
     ] {
         let runs = process.argv.as_ref().map_or("", |_| ", running /usr/bin/python3");
         let who = format!("pid 8 (worker), child of pid 7 (app){runs}, exited with");
-        let found = told(&report_of(vec![process], signals));
+        let found = reported(&report_of(vec![process], signals));
         let Some((severity, text)) = expected else {
             assert_eq!(found, [], "{name}");
             continue;
@@ -220,14 +220,14 @@ fn a_service_that_is_ended_from_outside_is_one_sentence() {
     let end = "after 10.0 ms; it arrived at work.py:3 in f (1.99 s after the start)";
     for (name, head, signals, severity, expected) in [
         (
-            "its head tells its workers",
+            "its head asks its workers",
             root.clone(),
             vec![term(99, 8), term(8, 9), term(8, 10)],
             Severity::Warn,
             format!("{from} ended pid 8 (worker) and 2 processes below it: it exited with 0 {end}"),
         ),
         (
-            "all are told",
+            "all are asked",
             root,
             vec![term(99, 9), term(99, 8), term(99, 10)],
             Severity::Warn,
@@ -242,7 +242,7 @@ fn a_service_that_is_ended_from_outside_is_one_sentence() {
         ),
     ] {
         let report = report_of([vec![head], workers.to_vec()].concat(), signals);
-        assert_eq!(told(&report), [(FindingKind::ProcessEnd, severity, expected)], "{name}");
+        assert_eq!(reported(&report), [(FindingKind::ProcessEnd, severity, expected)], "{name}");
     }
 }
 
@@ -292,7 +292,7 @@ fn ends_that_are_alike_are_a_loop_if_one_follows_another() {
             ],
         ),
     ] {
-        let found = told(&report_of(children, vec![]));
+        let found = reported(&report_of(children, vec![]));
         let texts: Vec<_> = found.into_iter().map(|(.., text)| text).collect();
         assert_eq!(texts, expected, "{name}");
     }
@@ -307,7 +307,7 @@ fn what_its_parent_ends_again_and_again_is_no_crash_loop() {
     let expected = "3 processes (pid 8 (worker), pid 9 (worker), pid 10 (worker)), children of pid 7 (app), exited with \
                     15, 10.0 ms after SIGTERM from pid 7 (sender, uid 0) at boss.py:5 in f, called from boss.py:9 in f; it \
                     arrived at work.py:3 in f (from 2.00 s to 6.00 s after the start)";
-    assert_eq!(told(&report), [(FindingKind::ProcessEnd, Severity::Warn, expected.to_owned())]);
+    assert_eq!(reported(&report), [(FindingKind::ProcessEnd, Severity::Warn, expected.to_owned())]);
 }
 
 #[test]
@@ -326,5 +326,5 @@ fn the_signal_that_began_an_end_leads() {
                     it arrived at work.py:3 in f, and a second SIGTERM, 3.00 ms later at pool.py:914 in f, killed it \
                     (1.99 s after the start)";
     let report = report_of(vec![killed], vec![first, second]);
-    assert_eq!(told(&report), [(FindingKind::SignalKill, Severity::Info, expected.to_owned())]);
+    assert_eq!(reported(&report), [(FindingKind::SignalKill, Severity::Info, expected.to_owned())]);
 }

@@ -1,4 +1,4 @@
-//! Processes that exited: not with 0, after their parent gave them up, or because they were told to from outside.
+//! Processes that exited: not with 0, after their parent gave them up, or because somebody from outside asked them to.
 
 use std::collections::BTreeSet;
 
@@ -41,7 +41,7 @@ pub fn call(ended: &EndedIn) -> Option<String> {
     ended.syscall.as_ref().map(|call| format!(", in {call}{object}"))
 }
 
-/// A process that somebody from outside told to end, and all those below it that ended with it.
+/// A process that somebody from outside asked to end, and all those below it that ended with it.
 pub struct Service<'a> {
     signal: &'a Signal,
     head: &'a TargetProcess,
@@ -49,20 +49,20 @@ pub struct Service<'a> {
 }
 
 impl Service<'_> {
-    /// Whether its sentence tells of the end of this process.
-    pub fn tells(&self, pid: u32) -> bool {
+    /// Whether its sentence covers the end of this process.
+    pub fn covers(&self, pid: u32) -> bool {
         self.head.pid == pid || self.members.iter().any(|member| member.pid == pid)
     }
 }
 
-/// Services that ended since they were told to. A process without children that a signal killed is told as killed.
+/// Services that ended since they were asked to. A process without children that a signal killed is reported as killed.
 pub fn services(report: &Report) -> Vec<Service<'_>> {
     let ended = report.target.processes.rows.iter().filter(|process| process.ended_at_ns.is_some());
-    let heads = ended.filter_map(|head| Some((head, told_to_end(report, head)?)));
+    let heads = ended.filter_map(|head| Some((head, asked_to_end(report, head)?)));
     let heads = heads.filter(|(head, signal)| {
         let sender = signal.sender.as_ref().and_then(|sender| sender.pid);
         !is_traced(report, sender)
-            && told_to_end_above(report, head, signal).is_none()
+            && asked_to_end_above(report, head, signal).is_none()
             && !is_in_group(report, head)
     });
     let services =
@@ -74,15 +74,16 @@ pub fn services(report: &Report) -> Vec<Service<'_>> {
     services.filter(is_service).collect()
 }
 
-/// The same was told to a process above it: systemd tells all of a control group.
-fn told_to_end_above<'a>(
+/// A process above it was asked the same: systemd asks all of a control group.
+fn asked_to_end_above<'a>(
     report: &'a Report,
     process: &'a TargetProcess,
     signal: &Signal,
 ) -> Option<&'a TargetProcess> {
-    let told =
-        |above: &TargetProcess| told_to_end(report, above).is_some_and(|told| told.number == signal.number);
-    ancestors(report, process).find(|above| told(above))
+    let is_asked = |above: &TargetProcess| {
+        asked_to_end(report, above).is_some_and(|asked| asked.number == signal.number)
+    };
+    ancestors(report, process).find(|above| is_asked(above))
 }
 
 /// Parent, grandparent and so on.
@@ -93,9 +94,9 @@ fn ancestors<'a>(report: &'a Report, process: &'a TargetProcess) -> impl Iterato
 }
 
 /// The signal that made a process exit, or killed it, after it was asked to end.
-fn told_to_end<'a>(report: &'a Report, process: &TargetProcess) -> Option<&'a Signal> {
+fn asked_to_end<'a>(report: &'a Report, process: &TargetProcess) -> Option<&'a Signal> {
     let end = process.ended_at_ns?;
-    let told = |signal: &&Signal| {
+    let is_asked = |signal: &&Signal| {
         let began = signal.handler.as_ref().and_then(|handler| handler.started_after_ns);
         let began = signal.at_ns + began.or(signal.delivered_after_ns).unwrap_or(0);
         let until = began + if TO_END.contains(&signal.number) { GRACE } else { BY_HANDLER };
@@ -109,7 +110,7 @@ fn told_to_end<'a>(report: &'a Report, process: &TargetProcess) -> Option<&'a Si
             && signal.at_ns <= end
             && end <= until
     };
-    report.signals.rows.iter().find(told).filter(|signal| signal.origin != Origin::Fault)
+    report.signals.rows.iter().find(is_asked).filter(|signal| signal.origin != Origin::Fault)
 }
 
 /// Whether its handler ran, and the process then ended itself by the same signal, so that its parent learns why:
@@ -127,17 +128,17 @@ fn raised_again(report: &Report, process: &TargetProcess, signal: &Signal) -> bo
         && report.signals.rows.iter().any(is_it)
 }
 
-/// Those below that ended with it: by themselves, or since a process of the same tree told them to.
+/// Those below that ended with it: by themselves, or since a process of the same tree asked them to.
 fn members<'a>(report: &'a Report, head: &TargetProcess, signal: &Signal) -> Vec<&'a TargetProcess> {
     let with_it = |member: &&TargetProcess| {
         let in_time = member.ended_at_ns.is_some_and(|end| end >= signal.at_ns && end < signal.at_ns + GRACE);
-        let well = member.exit_code == Some(0) || told_to_end(report, member).is_some();
+        let well = member.exit_code == Some(0) || asked_to_end(report, member).is_some();
         in_time && well && ancestors(report, member).any(|above| above.pid == head.pid)
     };
     report.target.processes.rows.iter().filter(with_it).collect()
 }
 
-/// Whether the sentence about a whole call tells of its end.
+/// Whether the sentence about a whole call covers its end.
 fn is_in_group(report: &Report, process: &TargetProcess) -> bool {
     let kills = report.processes.kills.rows.iter();
     kills.flat_map(|kill| &kill.reached).any(|reached| reached.pid == process.pid && reached.by_it)
@@ -146,17 +147,17 @@ fn is_in_group(report: &Report, process: &TargetProcess) -> bool {
 /// One sentence for each service that was ended, and for the exits that are alike.
 pub fn ends(report: &Report, programs: &Programs) -> Vec<Found> {
     let services = services(report);
-    let told = services.iter().map(|service| service_of(report, service));
+    let sentences = services.iter().map(|service| service_of(report, service));
     let exits = report.target.processes.rows.iter().filter_map(|process| Exit::new(report, process));
     let exits = exits.filter(|exit| {
         is_python(exit.process)
             && !is_in_group(report, exit.process)
-            && !services.iter().any(|service| service.tells(exit.process.pid))
+            && !services.iter().any(|service| service.covers(exit.process.pid))
     });
     let mut exits: Vec<_> = exits.collect();
     exits.sort_by_key(|exit| exit.at_ns);
     let alike = grouped(with_starts(exits, programs), |exit| exit.alike(programs));
-    told.chain(alike.iter().map(|exits| exit_of(report, exits))).collect()
+    sentences.chain(alike.iter().map(|exits| exit_of(report, exits))).collect()
 }
 
 /// `SIGTERM from pid 1 (systemd, uid 0) ended pid 7 (gunicorn) and 4 processes below it: it exited with 0 after 320 ms`
@@ -204,7 +205,7 @@ struct Exit<'a> {
     process: &'a TargetProcess,
     code: u32,
     at_ns: u64,
-    /// What it was told before.
+    /// What it was asked before.
     signal: Option<&'a Signal>,
     /// The line that started it; of one that was there before the window, that of all others like it.
     started_at: Option<&'a Frame>,
@@ -213,14 +214,14 @@ struct Exit<'a> {
 impl<'a> Exit<'a> {
     fn new(report: &'a Report, process: &'a TargetProcess) -> Option<Self> {
         let (code, at_ns) = process.exit_code.zip(process.ended_at_ns)?;
-        let signal = told_to_end(report, process);
+        let signal = asked_to_end(report, process);
         // Whom its parent gives up may still end well.
         let given_up = signal.is_some_and(|signal| signal.number == SIGABRT);
         let started_at = process.started_at.as_ref();
         (code != 0 || given_up).then_some(Self { process, code, at_ns, signal, started_at })
     }
 
-    /// What exits have in common that are told together.
+    /// What exits have in common that are reported together.
     fn alike(&self, programs: &Programs) -> impl PartialEq + use<'a> {
         (self.end(programs), self.started_at)
     }
@@ -268,7 +269,7 @@ impl<'a> Exit<'a> {
         self.code == 255 && self.process.argv.is_none() && is_made
     }
 
-    /// Whether its own parent told it to end, and did not give it up.
+    /// Whether its own parent asked it to end, and did not give it up.
     fn is_by_parent(&self, report: &Report) -> bool {
         self.signal.is_some_and(|signal| {
             let sender = signal.sender.as_ref().and_then(|sender| sender.pid);

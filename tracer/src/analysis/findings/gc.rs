@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_is_told_with_who_waited_and_what_would_help() {
+    fn a_pause_is_reported_with_who_waited_and_what_would_help() {
         let paused = "garbage collection (generation 2) paused pid 7 (app) for up to 143 ms, started at models.py:210 in \
             load, 610 ms in all in 6 collections; 3 threads waited for the GIL meanwhile";
         let freeze =
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_other_lines_began_is_not_told_of_the_longest() {
+    fn what_other_lines_began_is_not_reported_of_the_longest() {
         let elsewhere = |function: &str| {
             let started_by = full().started_by.map(|frame| Frame { function: function.into(), ..frame });
             GcPauses { max_ns: 50 * MILLISECOND, started_by, collected: Some(400_000), ..full() }
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_without_a_cpu_does_not_tell_how_much_was_looked_at() {
+    fn a_pause_without_a_cpu_does_not_say_how_much_was_examined() {
         let (run_queue_ns, on_cpu_ns) = (4 * SECOND, SECOND);
         let mut report = Report::default();
         report.window.duration_ns = 10 * SECOND;
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_notices_is_not_told() {
+    fn what_nobody_notices_is_not_reported() {
         let short =
             GcPauses { total_ns: 20 * MILLISECOND, max_ns: MILLISECOND, generation: Some(0), ..full() };
         assert_eq!(found("3.12.1", vec![short.clone()]), []);

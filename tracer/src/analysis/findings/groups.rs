@@ -4,23 +4,23 @@ use super::ends::is_traced;
 use super::{Found, at, grouped, own, process, when};
 use crate::report::{FindingKind, Kill, KillAim, KillEnd, KillLeft, KillReached, Report, Severity};
 
-/// Processes that a sentence names; of more it tells the number.
+/// Processes that a sentence names; of more it has the number.
 const NAMED: usize = 5;
 
 /// One sentence for the calls of one line that were for groups, or that left children behind, and came to the same.
 pub fn groups(report: &Report) -> Vec<Found> {
-    let told = report.processes.kills.rows.iter().filter(|kill| kill.ended_count > 0 || kill.left_count > 0);
-    let told = told.filter_map(|kill| Some((kill, leader(kill)?)));
+    let kills = report.processes.kills.rows.iter().filter(|kill| kill.ended_count > 0 || kill.left_count > 0);
+    let kills = kills.filter_map(|kill| Some((kill, leader(kill)?)));
     let alike = |(kill, first): &(&Kill, &KillReached)| {
         let sender = kill.sender.as_ref().map(|sender| sender.pid);
         let line = own(kill.sender_stack.as_ref()).cloned();
         let all_ended = kill.ended_count == kill.reached_count;
         (kill.number, kill.aim, sender, line, kill.left_count > 0, all_ended, leads(kill, first))
     };
-    grouped(told, alike).iter().map(|alike| again(group(report, alike[0].0, alike[0].1), alike)).collect()
+    grouped(kills, alike).iter().map(|alike| again(group(report, alike[0].0, alike[0].1), alike)).collect()
 }
 
-/// Tells how often the same was done.
+/// Says how often the same was done.
 fn again(mut found: Found, alike: &[(&Kill, &KillReached)]) -> Found {
     let times = |of: fn(u64, u64) -> u64| alike.iter().map(|(kill, _)| kill.at_ns).reduce(of).unwrap_or(0);
     let (count, first, last) = (alike.len() as u64, times(u64::min), times(u64::max));

@@ -13,8 +13,8 @@ const NAMED: usize = 3;
 pub fn kills(report: &Report) -> Vec<Found> {
     let killed = report.signals.rows.iter().filter(|signal| signal.outcome == Outcome::Killed);
     let services = ends::services(report);
-    let is_told = |signal: &Signal| services.iter().any(|service| service.tells(signal.target.pid));
-    let killed = killed.filter(|signal| !is_told_by_group(report, signal) && !is_told(signal));
+    let is_reported = |signal: &Signal| services.iter().any(|service| service.covers(signal.target.pid));
+    let killed = killed.filter(|signal| !is_reported_by_group(report, signal) && !is_reported(signal));
     // A loop that kills its children is one line, and one sentence.
     let by = |signal: &&Signal| {
         let sender = signal.sender.as_ref().map(|sender| sender.pid).filter(|_| !is_alone(signal));
@@ -58,7 +58,7 @@ fn leads<'a>(report: &'a Report, kill: &'a Signal) -> &'a Signal {
 }
 
 impl<'a> Warned<'a> {
-    /// What was the matter, and where: what is the same for several is told once.
+    /// What was the matter, and where: what is the same for several is said once.
     fn how(self) -> (u32, Outcome, HandlerState, Option<&'a Frame>) {
         let Signal { number, outcome, handler_state, .. } = *self.first;
         (number, outcome, handler_state, self.place())
@@ -70,7 +70,7 @@ impl<'a> Warned<'a> {
     }
 
     /// `, 92.0 ms after a SIGABRT whose handler had not started: it arrived at app.py:6 in app`
-    fn told(&self, victims: usize) -> String {
+    fn sentence(&self, victims: usize) -> String {
         let (what, each) = (&self.first.signal, if victims == 1 { "" } else { " each" });
         let came = self.place().map_or_else(String::new, |frame| format!(": it arrived at {}", place(frame)));
         let matter = match (self.first.handler_state, self.first.outcome) {
@@ -85,7 +85,7 @@ impl<'a> Warned<'a> {
     }
 }
 
-/// What a process did to itself is told with what others of its name did, and a crash with those of the same parent.
+/// What a process did to itself is reported with what others of its name did, and a crash with those of the same parent.
 fn alone<'a>(report: &'a Report, signal: &Signal) -> Option<(Option<u32>, Option<&'a Name>)> {
     let itself = is_alone(signal).then_some(signal.target.pid)?;
     let process = ends::row(report, itself);
@@ -101,7 +101,7 @@ fn kill(report: &Report, group: &[&Signal]) -> Found {
     let kill = group[0];
     let first = leads(report, kill);
     let rest = match warned(report, kill) {
-        Some(warned) => warned.told(group.len()),
+        Some(warned) => warned.sentence(group.len()),
         None if !std::ptr::eq(first, kill) => again(first, kill, group.len()),
         None => String::new(),
     };
@@ -156,8 +156,8 @@ fn again(first: &Signal, kill: &Signal, victims: usize) -> String {
     format!("{came}, and a {second} {}, {later} later{line}, killed {it}", kill.signal)
 }
 
-/// Whether the sentence about a whole call tells of this signal, too.
-fn is_told_by_group(report: &Report, signal: &Signal) -> bool {
+/// Whether the sentence about a whole call covers this signal, too.
+fn is_reported_by_group(report: &Report, signal: &Signal) -> bool {
     /// A call reaches all members of a group within that time.
     const ONE_CALL: u64 = 1_000_000_000;
     report.processes.kills.rows.iter().any(|kill| {

@@ -66,7 +66,7 @@ fn reason(by: &LoopBlock) -> String {
     }
 }
 
-/// ` (task fetch-7)`, or ` (in fetch)` where the release does not tell.
+/// ` (task fetch-7)`, or ` (in fetch)` where the release does not say.
 fn task(by: &LoopBlock) -> String {
     let callback = by
         .callback
@@ -117,7 +117,7 @@ mod tests {
 
     const MILLISECOND: u64 = 1_000_000;
 
-    fn told(by: LoopBlock) -> Vec<String> {
+    fn reported(by: LoopBlock) -> Vec<String> {
         let mut report = Report::default();
         let app = TargetProcess { pid: 7, comm: "app".into(), ..TargetProcess::default() };
         report.target.processes = vec![app].into();
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_blocked_the_loop_is_told_with_a_remedy() {
+    fn what_blocked_the_loop_is_reported_with_a_remedy() {
         let kept = "the event loop of pid 7 (app) was blocked for up to 312 ms by";
         let often = ", 2.10 s in all, 14 times";
         let once = kept.replace("up to ", "");
@@ -191,12 +191,12 @@ mod tests {
                 ),
             ),
         ] {
-            assert_eq!(told(by), [expected], "{name}");
+            assert_eq!(reported(by), [expected], "{name}");
         }
     }
 
     #[test]
-    fn short_turns_are_not_told() {
-        assert_eq!(told(LoopBlock { max_ns: 99 * MILLISECOND, ..sleep() }), Vec::<String>::new());
+    fn short_turns_are_not_reported() {
+        assert_eq!(reported(LoopBlock { max_ns: 99 * MILLISECOND, ..sleep() }), Vec::<String>::new());
     }
 }

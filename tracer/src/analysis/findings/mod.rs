@@ -109,7 +109,7 @@ pub(super) fn place(frame: &Frame) -> String {
     format!("{}{line} in {}", frame.file, frame.function)
 }
 
-/// Where a stack is, told after the fact: ` at metrics.py:41 in small_reads`; nothing where it is not known.
+/// Where a stack is, in the past tense: ` at metrics.py:41 in small_reads`; nothing where it is not known.
 fn at(stack: Option<&Stack>) -> String {
     own(stack).map_or_else(String::new, |frame| format!(" at {}", place(frame)))
 }

@@ -1,13 +1,13 @@
 //! Sentences about processes: kills and polls.
 
-use super::tests::{SECOND, frame, report, text, told};
+use super::tests::{SECOND, frame, report, reported, text};
 use crate::report::{
     FindingKind, Frame, HandlerState, HotStack, Interrupted, Kill, KillAim, KillEnd, KillReached, Origin,
     Outcome, Sender, Severity, Signal, SignalTarget,
 };
 
 #[test]
-fn a_sigkill_is_told_with_the_signal_that_went_before() {
+fn a_sigkill_is_reported_with_the_signal_that_went_before() {
     let by = |pid| Some(Sender { pid: Some(pid), tid: Some(pid), comm: "app".into(), uid: 0 });
     let target = SignalTarget { pid: 8, tid: Some(8), group: true };
     let killed = Signal {
@@ -55,7 +55,8 @@ fn a_sigkill_is_told_with_the_signal_that_went_before() {
     ] {
         let mut report = report();
         report.signals = [before, vec![killed.clone()]].concat().into();
-        let found = told(&report).into_iter().find(|(.., text)| text.starts_with("SIGKILL")).expect("a kill");
+        let found =
+            reported(&report).into_iter().find(|(.., text)| text.starts_with("SIGKILL")).expect("a kill");
         assert_eq!(
             found,
             (FindingKind::SignalKill, severity, format!("{kill}{rest} (3.00 s after the start)")),
@@ -65,7 +66,7 @@ fn a_sigkill_is_told_with_the_signal_that_went_before() {
 }
 
 #[test]
-fn a_loop_that_polls_is_told_where_it_costs() {
+fn a_loop_that_polls_is_reported_where_it_costs() {
     let poll = |file: &str, function: &str| Frame { function: function.into(), ..frame(file) };
     let popen = "/usr/lib/python3.11/subprocess.py:1";
     let loop_of = |inner: Frame, samples| HotStack {
@@ -76,10 +77,10 @@ fn a_loop_that_polls_is_told_where_it_costs() {
     };
     let (inner, library) =
         (poll(popen, "Popen._internal_poll"), frame("/usr/lib/python3.11/subprocess.py:2"));
-    let told = "pid 7 (app) asks again and again, without a pause, whether a child has ended: 30.0% of the CPU time is spent in \
+    let reported = "pid 7 (app) asks again and again, without a pause, whether a child has ended: 30.0% of the CPU time is spent in \
                 poll() at a.py:3 in f; use wait(timeout=...), which sleeps";
     for (name, rows, expected) in [
-        ("in two stacks", vec![loop_of(inner.clone(), 25), loop_of(library, 5)], Some(told)),
+        ("in two stacks", vec![loop_of(inner.clone(), 25), loop_of(library, 5)], Some(reported)),
         ("seldom", vec![loop_of(inner, 19)], None),
         (
             "another poll",
@@ -100,7 +101,7 @@ fn a_loop_that_polls_is_told_where_it_costs() {
 }
 
 #[test]
-fn calls_to_groups_are_told_once_if_they_ended_somebody() {
+fn calls_to_groups_are_reported_once_if_they_ended_somebody() {
     let reached = |pid, by_it| KillReached {
         pid,
         comm: "worker".into(),

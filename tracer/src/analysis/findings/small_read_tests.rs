@@ -2,7 +2,7 @@ use super::tests::{report, stack, text};
 use crate::report::{Advice, FileKind, Read, Through};
 
 #[test]
-fn small_reads_are_told_with_no_promise_that_the_rows_do_not_keep() {
+fn small_reads_are_reported_with_no_promise_that_the_rows_do_not_keep() {
     let read = |asked, calls, bytes| Read {
         pid: 7,
         path: "/proc/7/stat".into(),

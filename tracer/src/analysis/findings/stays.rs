@@ -1,4 +1,4 @@
-//! Processes that were told to end, and did not.
+//! Processes that were asked to end, and did not.
 
 use super::ends::{TO_END, is_traced, row};
 use super::senders::sent_by;
@@ -10,27 +10,27 @@ use crate::units::duration;
 /// A process needs some time to end.
 const PATIENCE_NS: u64 = 1_000_000_000;
 
-/// One sentence for each process that somebody from outside told to end, whose handler ran, and that has stayed. What it
-/// told its own children is its own matter.
+/// One sentence for each process that somebody from outside asked to end, whose handler ran, and that has stayed. What it
+/// asked of its own children is its own matter.
 pub fn stays(report: &Report) -> Vec<Found> {
-    let mut told = Vec::<&Signal>::new();
+    let mut asked = Vec::<&Signal>::new();
     for signal in report.signals.rows.iter().filter(|signal| has_no_effect(report, signal)) {
-        if told.iter().all(|before| before.target.pid != signal.target.pid) {
-            told.push(signal);
+        if asked.iter().all(|before| before.target.pid != signal.target.pid) {
+            asked.push(signal);
         }
     }
-    told.into_iter().map(|signal| stay(report, signal)).collect()
+    asked.into_iter().map(|signal| stay(report, signal)).collect()
 }
 
 fn has_no_effect(report: &Report, signal: &Signal) -> bool {
-    let is_told = TO_END.contains(&signal.number)
+    let is_asked = TO_END.contains(&signal.number)
         && signal.origin != Origin::Fault
         && signal.outcome == Outcome::Handled
         && signal.handler_state == HandlerState::Started;
     let is_from_outside = signal.sender.as_ref().is_some_and(|sender| !is_traced(report, sender.pid));
     let lives = row(report, signal.target.pid)
         .is_some_and(|process| process.python.is_some() && process.ended_at_ns.is_none());
-    is_told && is_from_outside && lives && waited(report, signal) >= PATIENCE_NS
+    is_asked && is_from_outside && lives && waited(report, signal) >= PATIENCE_NS
 }
 
 /// How long it has stayed since.
@@ -75,7 +75,7 @@ mod tests {
     use crate::report::{Cause, Frame, Handler, Sender, SignalTarget, TargetProcess};
 
     #[test]
-    fn who_stays_though_it_was_told_to_end_is_told_with_where() {
+    fn who_stays_though_it_was_asked_to_end_is_reported_with_where() {
         let term = Signal {
             signal: "SIGTERM".into(),
             number: 15,
@@ -116,8 +116,8 @@ mod tests {
         let ended = TargetProcess { ended_at_ns: Some(5 * SECOND), ..stays.clone() };
         for (name, process, signals, expected) in [
             ("it stays", &stays, vec![term.clone()], &[expected][..]),
-            ("told twice", &stays, vec![term.clone(), late.clone()], &[expected]),
-            ("just told", &stays, vec![late], &[]),
+            ("asked twice", &stays, vec![term.clone(), late.clone()], &[expected]),
+            ("just asked", &stays, vec![late], &[]),
             ("by its own master", &stays, vec![own], &[]),
             ("not to end", &stays, vec![reload], &[]),
             ("it ended", &ended, vec![term], &[]),

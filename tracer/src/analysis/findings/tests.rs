@@ -25,23 +25,23 @@ pub(super) fn report() -> Report {
 }
 
 /// Kind, severity and text of the findings.
-pub(super) fn told(report: &Report) -> Vec<(FindingKind, Severity, String)> {
+pub(super) fn reported(report: &Report) -> Vec<(FindingKind, Severity, String)> {
     let found = findings(report);
     found.rows.iter().map(|found| (found.kind, found.severity, found.text.to_string())).collect()
 }
 
 pub(super) fn text(report: &Report) -> Vec<String> {
-    told(report).into_iter().map(|(_, _, text)| text).collect()
+    reported(report).into_iter().map(|(_, _, text)| text).collect()
 }
 
 #[test]
 fn nothing_is_found_in_nothing() {
-    assert_eq!(told(&Report::default()), []);
-    assert_eq!(told(&report()), []);
+    assert_eq!(reported(&Report::default()), []);
+    assert_eq!(reported(&report()), []);
 }
 
 #[test]
-fn a_late_handler_is_told_with_its_reason() {
+fn a_late_handler_is_reported_with_its_reason() {
     let sender = Sender { pid: Some(9), tid: Some(9), comm: "sh".into(), uid: 0 };
     let handler = |waited_for| Handler {
         frame: Some(Frame { function: "on_term".into(), ..frame("app.py:12") }),
@@ -116,7 +116,7 @@ fn a_late_handler_is_told_with_its_reason() {
 }
 
 #[test]
-fn zombies_are_told_by_the_line_that_spawned_them() {
+fn zombies_are_reported_by_the_line_that_spawned_them() {
     let child = Zombie { pid: 8, ppid: 7, comm: "child".into(), zombie_ns: 4 * SECOND, ..Zombie::default() };
     let spawned =
         Zombie { spawned_at: stack(&["/usr/lib/python3.11/subprocess.py:1", "a.py:3"]), ..child.clone() };
@@ -168,7 +168,7 @@ fn zombies_are_told_by_the_line_that_spawned_them() {
 }
 
 #[test]
-fn orphans_are_told_by_their_parent() {
+fn orphans_are_reported_by_their_parent() {
     let orphan = |pid| Orphan {
         pid,
         comm: "sleep".into(),
@@ -202,7 +202,7 @@ fn orphans_are_told_by_their_parent() {
 }
 
 #[test]
-fn kills_are_told_with_their_sender() {
+fn kills_are_reported_with_their_sender() {
     let killed = Signal {
         signal: "SIGKILL".into(),
         target: SignalTarget { pid: 8, ..SignalTarget::default() },
@@ -261,12 +261,12 @@ fn kills_are_told_with_their_sender() {
         let before = fault.then(|| Signal { number: 11, target, origin: Origin::Fault, ..Signal::default() });
         report.signals = before.into_iter().chain([signal]).collect();
         let expected = format!("{expected} (0 after the start)");
-        assert_eq!(told(&report), [(FindingKind::SignalKill, severity, expected)], "{name}");
+        assert_eq!(reported(&report), [(FindingKind::SignalKill, severity, expected)], "{name}");
     }
 }
 
 #[test]
-fn a_hot_line_is_told_with_the_line_that_called_it() {
+fn a_hot_line_is_reported_with_the_line_that_called_it() {
     let library = "/usr/lib/python3.11/json/encoder.py:1";
     let line =
         |place, self_samples| HotLine { pid: 7, frame: frame(place), self_samples, ..HotLine::default() };
@@ -295,7 +295,7 @@ fn a_hot_line_is_told_with_the_line_that_called_it() {
 }
 
 #[test]
-fn what_the_trace_lacks_is_told() {
+fn what_the_trace_lacks_is_reported() {
     let mut incomplete = report();
     let of_reads = "35.0% of the reads were not counted";
     let lost = [("map_full".to_string(), 35), ("map_busy".to_string(), 0)].into();
@@ -307,10 +307,10 @@ fn what_the_trace_lacks_is_told() {
     incomplete.quality.samples.unresolved = 10;
     incomplete.switches.kernel_voluntary = 1_000;
     incomplete.switches.checked_voluntary = 900;
-    let mut told = text(&incomplete);
-    told.sort();
+    let mut reported = text(&incomplete);
+    reported.sort();
     assert_eq!(
-        told,
+        reported,
         [
             "10.0% of the samples have no stack: their lines are missing under FRAMES",
             of_reads,
@@ -324,7 +324,7 @@ fn what_the_trace_lacks_is_told() {
 }
 
 #[test]
-fn a_few_samples_without_a_stack_are_not_told() {
+fn a_few_samples_without_a_stack_are_not_reported() {
     for (taken, unresolved) in [(3, 1), (81, 2)] {
         let mut few = report();
         (few.quality.samples.taken, few.quality.samples.unresolved) = (taken, unresolved);

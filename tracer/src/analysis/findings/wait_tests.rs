@@ -1,13 +1,13 @@
 //! Sentences about what threads wait for.
 
 use super::findings;
-use super::tests::{SECOND, frame, report, stack, text, told};
+use super::tests::{SECOND, frame, report, reported, stack, text};
 use crate::report::{
     BlockedHolder, Cause, FindingKind, Frame, Gil, GilHolder, Severity, SwitchCause, TargetProcess,
 };
 
 #[test]
-fn what_did_not_move_is_told_only_if_the_rows_prove_it() {
+fn what_did_not_move_is_reported_only_if_the_rows_prove_it() {
     let row = |cause, place: &str| SwitchCause {
         pid: 7,
         cause,
@@ -55,10 +55,11 @@ fn what_did_not_move_is_told_only_if_the_rows_prove_it() {
     ] {
         let mut report = report();
         report.switches.causes = rows.into();
-        let told: Vec<_> = told(&report).into_iter().map(|(_, severity, text)| (severity, text)).collect();
+        let reported: Vec<_> =
+            reported(&report).into_iter().map(|(_, severity, text)| (severity, text)).collect();
         let expected: Vec<_> =
             expected.into_iter().map(|(severity, text)| (severity, text.to_string())).collect();
-        assert_eq!(told, expected, "{name}");
+        assert_eq!(reported, expected, "{name}");
     }
 }
 
@@ -93,7 +94,7 @@ fn a_wrapper_that_waits_for_its_child_is_no_finding() {
 }
 
 #[test]
-fn waits_for_the_gil_and_for_locks_are_told_where_they_cost() {
+fn waits_for_the_gil_and_for_locks_are_reported_where_they_cost() {
     let row = |cause, count, off_cpu_ns| SwitchCause {
         pid: 7,
         cause,
@@ -135,13 +136,13 @@ fn a_pool_without_work_is_no_deadlock() {
     let mut report = report();
     report.switches.causes = vec![waits("Condition.wait", "a.py:1"), waits("Thread.join", "b.py:2")].into();
     let idle = "pid 7 (app) did nothing for all 10.0 s: 4 threads asleep, one in futex at b.py:2 in f";
-    assert_eq!(told(&report), [(FindingKind::Stuck, Severity::Info, idle.to_owned())]);
+    assert_eq!(reported(&report), [(FindingKind::Stuck, Severity::Info, idle.to_owned())]);
 }
 
 /// A queue's reader waits for something to read; who waits for a semaphore waits for others to be done.
 #[test]
 fn whoever_waits_for_news_does_not_wait_for_a_lock() {
-    for (functions, is_told) in [
+    for (functions, is_reported) in [
         (&["Condition.wait", "Queue.get"][..], false),
         (&["wait", "get"], false),
         (&["Thread._wait_for_tstate_lock", "Thread.join"], false),
@@ -163,7 +164,7 @@ fn whoever_waits_for_news_does_not_wait_for_a_lock() {
         };
         let mut report = report();
         report.switches.causes = vec![row].into();
-        assert_eq!(text(&report).len(), usize::from(is_told), "{functions:?}");
+        assert_eq!(text(&report).len(), usize::from(is_reported), "{functions:?}");
     }
 }
 

@@ -97,7 +97,7 @@ impl Whose {
     fn outliers_if(
         &self,
         report: &Report,
-        is_told: impl Fn(usize) -> bool,
+        is_reported: impl Fn(usize) -> bool,
         figure: impl Fn(u64) -> String,
     ) -> String {
         let shortest = self.parts.iter().map(|&(pid, _)| lived_ns(report, pid)).min().unwrap_or(0);
@@ -106,7 +106,7 @@ impl Whose {
         }
         // Half of them at most: what most have is usual.
         let most = (self.parts.len() / 2).min(NAMED);
-        let is_far = |far: &usize| self.is_far(*far) && is_told(*far);
+        let is_far = |far: &usize| self.is_far(*far) && is_reported(*far);
         let Some(far) = (1..=most).rev().find(is_far) else { return String::new() };
         let named: Vec<_> =
             self.parts[..far].iter().map(|(pid, cost)| format!("pid {pid} ({})", figure(*cost))).collect();
@@ -202,14 +202,14 @@ mod tests {
 
     #[test]
     fn a_few_samples_more_are_chance() {
-        for (samples, is_told) in [([10, 4, 4], false), ([75, 31, 30], true)] {
+        for (samples, is_reported) in [([10, 4, 4], false), ([75, 31, 30], true)] {
             let (whose, report) = (Whose::new((20..).zip(samples)), report());
             assert!(
                 whose.outliers(&report, |samples| samples.to_string()).starts_with("; much more in pid 20")
             );
             assert_eq!(
                 !whose.outliers_by_samples(&report, |samples| samples.to_string()).is_empty(),
-                is_told
+                is_reported
             );
         }
     }
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn short_lives_make_no_outlier() {
         let whose = Whose::new([(20, 60), (21, 6), (22, 6)]);
-        for (quarters, is_told) in [(1, false), (2, true), (4, true)] {
+        for (quarters, is_reported) in [(1, false), (2, true), (4, true)] {
             let mut report = report();
             let ended_at_ns = Some(report.window.duration_ns / 4 * quarters);
             report.target.processes.rows.push(TargetProcess {
@@ -225,7 +225,11 @@ mod tests {
                 ended_at_ns,
                 ..TargetProcess::default()
             });
-            assert_eq!(!whose.outliers(&report, |cost| cost.to_string()).is_empty(), is_told, "{quarters}");
+            assert_eq!(
+                !whose.outliers(&report, |cost| cost.to_string()).is_empty(),
+                is_reported,
+                "{quarters}"
+            );
         }
     }
 }

@@ -67,11 +67,12 @@ fn other_programs_have_sentences_of_their_own() {
     report.target.processes.rows.iter_mut().for_each(|row| row.title = row.comm.clone());
     report.target.processes.rows.last_mut().unwrap().title = "another".into();
     report.switches.causes = waits(Cause::Lock, |_| SECOND).into();
-    let told = text(&report);
+    let reported = text(&report);
     assert!(
-        told.len() == 2 && told[0].starts_with("threads of 3 workers (serve, pids 20, 21, 22) waited 3.00 s")
+        reported.len() == 2
+            && reported[0].starts_with("threads of 3 workers (serve, pids 20, 21, 22) waited 3.00 s")
     );
-    assert!(told[1].starts_with("threads of pid 23 (serve) waited 1.00 s"), "{told:?}");
+    assert!(reported[1].starts_with("threads of pid 23 (serve) waited 1.00 s"), "{reported:?}");
 }
 
 #[test]

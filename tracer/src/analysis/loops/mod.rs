@@ -1,6 +1,6 @@
 //! Event loops: the turns that kept them from their descriptors, and what these were spent on.
 //!
-//! A turn lasts from the return of one wait to the next wait. A long one is told at its end, and what it was spent on
+//! A turn lasts from the return of one wait to the next wait. A long one is reported at its end, and what it was spent on
 //! while it lasts, piece by piece: at the ends of waits for anything else, and at samples.
 //!
 //! ```text
@@ -201,7 +201,7 @@ impl Loops {
 
     fn add_long(&mut self, symbols: &Symbols) {
         for (key, sum) in self.rows.iter().filter(|(key, _)| is_inside(symbols, key)) {
-            // Of a run that goes on, or was cut, only the long turns have been told.
+            // Of a run that goes on, or was cut, only the long turns have been reported.
             let Some(turns) = key.task.map(|task| self.turns.entry(task).or_default()) else { continue };
             turns.turns += sum.count;
             turns.busy += sum.total;
@@ -309,7 +309,7 @@ fn is_queued((_, cause): Why) -> bool {
 
 fn why(symbols: &Symbols, piece: &Piece) -> Why {
     if piece.stack.is_none() && piece.flags == 0 {
-        return (false, None); // no piece was told
+        return (false, None); // no piece was reported
     }
     let key = SwitchRow { syscall: piece.syscall, flags: piece.flags, ..SwitchRow::default() };
     let is_running = piece.flags & flag::RUNNING != 0;

@@ -88,7 +88,7 @@ fn loops(events: &[Event]) -> Option<Bounded<report::Loop>> {
 }
 
 /// Callback, function of the line, cause, turns, milliseconds.
-fn told(events: Vec<Event>) -> Vec<(String, String, Option<Cause>, u64, u64)> {
+fn reported(events: Vec<Event>) -> Vec<(String, String, Option<Cause>, u64, u64)> {
     let events = [events, vec![counted(100, 500), Event::LoopsWatched]].concat();
     let found = loops(&events).expect("they were looked for");
     let by = found.rows.iter().flat_map(|row| &row.by.rows);
@@ -152,14 +152,14 @@ fn a_turn_is_charged_to_what_most_of_it_went_to() {
             vec![row("pause", Some(Cause::Sleep), 1, 80)],
         ),
     ] {
-        assert_eq!(told(events), expected, "{name}");
+        assert_eq!(reported(events), expected, "{name}");
     }
 }
 
 #[test]
 fn a_turn_without_pieces_has_no_line() {
     let events = vec![waits(1), piece(5, 3, SLEEP, 80), turn(9, 60)];
-    assert_eq!(told(events), [(String::new(), String::new(), None, 1, 60)]);
+    assert_eq!(reported(events), [(String::new(), String::new(), None, 1, 60)]);
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn only_known_loops_are_loops() {
 #[test]
 fn a_reactor_of_twisted_is_a_loop() {
     let row = ("Connection.doRead".to_owned(), "pause".to_owned(), Some(Cause::Sleep), 1, 150);
-    assert_eq!(told(vec![waits(5), piece(5, 6, SLEEP, 150), turn(5, 150)]), [row]);
+    assert_eq!(reported(vec![waits(5), piece(5, 6, SLEEP, 150), turn(5, 150)]), [row]);
 }
 
 #[test]

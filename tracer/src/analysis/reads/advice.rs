@@ -35,7 +35,7 @@ pub struct Flow {
     pub full: u64,
 }
 
-/// Who reads, as far as the Python code there tells.
+/// Who reads, as far as the Python code there shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reader {
     /// What that calls; `None` where it is not known, or is not one's own code.

@@ -84,13 +84,15 @@ fn a_buffer_is_chosen_where_the_file_is_opened() {
 }
 
 #[test]
-fn what_saves_nothing_that_is_worth_a_change_is_not_told() {
+fn what_saves_nothing_that_is_worth_a_change_is_not_reported() {
     let hour = 3_600 * SECOND;
-    for (wall_ns, busy_ns, told) in [(SECOND, SECOND, true), (hour, hour, false), (hour, SECOND / 2, true)] {
+    for (wall_ns, busy_ns, reported) in
+        [(SECOND, SECOND, true), (hour, hour, false), (hour, SECOND / 2, true)]
+    {
         let mut read = read(FileKind::File, 100, 10_001, 1_000_000, 1);
         let reader = Reader { calls: Some(OWN), opened: true, alone: true };
         advise(&mut read, Flow { continued: 9_999, full: 0 }, reader, Window { wall_ns, busy_ns });
-        assert_eq!(read.advice.is_some(), told, "{wall_ns} {busy_ns}");
+        assert_eq!(read.advice.is_some(), reported, "{wall_ns} {busy_ns}");
     }
 }
 

@@ -63,7 +63,7 @@ struct Joined {
     flags: u32,
     switched: [u64; 2],
     off_cpu_ns: u64,
-    /// Getting the GIL back afterwards; `None` where waits for it are not told from others.
+    /// Getting the GIL back afterwards; `None` where waits for it are not distinguished from others.
     gil: Option<GilCost>,
     /// What the code of its line calls; the outer `None` before anything was added.
     calls: Option<Option<Calls>>,

@@ -30,7 +30,7 @@ const STACKS: usize = 8;
 #[derive(Debug)]
 pub struct Reads {
     rows: Sums<ReadRow, ReadSum>,
-    /// Processes whose waits for the GIL are told from others.
+    /// Processes whose waits for the GIL are distinguished from others.
     with_gil: HashSet<Pid>,
 }
 
@@ -78,7 +78,7 @@ impl Reads {
         self.with_gil.insert(pid);
     }
 
-    /// The section of the report; `switches` tells what happened inside the calls.
+    /// The section of the report; `switches` has what happened inside the calls.
     pub fn finish(&self, symbols: &Symbols, switches: &Switches, window_ns: Nanos) -> Bounded<Read> {
         merged::rows(self, symbols, switches, window_ns).into()
     }

@@ -160,7 +160,7 @@ fn sizes_add_up_to_the_calls() {
 }
 
 #[test]
-fn calls_without_room_for_their_sizes_are_told() {
+fn calls_without_room_for_their_sizes_are_reported() {
     let of = |calls, requested, returned| {
         let value = Drained { calls, requested, returned, ..Drained::default() };
         finished(&world(), [Event::Reads { key: key(1, site(1, 4)), value }]).rows[0].sizes_unknown

@@ -133,8 +133,8 @@ fn a_handler_ends_with_its_call_or_before_the_next_one() {
     ] {
         let rows = found(&events);
         let ended = |row: &Signal| row.handler.as_ref().and_then(|handler| handler.ended_after_ns);
-        let told: Vec<_> = rows.rows.iter().map(|row| (row.number, ended(row))).collect();
-        assert_eq!(told, expected, "{name}");
+        let reported: Vec<_> = rows.rows.iter().map(|row| (row.number, ended(row))).collect();
+        assert_eq!(reported, expected, "{name}");
     }
 }
 
@@ -168,7 +168,7 @@ fn one_call_answers_every_delivery_before_it() {
             vec![(10, Started, Some(7)), (10, Pending, None)],
         ),
         (
-            "told before its signal",
+            "reported before its signal",
             vec![on(), delivered(15, 10), began(17, 10), sent(10, 10)],
             vec![(10, Started, Some(7))],
         ),
@@ -185,13 +185,14 @@ fn one_call_answers_every_delivery_before_it() {
     ] {
         let rows = found(&events);
         let after = |row: &Signal| row.handler.as_ref().and_then(|handler| handler.started_after_ns);
-        let told: Vec<_> = rows.rows.iter().map(|row| (row.number, row.handler_state, after(row))).collect();
-        assert_eq!(told, expected, "{name}");
+        let reported: Vec<_> =
+            rows.rows.iter().map(|row| (row.number, row.handler_state, after(row))).collect();
+        assert_eq!(reported, expected, "{name}");
     }
 }
 
 #[test]
-fn the_handler_is_told_by_its_function() {
+fn the_handler_is_reported_by_its_function() {
     let rows = found(&[watched(0), sent(10, 10), delivered(15, 10), began(17, 10)]);
     let frame = rows.rows[0].handler.as_ref().and_then(|handler| handler.frame.clone()).expect("a function");
     assert_eq!((frame.file.to_string(), frame.line), ("b.py".into(), Some(10)));

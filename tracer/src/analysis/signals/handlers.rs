@@ -61,7 +61,7 @@ impl Handlers {
                 }
                 Vec::new()
             }
-            // Also told of processes that have ended.
+            // Also reported for processes that have ended.
             Event::HandlersWatched { pid, .. } => {
                 self.processes.get_mut(pid).map_or_else(Vec::new, ProcessHandlers::watch_no_more)
             }

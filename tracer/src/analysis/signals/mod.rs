@@ -2,7 +2,7 @@
 //!
 //! A signal begins with its generation and ends with its delivery. A delivery without a generation is no signal: when
 //! a process ends, the kernel delivers a SIGKILL to each of its threads that nobody has sent. So a SIGKILL that is
-//! delivered stands for whichever pending signal kills the process, and the process's own end tells which one it was.
+//! delivered stands for whichever pending signal kills the process, and the process's own end shows which one it was.
 //!
 //! ```text
 //!  generate(15) ──────── deliver(15): handled             a handler is installed

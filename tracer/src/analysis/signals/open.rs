@@ -44,7 +44,7 @@ impl Open {
         self.queue_for(delivery).is_some() || self.rows().any(|row| row.is_killed_by(delivery))
     }
 
-    /// The signal that is delivered, if it can be told already.
+    /// The signal that is delivered, if it is known already.
     pub fn deliver(&mut self, delivery: &SignalDeliver) -> Option<Row> {
         if delivery.signal == SIGKILL {
             self.killed.get_or_insert_with(|| delivery.clone());

@@ -1,6 +1,6 @@
 //! Who sent a signal: a user, a timer, a child, a fault, or the kernel.
 //!
-//! `si_code` tells, whatever was running: <https://github.com/torvalds/linux/blob/v6.12/include/uapi/asm-generic/siginfo.h>
+//! `si_code` says, whatever was running: <https://github.com/torvalds/linux/blob/v6.12/include/uapi/asm-generic/siginfo.h>
 
 use crate::event::{SignalGenerate, SignalInfo};
 use crate::report::Origin;
@@ -66,7 +66,7 @@ mod tests {
     use crate::analysis::samples::{signal, task};
 
     #[test]
-    fn the_siginfo_tells_whoever_was_running() {
+    fn the_siginfo_decides_whoever_was_running() {
         let code = |code| SignalInfo::Code { code, pid: 0 };
         for (name, number, info, expected) in [
             ("os.kill", 15, code(SI_USER), Origin::Kill),

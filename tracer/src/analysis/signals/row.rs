@@ -163,7 +163,7 @@ impl Row {
         }
     }
 
-    /// Whether CPython was told of it, to call a function of the program.
+    /// Whether CPython was notified of it, to call a function of the program.
     pub fn is_pythons(&self) -> bool {
         self.disposition == Some(Disposition::Python)
     }
@@ -293,7 +293,7 @@ fn outcome_at_once(signal: &SignalGenerate) -> (Outcome, Option<Disposition>) {
         SignalResult::Ignored if matches!(signal.signal, SIGKILL | SIGSTOP) => (Outcome::Ignored, None),
         SignalResult::Ignored => (Outcome::Ignored, Some(Disposition::Ignored)),
         SignalResult::AlreadyPending => (Outcome::Coalesced, None),
-        // Dropped, and its sender was told so: nothing comes of it.
+        // Dropped, and its sender got an error: nothing comes of it.
         SignalResult::OverflowFail => (Outcome::Ignored, None),
     }
 }

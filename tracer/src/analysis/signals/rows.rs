@@ -14,7 +14,7 @@ const ROWS: usize = 4 * Signal::LIMIT;
 #[derive(Debug, Default)]
 pub struct Rows {
     rows: Vec<Row>,
-    /// Rows by what makes them alike, from the moment that there are too many to tell each.
+    /// Rows by what makes them alike, from the moment that there are too many to report each.
     alike: Option<HashMap<Alike, usize>>,
     omitted: report::Omitted<report::SignalTotals>,
 }
@@ -98,7 +98,7 @@ impl Alike {
 }
 
 impl Row {
-    /// One more like it: what differs is not told any more, and of two delays the longer one.
+    /// One more like it: what differs is not reported any more, and of two delays the longer one.
     fn join(&mut self, other: &Self) {
         self.count += other.count;
         self.at = Nanos::min(self.at, other.at);

@@ -73,7 +73,7 @@ fn a_delivery_closes_the_generation_before_it() {
             vec![(10, Outcome::Pending, None)],
         ),
         (
-            "told too early",
+            "reported too early",
             vec![delivered(15, MAIN, 10, C), sent(10, 10)],
             vec![(10, Outcome::Handled, Some(5))],
         ),
@@ -136,7 +136,7 @@ fn ended_with(pending: &[u32], wait_status: u32) -> Event {
 }
 
 #[test]
-fn what_a_process_took_by_itself_is_told_when_it_ends() {
+fn what_a_process_took_by_itself_is_reported_when_it_ends() {
     let held = |number| Event::SignalGenerate(SignalGenerate { blocked: true, ..generate(10, number) });
     let aimed = |blocked| {
         let signal = SignalGenerate { group: false, target: THREAD, blocked, ..generate(10, 10) };
@@ -167,7 +167,7 @@ fn what_a_process_took_by_itself_is_told_when_it_ends() {
 }
 
 #[test]
-fn a_child_from_before_is_told_of_what_ends_it() {
+fn a_child_from_before_gets_what_ends_it() {
     let old = Event::Process(process(8, "old"));
     let from_a_stranger = Event::SignalGenerate(signal(9, SENDER, task(8, 8)));
     let kill = delivered(15, task(8, 8), 9, Handler::Default);
@@ -191,7 +191,7 @@ fn what_is_sent_to_others_is_followed_to_its_delivery() {
 }
 
 #[test]
-fn a_burst_is_told_to_the_last_signal() {
+fn a_burst_is_reported_to_the_last_signal() {
     let burst = (0..20_000)
         .map(|n| sent(n, 40))
         .chain((0..20_000).map(|n| delivered(30_000 + n, MAIN, 40, Handler::C)));
@@ -217,7 +217,7 @@ fn a_delivered_sigkill_stands_for_the_signal_that_kills() {
             vec![(15, Outcome::Killed, Some(2))],
         ),
         (
-            "two, and the end tells which",
+            "two, and the end shows which",
             vec![sent(10, 2), sent(11, 15), kill(12, MAIN), ended_with(&[2, 15], 15)],
             vec![(2, Outcome::Pending, None), (15, Outcome::Killed, Some(1))],
         ),
@@ -268,7 +268,7 @@ fn a_signal_aimed_at_a_thread_is_delivered_to_it_and_first() {
 }
 
 #[test]
-fn tells_sender_receiver_and_what_was_interrupted() {
+fn reports_sender_receiver_and_what_was_interrupted() {
     let generated = SignalGenerate { stack: StackId(2), current: task(7, 8), ..generate(10, 10) };
     let rows = found(&[Event::SignalGenerate(generated), delivered(15, MAIN, 10, Handler::Python)]);
     let row = &rows.rows[0];
@@ -347,7 +347,7 @@ fn rows_that_are_all_different_are_counted_beyond_the_limit() {
 }
 
 #[test]
-fn signals_to_strangers_without_end_are_told_and_take_no_more_room() {
+fn signals_to_strangers_without_end_are_reported_and_take_no_more_room() {
     let (mut signals, mut traced) = (Signals::default(), Traced::default());
     traced.fold(&Event::Process(process(7, "root")));
     const MANY: u32 = 5_000;

@@ -18,8 +18,8 @@ pub(super) struct Known {
     pub(super) executed: Option<Executed>,
     pub(super) ended: Option<Ended>,
     pub(super) leaving: Leaving,
-    /// Whom a SIGCHLD told of its end.
-    pub(super) told: Option<Pid>,
+    /// Which process a SIGCHLD notified of its end.
+    pub(super) notified: Option<Pid>,
     pub(super) reaped: Option<(Nanos, Task)>,
     /// Who must have waited for it, where that was not seen.
     pub(super) reaper: Option<Pid>,

@@ -4,7 +4,7 @@
 //!  Fork ── … ── Exit ─ SIGCHLD ─────────────── Reaped ── Free
 //!                         └───── a zombie ────────┘   the kernel lets go up to 25 ms later
 //! ```
-//! A child whose parent ignores SIGCHLD is reaped by the kernel at once, its parent is not told, and it is no zombie:
+//! A child whose parent ignores SIGCHLD is reaped by the kernel at once, its parent is not notified, and it is no zombie:
 //! <https://github.com/torvalds/linux/blob/v6.12/kernel/signal.c> (`do_notify_parent`)
 
 pub(super) mod notice;
@@ -59,7 +59,7 @@ struct Child {
     forked_at: Option<StackId>,
     wait_status: Option<u32>,
     exited: Option<Nanos>,
-    /// Its parent was told: from here on it could have been waited for.
+    /// Its parent was notified: from here on it could have been waited for.
     notified: Option<Nanos>,
     notice: Option<Notice>,
     was_zombie: bool,
@@ -244,7 +244,7 @@ impl Zombies {
     /// Takes the kernel's letting go for the reaping where no `Reaped` has come.
     fn settle_freed(&mut self, now: Nanos) {
         while let Some((at, child)) = self.freed.pop_front_if(|(at, _)| *at + PATIENCE < now) {
-            // Of one that the kernel reaped itself nobody was told, however late it lets go of it.
+            // Of one that the kernel reaped itself nobody was notified, however late it lets go of it.
             if child.was_zombie || child.notified.is_some() {
                 self.presume_reaped(child.pid);
                 self.end(child, at, ZombieEnd::Freed);

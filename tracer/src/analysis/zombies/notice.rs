@@ -1,4 +1,4 @@
-//! What became of the SIGCHLD that tells a parent of its child's end.
+//! What became of the SIGCHLD that notifies a parent of its child's end.
 
 use crate::event::{Handler, Pid, SignalDeliver, SignalGenerate, SignalInfo, SignalResult};
 use crate::report::Notice;
@@ -27,14 +27,14 @@ pub fn delivered(notice: Notice, delivery: &SignalDeliver) -> Notice {
     }
 }
 
-/// Which child's end this signal tells its parent, if it does. Its own thread sends it; or, where that waited for it
+/// Of which child's end this signal notifies its parent, if it does. Its own thread sends it; or, where that waited for it
 /// first, the one that traces it (strace, gdb), and the siginfo alone knows the child. Children also stop, and anybody
 /// may send a SIGCHLD by hand.
 /// <https://github.com/torvalds/linux/blob/v6.12/kernel/exit.c#L1110>
 pub fn death_notice(signal: &SignalGenerate) -> Option<Pid> {
     let SignalInfo::Code { code, pid } = signal.info else { return None };
-    let tells =
+    let notifies =
         signal.signal == SIGCHLD && CHILD_ENDED.contains(&code) && signal.current.pid != signal.target.pid;
     // A child of another pid namespace has no number in ours.
-    tells.then_some(if pid == 0 { signal.current.pid } else { pid })
+    notifies.then_some(if pid == 0 { signal.current.pid } else { pid })
 }

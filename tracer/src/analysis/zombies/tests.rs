@@ -64,7 +64,7 @@ fn a_zombie_lives_from_its_parents_notice_to_its_reaping() {
 }
 
 #[test]
-fn tells_where_it_was_spawned_how_it_ended_and_what_its_parent_did_instead() {
+fn reports_where_it_was_spawned_how_it_ended_and_what_its_parent_did_instead() {
     for (status, exit_code, signal) in
         [(0x300, Some(3), None), (9, None, Some("SIGKILL")), (0x8b, None, Some("SIGSEGV"))]
     {
@@ -93,7 +93,7 @@ fn a_zombie_from_before_counts_from_the_start() {
     }
 }
 
-/// strace and gdb wait for a child before its parent may; then the kernel tells the parent, from their thread.
+/// strace and gdb wait for a child before its parent may; then the kernel notifies the parent, from their thread.
 #[test]
 fn whoever_traces_a_child_is_not_taken_for_it() {
     let by_strace = |at, pid| {

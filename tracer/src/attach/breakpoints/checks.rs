@@ -41,7 +41,7 @@ impl Checks {
         Ok(Self { depths, counted: HashMap::new() })
     }
 
-    /// Counts a process's calls, and tells when they return.
+    /// Counts a process's calls, and reports when they return.
     ///
     /// # Errors
     /// When the functions are not known, or the kernel refuses.

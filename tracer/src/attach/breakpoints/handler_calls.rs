@@ -80,8 +80,8 @@ impl HandlerCalls {
         if ends.is_err() {
             self.checks.clear(probes, pid);
         }
-        let told = self.places.insert(id, handlers.place, 0);
-        told.map_err(|error| Refused::Kernel(Error::new("watch the handlers of signals", &error)))?;
+        let inserted = self.places.insert(id, handlers.place, 0);
+        inserted.map_err(|error| Refused::Kernel(Error::new("watch the handlers of signals", &error)))?;
         match probes.set(HANDLER, pid, &handlers.path, &call.offsets) {
             Ok(breakpoint) => self.watched.insert(pid, Watched { id, breakpoint }),
             Err(refused) => {

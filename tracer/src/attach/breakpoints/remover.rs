@@ -110,12 +110,12 @@ mod tests {
     fn nothing_is_left_when_it_is_dropped() {
         let removed = Arc::new(AtomicUsize::new(0));
         let mut remover = Remover::new();
-        let told = AtomicBool::new(false);
+        let still_left = AtomicBool::new(false);
         for _ in 0..50 {
             remover.remove(Slow(removed.clone(), Duration::from_millis(20)));
-            told.fetch_or(remover.left() > 0, Ordering::Relaxed);
+            still_left.fetch_or(remover.left() > 0, Ordering::Relaxed);
         }
-        assert!(told.load(Ordering::Relaxed), "it is done aside");
+        assert!(still_left.load(Ordering::Relaxed), "it is done aside");
         drop(remover);
         assert_eq!(removed.load(Ordering::Relaxed), 50);
     }

@@ -24,7 +24,7 @@ use crate::kernel::btf::Btf;
 const LONGEST: [&str; 2] = ["sched_switch", READS];
 
 /// aya's loader. It would read and parse all of the kernel's types, 5 MB in 40 ms, for relocations of which our object
-/// has none, and cannot be told to leave that out: so it is made where it does not find them. Call it in a thread of its
+/// has none, and has no option to leave that out: so it is made where it does not find them. Call it in a thread of its
 /// own, which is good for nothing else afterwards.
 pub fn loader() -> EbpfLoader<'static> {
     // Without the right to do so, it finds them, and takes longer.

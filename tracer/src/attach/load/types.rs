@@ -30,7 +30,7 @@ pub fn needed_by<'a>(kernel: &Btf, points: impl Iterator<Item = &'a Tracepoint>)
     let iterator = format!("bpf_iter_{LISTED}");
     let iterator = kernel.function_id(&iterator).map(|id| (id, FUNC, iterator));
     let (mut types, mut strings) = (Vec::new(), vec![0]);
-    // One that this kernel lacks is told when its program is loaded.
+    // One that this kernel lacks is reported when its program is loaded.
     for (id, kind, name) in points.filter_map(tracepoint).chain(iterator) {
         let index = (id - 1) as usize; // 0 is `void`, which is not written down
         if types.len() <= index {

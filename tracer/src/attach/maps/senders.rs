@@ -1,4 +1,4 @@
-//! Pythons that may send signals: the probe tells where they are when they do.
+//! Pythons that may send signals: the probe sends where they are when they do.
 
 use std::collections::HashMap;
 

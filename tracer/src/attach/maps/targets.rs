@@ -52,8 +52,8 @@ impl Targets {
         self.targets.get(&id, 0).ok()
     }
 
-    /// Tells what was found out of a process, of which this was known before, unless it has ended or runs another program
-    /// by now: whether it was so told.
+    /// Writes into the map what was found out of a process, of which this was known before, unless it has ended or runs another program
+    /// by now: whether it was written.
     pub fn identify(
         &mut self,
         id: u32,

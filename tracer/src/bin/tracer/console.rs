@@ -54,7 +54,7 @@ impl Console {
         }
     }
 
-    /// The same, once all has been told and the recorder is gone.
+    /// The same, once all has been written and the recorder is gone.
     ///
     /// # Errors
     /// When the last file cannot be written.

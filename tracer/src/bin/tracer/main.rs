@@ -32,15 +32,15 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// The command line; what is wrong with it is told without the characters that could make it read otherwise.
+/// The command line; what is wrong with it is printed without the characters that could make it read otherwise.
 fn parse() -> Cli {
     let is_short_help = std::env::args_os().skip(1).eq(["-h"]);
     let command = if is_short_help { cli::with_short_help() } else { Cli::command() };
     let read = command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
     read.unwrap_or_else(|error| {
-        let told = error.to_string();
-        let shown: Vec<_> = told.lines().map(Sentence::new).collect();
-        if !error.use_stderr() || told.lines().eq(shown.iter().map(Sentence::as_str)) {
+        let text = error.to_string();
+        let shown: Vec<_> = text.lines().map(Sentence::new).collect();
+        if !error.use_stderr() || text.lines().eq(shown.iter().map(Sentence::as_str)) {
             error.exit();
         }
         shown.iter().for_each(|line| _ = writeln!(stderr(), "{}", line.as_str()));

@@ -39,9 +39,9 @@ pub fn write(words: String) {
 /// Returns once all is written, or if that takes too long.
 pub fn settle() {
     let Some(Some(queue)) = QUEUE.get() else { return };
-    let (tell, told) = sync_channel(1);
-    if queue.try_send(Piece::Waits(tell)).is_ok() {
-        let _ = told.recv_timeout(PATIENCE);
+    let (sender, done) = sync_channel(1);
+    if queue.try_send(Piece::Waits(sender)).is_ok() {
+        let _ = done.recv_timeout(PATIENCE);
     }
 }
 
@@ -55,7 +55,7 @@ fn write_all(pieces: &Receiver<Piece>) {
     for piece in pieces {
         match piece {
             Piece::Words(words) => _ = stderr().write_all(&words),
-            Piece::Waits(tell) => _ = tell.send(()),
+            Piece::Waits(sender) => _ = sender.send(()),
         }
     }
 }

@@ -13,13 +13,13 @@ use crate::writer::Writer;
 /// Bytes of lines that wait for a reader who does not read, beside those that the writer has.
 const WAITING: usize = 2 << 20;
 
-/// Writes events to stdout as they come. Those that nobody reads in time are left out, and it is told how many.
+/// Writes events to stdout as they come. Those that nobody reads in time are left out; how many is printed.
 pub struct Stream {
     out: Writer,
     piece: Vec<u8>,
     /// Events in there.
     events: u64,
-    /// Events that have been left out, and not been told.
+    /// Events that have been left out, and not been counted in the output yet.
     lost: u64,
 }
 

@@ -41,7 +41,7 @@ impl Writer {
     /// # Errors
     /// When it, or any before it, could not be written.
     pub fn finish(self, last: Vec<u8>) -> io::Result<()> {
-        let _ = self.queue.send(last); // a thread that has ended tells why
+        let _ = self.queue.send(last); // a thread that has ended reports why
         drop(self.queue);
         self.thread?.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
@@ -63,10 +63,10 @@ impl Reader {
     /// Watches it from now on. A file never goes away, and without another thread nobody's going is noticed before a write.
     pub fn watch() -> Self {
         let gone = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&gone);
+        let is_gone = Arc::clone(&gone);
         let watch = move || {
             while !has_gone() {}
-            told.store(true, Ordering::Relaxed);
+            is_gone.store(true, Ordering::Relaxed);
         };
         let _ = Builder::new().name("reader".into()).spawn(watch);
         Self(gone)
@@ -81,7 +81,7 @@ impl Reader {
 /// Waits for it; false if something else came between.
 fn has_gone() -> bool {
     let stdout = stdout();
-    // Of its end it is told without being asked for.
+    // Its end is reported without being asked for.
     let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
     poll(&mut fds, None).is_ok()
         && fds[0].revents().intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL)

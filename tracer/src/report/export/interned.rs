@@ -1,4 +1,4 @@
-//! Values that are told once, and then by their number.
+//! Values that are written once, and then by their number.
 
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -102,16 +102,16 @@ fn times_by_cause_are_the_reports() {
     let word = |number: i64| profile.string_table[usize::try_from(number).unwrap()].as_str();
     let rows = &report.switches.causes.rows;
     for cause in [Cause::Gil, Cause::Read, Cause::Sleep] {
-        let told = rows.iter().filter(|row| row.cause == cause).map(|row| row.off_cpu_ns).sum::<u64>();
+        let reported = rows.iter().filter(|row| row.cause == cause).map(|row| row.off_cpu_ns).sum::<u64>();
         let has = |sample: &&pprof::Sample| {
             sample.label.iter().any(|label| (word(label.key), word(label.str)) == ("cause", cause.as_str()))
         };
         let found = profile.sample.iter().filter(has).map(|sample| sample.value[2]).sum::<i64>();
-        assert_eq!(found.cast_unsigned(), told, "{cause}");
+        assert_eq!(found.cast_unsigned(), reported, "{cause}");
         let line = format!("[{cause}] ");
         let collapsed = collapsed::write(&report, Measure::OffCpu);
         let weights = collapsed.lines().filter_map(|stack| stack.split(';').next_back()?.strip_prefix(&line));
-        assert_eq!(weights.map(|weight| weight.parse::<u64>().unwrap()).sum::<u64>(), told, "{cause}");
+        assert_eq!(weights.map(|weight| weight.parse::<u64>().unwrap()).sum::<u64>(), reported, "{cause}");
     }
 }
 
@@ -134,9 +134,9 @@ fn json_lines_have_every_row_and_the_report() {
     assert_eq!(serde_json::from_value::<Report>(last.clone()).unwrap(), report);
 }
 
-/// Stacks by thread are of one thread in speedscope and pprof; frames of one line are told once.
+/// Stacks by thread are of one thread in speedscope and pprof; frames of one line are written once.
 #[test]
-fn a_frame_is_told_once() {
+fn a_frame_is_reported_once() {
     let report = crowded();
     let speedscope: Value = serde_json::from_slice(&speedscope::write(&report)).unwrap();
     let frames = speedscope["shared"]["frames"].as_array().unwrap();

@@ -69,9 +69,9 @@ impl FromStr for Measure {
 /// One stack, and what it weighs.
 #[derive(Clone, Debug)]
 pub struct Weight<'a> {
-    /// Its process; none where that is not told.
+    /// Its process; none where that is not reported.
     pub process: Option<NamedProcess<'a>>,
-    /// Its thread, where stacks are told by thread.
+    /// Its thread, where stacks are listed by thread.
     pub thread: Option<NamedThread<'a>>,
     /// Innermost first.
     pub stack: &'a [Frame],
@@ -121,8 +121,8 @@ pub fn weights(report: &Report, measure: Measure) -> Vec<Weight<'_>> {
         Measure::Gil => off_cpu(report, &processes, |row| row.cause == crate::report::Cause::Gil),
         Measure::Reads => report.reads.rows.iter().map(|row| read(row, &processes)).collect(),
     };
-    let told = weights.iter().map(|weight| weight.value).sum::<u64>();
-    weights.push(apart("[omitted]", total(report, measure).saturating_sub(told)));
+    let listed = weights.iter().map(|weight| weight.value).sum::<u64>();
+    weights.push(apart("[omitted]", total(report, measure).saturating_sub(listed)));
     weights.retain(|weight| weight.value > 0);
     weights
 }
@@ -195,7 +195,7 @@ fn read<'a>(row: &'a Read, processes: &ProcessNames<'a>) -> Weight<'a> {
     }
 }
 
-/// What belongs to no process that is told.
+/// What belongs to no process that is listed.
 fn apart<'a>(why: &str, value: u64) -> Weight<'a> {
     Weight { process: None, thread: None, stack: &[], inside: Some(why.to_owned()), cause: None, value }
 }

@@ -110,12 +110,12 @@ fn proofs(finding: &Finding, table: &Table<'_>) -> Vec<Link> {
     };
     // The line of some findings is where a signal came from or a process ended: nothing in a row.
     let by_line = found(true);
-    let found = if by_line.is_empty() && told_by_more(finding) { found(false) } else { by_line };
+    let found = if by_line.is_empty() && proved_by_more(finding) { found(false) } else { by_line };
     found.into_iter().enumerate().map(|(number, at)| to_row(table, at, number == 0)).collect()
 }
 
 /// Whether a finding names a moment or a file, beside its line.
-fn told_by_more(finding: &Finding) -> bool {
+fn proved_by_more(finding: &Finding) -> bool {
     finding.frame.is_none() || ["at_ns", "path"].iter().any(|name| finding.evidence.contains_key(*name))
 }
 
@@ -179,7 +179,7 @@ fn figures(evidence: &Evidence) -> Vec<(String, String)> {
     evidence.iter().filter_map(figure).collect()
 }
 
-/// `off_cpu_ns` is told as `off cpu`, in a unit.
+/// `off_cpu_ns` is shown as `off cpu`, in a unit.
 fn label(name: &str) -> String {
     name.strip_suffix("_ns").unwrap_or(name).replace('_', " ")
 }

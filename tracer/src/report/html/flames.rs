@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::report::{Frame, HotStack, Report};
 use crate::units::{count, duration};
 
-/// Frames of a stack that are drawn, from the outermost: deeper boxes cannot be told apart.
+/// Frames of a stack that are drawn, from the outermost: deeper boxes cannot be distinguished.
 const DEEPEST: usize = 256;
 
 /// What the two graphs show, in words and as data.

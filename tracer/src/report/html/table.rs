@@ -48,7 +48,7 @@ pub struct Row<'a> {
     pub frames: Vec<&'a Frame>,
     /// When it happened, if at one moment.
     pub at_ns: Option<u64>,
-    /// What tells it from others of the same line: a path, a signal, a cause.
+    /// What distinguishes it from others of the same line: a path, a signal, a cause.
     pub about: String,
 }
 

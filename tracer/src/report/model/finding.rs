@@ -103,7 +103,7 @@ vocabulary! {
         SignalDelay = "signal_delay",
         /// A signal killed a process.
         SignalKill = "signal_kill",
-        /// A process exited, and not with 0, or since it was told to from outside.
+        /// A process exited, and not with 0, or since somebody from outside asked it to.
         ProcessEnd = "process_end",
         /// Threads wait for the GIL.
         Gil = "gil",

@@ -70,7 +70,7 @@ pub struct BlockedHolder {
     pub count: u64,
     /// For how long.
     pub off_cpu_ns: u64,
-    /// In how much of it other threads waited for the GIL, at most: rows of one line may be told the same time.
+    /// In how much of it other threads waited for the GIL, at most: rows of one line may report the same time.
     pub others_waited_ns: u64,
 }
 

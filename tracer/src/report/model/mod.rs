@@ -1,4 +1,4 @@
-//! The report object, `tracer.report/1`: every figure that `tracer` tells, in the order and under the names of its JSON.
+//! The report object, `tracer.report/1`: every figure that `tracer` reports, in the order and under the names of its JSON.
 //!
 //! Durations and offsets are nanoseconds and end in `_ns`; `at_ns` counts from the start of the window. Pids are those
 //! of the caller's pid namespace. What is not known is `None` and written as `null`, never as 0.

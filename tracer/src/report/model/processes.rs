@@ -53,7 +53,7 @@ pub struct Zombie {
     pub spawned_at: Option<Stack>,
     /// Where its parent was while it should have waited.
     pub parent_doing: Option<Stack>,
-    /// What became of the SIGCHLD that told the parent.
+    /// What became of the SIGCHLD that notified the parent.
     pub sigchld: Option<Notice>,
 }
 

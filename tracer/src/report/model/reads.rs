@@ -23,7 +23,7 @@ pub struct Read {
     pub kind: FileKind,
     /// `read`, `pread64`, `readv`, `recvfrom`, …
     pub syscall: String,
-    /// Where the bytes went, as far as it can be told.
+    /// Where the bytes went, as far as it is known.
     pub through: Option<Through>,
     /// The whole stack most often seen there.
     pub stack: Option<Stack>,

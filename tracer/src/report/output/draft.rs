@@ -77,7 +77,7 @@ impl Draft {
 impl Drop for Draft {
     fn drop(&mut self) {
         if let Some(name) = self.draft_name.take() {
-            // Nobody is left to tell if even this fails.
+            // Nobody is left to report it to if even this fails.
             let _ = unlinkat(&self.directory, name, AtFlags::empty());
         }
     }

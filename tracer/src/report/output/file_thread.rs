@@ -23,27 +23,27 @@ impl FileThread {
     pub fn begin(invoker: &Invoker, path: &Path) -> Result<Self, OutputError> {
         let cannot = |cause| OutputError::create(path, cause);
         let (sender, reports) = channel();
-        let (tell, told) = channel();
+        let (opened, answer) = channel();
         let (invoker, own_path) = (*invoker, path.to_owned());
         let keep = move || match create(&invoker, &own_path) {
             Ok(draft) => {
-                let _ = tell.send(Ok(())); // the caller waits for it
+                let _ = opened.send(Ok(())); // the caller waits for it
                 write(draft, &reports)
             }
             Err(refused) => {
-                let _ = tell.send(Err(refused));
+                let _ = opened.send(Err(refused));
                 Ok(())
             }
         };
         let thread = Builder::new().name("report-file".into()).spawn(keep).map_err(cannot)?;
-        told.recv().unwrap_or_else(|_| Err(cannot(io::Error::other("its thread has ended"))))?;
+        answer.recv().unwrap_or_else(|_| Err(cannot(io::Error::other("its thread has ended"))))?;
         Ok(Self { path: path.into(), reports: Some(sender), thread: Some(thread) })
     }
 
     /// Has the report written, and named.
     pub fn finish(mut self, report: &[u8]) -> Result<(), OutputError> {
         if let Some(reports) = self.reports.take() {
-            let _ = reports.send(report.to_vec()); // a thread that has ended tells why
+            let _ = reports.send(report.to_vec()); // a thread that has ended reports why
         }
         self.end()
     }

@@ -29,7 +29,7 @@ impl GrowingFile {
     /// When there is no room for all of it: then none of it is there.
     pub fn append(&mut self, piece: &[u8]) -> Result<(), OutputError> {
         if let Err(error) = self.draft.write(piece) {
-            let _ = self.draft.truncate(self.written); // the first error is the one to tell
+            let _ = self.draft.truncate(self.written); // the first error is the one to report
             return Err(error);
         }
         if self.written == 0 {

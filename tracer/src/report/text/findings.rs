@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_that_the_sentence_names_is_not_told_again() {
+    fn a_process_that_the_sentence_names_is_not_reported_again() {
         for (text, pid, expected) in [
             ("child 27 of pid 278 (python3) stayed a zombie", 278, true),
             ("child 27 of pid 2781 (python3) stayed a zombie", 278, false),

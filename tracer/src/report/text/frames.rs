@@ -39,7 +39,7 @@ pub fn write(page: &mut Page, report: &Report, processes: &Processes) {
     }
 }
 
-/// The rate that was reached is told where a tenth of the samples is missing: a host that takes CPUs away takes their clocks.
+/// The rate that was reached is shown where a tenth of the samples is missing: a host that takes CPUs away takes their clocks.
 pub(in crate::report) fn summary(rate_hz: u64, samples: &Samples) -> String {
     let &Samples { taken, expected, .. } = samples;
     let is_slow = expected >= ENOUGH && 10 * taken < 9 * expected;
@@ -142,13 +142,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rate_that_was_reached_is_told_where_samples_are_missing() {
+    fn the_rate_that_was_reached_is_reported_where_samples_are_missing() {
         for (taken, expected, rate) in
             [(997, 995, "99"), (901, 1_000, "99"), (750, 1_000, "74 of 99"), (7, 10, "99")]
         {
-            let told = summary(99, &Samples { taken, expected, ..Samples::default() });
+            let reported = summary(99, &Samples { taken, expected, ..Samples::default() });
             assert_eq!(
-                told,
+                reported,
                 format!("{taken} samples at {rate} Hz; off-CPU times are measured, not sampled")
             );
         }

@@ -74,7 +74,7 @@ pub fn chain_line(stack: &[Frame], width: usize) -> Option<String> {
 }
 
 fn steps(stack: &[Frame], first: String) -> Vec<Step> {
-    // A function that calls itself from one line is told once.
+    // A function that calls itself from one line is shown once.
     let runs: Vec<&[Frame]> = stack.chunk_by(|callee, caller| callee == caller).collect();
     let callers = runs.windows(2).map(|pair| step(&pair[0][0], &pair[1][0]));
     let places = std::iter::once(first).chain(callers);
@@ -90,7 +90,7 @@ fn laid_out(steps: &[Step], width: usize, lines: usize) -> Vec<String> {
     most.unwrap_or_else(|| vec![steps[0].text.clone()])
 }
 
-/// Frames that are told as one.
+/// Frames that are shown as one.
 struct Step {
     text: String,
     frames: usize,
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_that_calls_itself_is_told_once() {
+    fn a_function_that_calls_itself_is_reported_once() {
         let fib = |line| frame("/srv/fib.py", line, "fib");
         let mut stack = vec![fib(2); 30];
         stack.push(frame("/srv/fib.py", 9, "main"));

@@ -1,5 +1,5 @@
-//! Threads as the interpreter names them: who holds the GIL is told by `pthread_self()`, and the probes learn whose
-//! that is when the thread leaves its CPU for the first time. One that never does is told to them here.
+//! Threads as the interpreter names them: who holds the GIL is known by its `pthread_self()`, and the probes learn whose
+//! that is when the thread leaves its CPU for the first time. One that never does is registered here.
 
 use std::collections::HashMap;
 use std::io;
@@ -10,11 +10,11 @@ use crate::event::Task;
 use crate::python::threads;
 use crate::sys::aside::PATIENTLY;
 
-/// Tells the kernel the threads of all roots, where it will be asked for them.
+/// Registers the threads of all roots, where it will be asked for them.
 ///
 /// # Errors
 /// When the kernel does not list the tasks of our pid namespace.
-pub fn tell(probes: &mut Probes, threads: &[Threads<'_>]) -> Result<(), Error> {
+pub fn register(probes: &mut Probes, threads: &[Threads<'_>]) -> Result<(), Error> {
     let known: Vec<_> = threads.iter().filter_map(known).flatten().collect();
     probes.introduce(&known)
 }

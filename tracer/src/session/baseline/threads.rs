@@ -1,4 +1,4 @@
-//! The threads that the roots have when the window begins. Those that come later are told by the probes.
+//! The threads that the roots have when the window begins. Those that come later are reported by the probes.
 
 use crate::event::{Event, Task, Tid};
 use crate::process::ThreadStatus;

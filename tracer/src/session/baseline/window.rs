@@ -25,7 +25,7 @@ pub fn switches_between(before: &[(Task, u64, u64)], after: &[(Task, u64, u64)])
     after.iter().filter_map(of_thread).sum()
 }
 
-/// None of a process that has ended: its threads' last switches tell.
+/// None of a process that has ended: its threads' last switches report it.
 fn of_root(threads: &Threads<'_>) -> Vec<(Task, u64, u64)> {
     if !threads.root.process.is_alive() {
         return Vec::new();

@@ -25,7 +25,7 @@ pub struct Choice {
 /// Whose a row is, and where it was seen.
 struct RowOf {
     pid: Pid,
-    /// `None` where threads are not told apart.
+    /// `None` where threads are not distinguished.
     tid: Option<Tid>,
     place: Place,
 }
@@ -37,7 +37,7 @@ enum Place {
 }
 
 impl Choice {
-    /// Whether an event is wanted. What processes and threads are is told in any case, and what becomes of them of all
+    /// Whether an event is wanted. What processes and threads are is read in any case, and what becomes of them of all
     /// that are chosen; rows are of one thread and one place.
     pub fn admits(&self, event: &Event, names: &HashMap<Task, Bytes>, symbols: &Symbols) -> bool {
         if matches!(
@@ -89,7 +89,7 @@ impl Choice {
         names_some || !self.include.is_empty() || !self.exclude.is_empty()
     }
 
-    /// What was chosen, as a reader is told.
+    /// What was chosen, as a reader sees it.
     pub fn words(&self) -> Vec<String> {
         let pids: Vec<_> = self.processes.iter().map(Pid::to_string).collect();
         let patterns = |of: &[Regex]| of.iter().map(Regex::as_str).collect::<Vec<_>>().join(", ");
@@ -192,7 +192,7 @@ mod tests {
             ("by name", thread("worker"), &of_7, true),
             ("by id", thread("9"), &of_7, true),
             ("another thread", thread("8"), &of_7, false),
-            ("not told apart", thread("0"), &reads, false),
+            ("not distinguished", thread("0"), &reads, false),
             ("its caller's file", Choice { include: regex("app"), ..Choice::default() }, &of_7, true),
             ("a function", Choice { include: regex("^f1$"), ..Choice::default() }, &of_7, true),
             ("no such file", Choice { include: regex("shop"), ..Choice::default() }, &of_8, false),

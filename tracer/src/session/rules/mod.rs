@@ -133,7 +133,7 @@ impl Rule {
         }
     }
 
-    /// Whether it can be told before the end of the window that it is fulfilled.
+    /// Whether it is known before the end of the window that it is fulfilled.
     #[must_use]
     pub fn is_seen_early(&self) -> bool {
         match self {

@@ -37,7 +37,7 @@ impl Run<'_> {
         living.into_iter().for_each(|root| self.collector.event(Event::Process(root)));
         threads.iter().flat_map(Threads::names).for_each(|event| self.collector.event(event));
         self.describe_descendants()?;
-        pthreads::tell(&mut self.probes, threads)?;
+        pthreads::register(&mut self.probes, threads)?;
         for sleeper in asleep::seed_sleepers(&mut self.probes, threads)? {
             self.collector.sleeper(sleeper);
         }
@@ -99,7 +99,7 @@ impl Run<'_> {
 }
 
 /// Whether a process has not begun to end: it lets go of its memory, and with it of its command line, before the kernel
-/// tells that it has ended.
+/// reports that it has ended.
 fn is_living(process: &Process, known: &ProcessDescription) -> bool {
     let has_memory = known.exe.is_some() || !known.title.is_empty();
     has_memory && process.is_alive()

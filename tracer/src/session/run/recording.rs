@@ -71,7 +71,7 @@ impl Run<'_> {
 
     fn record_with(&mut self, counters: Vec<(Probe, Counters)>) {
         let standing = self.standing_now(counters);
-        self.tell(&standing);
+        self.publish(&standing);
     }
 
     fn standing_now(&mut self, counters: Vec<(Probe, Counters)>) -> Standing {
@@ -80,7 +80,7 @@ impl Run<'_> {
         Standing { cost, ..self.standing(counters, now) }
     }
 
-    fn tell(&mut self, standing: &Standing) {
+    fn publish(&mut self, standing: &Standing) {
         let news = self.collector.names.symbols.news();
         if let Some(recorder) = self.collector.listener.watch.recorder() {
             recorder.stand(&news, standing);
@@ -119,7 +119,7 @@ impl Run<'_> {
         let mut report = assemble(&opening, &standing, analysis, &self.collector.names.symbols);
         standing.usage = Usage::now();
         report.overhead = overhead(opening.attach_ns, &standing);
-        self.tell(&standing);
+        self.publish(&standing);
         let saves = self.collector.listener.saves.as_mut();
         if let Some(why) = saves.and_then(|saves| saves.due(Instant::now(), true)) {
             self.save(why, &standing);

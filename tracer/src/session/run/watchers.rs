@@ -1,4 +1,4 @@
-//! What no message of the probes tells, and is looked at from time to time.
+//! What no message of the probes reports, and is read from time to time.
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use crate::attach::Error;
 use crate::clock::monotonic_ns;
 
 impl Run<'_> {
-    /// Looks at what only `/proc` can tell.
+    /// Reads what only `/proc` shows.
     pub(super) fn look(&mut self) -> Result<(), Error> {
         self.look_at_programs()?;
         let now = monotonic_ns().saturating_sub(self.begin.start_ns);

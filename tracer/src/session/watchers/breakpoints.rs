@@ -13,7 +13,7 @@ use crate::event::{Nanos, Pid};
 use crate::python::Interpreter;
 use crate::timeline::Home;
 
-/// Most children do not live that long, and breakpoints in each would cost more than they tell.
+/// Most children do not live that long, and breakpoints in each would cost more than they show.
 const YOUNG: Duration = Duration::from_millis(20);
 /// While others are removed one after the other, to set one takes a tenth of a second, in which nothing else is done.
 const YOUNG_WHILE_REMOVING: Duration = Duration::from_secs(1);

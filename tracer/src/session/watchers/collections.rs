@@ -62,7 +62,7 @@ impl BreakpointKind for CollectionBreakpoints {
     type Process = CollectingProcess;
 
     const DETAIL: &str = "each garbage collection";
-    /// Half of the collections of many tell less than all of some.
+    /// Half of the collections of many show less than all of some.
     const WITHOUT_ROOM: State = State::Refused;
     /// They are counted all the same.
     const TELLS_MISSED: bool = false;
@@ -72,7 +72,7 @@ impl BreakpointKind for CollectionBreakpoints {
     fn come(&mut self, context: &mut Context<'_>, pid: Pid, interpreter: &Interpreter) -> CollectingProcess {
         let counted = CollectionCounts::begin(pid, &interpreter.python.collector);
         let process = CollectingProcess { how: unprobed(interpreter), probed_ns: 0, counted };
-        process.tell(context, pid);
+        process.report(context, pid);
         process
     }
 
@@ -104,7 +104,7 @@ impl BreakpointKind for CollectionBreakpoints {
         self.collections.watch(context.probes, pid, place, end)?;
         self.traps_ns = self.traps_ns.max(end.traps_ns());
         (process.own.how, process.own.probed_ns) = (GcSeen::Probed, monotonic_ns());
-        process.own.tell(context, pid);
+        process.own.report(context, pid);
         Ok(true)
     }
 
@@ -116,7 +116,7 @@ impl BreakpointKind for CollectionBreakpoints {
     ) {
         self.collections.clear(context.probes, pid);
         process.own.how = unprobed(&process.interpreter);
-        process.own.tell(context, pid);
+        process.own.report(context, pid);
     }
 
     fn release(&mut self, probes: &mut Probes) {
@@ -205,7 +205,7 @@ impl CollectingProcess {
         self.how == GcSeen::Probed && began_ns >= self.probed_ns
     }
 
-    fn tell(&self, context: &mut Context<'_>, pid: Pid) {
+    fn report(&self, context: &mut Context<'_>, pid: Pid) {
         context.events.push(Event::Collections { at: context.now(), pid, seen: self.how });
     }
 }

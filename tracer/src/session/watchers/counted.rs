@@ -6,7 +6,7 @@ use crate::event::{Event, GcCounted, Nanos, Pid};
 use crate::python::collected::counts;
 use crate::sys::memory::ProcessMemory;
 
-/// Collections a second from which on breakpoints at each cost more than they tell: one takes 7 to 19 µs more.
+/// Collections a second from which on breakpoints at each cost more than they show: one takes 7 to 19 µs more.
 const OFTEN: f64 = 50.0;
 /// And below which breakpoints are set again, after so many seconds.
 const RARE: f64 = OFTEN / 2.0;
@@ -144,15 +144,15 @@ mod tests {
             from_start: true,
             ..CollectionCounts::default()
         };
-        let told = |counted: &CollectionCounts, ended| -> Vec<_> {
+        let reported = |counted: &CollectionCounts, ended| -> Vec<_> {
             let figures = |event| match event {
                 Event::GcCounted(of) => (of.generation, of.collections, of.collected, of.at_least),
                 _ => unreachable!("there are no others"),
             };
             counted.events(7, ended).map(figures).collect()
         };
-        assert_eq!(told(&counted, false), [(0, 3, 6, false), (1, 3, 6, false), (2, 3, 6, false)]);
-        assert_eq!(told(&counted, true)[0], (0, 3, 6, true));
-        assert_eq!(told(&CollectionCounts::default(), false), []);
+        assert_eq!(reported(&counted, false), [(0, 3, 6, false), (1, 3, 6, false), (2, 3, 6, false)]);
+        assert_eq!(reported(&counted, true)[0], (0, 3, 6, true));
+        assert_eq!(reported(&CollectionCounts::default(), false), []);
     }
 }

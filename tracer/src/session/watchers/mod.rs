@@ -38,7 +38,7 @@ use reads::ReadWatcher;
 use senders::SenderWatcher;
 use tasks::TaskWatcher;
 
-/// One kind of thing that no message of the probes tells of by itself, or that the probes see only where they are told to.
+/// One kind of thing that no message of the probes reports by itself, or that the probes see only where they are asked to.
 pub trait Watcher {
     /// Before the window: what would take long in it.
     ///
@@ -77,7 +77,7 @@ pub trait Watcher {
     /// Begins to remove breakpoints; what they have counted is known still.
     fn release(&mut self, _: &mut Probes) {}
 
-    /// The window has ended: tells what goes on still.
+    /// The window has ended: reports what goes on still.
     fn finish(&mut self, _: &mut Context<'_>, _end_ns: Nanos) {}
 
     /// What a hit of each of its breakpoints costs beside the program, if traps cost this.
@@ -109,12 +109,12 @@ impl Context<'_> {
         monotonic_ns().saturating_sub(self.start_ns)
     }
 
-    /// Tells what is given up.
+    /// Reports what is given up.
     pub fn shed(&mut self, what: String, why: String) {
         self.shed.push(Shed { at_ns: self.now(), what, why });
     }
 
-    /// The same, unless it has been told.
+    /// The same, unless it has been reported.
     pub fn shed_once(&mut self, what: String, why: impl FnOnce() -> String) {
         if self.shed.rows().iter().all(|shed| shed.what != what) {
             self.shed(what, why());

@@ -9,7 +9,7 @@ const MANY: f64 = 500_000.0;
 /// And below which they are watched again, after so many seconds of them.
 const FEW: f64 = MANY / 2.0;
 const CALM: u32 = 5;
-/// From less than this no rate is told.
+/// From less than this no rate is computed.
 const LEAST: Duration = Duration::from_millis(50);
 
 /// System calls that were no reads of a target, second by second.
@@ -74,7 +74,7 @@ mod tests {
             neighbours.are_spared()
         };
         assert!(!second(499_000, SECOND));
-        assert!(!second(40_000, LEAST / 2), "so short a time tells nothing");
+        assert!(!second(40_000, LEAST / 2), "so short a time shows nothing");
         assert!(second(501_000, SECOND));
         assert!(second(30_000, BURST), "fewer, and not few");
         assert!((0..4).all(|_| second(2_000, BURST)));

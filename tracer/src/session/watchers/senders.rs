@@ -1,5 +1,5 @@
 //! Pythons beside the targets, which may well send these signals: their parents, and the processes of their sessions.
-//! They are not traced; where they are when they send one is all that is told of them.
+//! They are not traced; where they are when they send one is all that is reported of them.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;

@@ -17,14 +17,14 @@ pub struct TaskWatcher {
     loops: Loops,
     /// Where a process's tasks are, by where it lives.
     asyncio: HashMap<(Pid, Home), Option<Asyncio>>,
-    /// The turn of each thread, by the kernel's number, whose task has been told.
-    told: HashMap<Tid, Nanos>,
+    /// The turn of each thread, by the kernel's number, whose task has been reported.
+    reported: HashMap<Tid, Nanos>,
 }
 
 impl TaskWatcher {
     /// Of these loops.
     pub fn new(loops: Loops) -> Self {
-        Self { loops, asyncio: HashMap::new(), told: HashMap::new() }
+        Self { loops, asyncio: HashMap::new(), reported: HashMap::new() }
     }
 
     fn name(&mut self, Task { pid, tid }: Task, spaces: &Spaces) -> Option<Bytes> {
@@ -47,20 +47,20 @@ impl Watcher for TaskWatcher {
     /// The tasks of the long turns that go on now.
     fn look(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
         let spaces = &*context.spaces;
-        if !are_told(spaces) {
+        if !any_has_tasks(spaces) {
             return Ok(());
         }
         let long: Vec<_> = self.loops.long(context.probes, monotonic_ns()).collect();
-        self.told.retain(|number, _| long.iter().any(|(tid, _)| tid == number));
+        self.reported.retain(|number, _| long.iter().any(|(tid, _)| tid == number));
         self.asyncio.retain(|(pid, home), _| spaces.home_of(*pid) == Some(*home));
         for (number, turn) in long {
-            if self.told.get(&number) == Some(&turn.began_ns) {
+            if self.reported.get(&number) == Some(&turn.began_ns) {
                 continue;
             }
             let task = context.probes.shown_task(turn.pid, number);
             let Some(name) = self.name(task, spaces) else { continue };
             if self.loops.is_in(number, &turn) {
-                self.told.insert(number, turn.began_ns);
+                self.reported.insert(number, turn.began_ns);
                 let began = turn.began_ns.saturating_sub(context.start_ns);
                 context.events.push(Event::LoopTask { task, began, name });
             }
@@ -70,7 +70,7 @@ impl Watcher for TaskWatcher {
 
     /// Whether a turn may go on whose task the interpreter says.
     fn is_needed_soon(&self, spaces: &Spaces) -> bool {
-        are_told(spaces) && self.loops.all().next().is_some()
+        any_has_tasks(spaces) && self.loops.all().next().is_some()
     }
 
     /// What all loops have done.
@@ -86,11 +86,11 @@ impl Watcher for TaskWatcher {
 }
 
 /// Whether one of the interpreters says so.
-fn are_told(spaces: &Spaces) -> bool {
+fn any_has_tasks(spaces: &Spaces) -> bool {
     spaces.processes().any(|(.., interpreter)| interpreter.version.release >= RELEASE)
 }
 
 fn find(pid: Pid, interpreter: &Interpreter) -> Option<Asyncio> {
-    let tells = interpreter.version.release >= RELEASE;
-    Process::open(pid).ok().filter(|_| tells).and_then(|process| Asyncio::find(&process))
+    let has_tasks = interpreter.version.release >= RELEASE;
+    Process::open(pid).ok().filter(|_| has_tasks).and_then(|process| Asyncio::find(&process))
 }

@@ -11,7 +11,7 @@ use rustix::time::{ClockId, clock_gettime, clock_settime};
 use super::{MEMORY, Target};
 use crate::harness::{Holdings, Scratch, Tracer, number, skip, turn};
 
-/// A disk without room is told as that, and no half of a report stays.
+/// A disk without room is reported as that, and no half of a report stays.
 #[test]
 fn no_room_for_the_report() {
     let _turn = turn();

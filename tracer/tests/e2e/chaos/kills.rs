@@ -20,7 +20,7 @@ fn at_300_moments() {
     killed(300);
 }
 
-/// Nobody can tell the kernel anything any more.
+/// Nobody can write to the kernel any more.
 fn killed(times: u32) {
     let _turn = turn();
     let kill = |time, tracer: Tracer| {

@@ -40,8 +40,11 @@ fn lies(dumps: u32, duration: &str) {
     let tracer = Tracer::attach(program.pid(), &["-d", duration, "--rate", "999", "--max-loss", "100%"]);
     program.go();
     let report = tracer.end().report();
-    let told = rows(&report["frames"]["stacks"]).filter_map(|row| row["stack"].get(0));
-    assert!(told.into_iter().any(|leaf| text(&leaf["function"]) == "a_function_of_the_liar"), "it is traced");
+    let reported = rows(&report["frames"]["stacks"]).filter_map(|row| row["stack"].get(0));
+    assert!(
+        reported.into_iter().any(|leaf| text(&leaf["function"]) == "a_function_of_the_liar"),
+        "it is traced"
+    );
     let peak = number(&report["overhead"]["tracer_peak_rss_bytes"]);
     assert!(peak < MEMORY, "{} MiB", peak >> 20);
 

@@ -58,7 +58,7 @@ fn this_machine_is_ready() {
 }
 
 #[test]
-fn nobody_is_told_what_is_missing() {
+fn nobody_is_asked_for_what_is_missing() {
     let Some(_python) = system() else { return };
     let scratch = Scratch::new();
     let binary = scratch.file("tracer");
@@ -77,7 +77,7 @@ fn nobody_is_told_what_is_missing() {
     }
 }
 
-/// What the README says is needed is all that is needed, also to tell what the probes cost.
+/// What the README says is needed is all that is needed, also to show what the probes cost.
 #[test]
 fn three_capabilities_do() {
     let Some(python) = system() else { return };

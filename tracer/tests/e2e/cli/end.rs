@@ -41,7 +41,7 @@ fn target_ends_first() {
     program.finish();
     let report = tracer.end().exact();
     assert_eq!(report.ended(), "target_exited");
-    let process = report.process(program.pid().into()).expect("the target is told");
+    let process = report.process(program.pid().into()).expect("the target is in the report");
     assert!(process["ended_at_ns"].is_u64(), "{process}");
 }
 
@@ -60,15 +60,19 @@ fn until_a_signal() {
         let lines: Vec<Value> = run.stdout.lines().map(json).collect();
         let report = lines.last().expect("the report");
         assert_eq!((&report["kind"], &report["window"]["ended"]), (&"report".into(), &"until".into()));
-        let told: Vec<_> = rows(&report["signals"]).filter(|row| row["number"] == 15).collect();
-        let [told] = told[..] else { panic!("{outcome}: one SIGTERM: {told:?}") };
-        assert_eq!((&told["outcome"], &told["handler_state"]), (&outcome.into(), &state.into()), "{told}");
+        let reported: Vec<_> = rows(&report["signals"]).filter(|row| row["number"] == 15).collect();
+        let [reported] = reported[..] else { panic!("{outcome}: one SIGTERM: {reported:?}") };
+        assert_eq!(
+            (&reported["outcome"], &reported["handler_state"]),
+            (&outcome.into(), &state.into()),
+            "{reported}"
+        );
 
         let of = |kind| lines.iter().filter(move |line| line["kind"] == kind);
         assert_eq!(of("signal").filter(|line| line["number"] == 15).count(), 1, "{outcome}");
         let begun: Vec<_> =
             of("handler").map(|line| (&line["signals"], &line["target"], &line["frame"])).collect();
-        let expected = (serde_json::json!(["SIGTERM"]), told["target"].clone());
+        let expected = (serde_json::json!(["SIGTERM"]), reported["target"].clone());
         let target = serde_json::json!({ "pid": expected.1["pid"], "tid": expected.1["tid"] });
         match outcome {
             "handled" => assert_eq!(begun, [(&expected.0, &target, &handler)]),
@@ -119,7 +123,7 @@ fn second_interrupt_quits_at_once() {
     assert_eq!(stuck.end(), 130);
 }
 
-/// Nobody is slowed by a report that nobody reads, and who waits for its reader can be told to end.
+/// Nobody is slowed by a report that nobody reads, and who waits for its reader can be asked to end.
 #[test]
 fn a_reader_that_stalls_keeps_no_breakpoint() {
     let Some(python) = system() else { return };

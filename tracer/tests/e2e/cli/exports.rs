@@ -61,7 +61,7 @@ fn others_find_the_same_totals_in_every_format() {
     });
 }
 
-/// Time of all threads by state, which is that of the other sections: they are told apart over time, and not counted anew.
+/// Time of all threads by state, which is that of the other sections: they are split over time, and not counted anew.
 fn state_ns(report: &Value) -> Value {
     let mut sums = serde_json::Map::new();
     for (state, steps) in
@@ -104,13 +104,13 @@ fn consumed(python: &Python, packages: &Path, kind: &str, scratch: &Scratch) -> 
     let mut consumer = Command::new(&python.path);
     consumer.env("PYTHONPATH", packages).arg("-B").arg(source("consumers.py")).arg(kind).arg(scratch.path());
     let output = consumer.output().expect("the interpreter runs");
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}");
-    serde_json::from_slice(&output.stdout).expect("it tells JSON")
+    let reported = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{reported}");
+    serde_json::from_slice(&output.stdout).expect("it prints JSON")
 }
 
 #[test]
-fn what_cannot_be_exported_is_told_in_one_line() {
+fn what_cannot_be_exported_is_reported_in_one_line() {
     let scratch = Scratch::new();
     let path = scratch.file("no.json");
     fs::write(&path, "{}").expect("the folder is ours");

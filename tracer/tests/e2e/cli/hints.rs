@@ -39,8 +39,9 @@ fn one_process_of_several_is_gone() {
     for verb in [&["--json", "-d", "100ms"][..], &["dump", "--json"], &["signals", "--json"]] {
         let run = run([verb, &["--pid", &both]].concat());
         assert_eq!(run.code, 0, "{run:?}");
-        let told = run.stderr.lines().filter(|line| line.contains(&format!("PID {gone}: no such process")));
-        assert_eq!(told.count(), 1, "{run:?}");
+        let reported =
+            run.stderr.lines().filter(|line| line.contains(&format!("PID {gone}: no such process")));
+        assert_eq!(reported.count(), 1, "{run:?}");
         let found: Value = serde_json::from_str(&run.stdout).expect("it is JSON");
         assert!(found.to_string().contains(&format!("\"pid\":{left}")), "{found}");
     }
@@ -68,13 +69,14 @@ fn the_window_is_as_long_as_asked_and_attaching_takes_one_time() {
     let lasted = number(&report["window"]["duration_ns"]);
     assert!((2_000_000_000..2_250_000_000).contains(&lasted), "{lasted} ns");
     let attached = number(&report["overhead"]["attach_ns"]) as f64;
-    let told = run.stderr.split(" in ").nth(1).and_then(|rest| rest.split(',').next()).unwrap_or_default();
-    let (figure, unit) = told.split_once(' ').expect("a figure and a unit");
+    let reported =
+        run.stderr.split(" in ").nth(1).and_then(|rest| rest.split(',').next()).unwrap_or_default();
+    let (figure, unit) = reported.split_once(' ').expect("a figure and a unit");
     let scale = if unit == "s" { 1e9 } else { 1e6 };
-    let told: f64 = figure.parse::<f64>().expect("a figure") * scale;
+    let reported: f64 = figure.parse::<f64>().expect("a figure") * scale;
     assert!(
-        (told - attached).abs() * 100.0 <= attached,
-        "{told} is said on stderr, {attached} in the report"
+        (reported - attached).abs() * 100.0 <= attached,
+        "{reported} is said on stderr, {attached} in the report"
     );
 }
 
@@ -88,7 +90,7 @@ fn a_dump_shows_whole_stacks() {
         command.args(["-c", deep]).stdout(std::process::Stdio::piped()).spawn().expect("python runs");
     let mut line = String::new();
     let stdout = child.stdout.take().expect("it is piped");
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line).expect("it tells");
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line).expect("it prints a line");
     let dumped = run(["dump", "--json", "--pid", &child.id().to_string()]);
     child.kill().and_then(|()| child.wait()).expect("it is our child");
     let dump: Value = serde_json::from_str(&dumped.stdout).expect("it is JSON");

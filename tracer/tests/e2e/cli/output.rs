@@ -150,20 +150,20 @@ fn what_is_secret_is_in_no_output() {
         let tracer = Tracer::start([&[flags, "--budget", "off", "-v", "--pid", &pid], redact].concat());
         tracer.until_attached();
         program.go();
-        let mut told = vec![tracer.stop()];
-        told.extend(
+        let mut reported = vec![tracer.stop()];
+        reported.extend(
             [&["dump", &*pid][..], &["dump", "--json", &pid], &["signals", &pid], &["ps", "--json"]]
                 .map(|command| run([command, redact].concat())),
         );
         let has = |run: &Run| {
             secrets.iter().any(|secret| run.stdout.contains(secret) || run.stderr.contains(secret))
         };
-        assert!(told.iter().all(|run| run.code == 0), "{told:?}");
+        assert!(reported.iter().all(|run| run.code == 0), "{reported:?}");
         assert!(
-            told[..3].iter().all(|run| run.stdout.contains("reads.py")),
-            "what it does is told: {told:?}"
+            reported[..3].iter().all(|run| run.stdout.contains("reads.py")),
+            "what it does is reported: {reported:?}"
         );
-        assert!(told.iter().all(|run| has(run) != hides), "{flags} {redact:?}: {told:?}");
+        assert!(reported.iter().all(|run| has(run) != hides), "{flags} {redact:?}: {reported:?}");
     }
 }
 
@@ -187,8 +187,8 @@ fn a_thread_is_taken_as_its_process() {
         .expect("the program has a second thread");
     let run = Tracer::attach(tid, &[]).stop();
     assert_eq!(run.exact()["target"]["pids"], serde_json::json!([pid]));
-    let told = run.stderr.lines().any(|line| [tid, pid].iter().all(|id| line.contains(&id.to_string())));
-    assert!(told, "{}", run.stderr);
+    let reported = run.stderr.lines().any(|line| [tid, pid].iter().all(|id| line.contains(&id.to_string())));
+    assert!(reported, "{}", run.stderr);
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn several_processes() {
     let report = run(["--json", "--duration", "100ms", "--pid", &format!("{one},{two}")]).exact();
     assert_eq!(report["target"]["pids"], serde_json::json!([one, two]));
     for pid in [one, two] {
-        assert_eq!(report.process(pid.into()).expect("both are told")["root"], true);
+        assert_eq!(report.process(pid.into()).expect("both are in the report")["root"], true);
     }
 }
 

@@ -17,7 +17,7 @@ const SUMS: &[(&str, &str, &str, &str)] = &[
     ("hot-stacks", "off-CPU", "/frames/stacks", "off_cpu_ns"),
 ];
 
-/// Of one run, redacted or not: the same sums, no link that leads nowhere, and no secret if it was told to hide them.
+/// Of one run, redacted or not: the same sums, no link that leads nowhere, and no secret if it was to hide them.
 #[test]
 fn a_page_has_the_sums_of_json() {
     let Some(python) = system() else { return };
@@ -40,7 +40,7 @@ fn a_page_has_the_sums_of_json() {
         assert_eq!(html.contains("miller"), redact.is_empty(), "{redact:?}");
         let read =
             Command::new(&python.path).arg(source("page.py")).arg(&paths[1]).output().expect("it runs");
-        let page: Value = serde_json::from_slice(&read.stdout).expect("it tells JSON");
+        let page: Value = serde_json::from_slice(&read.stdout).expect("it prints JSON");
         for (table, column, list, key) in SUMS {
             let rows = json.pointer(list).and_then(Value::as_array).expect("a list");
             let expected: u64 = rows.iter().filter_map(|row| row[key].as_u64()).sum();

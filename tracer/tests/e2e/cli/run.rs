@@ -36,9 +36,9 @@ fn handlers_are_seen_soon(python: &Python) {
     let program = "import os, signal, time\nsignal.signal(signal.SIGUSR1, lambda number, frame: None)\nfor _ in range(30):\n    time.sleep(0.05)\n    os.kill(os.getpid(), signal.SIGUSR1)\n    time.sleep(0)";
     let path = python.path.to_str().expect("a path");
     let report = run(["run", "--json", "--", path, "-B", "-c", program]).exact();
-    let told: Vec<_> = rows(&report["signals"]).filter(|row| row["number"] == 10).collect();
-    assert_eq!(told.len(), 30);
-    let last = told.last().expect("there are thirty");
+    let reported: Vec<_> = rows(&report["signals"]).filter(|row| row["number"] == 10).collect();
+    assert_eq!(reported.len(), 30);
+    let last = reported.last().expect("there are thirty");
     assert_eq!(
         (&last["handler_state"], &last["disposition"]),
         (&"started".into(), &"python".into()),

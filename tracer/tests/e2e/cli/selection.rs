@@ -129,7 +129,7 @@ impl Drop for Group {
 const CONTAINER: &str = "docker-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.scope";
 
 #[test]
-fn units_and_containers_are_told_apart() {
+fn units_and_containers_are_distinguished() {
     let Some(python) = system() else { return };
     let unit = Group::new("tracer-test.slice/tracer-shop.service");
     let container = Group::new(&format!("tracer-test-containers.slice/{CONTAINER}"));

@@ -13,7 +13,7 @@ on_other_builds!(samples_of_hot_recursion_are_possible as samples_of_hot_recursi
 const SECONDS: &str = "2";
 /// Samples in a thousand that may be wrong or missing.
 const PER_MILLE: u64 = 1;
-/// Those in builds for musl, by clang, that may be told to have no stack: one that comes in the middle of a call finds a frame
+/// Those in builds for musl, by clang, that may be set to have no stack: one that comes in the middle of a call finds a frame
 /// half made. None to 2.4 were seen.
 const MISSING_WITH_MUSL: u64 = 5;
 

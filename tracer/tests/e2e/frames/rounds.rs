@@ -11,7 +11,7 @@ const ROUNDS: [u64; 8] =
     [500_000, 1_001_001, 1_002_004, 2_000_000, 2_004_008, 5_050_505, 10_101_010, 20_000_000];
 /// CPU seconds at each: from 400 samples on.
 const SECONDS: &str = "4";
-/// Shares that a run tells, in all.
+/// Shares that a run reports, in all.
 const PROFILES: usize = RATES.len() * ROUNDS.len();
 /// Of profiles that ideal random sampling takes, one in twenty is farther from the truth than its bound. That more than
 /// this many of 24 are, has a probability of 0.1 %.
@@ -20,7 +20,7 @@ const MOST_FAR: usize = 5;
 const TOO_FAR: f64 = 2.5;
 
 #[test]
-fn shares_are_as_ideal_random_samples_tell_them_whatever_the_period() {
+fn shares_are_as_ideal_random_samples_show_them_whatever_the_period() {
     let Some(python) = system() else { return };
     let _turn = turn();
     let arguments: Vec<_> = [SECONDS.to_owned()].into_iter().chain(ROUNDS.map(|ns| ns.to_string())).collect();

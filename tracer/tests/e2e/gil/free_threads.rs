@@ -30,14 +30,17 @@ fn waits_for_the_list(report: &Report, truth: &Value) {
     let line = site(&truth["frame"]);
     let here: Vec<_> = locks(report, "object").filter(|row| site(&row["stack"][0]) == line).collect();
     let slept = |row: &&Value| number(&row["off_cpu_ns"]) - number(&row["run_queue_ns"]);
-    let (slept, told) = (here.iter().map(slept).sum::<u64>(), number(&truth["ns"]));
-    assert!(slept * 100 >= told * 95 && slept * 100 <= told * 105, "{slept} of {told}: {here:#?}");
+    let (slept, reported) = (here.iter().map(slept).sum::<u64>(), number(&truth["ns"]));
+    assert!(
+        slept * 100 >= reported * 95 && slept * 100 <= reported * 105,
+        "{slept} of {reported}: {here:#?}"
+    );
     let by = site(&truth["by"]);
     let mut wakers = here.iter().flat_map(|row| rows(&row["wakers"]));
     assert!(wakers.any(|waker| site(&waker["frame"]) == by), "{by} lets them go: {here:#?}");
 }
 
-/// While one thread collects, the others stand still, and the pauses are told.
+/// While one thread collects, the others stand still, and the pauses are reported.
 fn stands_still(report: &Report, truth: &Value) {
     let still: Vec<_> = locks(report, "world").collect();
     assert!(still.iter().all(|row| row["stack"][0]["function"] == "spin"), "{still:#?}");
@@ -51,9 +54,9 @@ fn stands_still(report: &Report, truth: &Value) {
     assert!((1..=number(&truth["pauses"])).contains(&sum("count")), "{pauses:#?} {truth}");
     // Samples bound it from below: at 999 Hz a pause lacks two milliseconds of what it ran at most, and what it waited for
     // a CPU before and after.
-    let (told, on_cpu, seen) = (number(&truth["ns"]), number(&truth["on_cpu_ns"]), sum("total_ns"));
+    let (reported, on_cpu, seen) = (number(&truth["ns"]), number(&truth["on_cpu_ns"]), sum("total_ns"));
     let lacking = 2_000_000 * number(&truth["pauses"]);
-    assert!(seen <= told && seen + lacking >= on_cpu, "{seen} of {on_cpu} to {told}: {pauses:#?}");
+    assert!(seen <= reported && seen + lacking >= on_cpu, "{seen} of {on_cpu} to {reported}: {pauses:#?}");
     let gc = rows(&report["findings"]).find(|finding| finding["kind"] == "gc_pause").expect("they are long");
     assert!(text(&gc["text"]).contains("all threads stand still"), "{gc}");
 }

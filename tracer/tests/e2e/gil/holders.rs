@@ -22,7 +22,7 @@ on_every_gil!(the_line_that_ran_kept_the_others_waiting);
 
 on_other_builds_with_gil!(
     holders_are_named_with_their_line as holders_are_named_elsewhere,
-    the_line_that_ran_kept_the_others_waiting as the_line_that_ran_is_told_elsewhere,
+    the_line_that_ran_kept_the_others_waiting as the_line_that_ran_is_reported_elsewhere,
 );
 
 /// Rounds of all threads: two seconds of CPU time at least, which are 4,000 samples.
@@ -34,7 +34,7 @@ const OFF: f64 = 30.0;
 const OFF_GIL: f64 = 60.0;
 
 /// Each thread computes, then gives the GIL away in a short system call: the line that computed is the holder. The GIL is
-/// held also while its holder is preempted, by the program's own clock as by ours; samples tell what ran.
+/// held also while its holder is preempted, by the program's own clock as by ours; samples show what ran.
 fn the_line_that_ran_kept_the_others_waiting(python: &Python) {
     let _turn = turn();
     let mut program = Program::start_with(python, "crunch.py", &[ROUNDS]);
@@ -48,11 +48,11 @@ fn the_line_that_ran_kept_the_others_waiting(python: &Python) {
     for (section, shares, column, off) in
         [("gil", &holders, "held_ns", OFF_GIL), ("frames", &frames, "numbers", OFF)]
     {
-        let [told, share] = [
+        let [reported, share] = [
             thousandths(|line| number(&truth[line][column]) as f64),
             thousandths(|line| shares.get(&lines[line]).copied().unwrap_or(0.0)),
         ];
-        assert!((share - told).abs() <= off, "{section}: {share} of {told}: {shares:#?} {truth:#}");
+        assert!((share - reported).abs() <= off, "{section}: {share} of {reported}: {shares:#?} {truth:#}");
     }
     let emit = &lines[2];
     assert!(holders.get(emit).is_none_or(|share| *share < 0.03), "{emit}: {holders:#?}");
@@ -93,8 +93,11 @@ fn holders_are_named_with_their_line(python: &Python) {
 
     let gil = &report["gil"];
     for name in ["held", "slept"] {
-        let (told, measured) = (number(&truth[name]["ns"]), held_at(&report, &truth[name]));
-        assert!(measured.abs_diff(told) * 100 <= told * 3, "{name}: {measured} of {told}: {gil:#}");
+        let (reported, measured) = (number(&truth[name]["ns"]), held_at(&report, &truth[name]));
+        assert!(
+            measured.abs_diff(reported) * 100 <= reported * 3,
+            "{name}: {measured} of {reported}: {gil:#}"
+        );
     }
     let measured = held_at(&report, &truth["held"]);
     assert!(number(&gil["wait_ns"]) >= measured, "{gil:#}");
@@ -114,10 +117,10 @@ fn holders_are_named_with_their_line(python: &Python) {
     let mut blocked = rows(&gil["blocked_while_held"]).filter(|row| site(&row["frame"]) == line);
     let row = blocked.next().unwrap_or_else(|| panic!("nobody slept at {line}: {gil:#}"));
     assert_eq!((&row["cause"], &row["count"]), (&Value::from("sleep"), &slept["count"]), "{row}");
-    let (told, measured) = (number(&slept["ns"]), number(&row["off_cpu_ns"]));
-    assert!(measured <= told && measured * 100 >= told * 97, "{measured} of {told}");
+    let (reported, measured) = (number(&slept["ns"]), number(&row["off_cpu_ns"]));
+    assert!(measured <= reported && measured * 100 >= reported * 97, "{measured} of {reported}");
     let waited = number(&row["others_waited_ns"]);
-    assert!(waited <= measured && waited * 100 >= told * 97, "others waited: {row}");
+    assert!(waited <= measured && waited * 100 >= reported * 97, "others waited: {row}");
 }
 
 /// How long others waited while the thread of the truth was at its line.

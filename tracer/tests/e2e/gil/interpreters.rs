@@ -47,9 +47,12 @@ fn own_gils_are_gils(python: &Python) {
     let of = |cause: &str| -> u64 {
         spins.iter().filter(|row| row["cause"] == cause).map(|row| number(&row["count"])).sum()
     };
-    let (told, others) = (of("gil"), of("lock") + of("other") + of("unknown"));
-    assert!(waits > 100 && told * 100 >= waits * 97 && told <= waits + 10, "{told} of {waits}: {spins:#?}");
-    assert!(others * 100 <= waits * 3, "{others} beside {told}: {spins:#?}");
+    let (reported, others) = (of("gil"), of("lock") + of("other") + of("unknown"));
+    assert!(
+        waits > 100 && reported * 100 >= waits * 97 && reported <= waits + 10,
+        "{reported} of {waits}: {spins:#?}"
+    );
+    assert!(others * 100 <= waits * 3, "{others} beside {reported}: {spins:#?}");
     // Of two threads that compute, one holds it while the other waits; nobody has it while the one that it was given to waits
     // for a CPU.
     let (held, queued) = (held_in(&report, "spin"), queued_for_it(&spins));
@@ -67,9 +70,13 @@ fn each_gil_has_its_own_holders(python: &Python) {
     let truth = program.go();
     let report = tracer.stop().exact();
     for line in rows(&truth) {
-        let told = number(&line["ns"]);
+        let reported = number(&line["ns"]);
         let measured = held_in(&report, text(&line["function"]));
-        assert!(measured.abs_diff(told) * 100 <= told * 5, "{measured} of {line}: {:#}", report["gil"]);
+        assert!(
+            measured.abs_diff(reported) * 100 <= reported * 5,
+            "{measured} of {line}: {:#}",
+            report["gil"]
+        );
         let is_of_thread = |row: &&Value| row["frame"]["function"] == line["function"];
         let mut holders = rows(&report["gil"]["holders"]).filter(is_of_thread);
         assert!(holders.all(|row| row["tid"] == line["tid"]), "{line}: {:#}", report["gil"]);
@@ -90,9 +97,9 @@ fn who_goes_over_waits_for_the_gil_there(python: &Python) {
     let of = |cause: &str| -> u64 {
         visits.iter().filter(|row| row["cause"] == cause).map(|row| number(&row["count"])).sum()
     };
-    let (told, others) = (of("gil"), of("lock") + of("other") + of("unknown"));
-    assert!(waits > 20 && told * 100 >= waits * 97, "{told} of {waits}: {visits:#?}");
-    assert!(others * 100 <= waits * 3, "{others} beside {told}: {visits:#?}");
+    let (reported, others) = (of("gil"), of("lock") + of("other") + of("unknown"));
+    assert!(waits > 20 && reported * 100 >= waits * 97, "{reported} of {waits}: {visits:#?}");
+    assert!(others * 100 <= waits * 3, "{others} beside {reported}: {visits:#?}");
     let (held, queued) = (held_in(&report, "spin"), queued_for_it(&visits));
     assert!((held + queued) * 10 >= number(&report["gil"]["wait_ns"]) * 9, "{queued}: {:#}", report["gil"]);
 }

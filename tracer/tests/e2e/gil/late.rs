@@ -5,11 +5,11 @@ use serde_json::Value;
 use crate::harness::{Program, Python, Tracer, number, on_pythons, rows, turn};
 
 on_pythons! {
-    waits_for_a_gil_that_is_made_later_are_told:
+    waits_for_a_gil_that_is_made_later_are_reported:
     python2_7 Two,
 }
 
-fn waits_for_a_gil_that_is_made_later_are_told(python: &Python) {
+fn waits_for_a_gil_that_is_made_later_are_reported(python: &Python) {
     let _turn = turn();
     let mut program = Program::start(python, "late_threads.py");
     let tracer = Tracer::attach(program.pid(), &[]);
@@ -23,11 +23,11 @@ fn waits_for_a_gil_that_is_made_later_are_told(python: &Python) {
             let of_cause = rows(&report["switches"]["causes"]).filter(|row| row["cause"] == cause);
             of_cause.filter(is_in).map(|row| number(&row["count"])).sum()
         };
-        let (told, waits) = (of("gil"), number(&truth[spins]));
+        let (reported, waits) = (of("gil"), number(&truth[spins]));
         let others = of("lock") + of("other") + of("unknown");
         assert!(
-            waits > 50 && told * 100 >= waits * 97 && others * 100 <= waits * 3,
-            "{spins}: {told} of {waits}, {others} others: {:#}",
+            waits > 50 && reported * 100 >= waits * 97 && others * 100 <= waits * 3,
+            "{spins}: {reported} of {waits}, {others} others: {:#}",
             report["switches"]["causes"]
         );
     }

@@ -43,7 +43,7 @@ fn waits_are_charged_to_the_read_that_gave_the_gil_away(python: &Python) {
     assert!(switches <= voluntary, "no more than the kernel counted, {voluntary}: {contended}");
     assert!(number(&contended["gil_wait_ns"]) > 0, "{contended}");
     assert_eq!(charged(&report, &truth["contended"]), switches, "causes say the same");
-    // The thread gives the GIL away at its lseeks, too, and where it has run for 5 ms: how often, the machine's load tells.
+    // The thread gives the GIL away at its lseeks, too, and where it has run for 5 ms: how often depends on the machine's load.
     // Whenever it sleeps, it is for the GIL. What it takes to read the kernel's count lies on both sides of that count.
     let slept_in = |function: &str| -> u64 {
         rows(&report["switches"]["causes"])
@@ -61,12 +61,12 @@ fn waits_are_charged_to_the_read_that_gave_the_gil_away(python: &Python) {
 on_other_builds_without_gil!(a_gil_that_is_switched_on_is_one as a_gil_that_is_switched_on_is_one);
 
 fn who_only_computes_waits_for_the_gil(python: &Python) {
-    gil_is_told(python, &[]);
+    gil_is_reported(python, &[]);
 }
 
 /// What was built without GIL has one after all if it imports a module that needs it.
 fn a_gil_that_is_switched_on_is_one(python: &Python) {
-    let report = gil_is_told(python, &["switched-on"]);
+    let report = gil_is_reported(python, &["switched-on"]);
     let held = |row: &Value| number(&row["held_while_others_waited_ns"]);
     let held: u64 = rows(&report["gil"]["holders"]).filter(|row| !row["tid"].is_null()).map(held).sum();
     let waited = number(&report["gil"]["wait_ns"]);
@@ -78,7 +78,7 @@ fn a_gil_that_is_switched_on_is_one(python: &Python) {
     assert_eq!(report["target"]["processes"][0]["free_threaded"], true);
 }
 
-fn gil_is_told(python: &Python, arguments: &[&str]) -> Report {
+fn gil_is_reported(python: &Python, arguments: &[&str]) -> Report {
     let _turn = turn();
     let mut program = Program::start_with(python, "spinners.py", arguments);
     let tracer = Tracer::attach(program.pid(), &[]);
@@ -93,11 +93,15 @@ fn gil_is_told(python: &Python, arguments: &[&str]) -> Report {
         of_cause.filter(|row| is_in(row, function, frames)).map(|row| number(&row["count"])).sum()
     };
     // A few of the waits come while a thread counts them, and a few before and after that.
-    let [told, lock, other, unknown] =
+    let [reported, lock, other, unknown] =
         ["gil", "lock", "other", "unknown"].map(|cause| of(cause, "work", usize::MAX));
     let (others, spun) = (lock + other + unknown, of("gil", "spin", 1));
-    assert!(told * 100 >= waits * 97 && spun <= waits + 10, "{told} of {waits}: {:#}", report["switches"]);
-    assert!(others * 100 <= waits * 3, "{others} beside {told}: {:#}", report["switches"]);
+    assert!(
+        reported * 100 >= waits * 97 && spun <= waits + 10,
+        "{reported} of {waits}: {:#}",
+        report["switches"]
+    );
+    assert!(others * 100 <= waits * 3, "{others} beside {reported}: {:#}", report["switches"]);
     let findings: Vec<_> = rows(&report["findings"]).map(|finding| &finding["kind"]).collect();
     assert!(findings.iter().any(|kind| *kind == "gil"), "{findings:?}");
     assert!(!findings.iter().any(|kind| *kind == "lock"), "{findings:?}");

@@ -25,8 +25,9 @@ impl KernelLog {
         let ours: Vec<_> =
             pids.iter().flat_map(|pid| [format!(" tracer:{pid} "), format!(" tracer-{pid}:")]).collect();
         let never = ["BUG: ", "Oops", "general protection", "WARNING: ", "blocked for more than"];
-        let told = self.lines().into_iter();
-        told.filter(|line| ours.iter().chain(&never.map(str::to_owned)).any(|who| line.contains(who)))
+        let reported = self.lines().into_iter();
+        reported
+            .filter(|line| ours.iter().chain(&never.map(str::to_owned)).any(|who| line.contains(who)))
             .collect()
     }
 

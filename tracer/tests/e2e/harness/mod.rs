@@ -64,7 +64,7 @@ macro_rules! on_every_release {
 }
 pub(crate) use on_every_release;
 
-/// The same on a release of each kind of GIL: where it lies, and who tells where.
+/// The same on a release of each kind of GIL: where it lies, and what says where.
 macro_rules! on_every_gil {
     ($($property:ident),+ $(,)?) => {$(
         crate::harness::on_pythons! {

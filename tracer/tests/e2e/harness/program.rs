@@ -47,7 +47,7 @@ impl Program {
     /// By a command that becomes an interpreter; `-B` leaves no byte code beside the sources.
     pub fn start_by(command: &mut Command) -> Self {
         let program = Self::spawn(command);
-        assert_eq!(program.hear(), format!("ready {}", program.pid), "the program tells its pid");
+        assert_eq!(program.hear(), format!("ready {}", program.pid), "the program prints its pid");
         program
     }
 
@@ -55,9 +55,9 @@ impl Program {
     /// and its pid in there.
     pub fn start_inside(command: &mut Command) -> (Self, u32) {
         let mut program = Self::spawn(command);
-        let told = program.hear();
-        let inside = told.strip_prefix("ready ").and_then(|pid| pid.parse().ok());
-        let inside = inside.expect("the program tells its pid");
+        let line = program.hear();
+        let inside = line.strip_prefix("ready ").and_then(|pid| pid.parse().ok());
+        let inside = inside.expect("the program prints its pid");
         while Status::new(program.pid).expect("it runs").innermost_id() != u64::from(inside) {
             program.pid = only_child(program.pid);
         }
@@ -85,10 +85,10 @@ impl Program {
     /// Lets it work, and waits for its own account of that.
     pub fn go(&mut self) -> Value {
         self.say("go");
-        serde_json::from_str(&self.hear()).expect("a program tells JSON")
+        serde_json::from_str(&self.hear()).expect("a program prints JSON")
     }
 
-    /// It lives, and does what it is told.
+    /// It lives, and does what it is asked.
     pub fn answers(&mut self) -> bool {
         self.say("hello?");
         self.hear() == "still here"
@@ -103,7 +103,7 @@ impl Program {
 
     /// Sends it one line.
     pub fn say(&mut self, line: &str) {
-        let stdin = self.stdin.as_mut().expect("stdin is open until it is told to finish");
+        let stdin = self.stdin.as_mut().expect("stdin is open until it is asked to finish");
         // In one piece: who reads a part of it, as C's `getchar` may, leaves nothing of it to others.
         stdin.write_all(format!("{line}\n").as_bytes()).expect("the program reads its stdin");
     }

@@ -97,7 +97,7 @@ pub fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("not a string: {value}"))
 }
 
-/// A frame on one line; programs tell frames in the same shape.
+/// A frame on one line; programs print frames in the same shape.
 #[track_caller]
 pub fn site(frame: &Value) -> String {
     format!("{} {}:{}", text(&frame["function"]), text(&frame["file"]), frame["line"])

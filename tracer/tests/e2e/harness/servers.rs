@@ -1,4 +1,4 @@
-//! Servers of real packages, which tell of their workers, and what is asked of them.
+//! Servers of real packages, which report their workers, and what is asked of them.
 
 use std::fs;
 use std::io::{Read, Write};

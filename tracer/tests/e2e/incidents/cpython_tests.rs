@@ -1,5 +1,5 @@
 //! CPython's own tests of signals and children: they go as they do without a tracer, and each child and each signal
-//! that they ask for is told once.
+//! that they ask for is reported once.
 
 use std::thread;
 
@@ -91,7 +91,7 @@ fn agrees_with_them(python: &Python) {
     let notices = rows(&report["signals"])
         .filter(|row| row["origin"] == "child" && row["target"]["pid"] == pid)
         .map(|row| number(&row["count"]));
-    assert_eq!(notices.sum::<u64>(), asked_for, "each child tells its end once");
+    assert_eq!(notices.sum::<u64>(), asked_for, "each child reports its end once");
     assert_eq!(sent(&report, pid), asked(&truth));
 }
 

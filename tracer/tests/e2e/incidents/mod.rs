@@ -1,4 +1,4 @@
-//! Incidents of real programs: what the first sentence has to be, and what must not be told at all.
+//! Incidents of real programs: what the first sentence has to be, and what must not be reported at all.
 
 mod cpython_tests;
 mod web_servers;
@@ -14,9 +14,9 @@ use crate::harness::{
     server, source, text, turn, until, until_says, worker,
 };
 
-on_every_python!(an_exit_in_a_pool_is_told_first);
+on_every_python!(an_exit_in_a_pool_is_reported_first);
 
-fn an_exit_in_a_pool_is_told_first(python: &Python) {
+fn an_exit_in_a_pool_is_reported_first(python: &Python) {
     let mut program = Program::start(python, "incidents_pool.py");
     let tracer = Tracer::attach(program.pid(), &[]);
     let truth = program.go();
@@ -95,8 +95,8 @@ fn celery() {
     worker(&master);
     let report = tracer.stop().exact();
     assert_first(&report, "info", &["SIGTERM", "in Pool.terminate_job", "arrived at", "in asleep"]);
-    let told = rows(&report["findings"]).filter(|row| row["kind"] == "signal_kill");
-    assert_eq!(told.count(), 1, "{}", report["findings"]);
+    let reported = rows(&report["findings"]).filter(|row| row["kind"] == "signal_kill");
+    assert_eq!(reported.count(), 1, "{}", report["findings"]);
 
     let tracer = Tracer::attach(master.pid(), &[]);
     master.signal(Signal::TERM);
@@ -118,11 +118,11 @@ fn supervisor() {
     until("some more", || (crashes() >= before + 4).then_some(()));
     let report = tracer.stop().exact();
     assert_first(&report, "critical", &["crash loop: ", "children of pid", "exited with 3"]);
-    let told = rows(&report["findings"]).filter(|row| row["kind"] == "process_end");
-    assert_eq!(told.count(), 1, "{}", report["findings"]);
+    let reported = rows(&report["findings"]).filter(|row| row["kind"] == "process_end");
+    assert_eq!(reported.count(), 1, "{}", report["findings"]);
 }
 
-/// Who was told to stop leads; then who had to be killed since it did not care.
+/// Who was asked to stop leads; then who had to be killed since it did not care.
 #[test]
 fn supervisor_stops() {
     let _turn = turn();
@@ -181,8 +181,8 @@ fn ipykernel() {
     let report = tracer.stop().exact();
     let signal = rows(&report["signals"]).find(|row| row["number"] == 2).expect("a SIGINT");
     assert_eq!(signal["outcome"], "handled", "{signal}");
-    let told = rows(&report["findings"]).find(|row| text(&row["text"]).contains("SIGINT"));
-    assert_eq!(told, None);
+    let reported = rows(&report["findings"]).find(|row| text(&row["text"]).contains("SIGINT"));
+    assert_eq!(reported, None);
 
     let tracer = Tracer::attach(kernel, &[]);
     client.say("go");

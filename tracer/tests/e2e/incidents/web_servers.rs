@@ -1,4 +1,4 @@
-//! Incidents of servers of the web: what the first sentence has to be, and what must not be told at all.
+//! Incidents of servers of the web: what the first sentence has to be, and what must not be reported at all.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ fn gunicorn(class: &str) {
     let first = [worker(&master), worker(&master)];
     let attach = || Tracer::attach(master.pid(), &[]);
 
-    // Workers come and go because the master is told so: nobody has to look at that.
+    // Workers come and go because the master is asked to: nobody has to look at that.
     let tracer = attach();
     for signal in [Signal::HUP, Signal::TTIN, Signal::TTOU] {
         master.signal(signal);
@@ -100,11 +100,11 @@ fn gunicorn(class: &str) {
     let tracer = attach();
     master.signal(Signal::TERM);
     let report = tracer.end().exact();
-    let told = format!("SIGTERM from pid {} ", std::process::id());
+    let reported = format!("SIGTERM from pid {} ", std::process::id());
     let ended = format!("ended pid {} (", master.pid());
-    assert_first(&report, "warn", &[&told, &ended, "and 2 processes below it: it exited with 0"]);
-    let told = rows(&report["findings"]).filter(|row| text(&row["text"]).contains("SIGTERM"));
-    assert_eq!(told.count(), 1, "one sentence: {}", report["findings"]);
+    assert_first(&report, "warn", &[&reported, &ended, "and 2 processes below it: it exited with 0"]);
+    let reported = rows(&report["findings"]).filter(|row| text(&row["text"]).contains("SIGTERM"));
+    assert_eq!(reported.count(), 1, "one sentence: {}", report["findings"]);
 }
 
 #[test]
@@ -196,8 +196,8 @@ fn uvicorn(loop_of: &str) {
     let report = tracer.end().exact();
     let ended = format!("ended pid {} (", server.pid());
     assert_first(&report, "warn", &["SIGTERM from pid", &ended, "then ended itself with the same signal"]);
-    let told = rows(&report["findings"]).filter(|row| text(&row["text"]).contains("SIGTERM"));
-    assert_eq!(told.count(), 1, "one sentence: {}", report["findings"]);
+    let reported = rows(&report["findings"]).filter(|row| text(&row["text"]).contains("SIGTERM"));
+    assert_eq!(reported.count(), 1, "one sentence: {}", report["findings"]);
     drop(server);
 
     fs::remove_file(&socket).ok(); // another server's

@@ -11,12 +11,12 @@ use crate::harness::{
 };
 
 on_every_python!(
-    what_becomes_of_older_children_is_told,
+    what_becomes_of_older_children_is_reported,
     workers_from_before_are_traced,
     workers_that_are_forked_while_we_attach_are_traced,
 );
 
-fn what_becomes_of_older_children_is_told(python: &Python) {
+fn what_becomes_of_older_children_is_reported(python: &Python) {
     let mut program = Program::start(python, "before.py");
     let tracer = Tracer::attach(program.pid(), &[]);
     let truth = program.go();
@@ -170,6 +170,6 @@ fn kill(pid: &Value) {
 
 fn only_row<'a>(report: &'a Report, pid: &Value) -> &'a Value {
     let found: Vec<_> = rows(&report["target"]["processes"]).filter(|row| &row["pid"] == pid).collect();
-    let [row] = found[..] else { panic!("{pid} is told {} times: {}", found.len(), report["target"]) };
+    let [row] = found[..] else { panic!("{pid} is reported {} times: {}", found.len(), report["target"]) };
     row
 }

@@ -10,9 +10,9 @@ use crate::harness::{
     Program, Python, Report, Signal, Tracer, number, on_every_python, rows, site, system, text,
 };
 
-on_every_python!(ends_are_told_with_their_lines);
+on_every_python!(ends_are_reported_with_their_lines);
 
-fn ends_are_told_with_their_lines(python: &Python) {
+fn ends_are_reported_with_their_lines(python: &Python) {
     let mut program = Program::start(python, "ends.py");
     let tracer = Tracer::attach(program.pid(), &[]);
     let truth = program.go();
@@ -43,10 +43,10 @@ fn ends_are_told_with_their_lines(python: &Python) {
     );
 
     // No sentence for what ended well, nor for programs that say something by their exit code.
-    let told: Vec<_> =
+    let reported: Vec<_> =
         rows(&report["findings"]).filter(|row| row["kind"] == "process_end").map(|row| &row["pid"]).collect();
     let expected = [&exits["pid"], &truth["loop"][0], &program.pid().into()].map(Clone::clone);
-    assert_eq!(told, expected.iter().collect::<Vec<_>>(), "in the order of time: {}", report["findings"]);
+    assert_eq!(reported, expected.iter().collect::<Vec<_>>(), "in the order of time: {}", report["findings"]);
     let kills: Vec<_> = rows(&report["findings"]).filter(|row| row["kind"] == "signal_kill").collect();
     let [kill] = kills[..] else { panic!("{kills:?}") };
     assert_eq!(
@@ -58,27 +58,33 @@ fn ends_are_told_with_their_lines(python: &Python) {
 
 /// A handler that only takes note of it, as those of servers do, whose main thread then waits for something else.
 #[test]
-fn who_stays_though_told_to_end_is_a_finding() {
+fn who_stays_though_asked_to_end_is_a_finding() {
     let Some(python) = system() else { return };
-    for (how, is_told) in [("handled", true), ("ignored", false)] {
+    for (how, is_reported) in [("handled", true), ("ignored", false)] {
         let mut program = Program::start_with(&python, "term.py", &[how]);
         let tracer = Tracer::attach(program.pid(), &[]);
         program.go();
         program.signal(Signal::TERM);
         sleep(Duration::from_millis(1_500));
         let report = tracer.stop().exact();
-        let told: Vec<_> = rows(&report["findings"]).filter(|row| row["kind"] == "stuck").collect();
-        assert_eq!(told.len(), usize::from(is_told), "{how}: {}", report["findings"]);
-        let Some(found) = told.first() else { continue };
-        let (told, itself) = (text(&found["text"]), std::process::id());
-        let seconds = told.split_once(" has not ended ").and_then(|(_, rest)| rest.split_once(" s "));
+        let reported: Vec<_> = rows(&report["findings"]).filter(|row| row["kind"] == "stuck").collect();
+        assert_eq!(reported.len(), usize::from(is_reported), "{how}: {}", report["findings"]);
+        let Some(found) = reported.first() else { continue };
+        let (reported, itself) = (text(&found["text"]), std::process::id());
+        let seconds = reported.split_once(" has not ended ").and_then(|(_, rest)| rest.split_once(" s "));
         let seconds: f64 = seconds.and_then(|(seconds, _)| seconds.parse().ok()).expect("so many seconds");
-        assert!(seconds >= 1.5 && told.contains(&format!("after SIGTERM from pid {itself} (")), "{told}");
-        assert!(told.contains("it is asleep in read of pipe:[") && told.contains("in stay"), "{told}");
+        assert!(
+            seconds >= 1.5 && reported.contains(&format!("after SIGTERM from pid {itself} (")),
+            "{reported}"
+        );
+        assert!(
+            reported.contains("it is asleep in read of pipe:[") && reported.contains("in stay"),
+            "{reported}"
+        );
     }
 }
 
-/// From 6.16 on a thread's end is told before it lets go of its memory.
+/// From 6.16 on a thread's end is reported before it lets go of its memory.
 fn memory_outlives_exit() -> bool {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("Linux has it");
     let mut numbers = release.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());

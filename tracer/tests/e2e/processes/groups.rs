@@ -7,7 +7,7 @@ use crate::harness::{Program, Python, Report, Tracer, number, on_every_python, r
 on_every_python!(
     kills_reach_whom_they_are_for,
     children_from_before_are_left,
-    groups_that_change_are_told_as_they_are,
+    groups_that_change_are_reported_as_they_are,
     ctrl_c_is_from_the_terminal,
     interrupts_that_are_handled_are_no_finding,
 );
@@ -76,8 +76,8 @@ fn ctrl_c_is_from_the_terminal(python: &Python) {
     group.sort_unstable();
     assert_eq!(reached, group);
     let begin = format!("SIGINT from the terminal to process group {}", truth["leader"]);
-    let told = sentence_of(&report, &truth);
-    assert!(told.starts_with(&begin), "{told}");
+    let reported = sentence_of(&report, &truth);
+    assert!(reported.starts_with(&begin), "{reported}");
 }
 
 /// A process that handles a signal and lives on has not been ended by it, whatever ends it later.
@@ -91,16 +91,16 @@ fn interrupts_that_are_handled_are_no_finding(python: &Python) {
     let kills: Vec<_> = rows(&report["processes"]["kills"]).collect();
     assert_eq!(kills.len() as u64, number(&truth["times"]), "{kills:?}");
     for kill in kills {
-        let told =
+        let reported =
             (&kill["signal"], &kill["pgid"], number(&kill["reached_count"]), number(&kill["ended_count"]));
-        assert_eq!(told, (&"SIGINT".into(), &truth["leader"], 4, 0), "{kill}");
+        assert_eq!(reported, (&"SIGINT".into(), &truth["leader"], 4, 0), "{kill}");
     }
-    let told = rows(&report["findings"]).find(|row| text(&row["text"]).contains("SIGINT"));
-    assert_eq!(told, None);
+    let reported = rows(&report["findings"]).find(|row| text(&row["text"]).contains("SIGINT"));
+    assert_eq!(reported, None);
 }
 
 /// Each process may leave its group whenever it likes: what counts is where it was when it was killed, or at the end.
-fn groups_that_change_are_told_as_they_are(python: &Python) {
+fn groups_that_change_are_reported_as_they_are(python: &Python) {
     let mut program = Program::start(python, "regroup.py");
     let tracer = Tracer::attach(program.pid(), &[]);
     let truth = program.go();
@@ -139,8 +139,8 @@ fn assert_left_alone<'a>(report: &'a Report, truth: &Value, pgid: u64) -> &'a st
     for child in truth["children"].as_array().expect("pids") {
         assert!(sentence.contains(&format!("{child} (sleep)")), "{sentence}");
         let orphans = rows(&report["processes"]["orphans"]).filter(|row| &row["pid"] == child);
-        let told: Vec<_> = orphans.map(|row| (&row["old_ppid"], &row["old_parent_signal"])).collect();
-        assert_eq!(told, [(&truth["leader"], &"SIGTERM".into())]);
+        let reported: Vec<_> = orphans.map(|row| (&row["old_ppid"], &row["old_parent_signal"])).collect();
+        assert_eq!(reported, [(&truth["leader"], &"SIGTERM".into())]);
     }
     sentence
 }

@@ -65,14 +65,15 @@ pub fn assert_followed(report: &Report, truth: &Value, root: u32, python: &Pytho
     }
 
     for child in ["python", "sleep"] {
-        let frames = &report.process(number(&truth[child]["pid"])).expect("children are told")["started_by"];
+        let frames =
+            &report.process(number(&truth[child]["pid"])).expect("children are in the report")["started_by"];
         let expected = site(&truth[child]["spawned_at"]);
         assert!(
             rows(frames).any(|frame| site(frame) == expected),
             "{child} was started by {expected}: {frames:#}"
         );
     }
-    let sleep = report.process(number(&truth["sleep"]["pid"])).expect("children are told");
+    let sleep = report.process(number(&truth["sleep"]["pid"])).expect("children are in the report");
     assert_eq!((&sleep["comm"], &sleep["python"]), (&"sleep".into(), &Value::Null));
 
     for child in ["python", "became"] {
@@ -81,7 +82,7 @@ pub fn assert_followed(report: &Report, truth: &Value, root: u32, python: &Pytho
 }
 
 fn assert_spawned(report: &Report, pid: &Value, line: &Value, parent: u32) {
-    let row = report.process(number(pid)).unwrap_or_else(|| panic!("{pid} is told"));
+    let row = report.process(number(pid)).unwrap_or_else(|| panic!("{pid} is in the report"));
     assert_eq!(row["ppid"], parent, "{row}");
     assert_eq!(site(&row["started_by"][0]), site(line), "{row}");
     assert_eq!(row["root"], false, "{row}");
@@ -90,7 +91,7 @@ fn assert_spawned(report: &Report, pid: &Value, line: &Value, parent: u32) {
 
 /// The interpreter is found again after exec, while the program runs on: some early reads have no line yet.
 fn assert_seen_after_exec(report: &Report, child: &Value, python: &Python) {
-    let process = report.process(number(&child["pid"])).expect("children are told");
+    let process = report.process(number(&child["pid"])).expect("children are in the report");
     assert!(text(&process["python"]).starts_with(&python.version_prefix()), "{process}");
 
     let of_child = |row: &&Value| row["pid"] == child["pid"] && row["syscall"] == "pread64";
@@ -99,10 +100,10 @@ fn assert_seen_after_exec(report: &Report, child: &Value, python: &Python) {
         .filter(|row| row["stack"].get(0).is_some_and(|leaf| leaf["function"] == "read_after_exec"))
         .map(|row| number(&row["syscalls"]))
         .sum();
-    let told = number(&child["reads"]);
-    assert!(2 * resolved >= told, "{resolved} of {told} reads have their line");
+    let reported = number(&child["reads"]);
+    assert!(2 * resolved >= reported, "{resolved} of {reported} reads have their line");
     let all: u64 = rows(&report["reads"]).filter(of_child).map(|row| number(&row["syscalls"])).sum();
-    assert!(all >= told, "{all} of {told} reads");
+    assert!(all >= reported, "{all} of {reported} reads");
 }
 
 fn reads_at(report: &Report, pid: &Value, line: &str) -> u64 {

@@ -2,9 +2,9 @@
 
 use crate::harness::{Program, Python, Tracer, number, on_every_python, rows, site, system, text, turn};
 
-on_every_python!(every_child_is_told_once);
+on_every_python!(every_child_is_reported_once);
 
-fn every_child_is_told_once(python: &Python) {
+fn every_child_is_reported_once(python: &Python) {
     let _turn = turn();
     let mut program = Program::start(python, "tree.py");
     let tracer = Tracer::attach(program.pid(), &[]);
@@ -14,7 +14,7 @@ fn every_child_is_told_once(python: &Python) {
     for child in rows(&truth["children"]) {
         let found: Vec<_> =
             rows(&report["target"]["processes"]).filter(|row| row["pid"] == child["pid"]).collect();
-        let [row] = found[..] else { panic!("{child} is told {} times", found.len()) };
+        let [row] = found[..] else { panic!("{child} is reported {} times", found.len()) };
         assert_eq!(site(&row["started_at"]), site(&child["started_at"]), "{row}");
         for (name, expected) in child.as_object().expect("a child is an object") {
             if name != "started_at" {
@@ -47,8 +47,12 @@ fn a_fork_bomb_is_exact_or_lost() {
     let report = tracer.stop().report();
 
     let processes = &report["processes"];
-    let told = number(&processes["forked"]);
-    assert!(told <= forked && told + report.lost() >= forked, "{told} of {forked}: {}", report["quality"]);
+    let reported = number(&processes["forked"]);
+    assert!(
+        reported <= forked && reported + report.lost() >= forked,
+        "{reported} of {forked}: {}",
+        report["quality"]
+    );
     if report.lost() == 0 {
         let counts = ["forked", "exited", "reaped"].map(|what| number(&processes[what]));
         assert_eq!(counts, [forked; 3]);
@@ -59,7 +63,7 @@ fn a_fork_bomb_is_exact_or_lost() {
 }
 
 #[test]
-fn a_loop_that_polls_is_told() {
+fn a_loop_that_polls_is_reported() {
     let Some(python) = system() else { return };
     let _turn = turn();
     let mut program = Program::start(&python, "polls.py");

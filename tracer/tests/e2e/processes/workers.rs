@@ -11,9 +11,9 @@ use crate::harness::{
     site, source, system, text, turn,
 };
 
-on_every_python!(a_killed_worker_of_a_pool_is_told);
+on_every_python!(a_killed_worker_of_a_pool_is_reported);
 
-fn a_killed_worker_of_a_pool_is_told(python: &Python) {
+fn a_killed_worker_of_a_pool_is_reported(python: &Python) {
     let _turn = turn();
     let mut program = Program::start(python, "pool.py");
     let tracer = Tracer::attach(program.pid(), &[]);
@@ -37,7 +37,7 @@ fn a_killed_worker_of_a_pool_is_told(python: &Python) {
 
 /// Three workers that do not answer: the arbiter aborts them, and kills the one that is stuck in C.
 #[test]
-fn workers_of_gunicorn_are_told() {
+fn workers_of_gunicorn_are_reported() {
     if system().is_none() {
         return;
     }
@@ -117,7 +117,7 @@ fn workers_of_gunicorn_are_told() {
 
 /// A task that is stuck in C: celery asks its worker to give it up, then kills it and makes another.
 #[test]
-fn a_stuck_worker_of_celery_is_told() {
+fn a_stuck_worker_of_celery_is_reported() {
     if system().is_none() {
         return;
     }

@@ -1,4 +1,4 @@
-//! Children that nobody reaps are told, with how long and who made them; children that the kernel reaps are none.
+//! Children that nobody reaps are reported, with how long and who made them; children that the kernel reaps are none.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,14 +8,14 @@ use crate::harness::{
     Program, Python, Report, Tracer, in_window, number, on_every_python, rows, site, system, text, turn,
 };
 
-on_every_python!(unreaped_children_are_told, what_became_of_sigchld_is_told);
+on_every_python!(unreaped_children_are_reported, what_became_of_sigchld_is_reported);
 
-fn unreaped_children_are_told(python: &Python) {
+fn unreaped_children_are_reported(python: &Python) {
     let _turn = turn();
     let mut program = Program::start(python, "zombies.py");
     let tracer = Tracer::attach(program.pid(), &[]);
     let truth = program.go();
-    assert!(program.rests(), "it is done with telling, and waits");
+    assert!(program.rests(), "it has printed all, and waits");
     let report = tracer.stop().exact();
 
     let zombies = &report["processes"]["zombies"];
@@ -43,7 +43,7 @@ fn assert_describes(row: &Value, child: &Value, report: &Report, parent: u32) {
     assert_eq!(doing, !is_reaped, "{row}");
     // However long it took the program to read its clock: it ended, and was reaped, between two readings.
     let at = |name: &str| child[name].as_u64().map(|ns| in_window(report, ns));
-    let exited = at("about_to_exit_ns").zip(at("had_exited_ns")).expect("both are told");
+    let exited = at("about_to_exit_ns").zip(at("had_exited_ns")).expect("both are in the report");
     let end = in_window(report, report.end_monotonic_ns());
     let reaped = at("about_to_reap_ns").zip(at("had_reaped_ns")).unwrap_or((end, end));
     let began = number(&row["exited_at_ns"]);
@@ -53,17 +53,17 @@ fn assert_describes(row: &Value, child: &Value, report: &Report, parent: u32) {
 }
 
 /// One SIGCHLD for two children, none for one from before.
-fn what_became_of_sigchld_is_told(python: &Python) {
+fn what_became_of_sigchld_is_reported(python: &Python) {
     let mut program = Program::start(python, "sigchld.py");
     let tracer = Tracer::attach(program.pid(), &[]);
     let truth = program.go();
     let report = tracer.stop().exact();
 
     let zombies = &report["processes"]["zombies"];
-    let told: BTreeMap<_, _> =
+    let reported: BTreeMap<_, _> =
         rows(zombies).map(|row| (number(&row["pid"]), row["sigchld"].clone())).collect();
     let expected = rows(&truth).map(|child| (number(&child["pid"]), child["sigchld"].clone())).collect();
-    assert_eq!(told, expected);
+    assert_eq!(reported, expected);
     let before = rows(zombies).find(|row| row["sigchld"].is_null()).expect("one from before");
     assert!(before["exited_at_ns"].is_null() && before["spawned_at"].is_null(), "{before}");
     assert_eq!(before["zombie_ns"], report["window"]["duration_ns"], "{before}");

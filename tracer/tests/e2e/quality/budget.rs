@@ -5,14 +5,14 @@ use serde_json::Value;
 use crate::harness::{Program, Python, Report, Signal, Tracer, number, on_pythons, rows, system, text, turn};
 
 on_pythons! {
-    what_is_given_up_is_told:
+    what_is_given_up_is_reported:
     system System,
     python3_13 Release(13),
 }
 
 const SECONDS: &str = "4";
 
-fn what_is_given_up_is_told(python: &Python) {
+fn what_is_given_up_is_reported(python: &Python) {
     let _turn = turn();
     let mut program = Program::start_with(python, "budget.py", &[SECONDS]);
     let tracer = Tracer::attach(program.pid(), &["--budget", "15%"]);
@@ -78,7 +78,7 @@ fn callers_are_estimated_and_counts_are_exact() {
         assert!(error < truth / 4, "{caller}: {count} ± {error}");
     }
     // By the number of their switches, those that sleep for 0.4 ms would have 30 % of the time; they have 70 % or so. How long
-    // they wait for a CPU then, the machine's load tells.
+    // they wait for a CPU then depends on the machine's load.
     let slept = |caller| of(caller, "off_cpu_ns") - of(caller, "run_queue_ns");
     let [often, seldom] = ["often", "seldom"].map(slept);
     assert!(seldom > often, "{seldom} ns of those that sleep long, {often} ns of the others");
@@ -90,7 +90,7 @@ const MISSED_SLEEPS: u64 = 50;
 
 /// Where there is room, all callers are looked at, and nothing is said.
 #[test]
-fn a_quiet_program_is_told_whole() {
+fn a_quiet_program_is_reported_whole() {
     let Some(python) = system() else { return };
     let _turn = turn();
     let mut program = Program::start_with(&python, "callers.py", &["50", "0"]);
@@ -108,7 +108,7 @@ fn a_quiet_program_is_told_whole() {
     assert!(often.sum::<u64>().abs_diff(number(&truth["calls"]["often"])) <= 2);
 }
 
-/// Breakpoints at handlers' calls go where there are too many, soon: what they told is unknown from then on, not missing.
+/// Breakpoints at handlers' calls go where there are too many, soon: what they showed is unknown from then on, not missing.
 #[test]
 fn breakpoints_that_cost_too_much_go() {
     let Some(python) = system() else { return };
@@ -148,7 +148,7 @@ fn handled_once(report: &Report) -> &Value {
 }
 
 /// Where a machine makes very many system calls, those that wait for nothing of ours are spared: reads are seen now and
-/// then, which is told, unless somebody has asked for reads.
+/// then, which is reported, unless somebody has asked for reads.
 #[test]
 fn neighbours_that_make_many_calls_are_spared() {
     let Some(python) = system() else { return };
@@ -164,7 +164,7 @@ fn neighbours_that_make_many_calls_are_spared() {
         let reads = rows(&report["reads"]).filter(|row| row["path"] == "/dev/zero");
         (calls, reads.map(|row| number(&row["syscalls"])).sum::<u64>(), report)
     };
-    let (calls, told, report) = seen(&["--budget", "3%"]);
+    let (calls, reported, report) = seen(&["--budget", "3%"]);
     let overhead = &report["overhead"];
     let shed = rows(&overhead["shed"]).find(|shed| text(&shed["what"]) == "reads, except 0.1 s in 2 s");
     let why = text(&shed.unwrap_or_else(|| panic!("{overhead}"))["why"]);
@@ -172,9 +172,9 @@ fn neighbours_that_make_many_calls_are_spared() {
     let covered = number(&overhead["reads_covered_ns"]);
     // The second in which it is found out, and a burst; on a busy machine both may be longer.
     assert!((900_000_000..2_000_000_000).contains(&covered), "{covered}");
-    assert!(told < calls, "{told} of {calls}");
-    let (calls, told, report) = seen(&["--budget", "3%", "--only", "reads,switches"]);
-    assert_eq!((told, &report["overhead"]["shed"]), (calls, &serde_json::json!([])));
+    assert!(reported < calls, "{reported} of {calls}");
+    let (calls, reported, report) = seen(&["--budget", "3%", "--only", "reads,switches"]);
+    assert_eq!((reported, &report["overhead"]["shed"]), (calls, &serde_json::json!([])));
     neighbours.iter().for_each(|neighbour| neighbour.signal(Signal::KILL));
 }
 

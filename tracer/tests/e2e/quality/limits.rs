@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use crate::harness::{Program, Python, Tracer, number, on_every_python, rows, site, system, turn};
 
-on_every_python!(reads_of_gigabytes_are_told, a_full_table_mixes_nothing_up);
+on_every_python!(reads_of_gigabytes_are_reported, a_full_table_mixes_nothing_up);
 
-fn reads_of_gigabytes_are_told(python: &Python) {
+fn reads_of_gigabytes_are_reported(python: &Python) {
     let mut program = Program::start(python, "large_reads.py");
     let tracer = Tracer::attach(program.pid(), &[]);
     let truth = program.go();
@@ -18,7 +18,7 @@ fn reads_of_gigabytes_are_told(python: &Python) {
     assert_eq!((&read["bytes"], &read["syscalls"]), (&truth["got"], &truth["times"]));
 }
 
-/// Time on a CPU is not told as off it, in whatever row: what has no row is lost, and counted.
+/// Time on a CPU is not reported as off it, in whatever row: what has no row is lost, and counted.
 fn a_full_table_mixes_nothing_up(python: &Python) {
     let _turn = turn();
     let mut program = Program::start(python, "full.py");

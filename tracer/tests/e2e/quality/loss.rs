@@ -9,7 +9,7 @@ use crate::harness::{
 
 on_every_python!(lost_signals_are_counted, lost_forks_are_counted, loss_may_be_allowed);
 on_pythons! {
-    sizes_without_room_are_told_and_their_calls_are_counted:
+    sizes_without_room_are_reported_and_their_calls_are_counted:
     system System,
     python3_13 Release(13),
 }
@@ -22,18 +22,18 @@ on_pythons! {
 fn lost_signals_are_counted(python: &Python) {
     let (run, sent) = overflow(python, "burst.py", &[]);
     let report = run.report();
-    let told: u64 = rows(&report["signals"]).map(|row| number(&row["count"])).sum();
-    assert_eq!(told + number(&report["quality"]["lost"]["ring_full"]), sent, "{}", report["quality"]);
-    assert!(told < sent / 2, "the ring holds far less than {sent} events, {told} were told");
+    let reported: u64 = rows(&report["signals"]).map(|row| number(&row["count"])).sum();
+    assert_eq!(reported + number(&report["quality"]["lost"]["ring_full"]), sent, "{}", report["quality"]);
+    assert!(reported < sent / 2, "the ring holds far less than {sent} events, {reported} were reported");
     assert_eq!(run.code, 8, "{}", run.stderr);
 }
 
 fn lost_forks_are_counted(python: &Python) {
     let (run, forked) = overflow(python, "fork_burst.py", &[]);
     let report = run.report();
-    let (told, lost) = (number(&report["processes"]["forked"]), report.lost());
-    assert!(lost > 0 && told < forked, "{told} told, {lost} lost: {}", report["quality"]);
-    assert!(told + lost >= forked, "{told} told and {lost} events lost of {forked} forks");
+    let (reported, lost) = (number(&report["processes"]["forked"]), report.lost());
+    assert!(lost > 0 && reported < forked, "{reported} reported, {lost} lost: {}", report["quality"]);
+    assert!(reported + lost >= forked, "{reported} reported and {lost} events lost of {forked} forks");
     assert_eq!(run.code, 8, "{}", run.stderr);
 }
 
@@ -68,7 +68,7 @@ fn a_section_says_what_it_lost(python: &Python) {
 }
 
 /// A line reads in more sizes than the kernel has room for: each call is in its row, and none of them is lost, too.
-fn sizes_without_room_are_told_and_their_calls_are_counted(python: &Python) {
+fn sizes_without_room_are_reported_and_their_calls_are_counted(python: &Python) {
     for (room, is_enough) in [("8", false), ("512", true)] {
         let mut program = Program::start(python, "many_sizes.py");
         let tracer = Tracer::attach(program.pid(), &["--only", "reads", "--table-rows", room]);

@@ -67,7 +67,7 @@ on_pythons! {
     python3_14 Release(14),
 }
 
-/// A line is told to read otherwise only if it reads itself, and may.
+/// A line gets advice to read otherwise only if it reads itself, and may.
 fn only_own_reads_are_advised(python: &Python) {
     let mut program = Program::start(python, "not_own.py");
     let tracer = Tracer::attach(program.pid(), &["--only", "reads"]);

@@ -40,12 +40,12 @@ fn short_connections_are_one_row(python: &Python) {
             .filter(|row| row["stack"].get(0).is_some_and(|leaf| site(leaf) == site(&expected["frame"])))
             .map(seen)
             .collect();
-        let told = json!({
+        let reported = json!({
             "path": expected["path"],
             "syscalls": expected["syscalls"],
             "opens": expected["syscalls"],
         });
-        assert_eq!(at_line, [told]);
+        assert_eq!(at_line, [reported]);
     }
 }
 
@@ -66,7 +66,7 @@ fn as_many_connections_as_this_machine_makes_are_counted(python: &Python) {
         clients.into_iter().for_each(|client| client.join().expect("a client connects"));
         let rate = (CLIENTS * EACH) as f64 / began.elapsed().as_secs_f64();
         (0..2).for_each(|_| connect(family, &address, b"end"));
-        let truth: Value = serde_json::from_str(&program.hear()).expect("a program tells JSON");
+        let truth: Value = serde_json::from_str(&program.hear()).expect("a program prints JSON");
         let growth = peak() - before;
         let report = tracer.stop().exact();
         println!("{family}: {rate:.0} connections a second; {before} bytes, and {growth} more");
@@ -74,11 +74,11 @@ fn as_many_connections_as_this_machine_makes_are_counted(python: &Python) {
         let of_line =
             |row: &&Value| row["stack"].get(0).is_some_and(|leaf| site(leaf) == site(&truth["frame"]));
         let mut counted: Vec<_> = rows(&report["reads"]).filter(of_line).map(seen).collect();
-        let told = |reads: &Value| json!({"path": address, "syscalls": reads, "opens": reads});
-        let mut told: Vec<_> = rows(&truth["reads"]).map(told).collect();
+        let reported = |reads: &Value| json!({"path": address, "syscalls": reads, "opens": reads});
+        let mut reported: Vec<_> = rows(&truth["reads"]).map(reported).collect();
         counted.sort_by_key(|row| number(&row["syscalls"]));
-        told.sort_by_key(|row| number(&row["syscalls"]));
-        assert_eq!(counted, told);
+        reported.sort_by_key(|row| number(&row["syscalls"]));
+        assert_eq!(counted, reported);
         let all: u64 = rows(&truth["reads"]).map(number).sum();
         assert_eq!(all as usize, CLIENTS * EACH + 2, "each connection was served");
         assert!(growth <= GROWTH_BYTES, "{growth} bytes beside {rate:.0} {family} connections a second");

@@ -1,18 +1,18 @@
-//! Every kind of file is told by its kind and path, also after it has been closed or unlinked, and so are calls that fail.
+//! Every kind of file is reported by its kind and path, also after it has been closed or unlinked, and so are calls that fail.
 
 use serde_json::{Value, json};
 
 use crate::harness::{Program, Python, Scratch, Tracer, on_pythons, rows, site, text};
 
 on_pythons! {
-    every_kind_is_told:
+    every_kind_is_reported:
     system System,
     python3_8 Release(8),
     python3_12 Release(12),
     python3_15 Release(15),
 }
 
-fn every_kind_is_told(python: &Python) {
+fn every_kind_is_reported(python: &Python) {
     let scratch = Scratch::new();
     let folder = scratch.path().to_str().expect("temporary paths are UTF-8");
     let mut program = Program::start_with(python, "kinds.py", &[folder]);
@@ -30,7 +30,7 @@ fn every_kind_is_told(python: &Python) {
     }
 }
 
-/// What the report says, in the shape that the program tells; without what the program cannot know.
+/// What the report says, in the shape that the program prints; without what the program cannot know.
 fn seen(row: &Value, expected: &Value) -> Value {
     let mut seen = json!({ "frame": row["stack"][0] });
     let fields = seen.as_object_mut().expect("just made");

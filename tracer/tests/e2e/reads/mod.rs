@@ -15,7 +15,7 @@ use crate::harness::{
     Program, Python, Report, Scratch, Tally, Tracer, number, on_every_python, rows, site, skip, text,
 };
 
-on_every_python!(rows_equal_the_programs_truth, strace_confirms_the_truth, waits_are_told);
+on_every_python!(rows_equal_the_programs_truth, strace_confirms_the_truth, waits_are_reported);
 
 /// What a read that waits may do besides: enter and leave the kernel, and run again once it is woken.
 const BESIDES_NS: u64 = 1_000_000;
@@ -33,7 +33,7 @@ fn rows_equal_the_programs_truth(python: &Python) {
     let report = tracer.stop().exact();
 
     for expected in truth.as_array().expect("the truth is a list") {
-        assert_eq!(seen(row(&report, program.pid(), expected)), told(expected));
+        assert_eq!(seen(row(&report, program.pid(), expected)), reported(expected));
     }
 }
 
@@ -48,7 +48,7 @@ fn row<'a>(report: &'a Report, pid: u32, expected: &Value) -> &'a Value {
     at_line[0]
 }
 
-/// What the report says, in the shape of [`told`].
+/// What the report says, in the shape of [`reported`].
 fn seen(row: &Value) -> Value {
     let mut returned = row["returned"].clone();
     returned.as_object_mut().expect("returned is an object").remove("0"); // `eof` has them
@@ -67,11 +67,11 @@ fn seen(row: &Value) -> Value {
     })
 }
 
-fn told(expected: &Value) -> Value {
-    let mut told = expected.clone();
-    told["frame"] = site(&expected["frame"]).into();
-    told["nonblocking"] = (number(&expected["eagain"]) > 0).into();
-    told
+fn reported(expected: &Value) -> Value {
+    let mut reported = expected.clone();
+    reported["frame"] = site(&expected["frame"]).into();
+    reported["nonblocking"] = (number(&expected["eagain"]) > 0).into();
+    reported
 }
 
 /// That the program counts right is not taken from the program.
@@ -148,7 +148,7 @@ impl Drop for Strace {
     }
 }
 
-fn waits_are_told(python: &Python) {
+fn waits_are_reported(python: &Python) {
     let mut program = Program::start(python, "slow_reads.py");
     let tracer = Tracer::attach(program.pid(), &[]);
     let truth = program.go();
@@ -159,12 +159,12 @@ fn waits_are_told(python: &Python) {
     assert_eq!(row["syscalls"], reads, "{row}");
     // The program counts from before the call to after it, and the page faults in between: each may be a wait of its own.
     let faults = number(&truth["faults"]);
-    let (told, counted) = (number(&row["voluntary_switches"]), number(&truth["voluntary_switches"]));
+    let (reported, counted) = (number(&row["voluntary_switches"]), number(&truth["voluntary_switches"]));
     let causes = &report["switches"]["causes"];
-    assert!(told <= counted && counted <= told + faults, "{counted} counted: {row}, and {causes:#}");
+    assert!(reported <= counted && counted <= reported + faults, "{counted} counted: {row}, and {causes:#}");
     let (seen, waited) = (number(&row["off_cpu_ns"]), number(&truth["waited_ns"]));
     assert!(
         seen <= waited && seen + reads * BESIDES_NS >= waited,
-        "{seen} ns told, {waited} ns waited: {row}"
+        "{seen} ns reported, {waited} ns waited: {row}"
     );
 }

@@ -1,4 +1,4 @@
-//! A part of a recording is what a run of that part would have told.
+//! A part of a recording is what a run of that part would have reported.
 
 use std::path::Path;
 

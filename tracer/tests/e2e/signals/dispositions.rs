@@ -37,8 +37,8 @@ fn each_signal_does_what_the_program_asked_for(python: &Python) {
         assert_eq!(rows(&row["blocked_by"]).count() as u64, blocked_by, "{row}");
     }
     // These keep the descriptor where nothing that they export leads to it.
-    let is_told = python.major == 2 || !(9..=11).contains(&python.minor);
-    assert_eq!(process["wakeup_fd"], if is_told { truth["wakeup_fd"].clone() } else { Value::Null });
+    let is_reported = python.major == 2 || !(9..=11).contains(&python.minor);
+    assert_eq!(process["wakeup_fd"], if is_reported { truth["wakeup_fd"].clone() } else { Value::Null });
     let holds_back: Vec<_> = rows(&process["threads"]).map(|thread| &thread["blocked"]).collect();
     assert!(holds_back.iter().all(|blocked| **blocked == serde_json::json!(["SIGPROF", "SIGWINCH"])));
     assert_eq!(Status::new(program.pid()).expect("it lives").tracer_pid(), "0");

@@ -4,26 +4,26 @@ use serde_json::{Value, json};
 
 use crate::harness::{Program, Python, Tracer, on_every_python, rows, system, text, turn};
 
-on_every_python!(every_fate_is_told);
+on_every_python!(every_fate_is_reported);
 
-fn every_fate_is_told(python: &Python) {
+fn every_fate_is_reported(python: &Python) {
     let untraced = Program::start(python, "ignores.py");
     let mut program = Program::start_with(python, "fates.py", &[&untraced.pid().to_string()]);
     let tracer = Tracer::attach(program.pid(), &[]);
     let truth = program.go();
     let report = tracer.stop().exact();
-    let mut told: Vec<_> = rows(&report["signals"]).collect();
+    let mut reported: Vec<_> = rows(&report["signals"]).collect();
     for fate in rows(&truth) {
-        let index = told.iter().position(|row| is(row, fate));
+        let index = reported.iter().position(|row| is(row, fate));
         let index = index.unwrap_or_else(|| panic!("no row is {fate}: {}", alike(&report["signals"], fate)));
-        told.remove(index);
+        reported.remove(index);
     }
     // Nobody waits for the notices of the children that were forked on the way.
-    let others = told.into_iter().find(|row| row["signal"] != "SIGCHLD" || row["outcome"] != "ignored");
+    let others = reported.into_iter().find(|row| row["signal"] != "SIGCHLD" || row["outcome"] != "ignored");
     assert_eq!(others, None);
 }
 
-/// Whether a row of the report agrees with all that the program tells.
+/// Whether a row of the report agrees with all that the program prints.
 fn is(row: &Value, fate: &Value) -> bool {
     let agrees = |(key, expected): (&String, &Value)| match key.as_str() {
         "pid" => row["target"]["pid"] == *expected,
@@ -34,7 +34,7 @@ fn is(row: &Value, fate: &Value) -> bool {
         "interrupted" => row["interrupted"]["frame"]["function"] == *expected,
         _ => row[key] == *expected,
     };
-    row["count"] == 1 && fate.as_object().expect("a program tells objects").iter().all(agrees)
+    row["count"] == 1 && fate.as_object().expect("a program prints objects").iter().all(agrees)
 }
 
 /// The rows of the same signal, for the developer who has to find out why.

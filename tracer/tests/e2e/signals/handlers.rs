@@ -80,9 +80,9 @@ fn a_tracer_that_is_killed_leaves_no_breakpoint() {
     agrees(&python, &tracer.stop().exact(), &truth);
 }
 
-/// Before Linux 6.10, each breakpoint makes the end longer: most children are watched, of the others it is told that they are not.
+/// Before Linux 6.10, each breakpoint makes the end longer: most children are watched, of the others it is reported that they are not.
 #[test]
-fn more_children_than_breakpoints_are_told() {
+fn more_children_than_breakpoints_are_reported() {
     let Some(python) = system() else { return };
     let _turn = turn();
     let mut program = Program::start(&python, "handled.py");
@@ -141,7 +141,7 @@ fn check(python: &Python, arguments: &[&str]) {
     assert!(program.answers());
 }
 
-/// A handler as the report and the program tell it.
+/// A handler as the report and the program describe it.
 struct Start<'a> {
     mode: &'a str,
     row: &'a Value,
@@ -218,8 +218,8 @@ fn has_reason(python: &Python, mode: &str, starts: &[&Start<'_>]) {
         "wants_gil" => "gil",
         reason => reason,
     };
-    let told: Vec<_> = starts.iter().map(|start| &start.row["handler"]["waited_for"]).collect();
-    let fits = |told: &Value| told.is_null() || told == "nothing" || told == expected;
+    let reported: Vec<_> = starts.iter().map(|start| &start.row["handler"]["waited_for"]).collect();
+    let fits = |reported: &Value| reported.is_null() || reported == "nothing" || reported == expected;
     let others: Vec<_> = starts.iter().filter(|start| !fits(&start.row["handler"]["waited_for"])).collect();
     // A signal that comes between the interpreter's look and its system call waits for the call's end; and a thread whose
     // CPU the host has taken away for long looks as if it were in C.
@@ -227,12 +227,12 @@ fn has_reason(python: &Python, mode: &str, starts: &[&Start<'_>]) {
     let wrong = others.iter().find(|start| !is_chance(start));
     assert!(wrong.is_none(), "{mode}: {}", wrong.expect("there is one").row);
     assert!(others.len() * 5 <= starts.len(), "{mode}: {} of {} are c_call", others.len(), starts.len());
-    let fitting = told.iter().filter(|told| **told == expected).count();
+    let fitting = reported.iter().filter(|reported| **reported == expected).count();
     let least = match mode {
         "pure" | "asleep" => 1,
         // 2.7 gives the GIL away without a fight.
         "wants_gil" if python.major == 2 => 0,
         _ => starts.len() / 3,
     };
-    assert!(fitting >= least, "{mode}: {fitting} of {} are {expected}: {told:?}", starts.len());
+    assert!(fitting >= least, "{mode}: {fitting} of {} are {expected}: {reported:?}", starts.len());
 }

@@ -1,4 +1,4 @@
-//! Each signal is told once per receiver: from whom, by which way, to which thread, and what became of it.
+//! Each signal is reported once per receiver: from whom, by which way, to which thread, and what became of it.
 
 mod dispositions;
 mod fates;
@@ -10,9 +10,9 @@ use crate::harness::{
     Program, Python, Report, Tally, Tracer, number, on_every_python, rows, site, system, text, turn,
 };
 
-on_every_python!(own_signals_are_told, foreign_signals_are_told, a_parent_is_told_with_its_line);
+on_every_python!(own_signals_are_reported, foreign_signals_are_reported, a_parent_is_reported_with_its_line);
 
-fn own_signals_are_told(python: &Python) {
+fn own_signals_are_reported(python: &Python) {
     let mut program = Program::start(python, "signals.py");
     let tracer = Tracer::attach(program.pid(), &[]);
     let truth = program.go();
@@ -21,7 +21,7 @@ fn own_signals_are_told(python: &Python) {
 
 /// What `signals.py` sent to itself and to its children.
 pub fn assert_own_signals(report: &Report, truth: &Value) {
-    assert_eq!(told_in(report, |row| row["origin"] != "child"), tally(rows(&truth["rows"])));
+    assert_eq!(reported_in(report, |row| row["origin"] != "child"), tally(rows(&truth["rows"])));
 
     let from_children: u64 = rows(&report["signals"])
         .filter(|row| row["origin"] == "child")
@@ -33,7 +33,7 @@ pub fn assert_own_signals(report: &Report, truth: &Value) {
     assert_eq!(from_children, number(&truth["children_ended"]));
 }
 
-fn foreign_signals_are_told(python: &Python) {
+fn foreign_signals_are_reported(python: &Python) {
     let mut program = Program::start(python, "signals.py");
     let mut sender = Program::start_with(python, "sender.py", &[&program.pid().to_string()]);
     let tracer = Tracer::attach(program.pid(), &[]);
@@ -47,10 +47,10 @@ fn foreign_signals_are_told(python: &Python) {
         let (number, origin) = (&sent[0], text(&sent[1]));
         (format!("{number} {origin} from {from}/{from} to {to}/{to} group:true: \"python\" \"handled\""), 1)
     });
-    assert_eq!(told_in(&report, |row| row["sender"]["pid"] == from), expected.collect());
+    assert_eq!(reported_in(&report, |row| row["sender"]["pid"] == from), expected.collect());
 }
 
-fn a_parent_is_told_with_its_line(python: &Python) {
+fn a_parent_is_reported_with_its_line(python: &Python) {
     let mut boss = Program::start(python, "boss.py");
     let truth = boss.go();
     let worker = u32::try_from(number(&truth["worker"])).expect("a pid");
@@ -66,7 +66,7 @@ fn a_parent_is_told_with_its_line(python: &Python) {
 }
 
 #[test]
-fn a_storm_is_told_to_the_last_signal() {
+fn a_storm_is_reported_to_the_last_signal() {
     let Some(python) = system() else { return };
     let _turn = turn();
     let mut program = Program::start(&python, "storm.py");
@@ -75,14 +75,14 @@ fn a_storm_is_told_to_the_last_signal() {
     let report = tracer.stop().exact();
     for number_of_it in [10, 34] {
         let of_it = || rows(&report["signals"]).filter(|row| row["number"] == number_of_it);
-        let told: u64 = of_it().map(|row| number(&row["count"])).sum();
-        assert_eq!(told, number(&truth["signals"]), "signal {number_of_it}");
+        let reported: u64 = of_it().map(|row| number(&row["count"])).sum();
+        assert_eq!(reported, number(&truth["signals"]), "signal {number_of_it}");
         let other = of_it().find(|row| row["outcome"] != "handled" || row["handler_state"] != "started");
         assert_eq!(other, None);
     }
 }
 
-fn told_in(report: &Report, wanted: impl Fn(&Value) -> bool) -> Tally {
+fn reported_in(report: &Report, wanted: impl Fn(&Value) -> bool) -> Tally {
     tally(rows(&report["signals"]).filter(|row| wanted(row)))
 }
 

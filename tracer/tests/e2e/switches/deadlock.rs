@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use crate::harness::{Program, Python, Report, Tracer, number, on_every_python, rows, site};
 
-on_every_python!(both_lines_are_told);
+on_every_python!(both_lines_are_reported);
 
-fn both_lines_are_told(python: &Python) {
+fn both_lines_are_reported(python: &Python) {
     let mut program = Program::start(python, "deadlock.py");
     let tracer = Tracer::attach(program.pid(), &[]);
     let truth = program.go();

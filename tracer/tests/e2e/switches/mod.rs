@@ -41,7 +41,7 @@ fn counts_equal_the_kernels(python: &Python) {
     assert_causes_add_up(&report, program.pid());
 }
 
-/// Threads that end in the window, and a process that does: their last switches tell what the kernel has counted.
+/// Threads that end in the window, and a process that does: their last switches report what the kernel has counted.
 fn counts_of_what_has_ended_equal_the_kernels(python: &Python) {
     let _turn = turn();
     let program = [&python.path, &source("enders.py")];

@@ -1,4 +1,4 @@
-//! What a thread did is told of the seconds in which it did it, and of no others.
+//! What a thread did is reported for the seconds in which it did it, and of no others.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ const SECOND: u64 = 1_000_000_000;
 const MARGIN: u64 = SECOND / 2;
 
 #[test]
-fn states_are_told_of_the_seconds_in_which_they_were() {
+fn states_are_reported_for_the_seconds_in_which_they_were() {
     each(Interpreter::Release(12), |python| {
         let _turn = turn();
         let mut program = Program::start(python, "states.py");

@@ -23,7 +23,7 @@ fn children_of_one_thread_keep_nobody_waiting(python: &Python) {
     assert_children_are(&report, &truth);
 }
 
-/// The kernel tells a parent of its child's end from strace's thread, once strace has waited for it.
+/// The kernel notifies a parent of its child's end from strace's thread, once strace has waited for it.
 fn whoever_traces_beside_us_is_no_child(python: &Python) {
     let mut program = Program::start_with(python, "stops.py", &["children"]);
     let Some(mut strace) = strace(program.pid()) else { return skip("there is no strace") };
@@ -38,8 +38,8 @@ fn whoever_traces_beside_us_is_no_child(python: &Python) {
     let zombies: Vec<_> = rows(&report["processes"]["zombies"]).map(|row| &row["pid"]).collect();
     let children = truth["children"].as_array().expect("pids");
     assert!(zombies.iter().all(|pid| children.contains(pid)), "{zombies:?}");
-    let told = rows(&report["findings"]).map(|row| text(&row["text"]));
-    let of_strace: Vec<_> = told.filter(|text| text.contains("strace")).collect();
+    let reported = rows(&report["findings"]).map(|row| text(&row["text"]));
+    let of_strace: Vec<_> = reported.filter(|text| text.contains("strace")).collect();
     assert_eq!(of_strace, [""; 0]);
 }
 

@@ -13,7 +13,8 @@ fn killed_while_traced(python: &Python) {
     program.signal(Signal::KILL);
     let report = tracer.end().exact();
     assert_eq!(report.ended(), "target_exited");
-    let killed = rows(&report["signals"]).find(|row| row["signal"] == "SIGKILL").expect("the kill is told");
+    let killed =
+        rows(&report["signals"]).find(|row| row["signal"] == "SIGKILL").expect("the kill is in the report");
     assert_eq!(killed["sender"]["pid"], std::process::id(), "{killed}");
     assert_eq!(killed["target"]["pid"], program.pid(), "{killed}");
     assert_eq!(killed["outcome"], "killed", "{killed}");

@@ -39,8 +39,8 @@ fn files_of_names_without_end() {
             let (took, traced) = timed(&["--json", "-d", "1", "--pid", pid]);
             assert!(took < SOON, "{file}, PID {pid}: {took:?}");
             let report = traced.exact();
-            let told = text(&report["target"]["processes"][0]["python"]);
-            assert!(told.starts_with(&python.version_prefix()), "{told}");
+            let reported = text(&report["target"]["processes"][0]["python"]);
+            assert!(reported.starts_with(&python.version_prefix()), "{reported}");
         }
         bystander.go(); // it lives
     }
@@ -68,7 +68,8 @@ fn signals_without_pause() {
         report.assert_laws();
         let lasted_ms = number(&report["window"]["duration_ns"]) / 1_000_000;
         assert!((1_000..1_500).contains(&lasted_ms), "{shape}: {lasted_ms} ms");
-        let sent = rows(&report["signals"]).find(|row| row["signal"] == "SIGUSR1").expect("they are told");
+        let sent =
+            rows(&report["signals"]).find(|row| row["signal"] == "SIGUSR1").expect("they are in the report");
         assert_eq!((&sent["outcome"], &sent["origin"]), (&"ignored".into(), &"kill".into()), "{sent}");
     }
     let tracer = Tracer::attach(program.pid(), &["-d", "60"]);
@@ -113,8 +114,8 @@ fn an_interpreter_that_is_not_used(python: &Python) {
         let dump = run(["dump", "--json", &program.pid().to_string()]);
         assert_eq!(dump.code, 0, "{path}: {}", dump.stderr);
         let dumped: serde_json::Value = serde_json::from_str(&dump.stdout).expect("JSON");
-        let told = text(&dumped["target"]["processes"][0]["python"]);
-        assert!(told.starts_with(&python.version_prefix()), "{told} beside {path}");
+        let reported = text(&dumped["target"]["processes"][0]["python"]);
+        assert!(reported.starts_with(&python.version_prefix()), "{reported} beside {path}");
         let main = dumped["threads"].as_array().and_then(|threads| threads.first()).expect("a thread");
         let frames = main["stack"].as_array().expect("frames");
         assert!(frames.iter().any(|frame| frame["function"] == "ready"), "{main}");
@@ -193,7 +194,10 @@ fn rights_that_are_not_needed_are_given_up() {
         let status = std::fs::read_to_string(task.path().join("status")).expect("a thread");
         let value = |name: &str| {
             let mut lines = status.lines().filter_map(|line| line.split_once(":\t"));
-            lines.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned()).expect("it is told")
+            lines
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| value.to_owned())
+                .expect("it is in the report")
         };
         let held = ["CapEff", "CapPrm"].map(|set| u64::from_str_radix(&value(set), 16).expect("a set"));
         assert_eq!(held.map(|set| set & NEEDLESS), [0; 2], "{status}");
@@ -234,6 +238,6 @@ fn more_than_there_is_room_for() {
     assert!(run.stdout.len() < MEMORY as usize, "{} MiB of JSON", run.stdout.len() >> 20);
     let shed: Vec<_> = rows(&report["overhead"]["shed"]).map(|row| text(&row["what"])).collect();
     for what in ["names of", "long command lines"] {
-        assert!(shed.iter().any(|told| told.contains(what)), "{what}: {shed:?}");
+        assert!(shed.iter().any(|row| row.contains(what)), "{what}: {shed:?}");
     }
 }

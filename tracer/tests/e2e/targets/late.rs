@@ -1,4 +1,4 @@
-//! What is found out of a process takes a while, in which it may have ended or executed another program: it is told of the
+//! What is found out of a process takes a while, in which it may have ended or executed another program: it is reported of the
 //! program that was looked at, or of none.
 
 use std::collections::BTreeSet;
@@ -57,10 +57,13 @@ fn no_exec_is_undone() {
         assert!(began.elapsed() < PATIENCE, "{} of {EXECS} execs were seen", spaces.len());
         let before = settled(&mut probes, pid);
         spaces.insert(before.space);
-        let is_told = probes.identify(&process, &before, &found(&before)).expect("root may");
+        let is_reported = probes.identify(&process, &before, &found(&before)).expect("root may");
         let after = settled(&mut probes, pid);
         assert!(after.space >= before.space, "an exec was undone");
-        assert!(!is_told || after.space > before.space || after.flags & flag::PYTHON != 0, "it was not told");
+        assert!(
+            !is_reported || after.space > before.space || after.flags & flag::PYTHON != 0,
+            "it was not written"
+        );
         assert!(after.space == before.space || after.flags & flag::PYTHON == 0, "it is another program's");
     }
     let execs = number(&program.go()["execs"]);
@@ -81,7 +84,7 @@ fn settled(probes: &mut Probes, pid: u32) -> Target {
 }
 
 #[test]
-fn what_is_told_too_late_is_dropped() {
+fn what_is_written_too_late_is_dropped() {
     let Some(python) = system() else { return };
     let _turn = turn();
     let mut program = Program::start_with(&python, "executes.py", &["1"]);

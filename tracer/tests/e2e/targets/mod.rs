@@ -19,7 +19,7 @@ use crate::harness::{
     source, system, text, turn,
 };
 
-/// Becomes Python when told to; `%s` is the library.
+/// Becomes Python when asked to; `%s` is the library.
 const LATE: &str = r#"
 #include <dlfcn.h>
 #include <stdio.h>
@@ -137,8 +137,8 @@ fn in_a_root_of_its_own() {
     let mut tracer = Command::new("nsenter");
     tracer.args(["--mount", "--target", &pid, "setpriv"]).args(few).args(["--json", &pid]);
     let dumped = tracer.output().expect("nsenter(1)");
-    let told = String::from_utf8_lossy(&dumped.stderr);
-    assert!(dumped.status.success(), "{told}");
+    let reported = String::from_utf8_lossy(&dumped.stderr);
+    assert!(dumped.status.success(), "{reported}");
     let dumped: serde_json::Value = serde_json::from_slice(&dumped.stdout).expect("JSON");
     assert!(dumped["threads"][0]["stack"].as_array().is_some_and(|frames| !frames.is_empty()), "{dumped}");
 }
@@ -232,8 +232,8 @@ fn walked(command: &mut Command) -> Report {
 }
 
 fn assert_is(report: &Report, python: &Python) {
-    let told = text(&report["target"]["processes"][0]["python"]);
-    assert!(told.starts_with(&python.version_prefix()), "{told} is not {}", python.version_prefix());
+    let reported = text(&report["target"]["processes"][0]["python"]);
+    assert!(reported.starts_with(&python.version_prefix()), "{reported} is not {}", python.version_prefix());
 }
 
 /// A release that has a library, and the library.

@@ -1,4 +1,4 @@
-//! A container's process has other files, other pids and other users than we; what is told of it is in our terms, and
+//! A container's process has other files, other pids and other users than we; what is reported of it is in our terms, and
 //! where we are in a container ourselves, in those of that.
 
 use std::collections::HashMap;
@@ -18,8 +18,8 @@ use crate::processes::{assert_followed, assert_numbers};
 use crate::signals::assert_own_signals;
 
 on_pythons! { from_inside_all_pids_are_those_of_the_container: system System }
-on_pythons! { from_inside_senders_are_told: system System }
-on_pythons! { from_outside_children_are_told_by_our_pids: system System }
+on_pythons! { from_inside_senders_are_reported: system System }
+on_pythons! { from_outside_children_are_reported_by_our_pids: system System }
 
 /// Makes a root of what was unpacked and of the tests' programs, and becomes what runs in there.
 const ENTER: &str = r#"
@@ -77,7 +77,7 @@ fn a_container_is_traced_from_outside() {
     }
     assert_stacks(&report, &truth);
     assert_eq!(report["target"]["pids"], Value::from(vec![program.pid()]));
-    let process = report.process(program.pid().into()).expect("the target is told");
+    let process = report.process(program.pid().into()).expect("the target is in the report");
     assert!(text(&process["python"]).starts_with("3.14."), "{process}");
     assert_eq!(process["namespace_pid"], 1, "{process}");
 }
@@ -91,12 +91,12 @@ fn from_inside_all_pids_are_those_of_the_container(python: &Python) {
     assert_numbers(&report, &truth);
     assert_followed(&report, &truth, inside, python);
     assert_eq!(report["target"]["pids"], Value::from(vec![inside]));
-    let process = report.process(inside.into()).expect("the target is told");
+    let process = report.process(inside.into()).expect("the target is in the report");
     assert_eq!((&process["ppid"], &process["namespace_pid"]), (&1.into(), &Value::Null), "{process}");
     assert!(rows(&report["switches"]["causes"]).all(|row| row["pid"] != 0), "all rows have a process");
 }
 
-fn from_inside_senders_are_told(python: &Python) {
+fn from_inside_senders_are_reported(python: &Python) {
     let _turn = turn();
     let (mut program, inside) = in_a_pid_namespace(python, "signals.py");
     let tracer = Tracer::attach_beside(program.pid(), inside, &[]);
@@ -104,7 +104,8 @@ fn from_inside_senders_are_told(python: &Python) {
     program.signal(Signal::TERM);
     assert!(program.answers(), "a line read after a signal means that its handler has run");
     let mut report = tracer.stop().exact();
-    let from_outside = signals(&report).iter().position(|row| row["number"] == 15).expect("it is told");
+    let from_outside =
+        signals(&report).iter().position(|row| row["number"] == 15).expect("it is in the report");
     let from_outside = signals_mut(&mut report).remove(from_outside);
     assert_own_signals(&report, &truth);
     // We cannot be seen from in there.
@@ -123,7 +124,7 @@ fn signals_mut(report: &mut Report) -> &mut Vec<Value> {
 }
 
 /// What a parent in there waits for is a child's pid in there.
-fn from_outside_children_are_told_by_our_pids(python: &Python) {
+fn from_outside_children_are_reported_by_our_pids(python: &Python) {
     let _turn = turn();
     let (mut program, _) = in_a_pid_namespace(python, "processes.py");
     let tracer = Tracer::attach(program.pid(), &[]);

@@ -59,7 +59,7 @@ fn assert_refused(program: &Program, reason: &str) {
     let run = run(["--json", "--pid", &program.pid().to_string()]);
     assert_eq!((run.code, run.stdout.as_str()), (6, ""), "{}", run.stderr);
     let lines: Vec<_> = run.stderr.lines().collect();
-    assert!(lines.len() == 1 && lines[0].contains(reason), "expected: {reason}\ntold: {}", run.stderr);
+    assert!(lines.len() == 1 && lines[0].contains(reason), "expected: {reason}\ngot: {}", run.stderr);
 }
 
 fn idle(command: &mut Command) -> Program {

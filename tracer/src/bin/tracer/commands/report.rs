@@ -14,7 +14,7 @@ pub fn report(options: &ReportOptions) -> Result<u8, Failure> {
     act_for_caller()?;
     let recording = Reader::open(&options.recording)?;
     let outputs = Outputs::open(&options.output)?;
-    std::panic::set_hook(Box::new(|_| {})); // what stops at a contradiction is told by the error
+    std::panic::set_hook(Box::new(|_| {})); // what stops at a contradiction is in the error
     let Replayed { report, damage, is_cut, rows } = replay(recording, &options.view())?;
     drop(std::panic::take_hook());
     if let Some(missing) = missing(damage, is_cut) {

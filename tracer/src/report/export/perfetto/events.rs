@@ -105,13 +105,13 @@ fn instant(at_ns: u64, track: u64, name: &str, facts: &[(&str, &str)]) -> At {
 
 /// Names are safe by their type; a saved report may have others' words for ours.
 fn event(at_ns: u64, track_uuid: u64, kind: Kind, name: &str, facts: &[(&str, &str)]) -> At {
-    let told = facts.iter().filter(|(_, value)| !value.is_empty());
+    let present = facts.iter().filter(|(_, value)| !value.is_empty());
     let annotation = |(name, value): &(&str, &str)| Annotation {
         name: (*name).to_owned(),
         string_value: Sentence::new(value).to_string(),
     };
     let event = TrackEvent {
-        debug_annotations: told.map(annotation).collect(),
+        debug_annotations: present.map(annotation).collect(),
         kind: kind as i32,
         track_uuid,
         categories: vec!["tracer".to_owned()],

@@ -80,7 +80,7 @@ fn processes(report: &Report) -> BTreeMap<u32, String> {
     others.chain(zombies).chain(traced).collect()
 }
 
-/// Those that are known by name, whose states are told, or that a signal went to.
+/// Those that are known by name, whose states are reported, or that a signal went to.
 fn threads(report: &Report) -> BTreeMap<(u32, u32), String> {
     let signals = report.signals.rows.iter().map(|signal| &signal.target);
     let signalled = signals.filter_map(|target| Some(((target.pid, target.tid?), String::new())));

@@ -74,19 +74,19 @@ fn values(measure: Measure, weight: &Weight<'_>, period: i64) -> [i64; TYPES.len
     }
 }
 
-/// What was waited for the GIL in stacks that are not told: of the time off the CPU it is told as omitted, too.
+/// What was waited for the GIL in stacks that are not listed: of the time off the CPU it is listed as omitted, too.
 fn gil_alone(report: &Report) -> impl Iterator<Item = ([i64; TYPES.len()], Weight<'_>)> {
     let omitted = weights(report, Measure::Gil).into_iter().filter(|weight| weight.process.is_none());
     omitted.map(|weight| (values(Measure::Gil, &weight, 0), weight))
 }
 
-/// Nanoseconds since 1970; 0 where the report does not tell.
+/// Nanoseconds since 1970; 0 where the report does not say.
 fn start(report: &Report) -> i64 {
     let start: Option<jiff::Timestamp> = report.window.start.parse().ok();
     start.and_then(|start| start.as_nanosecond().try_into().ok()).unwrap_or(0)
 }
 
-/// Strings, functions and places, each told once.
+/// Strings, functions and places, each written once.
 #[derive(Default)]
 struct Tables {
     strings: Interned<String>,

@@ -17,7 +17,7 @@ def ready():
     sys.stdin.readline()
 
 
-def tell(truth):
+def report(truth):
     """Says what was done."""
     say(json.dumps(truth))
 
