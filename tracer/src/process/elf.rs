@@ -20,7 +20,7 @@ use crate::sys::rights::Unprivileged;
 
 mod text;
 
-pub use text::{ENDBR64, Part};
+pub use text::Part;
 
 /// Largest table that is read: the symbols of the largest interpreters take a few MiB.
 const TABLE_LIMIT: u64 = 16 << 20;

@@ -7,6 +7,7 @@ pub mod comm;
 pub mod elf;
 pub mod error;
 pub mod facts;
+pub mod machine_code;
 pub mod maps;
 pub mod masks;
 pub mod namespace;

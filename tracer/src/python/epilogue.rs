@@ -5,7 +5,7 @@
 
 use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 
-use crate::python::instructions::decode;
+use crate::process::machine_code::decode;
 
 /// A function that saves fewer registers has returns that could be mistaken.
 const SAVED: usize = 4;

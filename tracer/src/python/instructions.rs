@@ -1,21 +1,13 @@
 //! Machine code of interpreters: what a function begins with, what it loads, where it returns.
-//!
-//! A breakpoint in the middle of an instruction would harm the process, so that the lengths are a decoder's to say.
 
-use iced_x86::{Code, Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
+use iced_x86::{Code, Instruction, Mnemonic, OpKind, Register};
 
 use crate::process::elf::Elf;
+use crate::process::machine_code::decode;
 
 /// Registers without arguments, nor the number of vector registers, that a function may use before it has looked at those.
 /// <https://gitlab.com/x86-psABIs/x86-64-ABI> (3.2.3, parameter passing)
 const FREE: [Register; 4] = [Register::RSP, Register::RBP, Register::R10, Register::R11];
-
-/// The instructions of this code, which lies at an address, up to the first that is none.
-pub fn decode(code: &[u8], address: u64) -> impl Iterator<Item = Instruction> {
-    let mut decoder = Decoder::with_ip(64, code, address, DecoderOptions::NONE);
-    std::iter::from_fn(move || decoder.can_decode().then(|| decoder.decode()))
-        .take_while(|instruction| !instruction.is_invalid())
-}
 
 /// Where the instruction after an `endbr64` is, with which some builds begin every function.
 pub fn past_mark(code: &[u8]) -> u64 {

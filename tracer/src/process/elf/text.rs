@@ -4,10 +4,8 @@ use object::LittleEndian as LE;
 use object::elf::{self, ProgramHeader64, Rela64};
 
 use super::{Elf, is};
+use crate::process::machine_code::jumps_through;
 use crate::process::open::DeviceInode;
-
-/// `endbr64`, which some builds begin every function with, and every stub.
-pub const ENDBR64: [u8; 4] = [0xf3, 0x0f, 0x1e, 0xfa];
 
 /// A loaded piece of a file.
 #[derive(Debug)]
@@ -56,7 +54,7 @@ impl Elf {
             return true;
         }
         let stub: Option<[u8; 12]> = self.bytes(address);
-        let word = stub.and_then(|stub| jumps_through(address, &stub));
+        let word = stub.and_then(|stub| jumps_through(&stub, address));
         word.is_some_and(|word| self.is_bound_to(word, name))
     }
 
@@ -75,13 +73,4 @@ impl Elf {
             table.iter().any(|entry| entry.r_offset.get(LE) == word && named(entry.r_sym(LE, false)))
         })
     }
-}
-
-/// The word that holds where a stub jumps to: `jmp *OFFSET(%rip)`, behind an `endbr64` or with a prefix.
-fn jumps_through(address: u64, stub: &[u8]) -> Option<u64> {
-    let rest = stub.strip_prefix(&ENDBR64).unwrap_or(stub);
-    let rest = rest.strip_prefix(&[0xf2]).unwrap_or(rest);
-    let (offset, rest) = rest.strip_prefix(&[0xff, 0x25])?.split_first_chunk::<4>()?;
-    let next = address.wrapping_add((stub.len() - rest.len()) as u64);
-    Some(next.wrapping_add_signed(i32::from_le_bytes(*offset).into()))
 }

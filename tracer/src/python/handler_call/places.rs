@@ -1,35 +1,41 @@
 //! Where a function is called with a constant as its first argument, found by the instructions that name the constant.
 //!
-//! No disassembler: what is looked for are a displacement or a number that leads to the constant and to nothing else, and
-//! shortly behind it a call that leads to the function and to nothing else. If one of the former has none of the latter, the
-//! code is not understood, and nothing is believed of it.
+//! To decode all code takes a hundred times as long as to search it: so what is searched for is a displacement or a number that
+//! leads to the constant, and what is decoded is the instruction that ends with it and those behind it, up to a call that
+//! leads to the function. If one of the former has none of the latter, the code is not understood, and nothing is believed
+//! of it.
 
+use iced_x86::{Code, Instruction, OpKind, Register};
 use memchr::{memchr_iter, memmem};
 
 use crate::process::elf::{Elf, Part};
+use crate::process::machine_code::decode;
 
 /// From an instruction that puts the constant into `%rdi` to the call: some others may come between.
-const SOON: usize = 16;
+const SOON: u64 = 16;
 /// The same where another register has it first.
-const LATER: usize = 64;
+const LATER: u64 = 64;
 /// Most places that the constant may lie at, and that may use it: a file may have been made to keep us busy.
 const CONSTANTS: usize = 8;
 const USES: usize = 128;
-/// `%rdi`, as instructions number it.
-const FIRST_ARGUMENT: u8 = 7;
+/// <https://gitlab.com/x86-psABIs/x86-64-ABI> (3.2.3, parameter passing)
+const FIRST_ARGUMENT: Register = Register::RDI;
+/// Before the displacement of `lea OFFSET(%rip),%REGISTER`: a prefix, the opcode, and which register.
+const BEFORE_DISPLACEMENT: usize = 3;
+const LEA: u8 = 0x8d;
 
 /// Where a register gets a constant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Use {
-    register: u8,
-    /// Where the instruction ends, from the start of its part.
-    end: usize,
+    register: Register,
+    /// Address of the next instruction.
+    next: u64,
 }
 
-/// A call: from the start of its part.
+/// A call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Call {
-    at: usize,
+    address: u64,
     /// The kernel emulates it.
     is_direct: bool,
 }
@@ -51,7 +57,7 @@ pub fn find(elf: &Elf, constant: &[u8], function: &str) -> Option<(Vec<u64>, boo
                     return None;
                 }
                 let call = call(&part, used?, &is_it, &|word| elf.is_bound_to(word, function))?;
-                offsets.push(elf.file_offset(part.address.wrapping_add(call.at as u64))?);
+                offsets.push(elf.file_offset(call.address)?);
                 are_direct &= call.is_direct;
             }
         }
@@ -70,21 +76,34 @@ fn addresses<'a>(part: &'a Part, constant: &'a [u8]) -> impl Iterator<Item = u64
 /// Whatever names an address; `None` for what is no instruction that is known.
 fn uses(part: &Part, address: u64) -> Vec<Option<Use>> {
     let code = &part.bytes[..];
-    let leads_there = |&at: &usize| displaced(part, at + 2) == Some(address);
-    let is_lea = |&at: &usize| code.get(at + 1).is_some_and(|operands| operands & 0xc7 == 0x05);
-    let relative = memchr_iter(0x8d, code).filter(is_lea).filter(leads_there);
-    let relative = relative.map(|at| {
-        let prefix = at.checked_sub(1).map(|before| code[before]).filter(|prefix| prefix & 0xfb == 0x48)?;
-        Some(Use { register: (code[at + 1] >> 3 & 7) | (prefix & 4) << 1, end: at + 6 })
+    let leads_there = |&displacement: &usize| displaced(part, displacement) == Some(address);
+    let displacements = memchr_iter(LEA, code).map(|opcode| opcode + 2).filter(leads_there);
+    let relative = displacements.map(|at| {
+        let load = ending_with(part, at, BEFORE_DISPLACEMENT)?;
+        let is_it = load.code() == Code::Lea_r64_m && load.ip_rel_memory_address() == address;
+        is_it.then(|| Use { register: load.op0_register(), next: load.next_ip() })
     });
     let number = u32::try_from(address).ok().map(u32::to_le_bytes);
     let numbers = number.iter().flat_map(|number| memmem::find_iter(code, number));
     let absolute = numbers.map(|at| {
-        let before = at.checked_sub(2).map(|start| &code[start..at])?;
-        let high = if before[0] == 0x41 { 8 } else { 0 };
-        (before[1] & 0xf8 == 0xb8).then_some(Use { register: (before[1] & 7) | high, end: at + 4 })
+        // Some registers take a prefix. What it says matters for which register it is, not for where the next begins.
+        let mut loads = [2, 1].into_iter().filter_map(|before| ending_with(part, at, before));
+        let load = loads.find(|load| load.code() == Code::Mov_r32_imm32)?;
+        Some(Use { register: whole(load.op0_register()), next: load.next_ip() })
     });
     relative.chain(absolute).collect()
+}
+
+/// The instruction that begins so many bytes before the four that it ends with.
+fn ending_with(part: &Part, last: usize, before: usize) -> Option<Instruction> {
+    let start = last.checked_sub(before)?;
+    let address = part.address.wrapping_add(start as u64);
+    decode(part.bytes.get(start..last + 4)?, address).next().filter(|found| found.len() == before + 4)
+}
+
+/// The register of which this one is the lower half: a load of that clears the upper one.
+fn whole(half: Register) -> Register {
+    Register::RAX + (half as u32 - Register::EAX as u32)
 }
 
 /// The first call of the function behind such a use, if the constant is its first argument.
@@ -94,28 +113,33 @@ fn call(
     is_function: &dyn Fn(u64) -> bool,
     is_bound: &dyn Fn(u64) -> bool,
 ) -> Option<Call> {
-    let is_there = used.register == FIRST_ARGUMENT;
+    let mut is_there = used.register == FIRST_ARGUMENT;
     let reach = if is_there { SOON } else { LATER };
-    let code = part.bytes.get(used.end..)?;
-    let code = &code[..code.len().min(reach)];
-    let calls = (0..code.len()).find_map(|at| {
-        let within = used.end + at;
-        let is_direct = match code[at..] {
-            [0xe8, ..] if displaced(part, within + 1).is_some_and(is_function) => true,
-            [0xff, 0x15, ..] if displaced(part, within + 2).is_some_and(is_bound) => false,
-            _ => return None,
+    let code = part.bytes.get(used.next.wrapping_sub(part.address) as usize..)?;
+    for instruction in decode(code, used.next) {
+        if instruction.ip().wrapping_sub(used.next) >= reach {
+            break;
+        }
+        let is_direct = instruction.op0_kind() == OpKind::NearBranch64;
+        let is_it = match instruction.code() {
+            Code::Call_rel32_64 => is_function(instruction.near_branch64()),
+            Code::Call_rm64 if instruction.is_ip_rel_memory_operand() => {
+                is_bound(instruction.ip_rel_memory_address())
+            }
+            _ => false,
         };
-        Some(Call { at: within, is_direct })
-    });
-    let call = calls?;
-    let moved = mov_to_first_argument(used.register);
-    let is_moved = || memmem::find(&part.bytes[used.end..call.at], &moved).is_some();
-    (is_there || is_moved()).then_some(call)
+        if is_it {
+            return is_there.then_some(Call { address: instruction.ip(), is_direct });
+        }
+        is_there |= passes(&instruction, used.register);
+    }
+    None
 }
 
-/// `mov %REGISTER,%rdi`
-fn mov_to_first_argument(register: u8) -> [u8; 3] {
-    [0x48 | (register >> 3) << 2, 0x89, 0xc0 | (register & 7) << 3 | FIRST_ARGUMENT]
+/// Whether it copies a register into that of the first argument.
+fn passes(instruction: &Instruction, register: Register) -> bool {
+    let is_mov = matches!(instruction.code(), Code::Mov_rm64_r64 | Code::Mov_r64_rm64);
+    is_mov && (instruction.op0_register(), instruction.op1_register()) == (FIRST_ARGUMENT, register)
 }
 
 /// Where a displacement of an instruction that ends with it leads.
@@ -157,7 +181,7 @@ mod tests {
     fn calls(part: &Part) -> Vec<Option<(usize, bool)>> {
         let call = |used: Option<Use>| {
             let call = call(part, used?, &|address| address == FUNCTION, &|word| word == WORD)?;
-            Some((call.at, call.is_direct))
+            Some(((call.address - TEXT) as usize, call.is_direct))
         };
         uses(part, FORMAT).into_iter().map(call).collect()
     }
@@ -199,6 +223,21 @@ mod tests {
                 "two, the second without",
                 vec![&lea(7)[..], b"format", &[0xe8], b"call", &lea(7), b"format", other],
                 vec![Some((7, true)), None],
+            ),
+            (
+                "with a prefix that a linker has put before it",
+                vec![&lea(7)[..], b"format", clear, &[0x67, 0xe8], b"call"],
+                vec![Some((9, true))],
+            ),
+            (
+                "what looks like one is part of another",
+                vec![&lea(7)[..], b"format", &[0x49, 0xb8, 0xe8], b"call", &[0; 3], &[0xe8], b"call"],
+                vec![Some((17, true))],
+            ),
+            (
+                "what looks like a move is part of another",
+                vec![&lea(14)[..], b"format", &[0xb8, 0x4c, 0x89, 0xf7, 0, 0xe8], b"call"],
+                vec![None],
             ),
             ("cut", vec![&lea(7)[..], b"format", &[0xe8, 1, 2]], vec![None]),
         ] {
