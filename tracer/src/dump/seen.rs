@@ -38,36 +38,28 @@ pub struct SeenThread {
 impl SeenThread {
     /// On a CPU.
     pub fn running(tid: Tid, thread: Option<ThreadStatus>, sample: Sample, gil_holders: GilHolders) -> Self {
-        let (state, status) = (State::Running, status_of(sample.status));
-        let (name, sleeps_in) = (thread.map(|thread| thread.name), SleepsIn::Nothing);
-        let namespace_tid = thread.map_or(tid, |thread| thread.namespace_tid);
-        let waits_for_gil = false;
         Self {
-            name,
-            namespace_tid,
-            state,
-            sleeps_in,
-            waits_for_gil,
+            name: thread.map(|thread| thread.name),
+            namespace_tid: thread.map_or(tid, |thread| thread.namespace_tid),
+            state: State::Running,
+            sleeps_in: SleepsIn::Nothing,
+            waits_for_gil: false,
             stack: sample.stack,
-            status,
+            status: status_of(sample.status),
             gil_holders,
         }
     }
 
     /// Ended, its process not.
     pub fn ended(thread: ThreadStatus) -> Self {
-        let (state, status) = (State::Zombie, Status::NoPythonFrame);
-        let (name, namespace_tid) = (Some(thread.name), thread.namespace_tid);
-        let sleeps_in = SleepsIn::Nothing;
-        let waits_for_gil = false;
         Self {
-            name,
-            namespace_tid,
-            state,
-            sleeps_in,
-            waits_for_gil,
+            name: Some(thread.name),
+            namespace_tid: thread.namespace_tid,
+            state: State::Zombie,
+            sleeps_in: SleepsIn::Nothing,
+            waits_for_gil: false,
             stack: StackId::NONE,
-            status,
+            status: Status::NoPythonFrame,
             gil_holders: None,
         }
     }
