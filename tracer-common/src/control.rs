@@ -23,7 +23,7 @@ pub struct Control {
     pub started_ns: u64,
     /// Which detail has been shed, see `SHED_*`.
     pub shed: u32,
-    /// Callers are looked at one time in 2 to the power of this, see [`MOST_THINNING`]; 0 each time.
+    /// Callers are read one time in 2 to the power of this, see [`MOST_THINNING`]; 0 each time.
     pub thinning: u32,
     /// Fills the struct up to its alignment.
     pub pad: u32,

@@ -30,7 +30,7 @@ pub struct Collector {
 pub mod flag {
     /// The statistics of a generation are a ring of its last collections (3.15).
     pub const RINGS: u32 = 1;
-    /// The collecting function looks for itself whether a collection goes on (3.13 and later).
+    /// The collecting function checks by itself whether a collection goes on (3.13 and later).
     pub const CHECKS: u32 = 2;
     /// The GIL's struct says which thread state holds it (3.7 and later).
     pub const HOLDER: u32 = 4;
@@ -92,7 +92,7 @@ pub struct Pause {
     pub collected: u64,
     /// Generation, or [`UNKNOWN`].
     pub generation: u32,
-    /// Threads of the process that waited for the GIL at its end; [`UNKNOWN`] where nobody looked.
+    /// Threads of the process that waited for the GIL at its end; [`UNKNOWN`] where they were not counted.
     pub waiters: u32,
 }
 

@@ -31,7 +31,7 @@ pub struct HoldKey {
     pub slice: u32,
 }
 
-/// GILs of a process that are looked at: more are hardly waited for.
+/// GILs of a process that are read: more are hardly waited for.
 pub const GILS: u32 = 1024;
 
 /// Whose a [`Queue`] is.

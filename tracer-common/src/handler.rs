@@ -36,7 +36,7 @@ pub struct HandlerAddresses {
     pub pad: u32,
 }
 
-/// How deep a main thread is in the functions that look for signals: a handler that runs makes it look again.
+/// How deep a main thread is in the functions that look for signals: a handler that runs makes it check again.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Check {

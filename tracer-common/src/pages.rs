@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_that_are_not_the_users_are_not_looked_up() {
+    fn addresses_that_are_not_the_users_are_not_translated() {
         let nothing = |_| panic!("nothing is to be read");
         for (base, address) in [(FOUR_LEVELS, 1 << 47), (FOUR_LEVELS, u64::MAX), (FIVE, 1 << 56)] {
             assert_eq!(translate(base, base, address, nothing), 0, "{address:#x}");

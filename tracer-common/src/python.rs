@@ -12,7 +12,7 @@ pub const NAME_BYTES: usize = 256;
 /// Bytes of a line table that are copied in the kernel; longer ones are read again from user space.
 pub const LINE_TABLE_BYTES: usize = 2048;
 
-/// Thread states and interpreters that are looked at where a thread's own slot is not known.
+/// Thread states and interpreters that are read where a thread's own slot is not known.
 pub const THREAD_STATES: u32 = 1 << 14;
 
 /// Where the interpreter's state lies in one process, and how its objects are laid out.

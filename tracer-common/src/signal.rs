@@ -48,7 +48,7 @@ pub struct Generate {
     pub main: Waited,
 }
 
-/// Whom the sender meant, as far as `kill(2)` says: `Generate::aim`.
+/// Which processes the sender meant, as far as `kill(2)` says: `Generate::aim`.
 pub mod aim {
     /// One process or thread; also whatever no `kill(2)` sent.
     pub const ONE: u32 = 0;

@@ -51,7 +51,7 @@ pub mod flag {
     pub const BEGAN_BEFORE: u32 = 64;
     /// The system call's first argument is 0 (select and poll on nothing are sleeps).
     pub const NO_DESCRIPTORS: u32 = 128;
-    /// Only the innermost frame was taken: its callers were not looked at.
+    /// Only the innermost frame was taken: its callers were not read.
     pub const LEAF_ONLY: u32 = 256;
     /// The row holds on-CPU time only: the thread was running when the window ended.
     pub const RUNNING: u32 = 512;
@@ -65,7 +65,7 @@ pub mod flag {
     pub const OBJECT_LOCK: u32 = 8192;
     /// Without GIL: all threads stand still, for the garbage collector or a fork.
     pub const STOPPED_WORLD: u32 = 16384;
-    /// From this bit on: [`crate::control::Control::thinning`], where the callers were looked at by chance.
+    /// From this bit on: [`crate::control::Control::thinning`], where the callers were read by chance.
     pub const THINNING_SHIFT: u32 = 16;
     /// The bits of that.
     pub const THINNING: u32 = 15 << THINNING_SHIFT;

@@ -26,7 +26,7 @@ pub struct Target {
 pub mod flag {
     /// `python` is valid.
     pub const PYTHON: u32 = 1;
-    /// It was looked at and is no Python.
+    /// It was probed and is no Python.
     pub const NOT_PYTHON: u32 = 2;
     /// Processes that it forks are traced too.
     pub const FOLLOW: u32 = 4;

@@ -15,7 +15,7 @@ use crate::maps::{CONTROL, COUNTERS, EVENTS};
 use crate::narrow::low;
 use crate::task::Task;
 
-/// `BPF_RB_NO_WAKEUP`: the reader looks by itself, every few milliseconds.
+/// `BPF_RB_NO_WAKEUP`: the reader polls by itself, every few milliseconds.
 const NO_WAKEUP: u64 = 1;
 /// `BPF_RB_FORCE_WAKEUP`
 const FORCE_WAKEUP: u64 = 2;
@@ -224,7 +224,7 @@ pub unsafe fn send_record(probe: u32, record: *const u8, bytes: u64) -> bool {
     sent
 }
 
-/// A wake-up costs more than an event: the reader looks by itself, unless the buffer fills.
+/// A wake-up costs more than an event: the reader polls by itself, unless the buffer fills.
 #[inline(always)]
 fn wakeup() -> u64 {
     if EVENTS.query(AVAILABLE) > u64::from(RING_WATERMARK.load()) { FORCE_WAKEUP } else { NO_WAKEUP }

@@ -85,7 +85,7 @@ pub extern "C" fn gil_at_leave(now: u64, slice: u32) -> u32 {
     let waited = pass(queue, now, u64::from(waits));
     if waits {
         thread.waits_for_gil = ASLEEP;
-        // It cannot wait for itself: the GIL changed hands between the two looks.
+        // It cannot wait for itself: the GIL changed hands between the two reads.
         queue.holder_tid = if is_own { 0 } else { tid(task, holder) };
         return charge(task.pid(), scratch.target.space, slice, queue, queue.holder_tid, waited).0;
     }

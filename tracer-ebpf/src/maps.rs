@@ -34,7 +34,7 @@ pub static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(count
 #[map]
 pub static TARGETS: HashMap<u32, Target> = HashMap::with_max_entries(8192, 0);
 
-/// The address space that a traced process made by its last exec, while user space may still be looking at what it was
+/// The address space that a traced process made by its last exec, while user space may still be probing what it was
 /// before: the oldest are forgotten. User space writes whole entries of [`TARGETS`], and never here.
 #[map]
 pub static EXECS: LruHashMap<u32, u64> = LruHashMap::with_max_entries(1024, 0);
@@ -139,9 +139,9 @@ pub static SEEN_CODES: Array<u64> = Array::with_max_entries(SEEN, 0);
 #[map]
 pub static SEEN_FILES: Array<u64> = Array::with_max_entries(SEEN, 0);
 
-/// Threads at lines whose callers have been looked at, by their hash: a collision only makes another walk.
+/// Threads at lines whose callers have been read, by their hash: a collision only makes another walk.
 #[map]
-pub static LOOKED_AT: Array<u64> = Array::with_max_entries(SEEN, 0);
+pub static CALLERS_READ: Array<u64> = Array::with_max_entries(SEEN, 0);
 
 /// Slots of each such cache: 128 KiB hold far more than a program's working set.
 pub const SEEN: u32 = 16384;

@@ -54,7 +54,7 @@ impl Namespace {
     }
 }
 
-/// A global function, see [`crate::python::walk`]: who sends a signal, and to whom, are six numbers, and each has its ways to
+/// A global function, see [`crate::python::walk`]: who sends a signal, and who gets it, are six numbers, and each has its ways to
 /// be 0.
 #[unsafe(no_mangle)]
 #[inline(never)]

@@ -53,7 +53,7 @@ pub struct Walked {
     pub id: u64,
     /// One of [`status`].
     pub status: u32,
-    /// [`tracer_common::switch::flag`]: whether its callers were left out, or looked at by chance.
+    /// [`tracer_common::switch::flag`]: whether its callers were left out, or read by chance.
     pub flags: u32,
 }
 
@@ -71,7 +71,7 @@ pub fn walk(probe: Probe, target: &Target) -> Walked {
 #[inline(always)]
 pub fn walk_to(probe: Probe, target: &Target, depth: u32) -> Walked {
     let Some(scratch) = scratch::of_probe(probe) else { return Walked::NO_ROOM };
-    scratch.look_at(target);
+    scratch.walk_in(target);
     walked(probe, walk_current(probe as u32, depth), 0)
 }
 
@@ -221,7 +221,7 @@ fn send_stack(probe: u32, depth: u64) {
 #[inline(always)]
 pub fn frame_at(probe: Probe, target: &Target, address: u64) -> Option<Frame> {
     let scratch = scratch::of_probe(probe)?;
-    scratch.look_at(target);
+    scratch.walk_in(target);
     read_frame(scratch, address).map(|(frame, _)| frame)
 }
 

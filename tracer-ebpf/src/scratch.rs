@@ -17,13 +17,13 @@ use crate::python::{Memo, Walk};
 /// Words that the identity of a code object is read from: from its first line to its line table.
 pub const IDENTITY_WORDS: usize = 16;
 
-/// Bytes of interpreter memory that the walk looks at in one piece: seven frames or so.
+/// Bytes of interpreter memory that the walk reads in one piece: seven frames or so.
 pub const BUFFER_BYTES: usize = 1024;
 
 /// One probe's room on one CPU.
 #[repr(C)]
 pub struct Scratch {
-    /// The process that is looked at: a copy, so that the walk and its steps need not look it up again.
+    /// The process that is walked: a copy, so that the walk and its steps need not look it up again.
     pub target: Target,
     /// Its memory.
     pub memory: Memory,
@@ -69,9 +69,9 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// The walk is to look at the current process, which is traced so.
+    /// The walk is to read the current process, which is traced so.
     #[inline(always)]
-    pub fn look_at(&mut self, target: &Target) {
+    pub fn walk_in(&mut self, target: &Target) {
         self.target = *target;
         self.memory = Memory::current();
     }

@@ -34,7 +34,7 @@ pub fn fresh(tid: u32) -> Result<&'static mut Thread, Outcome> {
     THREADS.get_ptr_mut(tid).map(|thread| unsafe { &mut *thread }).ok_or(Outcome::MAP_BUSY)
 }
 
-/// A thread that was off its CPU when the window began, asleep or waiting for one, and that user space has not looked at:
+/// A thread that was off its CPU when the window began, asleep or waiting for one, and that user space has not read:
 /// where is not known.
 #[inline(always)]
 pub fn began_before(task: Task, thread: &mut Thread, flags: u32) {

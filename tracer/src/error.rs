@@ -6,7 +6,7 @@ use crate::{attach, process};
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub enum Error {
-    /// A process cannot be looked at.
+    /// A process cannot be read.
     Target(#[from] process::Error),
     /// The kernel does not take the probes.
     Attach(#[from] attach::Error),

@@ -118,7 +118,7 @@ impl TraceBuilder {
 /// ```
 ///
 /// # Errors
-/// When one of the processes cannot be looked at, or all are gone.
+/// When one of the processes cannot be read, or all are gone.
 pub fn dump(pids: &[u32], depth: u32) -> Result<Dump, Error> {
     Ok(dump::dump(pids, depth, &mut |_| {})?.dump)
 }
@@ -138,12 +138,12 @@ pub fn dump(pids: &[u32], depth: u32) -> Result<Dump, Error> {
 /// ```
 ///
 /// # Errors
-/// When one of the processes cannot be looked at, or all are gone.
+/// When one of the processes cannot be read, or all are gone.
 pub fn signals(pids: &[u32]) -> Result<Signals, Error> {
-    Ok(dispositions::look(pids, &mut |_| {})?)
+    Ok(dispositions::read(pids, &mut |_| {})?)
 }
 
-/// Nobody looks before the end.
+/// Nobody reads it before the end.
 struct Unwatched;
 
 impl Listener for Unwatched {

@@ -30,7 +30,7 @@ use crate::sections::Section;
 use crate::session::{Range, Rule, View, replay};
 use crate::sys::vmlinux::Blob;
 
-/// What one input may look at of an ELF file, in bytes: less than a process may, so that a search is short.
+/// What one input may read of an ELF file, in bytes: less than a process may, so that a search is short.
 const ALLOWANCE: u64 = 1 << 20;
 
 /// What is called with an input.
@@ -197,7 +197,7 @@ pub fn rules(bytes: &[u8]) {
     let _ = text.parse::<Section>();
 }
 
-/// Memory in which some of the input lies wherever one looks: all pointers lead somewhere, and mostly in circles. One
+/// Memory in which some of the input lies at any address: all pointers lead somewhere, and mostly in circles. One
 /// address in sixteen is not mapped.
 struct Liar<'a>(&'a [u8]);
 

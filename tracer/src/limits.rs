@@ -48,7 +48,7 @@ struct Need {
 }
 
 /// A trace has some 80 descriptors for the probes and their maps, one for each process that it watches closely, and a few
-/// while it looks at others.
+/// while it reads others.
 const NEEDS: [Need; 3] = [
     Need {
         what: What::Files,
@@ -107,7 +107,7 @@ impl Need {
         let raised = Rlimit { current: Some(self.plenty), maximum };
         let as_far_as_we_may = Rlimit { current: limit.maximum, ..limit };
         if setrlimit(self.resource, raised).is_err() {
-            let _ = setrlimit(self.resource, as_far_as_we_may); // what came of it is looked at
+            let _ = setrlimit(self.resource, as_far_as_we_may); // what came of it is read back
         }
         match getrlimit(self.resource).current {
             Some(has) if has < self.least => Err(TooLow { what: self.what, has, remedy: self.remedy }),

@@ -1,10 +1,10 @@
-"""A small shop in its busiest hour: a program for `tracer` to look at.
+"""A small shop in its busiest hour: a program for `tracer` to trace.
 
 It runs until its stdin closes (Ctrl-D), prints `ready` once it is busy, and
 does on purpose what slows real services down:
 
 * three tills compute prices in Python, so everybody waits for the GIL;
-* the manager looks at /proc/self/stat through a 16-byte keyhole;
+* the manager reads /proc/self/stat through a 16-byte keyhole;
 * couriers are sent out and never signed back in: zombies;
 * a bell rings (SIGUSR1) that the main thread may be too busy to hear;
 * orders and their customers refer to each other: work for the collector.

@@ -6,7 +6,7 @@ use crate::build::probes;
 use crate::command::run;
 use crate::test::end_to_end;
 
-/// Builds, and runs them one after the other: each looks at the kernel's log.
+/// Builds, and runs them one after the other: each reads the kernel's log.
 pub fn chaos(quick: bool) -> Result<()> {
     probes()?;
     let mut tests = end_to_end()?;

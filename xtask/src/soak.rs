@@ -16,7 +16,7 @@ use crate::bench::Workload;
 use crate::command::{is_root, output, say};
 use crate::{build, tree};
 
-/// How often it is looked at.
+/// How often it is measured.
 const PERIOD: Duration = Duration::from_secs(10);
 /// What it may grow by in an hour, in bytes. In less than an hour as much: what is read at one moment is rounded to pages.
 const GROWTH: f64 = (1 << 20) as f64;

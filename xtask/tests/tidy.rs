@@ -38,6 +38,17 @@ fn links_to_sources_are_pinned_to_a_tag() {
 }
 
 #[test]
+fn words_are_those_of_the_field() {
+    check(|file| match file.is_prose_checked() {
+        true => file.lines_that(
+            |line| riddle(line).is_some(),
+            "say what is read, sent, reported or decided, in a plain word",
+        ),
+        false => Vec::new(),
+    });
+}
+
+#[test]
 fn no_file_names_a_path_of_somebody_s_machine() {
     check(|file| file.lines_that(|line| names_machine_path(line), "a path of one machine"));
 }
@@ -51,6 +62,12 @@ struct File {
 impl File {
     fn is_rust(&self) -> bool {
         self.path.ends_with(".rs")
+    }
+
+    /// Code and documents; not this file, which has the words.
+    fn is_prose_checked(&self) -> bool {
+        let ending = self.path.rsplit('.').next().unwrap_or_default();
+        ["rs", "md", "py", "js", "c"].contains(&ending) && !self.path.ends_with("tests/tidy.rs")
     }
 
     fn at(&self, line: usize, offence: &str) -> String {
@@ -112,6 +129,41 @@ fn is_pinned(link: &str) -> bool {
     })
 }
 
+/// Words that say neither what is read, sent, reported or decided, nor by which thread; also as parts of names.
+const RIDDLES: [&str; 19] = [
+    "told", "tell", "tells", "telling", "untold", "whom", "whomever", "verdict", "verdicts", "elder",
+    "hasten", "glance", "begot", "beget", "betwixt", "thence", "whence", "ere", "naught",
+];
+
+/// Likewise two words in a row: read, probe, poll, check.
+const RIDDLES_OF_TWO: [[&str; 2]; 6] =
+    [["look", "at"], ["looks", "at"], ["looked", "at"], ["looking", "at"], ["a", "look"], ["look", "into"]];
+
+/// The first such word of a line.
+fn riddle(line: &str) -> Option<String> {
+    let words = words(line);
+    let alone = words.iter().find(|word| RIDDLES.contains(&word.as_str())).cloned();
+    let is_two = |two: &&[String]| RIDDLES_OF_TWO.iter().any(|riddle| two.iter().eq(riddle));
+    alone.or_else(|| words.windows(2).find(is_two).map(|two| two.join(" ")))
+}
+
+/// Words in lower case, and those that names are made of: `looked_at` and `LookedAt` are two.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut before = ' ';
+    for c in line.chars() {
+        if !c.is_ascii_alphabetic() || before.is_ascii_lowercase() && c.is_ascii_uppercase() {
+            words.push(String::new());
+        }
+        if c.is_ascii_alphabetic() {
+            words.last_mut().expect("there is one").push(c.to_ascii_lowercase());
+        }
+        before = c;
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
 /// Folders at the top of a file system where people work.
 const MACHINE_FOLDERS: [&str; 2] = ["root", "work"];
 
@@ -131,6 +183,14 @@ fn the_checks_find_what_they_look_for() {
     assert!(is_justified(&["// SAFETY: f is sound", "f()"], 1) && !is_justified(&["", "f()"], 1));
     assert!(is_pinned("/blob/v3.12.0/Include/cpython/code.h") && is_pinned("/issues/1"));
     assert!(!is_pinned("/blob/main/Include/cpython/code.h"));
+    for (line, found) in [
+        ("/// What the kernel told us.", Some("told")),
+        ("fn look_at(&self) {}", Some("look at")),
+        ("struct LookedAt;", Some("looked at")),
+        ("a toll of an intellect; it looks for what looks like `/proc`", None),
+    ] {
+        assert_eq!(riddle(line).as_deref(), found, "{line}");
+    }
     assert!(MACHINE_FOLDERS.iter().all(|folder| names_machine_path(&format!("see `/{folder}/notes`"))));
     assert!(MACHINE_FOLDERS.iter().all(|folder| !names_machine_path(&format!("/proc/1/{folder}/lib"))));
 }

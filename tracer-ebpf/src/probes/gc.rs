@@ -117,7 +117,7 @@ fn ended(stack_pointer: u64, returned: u64) -> u32 {
     0
 }
 
-/// Whether what is known of its collector holds: not between an exec and a look at the new program.
+/// Whether what is known of its collector holds: not between an exec and the probe of the new program.
 #[inline(always)]
 fn is_python(target: &&Target) -> bool {
     target.flags & target::flag::PYTHON != 0

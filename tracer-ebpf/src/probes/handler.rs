@@ -42,7 +42,7 @@ pub fn handler(ctx: ProbeContext) -> u32 {
 }
 
 /// A function that looks for signals is entered: CPython does so between two instructions, and some C functions do.
-/// Handlers that run make it look again, from inside.
+/// Handlers that run make it check again, from inside.
 #[uprobe]
 pub fn check_entry(_ctx: ProbeContext) -> u32 {
     counted_preemptible(Probe::Check, |_| {
@@ -79,7 +79,7 @@ pub fn check_return(_ctx: RetProbeContext) -> u32 {
     0
 }
 
-/// What is known of the current thread's looking for signals, if it is a main thread.
+/// What is known of the current thread's checks for signals, if it is a main thread.
 #[inline(always)]
 fn checked(task: Task) -> Option<(&'static HandlerAddresses, &'static mut Check)> {
     // SAFETY: a preallocated entry, of the thread that runs.
@@ -96,7 +96,7 @@ fn place_of_main(task: Task) -> Option<&'static HandlerAddresses> {
     HANDLERS.get_ptr(task.pid()).map(|place| unsafe { &*place })
 }
 
-/// What happens now, and to whom.
+/// What happens now, and in which process.
 struct Moment {
     at: u64,
     task: Task,

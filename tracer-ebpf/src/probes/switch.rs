@@ -298,7 +298,7 @@ fn is_for_gil(registers: Registers, gil: u64, bytes: u32, thread: &mut Thread) -
     is_slept_on
 }
 
-/// The kernel's own verdict: `nvcsw` moved. At a thread's first switch there is nothing to compare with, and the rule is
+/// The kernel's own decision: `nvcsw` moved. At a thread's first switch there is nothing to compare with, and the rule is
 /// the scheduler's. <https://github.com/torvalds/linux/blob/v6.12/kernel/sched/core.c#L6650>
 #[inline(always)]
 fn is_voluntary(switch: &Switch, task: Task, thread: &Thread) -> bool {

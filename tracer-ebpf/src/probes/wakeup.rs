@@ -87,7 +87,7 @@ fn runnable(ctx: &BtfTracePointContext) -> i32 {
         // SAFETY: the tracepoint's prototype gives the argument this type.
         let task = unsafe { Task::new(ctx.arg::<Typed>(0)) };
         let Some(target) = task.target() else { return Outcome::FILTERED };
-        let Some(thread) = sleeper(task) else { return Outcome::FILTERED };
+        let Some(thread) = sleeping_thread(task) else { return Outcome::FILTERED };
         if thread.running == 1 || thread.runnable_ns != 0 {
             thread.waker.tid = 0;
             return Outcome::FILTERED;
@@ -104,7 +104,7 @@ fn runnable(ctx: &BtfTracePointContext) -> i32 {
 /// The entry of a thread that is woken up. One that has none sleeps since before the window; or it has not left its CPU
 /// since then.
 #[inline(always)]
-fn sleeper(task: Task) -> Option<&'static mut Thread> {
+fn sleeping_thread(task: Task) -> Option<&'static mut Thread> {
     if let Some(thread) = THREADS.get_ptr_mut(task.tid()) {
         // SAFETY: a preallocated entry, written by this wakeup alone while its thread sleeps.
         return Some(unsafe { &mut *thread });

@@ -36,7 +36,7 @@ pub fn send_all(probe: u32, depth: u64) {
 #[inline(always)]
 pub fn send_site(probe: Probe, target: &Target, frame: Frame) {
     let Some(scratch) = scratch::of_probe(probe) else { return };
-    scratch.look_at(target);
+    scratch.walk_in(target);
     scratch.stack.frames[0] = frame;
     send_all(probe as u32, 1);
 }

@@ -15,7 +15,7 @@ pub fn called(probe: Probe, target: &Target, place: &HandlerAddresses, object: u
     let function = function_of(place, object)?;
     let code = user::read(function + u64::from(place.function_code))?;
     let scratch = scratch::of_probe(probe)?;
-    scratch.look_at(target);
+    scratch.walk_in(target);
     // No instruction: it has not begun.
     Some(Frame { code, instruction: -1, identity: identity(scratch, code) })
 }

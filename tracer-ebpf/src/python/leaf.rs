@@ -12,7 +12,7 @@ use crate::scratch::{self, Scratch};
 #[inline(always)]
 pub fn leaf(probe: Probe, target: &Target) -> u32 {
     let Some(scratch) = scratch::of_probe(probe) else { return status::FAULTED };
-    scratch.look_at(target);
+    scratch.walk_in(target);
     leaf_of_current(probe as u32)
 }
 

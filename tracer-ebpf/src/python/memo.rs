@@ -11,11 +11,11 @@ use crate::scratch::Scratch;
 const SLOTS: usize = 32;
 
 /// What one walk has read.
-pub type Memo = [Met; SLOTS];
+pub type Memo = [KnownCode; SLOTS];
 
 /// A code object that a walk has read.
 #[repr(C)]
-pub struct Met {
+pub struct KnownCode {
     code: u64,
     /// The walk's number.
     walk: u32,
@@ -32,6 +32,6 @@ pub fn identity(scratch: &mut Scratch, code: u64) -> u32 {
         return known.identity;
     }
     let identity = read(scratch, code);
-    scratch.memo[slot] = Met { code, walk: scratch.walk.number, identity };
+    scratch.memo[slot] = KnownCode { code, walk: scratch.walk.number, identity };
     identity
 }

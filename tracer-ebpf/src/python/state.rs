@@ -220,7 +220,7 @@ pub extern "C" fn gil_with(probe: u32, futex: u64, stack_pointer: u64) -> u64 {
     search.found
 }
 
-/// Looks at one interpreter, and goes on to the next older one.
+/// Searches one interpreter, and goes on to the next older one.
 #[inline(never)]
 unsafe extern "C" fn gil_step(_index: u64, context: *mut c_void) -> i64 {
     // SAFETY: `bpf_loop` hands on what it was given.

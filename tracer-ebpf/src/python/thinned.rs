@@ -1,6 +1,6 @@
 //! Stacks of which the innermost frame is always read, and its callers one time in some, by chance.
 //!
-//! To read a code object for each caller is what a switch costs most. Who calls a line is known after a few looks; what
+//! To read a code object for each caller is what a switch costs most. Who calls a line is known after a few reads; what
 //! happens there is counted each time. User space shares out what was seen of a line alone among the callers that were
 //! seen by chance (`analysis::callers`).
 
@@ -13,7 +13,7 @@ use tracer_common::target::Target;
 
 use super::{Walked, finish, innermost, top_frame, walk_current, walked};
 use crate::config::DEPTH;
-use crate::maps::{LOOKED_AT, SEEN};
+use crate::maps::{CALLERS_READ, SEEN};
 use crate::narrow::low;
 use crate::scratch;
 
@@ -28,7 +28,7 @@ const NOT_KNOWN: u64 = u64::MAX;
 #[inline(always)]
 pub fn walk_some(probe: Probe, target: &Target, tid: u32, thinning: u32) -> Walked {
     let Some(scratch) = scratch::of_probe(probe) else { return Walked::NO_ROOM };
-    scratch.look_at(target);
+    scratch.walk_in(target);
     let mut flags = 0;
     if thinning != 0 {
         if is_chosen(thinning) {
@@ -43,7 +43,7 @@ pub fn walk_some(probe: Probe, target: &Target, tid: u32, thinning: u32) -> Walk
     walked(probe, walk_current(probe as u32, DEPTH.load()), flags)
 }
 
-/// Whether the callers of a line are to be looked at: by chance, or because they have not been for this thread.
+/// Whether the callers of a line are to be read: by chance, or because they have not been for this thread.
 #[inline(always)]
 pub fn is_to_be_walked(space: u64, tid: u32, leaf: &Frame, thinning: u32) -> bool {
     thinning == 0 || is_chosen(thinning) || leaf.code == 0 || !is_known(space, tid, leaf)
@@ -63,11 +63,11 @@ fn is_chosen(thinning: u32) -> bool {
     random & ((1 << (thinning & 15)) - 1) == 0
 }
 
-/// Whether this thread's callers at this line have been looked at; from now on they have.
+/// Whether this thread's callers at this line have been read; from now on they have.
 #[inline(always)]
 fn is_known(space: u64, tid: u32, leaf: &Frame) -> bool {
     let thread = mix(mix(place(leaf), space), tid.into());
-    let Some(slot) = LOOKED_AT.get_ptr_mut(low(thread) & (SEEN - 1)) else { return false };
+    let Some(slot) = CALLERS_READ.get_ptr_mut(low(thread) & (SEEN - 1)) else { return false };
     // SAFETY: one word; the one that writes last only makes the other's stack be walked again.
     unsafe {
         let known = *slot == thread;
@@ -77,7 +77,7 @@ fn is_known(space: u64, tid: u32, leaf: &Frame) -> bool {
 }
 
 /// The innermost frame as a stack of its own, sent at its first sight; its id, 0 where there is none, and [`NOT_KNOWN`] where
-/// its callers are to be looked at. By the target in the scratch buffer, where it leaves the frame: a global function, see
+/// its callers are to be read. By the target in the scratch buffer, where it leaves the frame: a global function, see
 /// [`super::walk_current`].
 #[unsafe(no_mangle)]
 #[inline(never)]

@@ -1,6 +1,6 @@
-//! Who called a line: switches of which the line alone was read are shared out among the callers that were looked at.
+//! Who called a line: switches of which the line alone was read are shared out among the callers that were read.
 //!
-//! A look by chance, one time in N, stands for N - 1 others: N may change within a run. What is shared out is exact, of
+//! A reading by chance, one time in N, stands for N - 1 others: N may change within a run. What is shared out is exact, of
 //! each thread, cause and line; which caller gets how much is an estimate. A caller has a part of the time by the time
 //! of its own switches: a caller that waits for long is not one that waits often.
 
@@ -56,11 +56,11 @@ impl Line {
 #[derive(Clone, Copy, Debug, Default)]
 struct Caller {
     status: StackStatus,
-    /// Of looks by chance, each as often as it stands for others.
+    /// Of readings by chance, each as often as it stands for others.
     weighed: SwitchSum,
-    looks: u64,
+    readings: u64,
     squares: u64,
-    /// Of all looks.
+    /// Of all readings.
     seen: SwitchSum,
 }
 
@@ -71,7 +71,7 @@ impl Caller {
         let others = (1_u64 << ((key.flags & flag::THINNING) >> flag::THINNING_SHIFT)) - 1;
         if others > 0 {
             self.weighed = self.weighed.plus(&sum.times(others));
-            self.looks += sum.count;
+            self.readings += sum.count;
             self.squares += sum.count * others * others;
         }
     }
@@ -84,7 +84,7 @@ pub fn is_alone(key: &SwitchRow) -> bool {
     !key.stack.is_none() && key.flags & flag::LEAF_ONLY != 0
 }
 
-/// Shares out, unless all callers were looked at.
+/// Shares out, unless all callers were read.
 pub fn share_out<'a>(
     rows: impl Iterator<Item = (&'a SwitchRow, &'a SwitchSum)>,
     symbols: &Symbols,
@@ -112,19 +112,19 @@ pub fn share_out<'a>(
 
 impl Shared {
     fn add(&mut self, line: Line, key: &SwitchRow, whole: &SwitchSum, callers: &HashMap<Line, Callers>) {
-        let looked_at = (0..KINDS).filter_map(|kind| callers.get(&line.kind(kind)));
-        let by_chance = |callers: &&Callers| callers.values().any(|caller| caller.looks > 0);
-        let Some(found) = looked_at.clone().find(by_chance).or_else(|| looked_at.clone().next()) else {
+        let were_read = (0..KINDS).filter_map(|kind| callers.get(&line.kind(kind)));
+        let by_chance = |callers: &&Callers| callers.values().any(|caller| caller.readings > 0);
+        let Some(found) = were_read.clone().find(by_chance).or_else(|| were_read.clone().next()) else {
             let unknown = SwitchSum { estimated: whole.count, variance: whole.count.pow(2), ..*whole };
             self.rows.push((SwitchRow { flags: key.flags & !flag::THINNING, ..*key }, unknown));
             return;
         };
         let mut found: Vec<_> = found.iter().collect();
         found.sort_unstable_by_key(|(stack, _)| **stack);
-        let is_by_chance = found.iter().any(|(_, caller)| caller.looks > 0);
+        let is_by_chance = found.iter().any(|(_, caller)| caller.readings > 0);
         let weights: Vec<_> =
             found.iter().map(|(_, caller)| if is_by_chance { caller.weighed } else { caller.seen }).collect();
-        let looks = if is_by_chance { Looks::new(&found) } else { Looks::NONE };
+        let readings = if is_by_chance { Readings::new(&found) } else { Readings::NONE };
         let keys = found.iter().map(|(stack, caller)| SwitchRow {
             stack: **stack,
             status: caller.status,
@@ -136,7 +136,7 @@ impl Shared {
             if part.is_empty() {
                 continue;
             }
-            let variance = looks.variance(part.count, whole.count);
+            let variance = readings.variance(part.count, whole.count);
             self.parts.entry(line).or_default().push((key, part.count.into()));
             self.rows.push((key, SwitchSum { estimated: part.count, variance, ..part }));
         }
@@ -154,10 +154,10 @@ impl Shared {
     }
 }
 
-/// What the looks at a line's callers are worth, as so many that weigh the same.
-struct Looks(f64);
+/// What the readings of a line's callers are worth, as so many that weigh the same.
+struct Readings(f64);
 
-impl Looks {
+impl Readings {
     /// None by chance: of which caller the others are is a guess.
     const NONE: Self = Self(1.0);
 
@@ -168,8 +168,8 @@ impl Looks {
         Self((weight as f64).powi(2) / (squares as f64).max(1.0))
     }
 
-    /// Of a part of a whole, binomial; as if half a look more had been at each side, so that what was never seen in a
-    /// few looks is not said to be certain.
+    /// Of a part of a whole, binomial; as if half a reading more had been at each side, so that what was never seen in a
+    /// few readings is not said to be certain.
     fn variance(&self, part: u64, whole: u64) -> u64 {
         let share = (part as f64 / whole.max(1) as f64).mul_add(self.0, 0.5) / (self.0 + 1.0);
         ((whole as f64).powi(2) * share * (1.0 - share) / self.0.max(1.0)).round() as u64
@@ -268,9 +268,9 @@ mod tests {
     }
 
     #[test]
-    fn a_look_stands_for_those_that_were_left_out_when_it_was_made() {
+    fn a_reading_stands_for_those_that_were_left_out_when_it_was_made() {
         let shared = shared(&[
-            row(A, 0, 5_000, 0), // while all were looked at
+            row(A, 0, 5_000, 0), // while all were read
             row(A, by_chance(2), 100, 0),
             row(B, by_chance(128), 10, 0),
             row(ALONE, flag::LEAF_ONLY | by_chance(2), 100, 0),
@@ -285,17 +285,20 @@ mod tests {
         let other = |(key, sum): (SwitchRow, SwitchSum), tid, syscall| {
             (SwitchRow { task: task(7, tid), syscall: Some(syscall), ..key }, sum)
         };
-        let (seen, looked) = (row(A, 0, 1, 0), row(B, by_chance(16), 1, 0));
-        for (name, looks, stack) in [
-            ("a look by chance, rather than any", vec![seen, looked], B),
+        let (seen, read_by_chance) = (row(A, 0, 1, 0), row(B, by_chance(16), 1, 0));
+        for (name, readings, stack) in [
+            ("a reading by chance, rather than any", vec![seen, read_by_chance], B),
             ("any, without one by chance", vec![seen], A),
-            ("one by chance for another cause, rather than any", vec![seen, other(looked, 7, 3)], B),
+            ("one by chance for another cause, rather than any", vec![seen, other(read_by_chance, 7, 3)], B),
             ("another thread's", vec![other(seen, 8, 3), row(ELSEWHERE, by_chance(16), 1, 0)], A),
             ("none", vec![row(ELSEWHERE, by_chance(16), 1, 0)], ALONE),
         ] {
-            let rows = [&looks[..], &[alone]].concat();
-            let before: u64 =
-                looks.iter().filter(|(key, _)| key.stack == StackId(stack)).map(|(_, sum)| sum.count).sum();
+            let rows = [&readings[..], &[alone]].concat();
+            let before: u64 = readings
+                .iter()
+                .filter(|(key, _)| key.stack == StackId(stack))
+                .map(|(_, sum)| sum.count)
+                .sum();
             let found = of(&shared(&rows), stack);
             assert_eq!((found.count, found.estimated), (before + 100, 100), "{name}");
             assert!(found.variance > 0, "{name}");
@@ -321,7 +324,7 @@ mod tests {
         }
     }
 
-    /// Looks at 10,000 switches, of which a caller had 70 in 100, one time in 64.
+    /// Reads the callers of 10,000 switches, of which one had 70 in 100, one time in 64.
     #[test]
     fn the_error_holds_in_95_of_100_runs() {
         let mut random = 1_u64;
@@ -330,13 +333,13 @@ mod tests {
             (random >> 33) % below
         };
         let held = (0..1_000).filter(|_| {
-            let (mut looks, mut alone, mut truth) = ([0, 0], 0, 0);
+            let (mut readings, mut alone, mut truth) = ([0, 0], 0, 0);
             for _ in 0..10_000 {
                 let is_other = usize::from(next(100) >= 70);
                 truth += 1 - is_other as u64;
-                if next(64) == 0 { looks[is_other] += 1 } else { alone += 1 }
+                if next(64) == 0 { readings[is_other] += 1 } else { alone += 1 }
             }
-            let [a, b] = [A, B].map(|stack| row(stack, by_chance(64), looks[stack as usize - 1], 0));
+            let [a, b] = [A, B].map(|stack| row(stack, by_chance(64), readings[stack as usize - 1], 0));
             let a = of(&shared(&[a, b, row(ALONE, flag::LEAF_ONLY | by_chance(64), alone, 0)]), A);
             a.count.abs_diff(truth) as f64 <= 1.96 * (a.variance as f64).sqrt()
         });

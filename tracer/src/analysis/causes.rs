@@ -1,6 +1,6 @@
 //! Why a thread left its CPU, in one word.
 //!
-//! The kernel's own verdict comes first: a switch is voluntary when `nvcsw` moved. Then the system call that the thread
+//! What the kernel says comes first: a switch is voluntary when `nvcsw` moved. Then the system call that the thread
 //! was in decides, together with the file that the call names and the state the thread slept in. In the table, from
 //! the top down, the first row that fits wins.
 //!
@@ -231,7 +231,7 @@ mod tests {
             ("stopped and preempted", -1, flag::STOPPED, Cause::Stopped),
             ("not run yet", Sysno::clone3 as i32, flag::BORN, Cause::Kernel),
             ("waited for a CPU when the window began", -1, flag::BEGAN_BEFORE, Cause::Preempted),
-            ("asleep before, not looked at", -1, V | flag::BEGAN_BEFORE, Cause::Unknown),
+            ("asleep before, not read", -1, V | flag::BEGAN_BEFORE, Cause::Unknown),
             ("asleep before, in a read", Sysno::read as i32, V | flag::BEGAN_BEFORE, Cause::Read),
             ("gave its turn away", Sysno::sched_yield as i32, 0, Cause::Yield),
             ("preempted in Python code", -1, 0, Cause::Preempted),

@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_ended_before_anybody_looked_lacks_no_stack() {
+    fn a_program_that_ended_before_it_was_probed_lacks_no_stack() {
         let (mut frames, mut traced) = <(Frames, Traced)>::default();
         frames.fold(&sample(7, 0, status::UNRESOLVED, 5));
         for (program, outside) in [("sed", 5), ("python3.12", 0)] {

@@ -300,7 +300,7 @@ mod tests {
             gc.fold(&Event::Exit(exit));
         }
         assert!(gc.probed.is_empty() && gc.open.is_empty(), "{gc:?}");
-        let found = gc.finish(&symbols_of(&[(1, &["a.py:1"])])).expect("it was looked at");
+        let found = gc.finish(&symbols_of(&[(1, &["a.py:1"])])).expect("it was watched");
         assert_eq!((found.method, found.pauses.rows.len()), (GcMethod::Sampled, 1));
         assert_eq!(found.pauses.rows[0].total_ns, 2 * MILLISECOND);
     }
@@ -315,7 +315,7 @@ mod tests {
             pause(0, StackId(2), 2),
             sample(1, 4),
         ];
-        let found = gc(&events).expect("it was looked at");
+        let found = gc(&events).expect("it was watched");
         assert_eq!(found.method, GcMethod::Probe);
         let rows: Vec<_> =
             found.pauses.rows.iter().map(|row| (row.generation, row.count, row.total_ns)).collect();
@@ -336,7 +336,7 @@ mod tests {
             ("none", vec![], None),
         ] {
             let events: Vec<_> = [seen(7, GcSeen::Sampled)].into_iter().chain(samples).collect();
-            let found = gc(&events).expect("it was looked at");
+            let found = gc(&events).expect("it was watched");
             assert_eq!(found.method, GcMethod::Sampled, "{name}");
             let row = found.pauses.rows.first();
             let reported = row.map(|row| (row.count, row.total_ns / MILLISECOND, row.max_ns / MILLISECOND));
@@ -358,7 +358,7 @@ mod tests {
             counted(8, 0, 40, true),
             counted(7, 0, 5, false),
         ];
-        let found = gc(&events).expect("it was looked at");
+        let found = gc(&events).expect("it was watched");
         let reported: Vec<_> = found.collections.rows.iter().collect();
         let expected = [(8, 0, 40, 80, true), (7, 0, 35, 70, false)];
         let rows: Vec<_> = reported

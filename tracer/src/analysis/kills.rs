@@ -1,4 +1,4 @@
-//! Signals that end processes, by the call that sent them: whom it was for, whom it reached, and who was left.
+//! Signals that end processes, by the call that sent them: which processes it was for, which it reached, and which were left.
 //!
 //! `kill(2)` generates one signal for each member of a process group, all of them before it returns. What it does not
 //! reach are children in other groups, and all children where the signal is for one process only:
@@ -356,7 +356,7 @@ mod tests {
                 "{name}"
             );
         }
-        // Whom it leaves behind it has not left behind, if its end had another reason.
+        // Children that it leaves behind do not count as left, if its end had another reason.
         let later = [exit(60 * S, 7, 1, 0)];
         assert!(kills(&[(7, Aim::One)], &later, &[]).is_empty());
     }

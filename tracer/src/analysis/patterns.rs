@@ -1,4 +1,4 @@
-//! Paths that differ only by a pid, by a peer's port, or by the number of what has no name: a program that looks at every
+//! Paths that differ only by a pid, by a peer's port, or by the number of what has no name: a program that reads of every
 //! process reads one file, not thousands.
 
 use std::collections::{HashMap, HashSet};
@@ -16,7 +16,7 @@ pub struct Patterns<R> {
 }
 
 impl<R: Copy + Eq + Hash> Patterns<R> {
-    /// Looks at what each reader reads in procfs, and from whom it receives.
+    /// Notes what each reader reads in procfs, and from which peers it receives.
     pub fn new(reads: impl Iterator<Item = (R, Bytes)>) -> Self {
         let mut files = HashMap::<_, HashSet<_>>::new();
         for (reader, path) in reads {

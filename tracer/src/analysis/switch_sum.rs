@@ -25,7 +25,7 @@ pub struct SwitchSum {
     pub still_blocked: u64,
     /// Acquisitions of the GIL that slept.
     pub gil_waits: u64,
-    /// Of `count`, those whose callers were not looked at.
+    /// Of `count`, those whose callers were not read.
     pub estimated: u64,
     /// Of that: the square of its standard deviation.
     pub variance: u64,
@@ -71,7 +71,7 @@ impl SwitchSum {
         Self::FIGURES.iter().all(|figure| *figure(&mut self) == 0)
     }
 
-    /// Of two rows, each of which has looks of its own.
+    /// Of two rows, each of which has readings of its own.
     pub fn plus(self, other: &Self) -> Self {
         Self {
             count: self.count + other.count,
@@ -91,7 +91,7 @@ impl SwitchSum {
         Self { on_cpu_ns: 0, ..*self }.is_empty()
     }
 
-    /// One standard deviation of `count`, rounded up; `None` where all callers were looked at.
+    /// One standard deviation of `count`, rounded up; `None` where all callers were read.
     pub fn error(&self) -> Option<u64> {
         (self.estimated > 0).then(|| (self.variance as f64).sqrt().ceil() as u64)
     }

@@ -82,7 +82,7 @@ impl Traced {
     }
 
     /// Whether it has executed another program, and that is none of Python's by its name: a shell's `sed`
-    /// may end before anybody has looked at it.
+    /// may end before it was probed.
     pub fn is_no_python(&self, pid: Pid) -> bool {
         let of_pid = || self.ended.iter().rev().find(|known| known.process.pid == pid);
         let known = self.current.get(&pid).or_else(of_pid);
@@ -143,7 +143,7 @@ impl Traced {
             ProcessDescription { ppid, comm, title, exe, groups, cgroup, born, ..process.clone() };
     }
 
-    /// A child is what its parent was, until it is looked at or executes another program.
+    /// A child is what its parent was, until it is probed or executes another program.
     fn fork(&mut self, fork: &Fork) {
         self.free(fork.child.pid);
         let parent = self.current.get(&fork.parent.pid).map(|parent| parent.process.clone());
@@ -261,7 +261,7 @@ mod tests {
     fn a_process_is_known_as_well_as_it_can_be() {
         let python =
             ProcessDescription { ppid: 1, python: Some("3.12.1".into()), root: true, ..process(7, "python") };
-        let looked_at = ProcessDescription { ppid: 7, python: Some("3.8.1".into()), ..process(8, "py38") };
+        let probed = ProcessDescription { ppid: 7, python: Some("3.8.1".into()), ..process(8, "py38") };
         let root = Event::Process(python);
         let renamed = Event::ThreadName { task: task(8, 8), comm: bytes("worker") };
         for (name, events, comm, title, version) in [
@@ -269,8 +269,8 @@ mod tests {
             ("renamed", vec![renamed.clone()], "worker", "python title", Some("3.12.1")),
             ("another program", vec![exec(6, 8, &["sleep", "9"])], "sleep", "sleep 9", None),
             (
-                "looked at",
-                vec![exec(6, 8, &["sleep", "9"]), Event::Process(looked_at)],
+                "probed",
+                vec![exec(6, 8, &["sleep", "9"]), Event::Process(probed)],
                 "py38",
                 "py38 title",
                 Some("3.8.1"),

@@ -1,11 +1,11 @@
-//! Who ended a thread's sleep: another thread, by a system call that fits what the sleeper waited for.
+//! Who ended a thread's sleep: another thread, by a system call that fits what the waiting thread waited for.
 //!
 //! While a thread is in a system call, an interrupt may wake others: a timer that has run out, a disk that has
 //! answered. Its victim is no waker: the probe distinguishes interrupts where the kernel lets it, but for softirqs, in
 //! which a thread may receive what it has sent to its own machine. So its call must be one that could have ended that
 //! sleep, and in a softirq one that sends.
 //!
-//! | the sleeper waits for | calls that may end it |
+//! | the thread waits for | calls that may end it |
 //! |---|---|
 //! | `gil` | futex |
 //! | `lock` | futex; flock, fcntl, close; semop … |
@@ -56,7 +56,7 @@ impl Wakers {
     }
 }
 
-/// First the waker's line is forgotten, then who woke whom.
+/// First the waker's line is forgotten, then which thread woke which.
 impl Key for WakeupRow {
     fn coarser(self) -> Option<Self> {
         let nobody = Self::default();
@@ -104,7 +104,7 @@ impl SleepsByWaker {
     }
 }
 
-/// What a system call can do to sleepers.
+/// What a system call can do to sleeping threads.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Act {
     Futex,
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
     use crate::event::syscall_from_wire;
 
-    /// A thread of the sleeper's own process is in this call.
+    /// A thread of the waiting thread's own process is in this call.
     fn wakeup(syscall: i32) -> WakeupRow {
         let syscall = syscall_from_wire(syscall);
         WakeupRow { waker: WakerRow { syscall, ..WakerRow::default() }, ..WakeupRow::default() }

@@ -138,7 +138,7 @@ fn thread(task: &mut Task) -> Names<'_> {
     Some((&mut task.pid, Some(&mut task.tid)))
 }
 
-/// Whom a drained row is about, and who else is in it.
+/// Which process a drained row is about, and which others are in it.
 fn ids_of(event: &mut Event) -> [Names<'_>; 2] {
     let about = match event {
         Event::Wakeups { key: WakeupRow { row, waker }, .. } => {

@@ -170,7 +170,7 @@ fn is_whole(name: &python::Name) -> bool {
     matches!(name.width, 1 | 2 | 4) && kept(name) == name.length
 }
 
-/// The table was copied. One of no bytes counts as unread: it costs one more look at memory, and a code object without
+/// The table was copied. One of no bytes counts as unread: it costs one more read of memory, and a code object without
 /// lines is rare.
 fn has_table(record: &python::Code) -> bool {
     record.table_bytes != 0 && record.table_copied == record.table_bytes

@@ -14,7 +14,7 @@ pub struct CollectorLayout {
     pub functions: &'static [&'static str],
     /// Which argument of the function is the generation, counted from 1.
     pub generation_argument: u32,
-    /// The function looks for itself whether a collection goes on.
+    /// The function checks by itself whether a collection goes on.
     pub checks: bool,
     /// `PyInterpreterState.stoptheworld` of builds without GIL.
     pub stop_the_world: Option<u32>,

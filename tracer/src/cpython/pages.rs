@@ -1,6 +1,6 @@
 //! Memory that is read by the page, for readers of many things that lie close together: frames, code objects.
 //!
-//! What has been read is kept as it was: a value of this type lasts no longer than the look at a thread that sleeps.
+//! What has been read is kept as it was: a value of this type lasts no longer than the walk of a thread that sleeps.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use crate::cpython::memory::Memory;
 /// Memory is mapped, or is not, in pieces of this size.
 const PAGE: usize = 4096;
 
-/// The pages that have been looked at.
+/// The pages that have been read.
 pub struct Pages<'a> {
     memory: &'a dyn Memory,
     kept: RefCell<HashMap<u64, Box<[u8; PAGE]>>>,

@@ -14,7 +14,7 @@ const RATIO: f64 = 1.3;
 /// Paces beyond these are no paces: the runs are of different things.
 const PACES: std::ops::RangeInclusive<f64> = 0.1..=10.0;
 /// Figures that a pace is looked for in: those of the most events.
-const LOOKED_AT: usize = 60;
+const COMPARED: usize = 60;
 /// Of fewer events there is no pace to see.
 const ENOUGH: u64 = 30;
 
@@ -55,7 +55,7 @@ fn paces(rows: &[Row]) -> Vec<f64> {
     let mut many: Vec<_> =
         rows.iter().filter(|row| row.sides.iter().all(|side| side.count >= ENOUGH)).collect();
     many.sort_by_key(|row| std::cmp::Reverse(row.sides[0].count.min(row.sides[1].count)));
-    let own = many.iter().take(LOOKED_AT).map(|row| row.sides[1].rate() / row.sides[0].rate());
+    let own = many.iter().take(COMPARED).map(|row| row.sides[1].rate() / row.sides[0].rate());
     own.filter(|pace| PACES.contains(pace)).collect()
 }
 

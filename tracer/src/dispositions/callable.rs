@@ -18,7 +18,7 @@ const FIRST_MEMBER: u64 = 8;
 /// Likewise to `tp_name` of a type, after its size.
 /// <https://github.com/python/cpython/blob/v3.12.0/Include/cpython/object.h>
 const TYPE_NAME: u64 = 16;
-/// Partials of partials that are looked through.
+/// Partials of partials that are unwrapped.
 const WRAPPERS: u32 = 4;
 /// Longest name in C.
 const NAME_BYTES: usize = 128;

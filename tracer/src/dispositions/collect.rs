@@ -14,7 +14,7 @@ use crate::report::{Disposition, Name};
 use crate::session::Root;
 use crate::sys::memory::ProcessMemory;
 
-/// Looks at it.
+/// Reads it.
 pub fn process(root: &Root) -> Result<ProcessSignals, Error> {
     let process = &root.process;
     let masks: Vec<_> =
@@ -24,13 +24,13 @@ pub fn process(root: &Root) -> Result<ProcessSignals, Error> {
     };
     let python = root.interpreter.as_deref().and_then(|python| Some((python, python.handlers.as_ref()?)));
     let memory = process.memory();
-    let looked = python.map(|(python, handlers)| Python::read(&memory, python, handlers));
-    let signal = |number| signal(number, &of_process, &masks, looked.as_ref());
+    let python = python.map(|(python, handlers)| Python::read(&memory, python, handlers));
+    let signal = |number| signal(number, &of_process, &masks, python.as_ref());
     Ok(ProcessSignals {
         pid: process.pid,
         title: Name::from(redact::title(process.title().unwrap_or_default())),
         python: root.interpreter.as_ref().map(|python| Name::from(python.version.to_string())),
-        wakeup_fd: looked.as_ref().and_then(|python| python.wakeup_fd),
+        wakeup_fd: python.as_ref().and_then(|python| python.wakeup_fd),
         signals: (1..=SIGNALS).filter_map(signal).collect(),
         threads: masks.iter().filter_map(|(tid, masks)| thread(root, *tid, masks)).collect(),
     })

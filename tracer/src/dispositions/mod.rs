@@ -18,7 +18,7 @@ use crate::session::Root;
 ///
 /// # Errors
 /// When one of them is no Python that is known, or none is left.
-pub fn look(pids: &[Pid], gone: &mut dyn FnMut(&Error)) -> Result<Signals, Error> {
+pub fn read(pids: &[Pid], gone: &mut dyn FnMut(&Error)) -> Result<Signals, Error> {
     let roots = Root::open_all(pids, gone)?;
     let processes = roots.iter().map(collect::process).collect::<Result<_, _>>()?;
     Ok(Signals { schema: Signals::SCHEMA, processes })

@@ -1,11 +1,11 @@
-//! One thing that was looked at.
+//! One thing that was checked.
 
 use serde::Serialize;
 
 use crate::error::ErrorKind;
 use crate::report::Sentence;
 
-/// One thing that was looked at.
+/// One thing that was checked.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Check {
     /// What.

@@ -15,7 +15,7 @@ pub use text::render;
 use crate::error::ErrorKind;
 use crate::event::Pid;
 
-/// What was looked at, in the order in which tracing would fail on it: `tracer.doctor/1`.
+/// What was checked, in the order in which tracing would fail on it: `tracer.doctor/1`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Checkup {
     /// Which object this is.
@@ -24,7 +24,7 @@ pub struct Checkup {
     pub checks: Vec<Check>,
 }
 
-/// Looks at this machine, and at a process if one is named.
+/// Checks this machine, and a process if one is named.
 #[must_use]
 pub fn examine(pid: Option<Pid>) -> Checkup {
     let mut checks = kernel::checks();

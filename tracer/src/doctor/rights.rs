@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_need_is_met_by_any_of_its_capabilities() {
+    fn each_need_is_satisfied_by_any_of_its_capabilities() {
         let none = Capabilities::parse("CapPrm:\t000001ffffffffff\nCapEff:\t0000000000000000\n");
         let all = Capabilities::parse("CapEff:\t000001ffffffffff\n");
         let modern = Capabilities(1 << bit::BPF | 1 << bit::PERFMON | 1 << bit::SYS_PTRACE);

@@ -14,8 +14,8 @@ pub fn render(checkup: &Checkup, style: Style) -> String {
     let widest = checkup.checks.iter().map(|check| columns(check.name)).max().unwrap_or(0);
     checkup.checks.iter().for_each(|check| write(&mut page, check, widest));
     page.blank();
-    let (ink, verdict) = verdict(checkup);
-    page.line(ink, 0, &verdict);
+    let (ink, conclusion) = conclusion(checkup);
+    page.line(ink, 0, &conclusion);
     page.into_string()
 }
 
@@ -33,7 +33,7 @@ fn write(page: &mut Page, check: &Check, widest: usize) {
     }
 }
 
-fn verdict(checkup: &Checkup) -> (Ink, String) {
+fn conclusion(checkup: &Checkup) -> (Ink, String) {
     let count = |is: fn(&Check) -> bool| checkup.checks.iter().filter(|check| is(check)).count() as u64;
     let failed = count(|check| check.stops().is_some());
     let warned = count(|check| !check.ok) - failed;

@@ -1,4 +1,4 @@
-//! Looks at each thread in the way that fits it, until all have been seen.
+//! Reads each thread in the way that fits it, until all have been seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread::sleep;
@@ -16,9 +16,9 @@ use crate::python::{Asleep, asleep};
 use crate::report::{self, Name, Target};
 use crate::session::Root;
 
-/// Times that threads which run are looked at before the kernel is asked about them: most only woke up for a moment.
-const LOOKS: u32 = 3;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+/// Times that threads which run are read before the kernel is asked about them: most only woke up for a moment.
+const READS: u32 = 3;
+const BETWEEN_READS: Duration = Duration::from_millis(1);
 /// How long threads that run are sampled at most: one that has not been seen by then waits for a CPU.
 const SAMPLING: Duration = Duration::from_millis(100);
 const BETWEEN_SAMPLES: Duration = Duration::from_millis(10);
@@ -29,7 +29,7 @@ pub struct Collection<'a> {
     depth: u32,
     names: Names,
     seen: BTreeMap<Task, SeenThread>,
-    /// They ran, or moved, whenever they were looked at.
+    /// They ran, or moved, whenever they were read.
     awake: BTreeSet<Task>,
 }
 
@@ -40,27 +40,27 @@ impl<'a> Collection<'a> {
         Self { roots, depth, names, seen: BTreeMap::new(), awake: BTreeSet::new() }
     }
 
-    /// Looks at all threads, and again at those that ran.
+    /// Reads all threads, and again those that ran.
     ///
     /// # Errors
     /// When a process is gone.
-    pub fn look(&mut self) -> Result<(), Error> {
+    pub fn collect(&mut self) -> Result<(), Error> {
         for root in self.roots {
             let tids = root.process.threads()?;
             self.awake.extend(tids.into_iter().map(|tid| Task { pid: root.process.pid, tid }));
         }
-        self.look_at_sleepers(|_| true);
-        for _ in 1..LOOKS {
+        self.read_sleeping_threads(|_| true);
+        for _ in 1..READS {
             if !self.awake.is_empty() {
-                sleep(BETWEEN_LOOKS);
-                self.look_at_sleepers(fell_asleep);
+                sleep(BETWEEN_READS);
+                self.read_sleeping_threads(fell_asleep);
             }
         }
         Ok(())
     }
 
     /// Keeps those threads that sleep, if they count, and those that have ended.
-    fn look_at_sleepers(&mut self, counts: fn(&Asleep) -> bool) {
+    fn read_sleeping_threads(&mut self, counts: fn(&Asleep) -> bool) {
         for root in self.roots {
             let tids = self.awake_in(root.process.pid);
             let (python, depth) = (root.interpreter.as_ref(), self.depth as usize);
@@ -129,7 +129,7 @@ impl<'a> Collection<'a> {
         while !self.awake.is_empty() && began.elapsed() < SAMPLING {
             sleep(BETWEEN_SAMPLES);
             self.take_samples(&mut sampler)?;
-            self.look_at_sleepers(fell_asleep);
+            self.read_sleeping_threads(fell_asleep);
         }
         Ok(Some(sampler))
     }
@@ -150,7 +150,7 @@ impl<'a> Collection<'a> {
 
     /// What is left may sleep by now; else it could only be read while it moved.
     pub fn guess(&mut self) {
-        self.look_at_sleepers(|_| true);
+        self.read_sleeping_threads(|_| true);
         for root in self.roots {
             let Some(interpreter) = &root.interpreter else { continue };
             let (tids, holders) = (self.awake_in(root.process.pid), gil_holders(root));

@@ -40,7 +40,7 @@ pub fn dump(
 ) -> Result<Dumped, process::Error> {
     let roots = Root::open_all(pids, gone)?;
     let mut collection = Collection::new(&roots, depth);
-    collection.look()?;
+    collection.collect()?;
     let (sampler, not_sampled) = match collection.sample() {
         Ok(sampler) => (sampler, None),
         Err(error) => (None, Some(error)),

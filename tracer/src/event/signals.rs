@@ -20,7 +20,7 @@ pub struct SignalGenerate {
     pub stack: StackId,
     /// signal(7)
     pub signal: u32,
-    /// Who says that it comes from whom.
+    /// What says where it comes from.
     pub info: SignalInfo,
     /// Aimed at.
     pub target: Task,
@@ -38,7 +38,7 @@ pub struct SignalGenerate {
     pub main: Option<Waited>,
 }
 
-/// Whom a signal was sent to.
+/// Which process a signal was sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Aim {
     /// A process or a thread.

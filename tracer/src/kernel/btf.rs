@@ -12,7 +12,7 @@ const MAGIC: u16 = 0xeb9f;
 /// `struct btf_type` before what its kind appends.
 const TYPE_BYTES: usize = 12;
 const MEMBER_BYTES: usize = 12;
-/// Most members that are looked at for one path: the longest structs of a kernel have a few hundred.
+/// Most members that are examined for one path: the longest structs of a kernel have a few hundred.
 const MEMBERS: u32 = 1 << 14;
 const SECTION_VARIABLE_BYTES: usize = 12;
 

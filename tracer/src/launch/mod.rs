@@ -28,12 +28,12 @@ pub struct Waiting {
     pub pid: Pid,
     command: Name,
     gate: Option<Gate>,
-    /// Ends when the program has been executed, or could not be: only then does the system's verdict come.
+    /// Ends when the program has been executed, or could not be: only then does the system's answer come.
     spawning: Option<JoinHandle<io::Result<Child>>>,
 }
 
 impl Waiting {
-    /// Starts it: the program and its arguments, where its standard output goes unless where ours does, and as whom it runs
+    /// Starts it: the program and its arguments, where its standard output goes unless where ours does, and as which user it runs
     /// unless as we do.
     ///
     /// # Errors

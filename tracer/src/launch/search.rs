@@ -19,15 +19,15 @@ pub fn check(program: &OsStr) -> io::Result<()> {
         return executable(Path::new(program));
     }
     let path = std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
-    let mut verdict = Err(io::ErrorKind::NotFound.into());
+    let mut result = Err(io::ErrorKind::NotFound.into());
     for directory in std::env::split_paths(&path) {
         match executable(&directory.join(program)) {
             Ok(()) => return Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => verdict = Err(error),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => result = Err(error),
             Err(_not_there) => {}
         }
     }
-    verdict
+    result
 }
 
 fn executable(path: &Path) -> io::Result<()> {

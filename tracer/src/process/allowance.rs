@@ -1,7 +1,7 @@
-//! How much of a process's files one look at it may look at.
+//! How much of a process's files one probe of it may read.
 //!
 //! A process chooses itself which files it maps and what they hold. So what counts is not what is loaded but what is
-//! looked at: a table that is searched again is paid for again.
+//! read: a table that is searched again is paid for again.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use crate::sys::aside;
 /// Bytes: the files of the largest processes take a tenth of it, and no more than half a second goes into all of it.
 pub(crate) const LIMIT: u64 = 512 << 20;
 
-/// What is left for one look, shared by all who take part in it.
+/// What is left for one probe, shared by all who take part in it.
 #[derive(Clone, Debug)]
 pub struct Allowance(Rc<Cell<u64>>);
 

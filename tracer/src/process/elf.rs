@@ -24,7 +24,7 @@ pub use text::Part;
 
 /// Largest table that is read: the symbols of the largest interpreters take a few MiB.
 const TABLE_LIMIT: u64 = 16 << 20;
-/// Longest end of a clone's name that is looked through: `.constprop.0.isra.0.lto_priv.0`.
+/// Longest end of a clone's name that is examined: `.constprop.0.isra.0.lto_priv.0`.
 const SUFFIX_LIMIT: usize = 64;
 /// Most clones of a function: compilers make two or three.
 const CLONES: usize = 16;
@@ -355,7 +355,7 @@ mod tests {
         }
     }
 
-    /// 699,050 symbols whose names have no end for 16 MiB: scanned for that, one search looks at ten terabytes.
+    /// 699,050 symbols whose names have no end for 16 MiB: scanned for that, one search reads ten terabytes.
     #[test]
     fn names_without_end_take_no_time() {
         let count = TABLE_LIMIT as usize / size_of::<Sym64<LE>>();
@@ -373,7 +373,7 @@ mod tests {
         // Milliseconds, and a second without optimisation beside other builds; scanned, it takes an hour.
         assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
         let searches = (0..100).map_while(|_| symbols.clones("ccc", &allowance)).count();
-        assert_eq!((searches, allowance.is_spent()), (29, true), "a search costs what it looks at");
+        assert_eq!((searches, allowance.is_spent()), (29, true), "a search costs what it reads");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::python::threads::{self, ThreadState};
 use crate::sys::aside::PATIENTLY;
 use crate::sys::memory::ProcessMemory;
 
-/// Times that a thread which moves is looked at.
+/// Times that a thread which moves is read.
 const TRIES: u32 = 3;
 /// What each of many threads may take: a tenth is usual.
 const A_THREAD: Duration = Duration::from_millis(1);
@@ -64,7 +64,7 @@ pub fn of_threads(
     depth: usize,
 ) -> Vec<Asleep> {
     let (interpreter, threads) = (interpreter.cloned(), threads.to_vec());
-    aside(process, threads.len(), move |process| look_at(process, interpreter.as_deref(), &threads, depth))
+    aside(process, threads.len(), move |process| read_all(process, interpreter.as_deref(), &threads, depth))
 }
 
 /// Reads the memory of many threads aside. If it does not answer, all is done again without it: what there is to be said
@@ -79,7 +79,7 @@ fn aside<T: Send + 'static>(
     process.aside(limit, move |process| read(process)).unwrap_or_else(|_silent| again(process))
 }
 
-fn look_at(
+fn read_all(
     process: &Process,
     interpreter: Option<&Interpreter>,
     threads: &[(Tid, ThreadStatus)],
@@ -92,10 +92,10 @@ fn look_at(
 /// What threads that run seem to do: they are read while they move, so that all are torn.
 pub fn moving(process: &Process, interpreter: &Arc<Interpreter>, tids: &[Tid], depth: usize) -> Vec<Asleep> {
     let (interpreter, tids) = (interpreter.clone(), tids.to_vec());
-    aside(process, tids.len(), move |process| look_at_moving(process, &interpreter, &tids, depth))
+    aside(process, tids.len(), move |process| read_moving(process, &interpreter, &tids, depth))
 }
 
-fn look_at_moving(process: &Process, interpreter: &Interpreter, tids: &[Tid], depth: usize) -> Vec<Asleep> {
+fn read_moving(process: &Process, interpreter: &Interpreter, tids: &[Tid], depth: usize) -> Vec<Asleep> {
     let threads = process.described(tids);
     let stacks = Stacks::new(process, interpreter, &threads, depth);
     let seen = threads.iter().map(|&(tid, thread)| {
@@ -115,19 +115,19 @@ fn look_at_moving(process: &Process, interpreter: &Interpreter, tids: &[Tid], de
     seen.collect()
 }
 
-/// What a thread does, if it sleeps; one that keeps moving is looked at again.
+/// What a thread does, if it sleeps; one that keeps moving is read again.
 fn one(process: &Process, stacks: Option<&Stacks<'_>>, tid: Tid, thread: ThreadStatus) -> Option<Asleep> {
-    let mut seen = look(process, stacks, tid, thread)?;
+    let mut seen = probe(process, stacks, tid, thread)?;
     for _ in 1..TRIES {
         if !seen.torn {
             break;
         }
-        seen = look(process, stacks, tid, process.thread(tid).ok()?)?;
+        seen = probe(process, stacks, tid, process.thread(tid).ok()?)?;
     }
     Some(seen)
 }
 
-fn look(process: &Process, stacks: Option<&Stacks<'_>>, tid: Tid, thread: ThreadStatus) -> Option<Asleep> {
+fn probe(process: &Process, stacks: Option<&Stacks<'_>>, tid: Tid, thread: ThreadStatus) -> Option<Asleep> {
     let sleep = process.sleep(tid).ok()?;
     let sleeps_in = sleep.now().ok()?;
     let has_ended = matches!(thread.state, 'Z' | 'X');
@@ -138,7 +138,7 @@ fn look(process: &Process, stacks: Option<&Stacks<'_>>, tid: Tid, thread: Thread
         || WalkedThread { walk: Walk { frames: Vec::new(), status: status::UNRESOLVED }, steady: true };
     let seen = stacks.map_or_else(unresolved, |stacks| stacks.seen(thread.namespace_tid));
     let waits_for_gil = stacks.is_some_and(|stacks| stacks.waits_for_gil(sleeps_in));
-    // In this order: off its CPU before and after, and never switched since the first look, it slept all the time. The
+    // In this order: off its CPU before and after, and never switched since the first read, it slept all the time. The
     // counters alone would not show it, since a thread says that it sleeps before it has switched.
     let slept_on =
         sleep.now().is_ok_and(|now| now == sleeps_in) && process.thread(tid).is_ok_and(|now| now == thread);

@@ -75,11 +75,11 @@ pub fn discover_briefly(process: &Process) -> Result<Interpreter, Error> {
 }
 
 fn discover_within(process: &Process, limit: Duration) -> Result<Interpreter, Error> {
-    let found = process.aside(limit, look);
+    let found = process.aside(limit, probe);
     found.unwrap_or_else(|cause| Err(Error::reading(process.pid, "memory", cause)))
 }
 
-fn look(process: &Process) -> Result<Interpreter, Error> {
+fn probe(process: &Process) -> Result<Interpreter, Error> {
     let maps = process.maps()?;
     let allowance = Allowance::default();
     runtime::find(process, &maps, &allowance, |runtime| interpreter(process, &maps, runtime, &allowance))

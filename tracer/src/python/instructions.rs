@@ -5,7 +5,7 @@ use iced_x86::{Code, Instruction, Mnemonic, OpKind, Register};
 use crate::process::elf::Elf;
 use crate::process::machine_code::decode;
 
-/// Registers without arguments, nor the number of vector registers, that a function may use before it has looked at those.
+/// Registers without arguments, nor the number of vector registers, that a function may use before it has read those.
 /// <https://gitlab.com/x86-psABIs/x86-64-ABI> (3.2.3, parameter passing)
 const FREE: [Register; 4] = [Register::RSP, Register::RBP, Register::R10, Register::R11];
 

@@ -13,7 +13,7 @@ use crate::process::error::{Error, printable};
 use crate::process::maps::Mapping;
 use crate::process::open::open_mapped;
 
-/// Most files that are looked into.
+/// Most files that are searched.
 const FILES: usize = 1024;
 /// Most interpreters that are tried: a process may have one in each library that it loads, and run another.
 const RUNTIMES: usize = 16;
@@ -53,7 +53,7 @@ pub enum Evidence {
 }
 
 impl Evidence {
-    /// Looks for it in a file.
+    /// Searches a file for it.
     fn in_file(elf: &Elf) -> Option<Self> {
         if let Some(runtime) = elf.section(".PyRuntime") {
             return Some(Self::Section { runtime });
@@ -114,7 +114,7 @@ pub fn find<T>(
     }
     let (mut no_runtime, mut refused) = (not_python(process), Vec::new());
     for mapping in candidates(maps) {
-        match look_into(process, maps, mapping, allowance) {
+        match search_file(process, maps, mapping, allowance) {
             Ok(Holds::Runtime(runtime)) => match accept(*runtime) {
                 Err(why_not) if !why_not.is_gone() => refused.push(why_not),
                 found_or_gone => return found_or_gone,
@@ -148,7 +148,7 @@ enum Holds {
     Nothing,
 }
 
-fn look_into(
+fn search_file(
     process: &Process,
     maps: &[Mapping],
     mapping: &Mapping,
@@ -215,7 +215,7 @@ mod tests {
     use crate::process::maps;
 
     #[test]
-    fn files_named_after_python_are_looked_into_first() {
+    fn files_named_after_python_are_searched_first() {
         let maps = maps::parse(
             b"1000-2000 r-xp 0 fe:1 1 /usr/lib/libc.so.6\n2000-3000 r--p 0 fe:1 2 /usr/lib/libpython3.11.so\n\
               3000-4000 r-xp 0 fe:1 2 /usr/lib/libpython3.11.so\n4000-5000 r-xp 0 fe:1 2 /usr/lib/libpython3.11.so\n\

@@ -16,7 +16,7 @@ const PTHREAD_BYTES: usize = 2048;
 /// Where it lies in glibc's on x86-64.
 /// <https://sourceware.org/git/?p=glibc.git;a=blob;f=nptl/descr.h;hb=refs/tags/glibc-2.36>
 const USUAL_OFFSET: usize = 720;
-/// Threads whose `struct pthread` is looked into.
+/// Threads whose `struct pthread` is read.
 const PTHREADS: usize = 64;
 
 /// A `PyThreadState`.

@@ -1,4 +1,4 @@
-//! Blocks: records that are written together, and checked before anybody looks at them.
+//! Blocks: records that are written together, and checked before anybody reads them.
 //!
 //! ```text
 //!  0  marker           4 bytes

@@ -189,7 +189,7 @@ impl Kept {
         stands
     }
 
-    /// Two rules may be met in one second.
+    /// Two rules may hold in one second.
     fn unused_name(&self, now: Timestamp) -> PathBuf {
         let names = (1..=1_000).map(|number| named(&self.path, now, number));
         names.into_iter().find(|name| !name.exists()).unwrap_or_else(|| named(&self.path, now, 1))

@@ -68,7 +68,7 @@ fn parse(json: &[u8]) -> serde_json::Result<Report> {
     })
 }
 
-/// Whoever wrote it may be nobody whom we know: not only its names are made safe.
+/// It may come from anybody: not only its names are made safe.
 fn report(json: &[u8]) -> serde_json::Result<Report> {
     serde_json::from_str(&sanitize::json(&String::from_utf8_lossy(json)))
 }

@@ -20,7 +20,7 @@ const LATELY: Duration = Duration::from_secs(5);
 /// Those that have come lately, and are not known to be Python or not.
 pub struct Newcomers {
     selection: Selection,
-    /// Every process that was there at the last look.
+    /// Every process that was there at the last scan.
     seen: HashSet<Pid>,
     candidates: Vec<(Pid, Instant)>,
     next: Instant,
@@ -36,7 +36,7 @@ impl Newcomers {
     }
 
     /// The Python processes that are selected and have come since.
-    pub fn look(&mut self, now: Instant) -> Vec<(Process, Arc<Interpreter>)> {
+    pub fn scan(&mut self, now: Instant) -> Vec<(Process, Arc<Interpreter>)> {
         if now < self.next {
             return Vec::new();
         }
@@ -46,7 +46,7 @@ impl Newcomers {
         self.seen = there;
         let mut found = Vec::new();
         let selection = &self.selection;
-        self.candidates.retain(|&(pid, since)| match Candidate::look(pid, selection) {
+        self.candidates.retain(|&(pid, since)| match Candidate::probe(pid, selection) {
             Candidate::Selected(process, interpreter) => {
                 found.push((process, interpreter));
                 false
@@ -67,7 +67,7 @@ enum Candidate {
 }
 
 impl Candidate {
-    fn look(pid: Pid, selection: &Selection) -> Self {
+    fn probe(pid: Pid, selection: &Selection) -> Self {
         let Ok(process) = Process::open(pid) else { return Self::Gone };
         if !selection.matches(&process) {
             return Self::NotYet;

@@ -175,7 +175,7 @@ impl Budget {
         }
     }
 
-    /// Callers are looked at one time in 2 to the power of this now.
+    /// Callers are read one time in 2 to the power of this now.
     #[must_use]
     pub fn thinning(&self) -> u32 {
         self.thinning
@@ -222,7 +222,7 @@ impl Budget {
         work.cost() * if in_bursts { PARTS as f64 } else { 1.0 }
     }
 
-    /// Has fewer callers looked at, where that is what costs and there is something left to save.
+    /// Has fewer callers read, where that is what costs and there is something left to save.
     fn thin(&mut self, second: &Second, share: f64, limit: f64) -> bool {
         if self.thinning == MOST_THINNING || !second.is_spent_in(Probe::Switch) {
             return false;
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_look_sees_only_what_is_far_over_the_budget() {
+    fn a_short_measurement_shows_only_what_is_far_over_the_budget() {
         let mut budget = Budget::new(Some(0.15));
         assert!(!budget.check_briefly(&second(Probe::Syscall, 290, 1000)));
         assert!(budget.check_briefly(&second(Probe::Syscall, 310, 1000)));
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn callers_are_looked_at_less_often_before_anything_is_given_up() {
+    fn callers_are_read_less_often_before_anything_is_given_up() {
         let mut budget = Budget::new(Some(0.03));
         let switches = |budget: &mut Budget, ms| budget.second(&second(Probe::Switch, ms, 1000));
         assert!(!switches(&mut budget, 29));

@@ -16,7 +16,7 @@ use crate::report::Shed;
 #[derive(Default)]
 pub struct Descriptions {
     known: HashMap<Pid, ProcessDescription>,
-    /// Those that were born in the window and have not been looked at since, with their time of birth.
+    /// Those that were born in the window and have not been read since, with their time of birth.
     young: VecDeque<(Nanos, Pid)>,
     titles: Titles,
 }
@@ -48,7 +48,7 @@ impl Descriptions {
         })
     }
 
-    /// It has begun another program, which nobody has looked at.
+    /// It has begun another program, which was not probed.
     pub fn exec(&mut self, exec: &Exec) {
         if let Some(process) = self.known.get_mut(&exec.task.pid) {
             process.comm = exec.comm.clone();
@@ -64,7 +64,7 @@ impl Descriptions {
         ProcessDescription { root, ..describe(process, interpreter) }
     }
 
-    /// Whose memory ran out: a process may have been moved since it was looked at.
+    /// Whose memory ran out: a process may have been moved since it was read.
     #[must_use]
     pub fn with_control_group(&self, pid: Pid) -> Option<ProcessDescription> {
         let known = self.known.get(&pid)?.clone();

@@ -13,7 +13,7 @@ use crate::report::Shed;
 use crate::timeline::children::Stat;
 use crate::timeline::{Children, InterpreterProbes, Lives, Names, Spaces};
 
-use super::baseline::asleep::Sleeper;
+use super::baseline::asleep::SleepingThread;
 use super::baseline::window;
 use super::cpu::CpuTime;
 use super::descriptions::Descriptions;
@@ -151,7 +151,7 @@ impl<L: Listener> EventCollector<L> {
     }
 
     /// A process that has begun another program turned out to be this Python, or none.
-    pub fn looked(&mut self, process: &Process, interpreter: Option<(SpaceId, Arc<Interpreter>)>) {
+    pub fn describe_probed(&mut self, process: &Process, interpreter: Option<(SpaceId, Arc<Interpreter>)>) {
         let described = self
             .descriptions
             .of_program(process, interpreter.as_ref().map(|(_, interpreter)| &**interpreter));
@@ -162,11 +162,11 @@ impl<L: Listener> EventCollector<L> {
     }
 
     /// A thread that has slept since before the window.
-    pub fn sleeper(&mut self, sleeper: Sleeper) {
-        if let Some(stack) = &sleeper.stack {
+    pub fn add_sleeping_thread(&mut self, thread: SleepingThread) {
+        if let Some(stack) = &thread.stack {
             self.names.stack(stack, &self.spaces);
         }
-        if let Some((id, file)) = sleeper.file {
+        if let Some((id, file)) = thread.file {
             self.names.symbols.insert_file(id, file);
         }
     }

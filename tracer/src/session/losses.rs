@@ -21,7 +21,7 @@ pub struct SeenHits<'a> {
     pub unread: &'a BTreeMap<u32, u64>,
     /// Reads that were counted.
     pub reads: u64,
-    /// Whom they concern.
+    /// Which process they concern.
     pub pids: &'a [Pid],
     /// What the probes had room for.
     pub plan: &'a Plan,

@@ -126,7 +126,7 @@ async fn trace(options: &Options, roots: &[Root], watch: &mut dyn Watch) -> Resu
     let mut run = Run::begin(options, roots, watch, signals.as_ref())?;
     let end = run.end_of_window();
     let ended = tokio::select! {
-        met = run.watch() => met?,
+        ended = run.watch() => ended?,
         () = pass(end) => Ended::Duration,
         () = first(signals.as_mut()) => Ended::Interrupt,
         () = alive.all_ended(), if options.selection.is_none() => Ended::TargetExited,

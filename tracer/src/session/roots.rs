@@ -130,7 +130,7 @@ impl Root {
     fn descendant(pid: Pid) -> Result<Self, process::Error> {
         let process = Process::open(pid)?;
         let interpreter = discover_briefly(&process).ok().map(Arc::new);
-        // A program that has just begun is looked at again, until it is a Python or is none.
+        // A program that has just begun is probed again, until it is a Python or is none.
         let other = interpreter.is_none() && !is_young(&process);
         Ok(Self { asked: false, interpreter, other, ..Self::before_exec(process) })
     }
@@ -156,11 +156,11 @@ impl Root {
 
 /// An interpreter that has just been started is not there yet: it is waited for.
 fn discover_patiently(process: &Process) -> Result<Interpreter, process::Error> {
-    const LOOKS: u32 = 50;
+    const ATTEMPTS: u32 = 50;
     const PAUSE: Duration = Duration::from_millis(10);
-    let mut looked = discover(process);
-    for _ in 0..LOOKS {
-        match looked {
+    let mut discovered = discover(process);
+    for _ in 0..ATTEMPTS {
+        match discovered {
             Err(process::Error::NotInitialised { .. }) => {}
             // Up to 3.10 the whole version is there only once the interpreter has put it together.
             Ok(ref interpreter) if interpreter.version.micro.is_none() && is_young(process) => {}
@@ -169,11 +169,11 @@ fn discover_patiently(process: &Process) -> Result<Interpreter, process::Error> 
             _ => break,
         }
         std::thread::sleep(PAUSE);
-        looked = discover(process);
+        discovered = discover(process);
     }
     let gone = process::Error::NoSuchProcess { pid: process.pid };
     // A process that ends meanwhile shows less and less of itself: it is not what it then looks like.
-    looked.map_err(|error| if process.is_alive() { error } else { gone })
+    discovered.map_err(|error| if process.is_alive() { error } else { gone })
 }
 
 /// Its program may not be loaded whole.

@@ -166,7 +166,7 @@ impl<'a> Run<'a> {
         Some(self.began + self.options.duration?)
     }
 
-    /// Collects until something else ends the run, its rule is met, or nobody watches any more.
+    /// Collects until something else ends the run, its rule holds, or nobody watches any more.
     pub async fn watch(&mut self) -> Result<Ended, Error> {
         let began = self.reader.pace.begin();
         let mut second = Beat::new(SECOND, began);
@@ -177,7 +177,7 @@ impl<'a> Run<'a> {
             }
             let now = Instant::now();
             let own = self.reader.pace.next(now).min(second.next()).min(budget_check.next());
-            let next = self.collector.interpreter_probes.next().map_or(own, |look| own.min(look));
+            let next = self.collector.interpreter_probes.next().map_or(own, |at| own.min(at));
             if self.reader.is_behind {
                 tokio::task::yield_now().await;
             } else {
@@ -197,7 +197,7 @@ impl<'a> Run<'a> {
             if self.collector.listener.events - self.reader.drained_at_event > CROWD {
                 self.drain()?;
             }
-            self.look()?;
+            self.poll()?;
             if self.is_watched_closely() {
                 self.reader.pace.poll_faster(Instant::now());
             }
@@ -270,11 +270,11 @@ impl<'a> Run<'a> {
         self.collector.names.renew();
         let unread = self.read_rest()?;
         // What meets the rule may end the target, and be noticed after that.
-        let ended = if self.collector.listener.is_met() { Ended::Until } else { ended };
+        let ended = if self.collector.listener.holds() { Ended::Until } else { ended };
         self.collector.listener.watch.ended(ended);
         self.drain()?;
         let mut unfinished = unfinished(&mut self.probes, self.begin.start_ns, end_ns)?;
-        still_asleep::look(&mut unfinished, &mut self.collector, self.options.plan.depth as usize);
+        still_asleep::collect(&mut unfinished, &mut self.collector, self.options.plan.depth as usize);
         // After those of threads that have ended, which may have had the same ids.
         let of_thread =
             |(task, voluntary, involuntary)| Event::KernelSwitches { task, voluntary, involuntary };

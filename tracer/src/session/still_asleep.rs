@@ -1,4 +1,4 @@
-//! Threads that sleep when the window ends, and whose callers were not looked at when they fell asleep: read from outside,
+//! Threads that sleep when the window ends, and whose callers were not read when they fell asleep: read from outside,
 //! so that one that hangs shows where.
 
 use tracer_common::switch::flag;
@@ -14,12 +14,12 @@ use crate::python::asleep::{self, Asleep};
 const PROCESSES: usize = 32;
 
 /// Completes the rows of what is open at the end.
-pub fn look<L: Listener>(rows: &mut [Event], collector: &mut EventCollector<L>, depth: usize) {
+pub fn collect<L: Listener>(rows: &mut [Event], collector: &mut EventCollector<L>, depth: usize) {
     let mut pids: Vec<_> = rows.iter_mut().filter_map(alone).map(|key| key.task.pid).collect();
     pids.sort_unstable();
     pids.dedup();
     for pid in pids.into_iter().take(PROCESSES) {
-        for (thread, stack) in sleepers(pid, collector, depth) {
+        for (thread, stack) in sleeping(pid, collector, depth) {
             let Some(key) = rows.iter_mut().filter_map(alone).find(|key| key.task.tid == thread.task.tid)
             else {
                 continue;
@@ -42,7 +42,7 @@ fn alone(row: &mut Event) -> Option<&mut SwitchRow> {
     }
 }
 
-fn sleepers<L: Listener>(
+fn sleeping<L: Listener>(
     pid: Pid,
     collector: &EventCollector<L>,
     depth: usize,

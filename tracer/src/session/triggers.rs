@@ -15,13 +15,13 @@ use crate::event::Event;
 /// What is asked of a flight recorder.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Triggers {
-    /// Each time that one of them is met.
+    /// Each time that one of them holds.
     pub rules: Vec<Trigger>,
     /// So often whatever happens.
     pub every: Option<Duration>,
 }
 
-/// A rule that can be seen to be met while a run goes on, and how it was written.
+/// A rule that can be seen to hold while a run goes on, and how it was written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trigger {
     words: String,
@@ -48,8 +48,8 @@ const AFTERMATH: Duration = Duration::from_millis(500);
 /// Whether it is time to save.
 pub struct Saves {
     triggers: Triggers,
-    /// A rule was met, and has not been answered.
-    met: Option<(String, Instant)>,
+    /// A rule holds, and has not been answered.
+    pending: Option<(String, Instant)>,
     zombies: usize,
     saved: Instant,
     /// SIGUSR1 has come.
@@ -64,34 +64,34 @@ impl Saves {
     pub fn new(triggers: Triggers, now: Instant) -> io::Result<Self> {
         let asked = Arc::new(AtomicBool::new(false));
         flag::register(SIGUSR1, asked.clone())?;
-        Ok(Self { triggers, met: None, zombies: 0, saved: now, asked })
+        Ok(Self { triggers, pending: None, zombies: 0, saved: now, asked })
     }
 
     /// Something happened.
     pub fn event(&mut self, event: &Event) {
-        self.check(|rule| rule.is_met_by(event));
+        self.check(|rule| rule.holds_at(event));
     }
 
-    /// So many children are zombies: a rule is met when they become too many, not for as long as they are.
+    /// So many children are zombies: a rule holds when they become too many, not for as long as they are.
     pub fn zombies(&mut self, zombies: usize) {
         let before = std::mem::replace(&mut self.zombies, zombies);
-        self.check(|rule| rule.is_met_by_zombies(zombies) && !rule.is_met_by_zombies(before));
+        self.check(|rule| rule.holds_with_zombies(zombies) && !rule.holds_with_zombies(before));
     }
 
-    fn check(&mut self, is_met: impl Fn(&Rule) -> bool) {
-        if self.met.is_none()
-            && let Some(trigger) = self.triggers.rules.iter().find(|trigger| is_met(&trigger.rule))
+    fn check(&mut self, holds: impl Fn(&Rule) -> bool) {
+        if self.pending.is_none()
+            && let Some(trigger) = self.triggers.rules.iter().find(|trigger| holds(&trigger.rule))
         {
-            self.met = Some((trigger.words.clone(), Instant::now()));
+            self.pending = Some((trigger.words.clone(), Instant::now()));
         }
     }
 
     /// Why it is to be saved now, if it is; to be asked each second, and at the end.
     pub fn due(&mut self, now: Instant, is_end: bool) -> Option<String> {
-        let is_late = |(_, met): &mut (String, Instant)| is_end || now.duration_since(*met) >= AFTERMATH;
+        let is_late = |(_, at): &mut (String, Instant)| is_end || now.duration_since(*at) >= AFTERMATH;
         let why = if self.asked.swap(false, Ordering::Relaxed) {
             Some("SIGUSR1".to_owned())
-        } else if let Some((why, _)) = self.met.take_if(is_late) {
+        } else if let Some((why, _)) = self.pending.take_if(is_late) {
             Some(why)
         } else if is_end {
             Some("the end".to_owned())
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_saves_once_each_time_that_it_is_met() {
+    fn a_rule_saves_once_each_time_that_it_holds() {
         let (mut saves, now) = saves(&["exit!=0", "zombies>1"]);
         let later = |seconds| now + Duration::from_secs(seconds);
         assert_eq!(saves.due(later(1), false), None);

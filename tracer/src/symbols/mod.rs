@@ -38,7 +38,7 @@ impl Frame {
         Self { function: UNKNOWN.into(), file: UNKNOWN.into(), line: None }
     }
 
-    /// What CPython 3.13 and later put between the call of a class and its `__init__`, to look at what that returns: no line
+    /// What CPython 3.13 and later put between the call of a class and its `__init__`, to check what that returns: no line
     /// of anybody's.
     /// <https://github.com/python/cpython/blob/v3.13.0/Python/specialize.c> (`_Py_InitCleanup`)
     #[must_use]

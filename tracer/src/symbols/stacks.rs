@@ -18,7 +18,7 @@ const STACKS: usize = 49_152;
 const FRAMES: usize = 2 << 20;
 /// Other ids, after which those that are no longer used are forgotten.
 const OTHERS: usize = 32_768;
-/// Most of them at a time: more than come until somebody looks whether it is time.
+/// Most of them at a time: more than come until somebody checks whether it is time.
 const MOST_OTHERS: usize = 1 << 20;
 
 /// A stack, innermost frame first.

@@ -1,7 +1,7 @@
 //! Reads what belongs to a target on a thread that can be left behind.
 //!
 //! A target's memory need not answer: by userfaultfd(2) the target itself decides when, and what a file is mapped to may
-//! lie on a server that is gone. A thread that reads it then waits in the kernel, deaf to signals, until that is over or
+//! lie on a server that is gone. A thread that reads it then waits in the kernel, which no signal ends, until that is over or
 //! its process ends. So none of it is read by a thread that is needed again.
 
 use std::cell::RefCell;

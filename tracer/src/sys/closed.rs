@@ -9,9 +9,9 @@ static CLOSED: AtomicBool = AtomicBool::new(false);
 #[used]
 // SAFETY: the section holds pointers to functions of this type, which the C library calls one by one.
 #[unsafe(link_section = ".init_array")]
-static LOOK: extern "C" fn() = look;
+static CHECK: extern "C" fn() = check;
 
-extern "C" fn look() {
+extern "C" fn check() {
     // SAFETY: a system call that changes nothing.
     let flags = unsafe { libc::fcntl(libc::STDOUT_FILENO, libc::F_GETFD) };
     CLOSED.store(flags == -1, Ordering::Relaxed);

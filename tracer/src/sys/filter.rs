@@ -51,7 +51,7 @@ pub fn only_reading() {
 
 /// For the threads that watch.
 pub fn only_watching() {
-    // glibc tries clone3 first, whose flags nobody can look at; it takes `ENOSYS` for an older kernel's.
+    // glibc tries clone3 first, whose flags nobody can read; it takes `ENOSYS` for an older kernel's.
     let thread = (libc::SYS_clone, condition(0, Is::MaskedEq(THREAD), THREAD));
     only(&[RUNTIME, READING, WATCHING], &[thread]);
 }

@@ -77,7 +77,7 @@ fn leave_to_the_kernel(held: OwnedFd) -> io::Result<()> {
     ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
     sendmsg(&from, &[IoSlice::new(b"x")], &mut ancillary, SendFlags::NOSIGNAL)?;
     drop((held, to, closes));
-    drop(from); // the collector looks when a socket is closed
+    drop(from); // the collector runs when a socket is closed
     let began = Instant::now();
     while !AT_END.load(Ordering::Relaxed) && began.elapsed() < PATIENCE {
         if poll(&mut [PollFd::new(&closed, PollFlags::IN)], Some(&LOOK))? > 0 {

@@ -163,7 +163,7 @@ pub fn attach(
 }
 
 /// Whether the kernel has these links, and whether they are for processes: before 6.10 they were for single threads. One
-/// that knows processes looks at their number before it looks at the file.
+/// that knows processes compares their number before it compares the file.
 /// <https://github.com/torvalds/linux/blob/v6.12/kernel/trace/bpf_trace.c#L3360>
 #[must_use]
 pub fn are_for_processes(program: BorrowedFd<'_>) -> bool {

@@ -199,16 +199,16 @@ mod tests {
 
     #[test]
     fn a_child_that_ends_before_it_is_asked_about_names_its_parent() {
-        for looks in 0..3 {
+        for scans in 0..3 {
             let mut children = Children::default();
             for event in [fork(1, 2), fork(2, 3), exit(2, 1)] {
                 assert_eq!(children.fold(&event), None);
             }
-            (0..looks).for_each(|_| assert!(children.reparented(9, |_| None).is_empty()));
+            (0..scans).for_each(|_| assert!(children.reparented(9, |_| None).is_empty()));
             let reported = children.fold(&exit(3, 1));
             let orphan =
                 matches!(reported, Some(Event::Reparented { at: 5, pid: 3, old_ppid: 2, new_ppid: 1, .. }));
-            assert_eq!(orphan, looks < 2, "after {looks} looks");
+            assert_eq!(orphan, scans < 2, "after {scans} scans");
             assert_eq!(children.fold(&exit(3, 1)), None, "it is reported once");
         }
     }

@@ -1,4 +1,4 @@
-//! Processes that run another program now and must be looked at until their interpreter is known.
+//! Processes that run another program now and must be probed until their interpreter is known.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use crate::event::Pid;
 use crate::process::{self, Process};
 use crate::python::{Interpreter, discover_briefly};
 
-/// First pause between two looks; each is twice as long as the one before.
+/// First pause between two probes; each is twice as long as the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(4);
 /// Pause while an interpreter starts: within some ten milliseconds it runs the program's own lines.
 const STARTING_PAUSE: Duration = Duration::from_millis(2);
@@ -19,7 +19,7 @@ const GIVE_UP: Duration = Duration::from_secs(2);
 /// Others want their turn after so long.
 const PASS: Duration = Duration::from_millis(20);
 
-/// A process that is being looked at.
+/// A process that is being probed.
 struct InterpreterProbe {
     pid: Pid,
     since: Instant,
@@ -29,13 +29,13 @@ struct InterpreterProbe {
     reported: bool,
 }
 
-/// All processes that are being looked at.
+/// All processes that are being probed.
 #[derive(Default)]
 pub struct InterpreterProbes {
     pending: Vec<InterpreterProbe>,
 }
 
-/// What a look found out.
+/// What a probe found out.
 pub enum Found {
     /// An interpreter that runs; reported again once its handlers are found.
     Python(Process, Arc<Interpreter>),
@@ -44,7 +44,7 @@ pub enum Found {
 }
 
 impl InterpreterProbes {
-    /// Looks at a process from now on. One that is being looked at starts over.
+    /// Probes a process from now on. One that is being probed starts over.
     pub fn begin(&mut self, pid: Pid, now: Instant) {
         self.end(pid);
         self.pending.push(InterpreterProbe {
@@ -58,48 +58,48 @@ impl InterpreterProbes {
 
     /// The process has ended.
     pub fn end(&mut self, pid: Pid) {
-        self.pending.retain(|look| look.pid != pid);
+        self.pending.retain(|probe| probe.pid != pid);
     }
 
-    /// When to look next, `None` while there is nothing to look at.
+    /// When to probe next, `None` while there is nothing to probe.
     #[must_use]
     pub fn next(&self) -> Option<Instant> {
-        self.pending.iter().map(|look| look.next).min()
+        self.pending.iter().map(|probe| probe.next).min()
     }
 
     /// Those whose time has come.
     pub fn due(&self, now: Instant) -> impl Iterator<Item = Pid> {
-        self.pending.iter().filter(move |look| look.next <= now).map(|look| look.pid)
+        self.pending.iter().filter(move |probe| probe.next <= now).map(|probe| probe.pid)
     }
 
-    /// Looks at those whose time has come, as many as one pass has time for.
-    pub fn look(&mut self, now: Instant) -> Vec<(Pid, Found)> {
+    /// Probes those whose time has come, as many as one pass has time for.
+    pub fn probe(&mut self, now: Instant) -> Vec<(Pid, Found)> {
         let (mut found, began) = (Vec::new(), Instant::now());
-        self.pending.retain_mut(|look| {
-            if look.next > now || began.elapsed() > PASS {
+        self.pending.retain_mut(|probe| {
+            if probe.next > now || began.elapsed() > PASS {
                 return true;
             }
-            match look.at(now) {
-                ProbeResult::Found(result) => found.push((look.pid, result)),
+            match probe.at(now) {
+                ProbeResult::Found(result) => found.push((probe.pid, result)),
                 ProbeResult::Partly(result) => {
-                    if !std::mem::replace(&mut look.reported, true) {
-                        found.push((look.pid, result));
+                    if !std::mem::replace(&mut probe.reported, true) {
+                        found.push((probe.pid, result));
                     }
-                    look.next = now + STARTING_PAUSE;
+                    probe.next = now + STARTING_PAUSE;
                 }
-                ProbeResult::Starting => look.next = now + STARTING_PAUSE,
+                ProbeResult::Starting => probe.next = now + STARTING_PAUSE,
                 ProbeResult::Nothing => {
-                    look.next = now + look.pause;
-                    look.pause *= 2;
+                    probe.next = now + probe.pause;
+                    probe.pause *= 2;
                 }
             }
-            look.next > now
+            probe.next > now
         });
         found
     }
 }
 
-/// What one look showed.
+/// What one probe showed.
 enum ProbeResult {
     Found(Found),
     /// An interpreter that runs and has not made its table of handlers yet: its stacks have names already.
@@ -112,11 +112,11 @@ enum ProbeResult {
 
 impl InterpreterProbe {
     fn at(&self, now: Instant) -> ProbeResult {
-        let looked = Process::open(self.pid).and_then(|process| {
+        let found = Process::open(self.pid).and_then(|process| {
             let interpreter = discover_briefly(&process)?;
             Ok((process, interpreter))
         });
-        match looked {
+        match found {
             // Up to 3.10 the whole version is there only once the interpreter has put it together.
             Ok((_, interpreter)) if interpreter.version.micro.is_none() && now < self.since + STARTING => {
                 ProbeResult::Starting

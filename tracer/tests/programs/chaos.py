@@ -1,4 +1,4 @@
-"""Works, has children that come and go, and answers: what it has counted has to add up, whoever looks at it."""
+"""Works, has children that come and go, and answers: what it has counted has to add up, whoever reads it."""
 
 import os
 import signal

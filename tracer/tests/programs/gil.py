@@ -32,7 +32,7 @@ def read(read_once, is_enough):
 
 
 def pieces(fd, read_once, is_enough):
-    """All that happens in here lies between the two looks at the kernel's count."""
+    """All that happens in here lies between the two reads of the kernel's count."""
     calls = 0
     while not is_enough(calls):
         for _ in range(2500):

@@ -1,4 +1,4 @@
-"""What a target may do to whoever looks at it. It lives in spite of itself, and answers."""
+"""What a target may do to whoever reads it. It lives in spite of itself, and answers."""
 
 import ctypes
 import mmap
@@ -93,8 +93,8 @@ def hoard():
 
 
 def silent():
-    """Has a page that nobody gets, neither we nor who looks at us: userfaultfd(2) waits for us to fill it."""
-    body = "    x = 0\n" * 60_000  # a code object with pages of its own, which only who reads its frame looks at
+    """Has a page that nobody gets, neither we nor who reads us: userfaultfd(2) waits for us to fill it."""
+    body = "    x = 0\n" * 60_000  # a code object with pages of its own, which only who reads its frame reads
     scope = {"read": os.read}
     exec(compile("def sleeper(fd):\n    read(fd, 1)\n" + body, "<silent>", "exec"), scope)
     fd, pipe = os.pipe()
@@ -194,4 +194,4 @@ for child in children:
     child.kill()
 for pid in servers:
     os.kill(pid, signal.SIGKILL)
-os._exit(0)  # without a look at what we must not look at
+os._exit(0)  # without reading what we must not read

@@ -82,7 +82,7 @@ static uint64_t lie(void) {
     }
 }
 
-static void *tell_lies(void *unused) {
+static void *write_lies(void *unused) {
     for (;; usleep(100)) {
         if (!lies) continue;
         for (int i = 0; i < 40; i++) word(arena[next() % 900], next() % (SLOT - 8), lie());
@@ -107,7 +107,7 @@ int main(void) {
     for (int i = 1; i < THREADS; i++) pthread_create(&thread, NULL, live, (void *)(intptr_t)i);
     while (!tids[1] || !tids[2] || !tids[3]) usleep(100);
     truth();
-    pthread_create(&thread, NULL, tell_lies, NULL);
+    pthread_create(&thread, NULL, write_lies, NULL);
     printf("ready %d\n", getpid());
     fflush(stdout);
     char line[64];

@@ -49,7 +49,7 @@ def kill_by_memory():
         if pid == 0:
             join(root, path)
             if root.endswith("memory"):
-                time.sleep(2.5)  # version 1 forgets a group at the end: it must have been looked at before
+                time.sleep(2.5)  # version 1 forgets a group at the end: it must have been read before
             use_up()
         _, status = os.waitpid(pid, 0)
     finally:

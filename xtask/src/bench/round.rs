@@ -56,7 +56,7 @@ pub struct Round {
     pub report: Option<Value>,
 }
 
-/// Whom the contenders are measured on, in turn: the same processes, since two of the same program differ by more than what
+/// What the contenders are measured on, in turn: the same processes, since two of the same program differ by more than what
 /// is to be seen.
 pub struct Subject {
     target: Workload,

@@ -30,7 +30,7 @@ impl Usage {
 pub struct Ticks {
     user: f64,
     system: f64,
-    /// By all CPUs, for whomever.
+    /// By all CPUs, for any process.
     pub host: f64,
 }
 

@@ -15,7 +15,7 @@ use crate::tree;
 pub struct Workload {
     child: Child,
     lines: BufReader<ChildStdout>,
-    /// Whom to trace: its processes, itself first, or those that it names instead.
+    /// What to trace: its processes, itself first, or those that it names instead.
     pub pids: Vec<u32>,
 }
 

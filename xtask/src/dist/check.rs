@@ -145,7 +145,7 @@ fn bare(program: &Path) -> Command {
     command
 }
 
-/// Runs the tracer on the demo program, and looks at whether it saw Python, and what happened.
+/// Runs the tracer on the demo program, and checks whether it saw Python, and what happened.
 fn traces(mut tracer: Command, shop: &Shop) -> Result<()> {
     let pid = shop.process.id().to_string();
     let ran = tracer

@@ -1,4 +1,4 @@
-//! The package for Debian and its kin. The program is static, so that it needs no other package.
+//! The package for Debian and its derivatives. The program is static, so that it needs no other package.
 
 use std::fs;
 use std::path::Path;

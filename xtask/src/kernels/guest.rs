@@ -12,7 +12,7 @@ const LIMIT_SECONDS: &str = "240";
 
 /// Boots the kernel on the image, and waits for what the check says; returns the kernel's release.
 pub fn run(emulator: &Emulator, kernel: &Path, parameters: &str, image: &Path) -> Result<String> {
-    verdict(&boot(emulator, kernel, parameters, image)?)
+    result(&boot(emulator, kernel, parameters, image)?)
 }
 
 fn boot(emulator: &Emulator, kernel: &Path, parameters: &str, image: &Path) -> Result<String> {
@@ -41,11 +41,11 @@ fn line_after<'a>(said: &'a str, prefix: &str) -> Option<&'a str> {
     said.lines().find_map(|line| line.strip_prefix(prefix)).map(str::trim)
 }
 
-fn verdict(said: &str) -> Result<String> {
+fn result(said: &str) -> Result<String> {
     match (line_after(said, "check: "), release(said)) {
         (Some("passed"), Some(release)) => Ok(release.to_owned()),
         (Some(failed), _) => bail!("{failed}"),
-        (None, _) => bail!("the guest ended without a verdict: {}", said.lines().last().unwrap_or_default()),
+        (None, _) => bail!("the guest ended without a result: {}", said.lines().last().unwrap_or_default()),
     }
 }
 
@@ -54,12 +54,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_verdict_is_a_line_of_its_own() {
-        assert_eq!(verdict("Booting\nkernel 6.1.0\r\ncheck: passed\r\n").unwrap(), "6.1.0");
+    fn a_result_is_a_line_of_its_own() {
+        assert_eq!(result("Booting\nkernel 6.1.0\r\ncheck: passed\r\n").unwrap(), "6.1.0");
         assert_eq!(
-            verdict("kernel 6.1.0\ncheck: failed: reads: 1, not 2\n").unwrap_err().to_string(),
+            result("kernel 6.1.0\ncheck: failed: reads: 1, not 2\n").unwrap_err().to_string(),
             "failed: reads: 1, not 2"
         );
-        assert!(verdict("Kernel panic\n").unwrap_err().to_string().ends_with("Kernel panic"));
+        assert!(result("Kernel panic\n").unwrap_err().to_string().ends_with("Kernel panic"));
     }
 }

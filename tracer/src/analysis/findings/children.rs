@@ -8,7 +8,7 @@ use crate::report::{
 use crate::units::duration;
 
 /// Somebody who waits for a child at once leaves it a zombie for less.
-const WORTH_A_LOOK_NS: u64 = 1_000_000_000;
+const WORTH_A_FINDING_NS: u64 = 1_000_000_000;
 
 /// One sentence for the zombies of one program that were started at one line.
 pub fn zombies(report: &Report, programs: &Programs) -> Vec<Found> {
@@ -22,13 +22,13 @@ pub fn zombies(report: &Report, programs: &Programs) -> Vec<Found> {
     // Of one that is young at the end nobody knows whether its parent waits at its next event; unless it is what the trace
     // was to end with.
     let is_awaited = report.window.ended == Ended::Until;
-    let long = rows.filter(|zombie| zombie.zombie_ns >= worth_a_look(report) || is_awaited);
+    let long = rows.filter(|zombie| zombie.zombie_ns >= worth_a_finding(report) || is_awaited);
     grouped(long, line).iter().map(|group| zombie(report, group)).collect()
 }
 
 /// A second, or a tenth of a shorter window.
-fn worth_a_look(report: &Report) -> u64 {
-    WORTH_A_LOOK_NS.min(report.window.duration_ns / 10)
+fn worth_a_finding(report: &Report) -> u64 {
+    WORTH_A_FINDING_NS.min(report.window.duration_ns / 10)
 }
 
 fn zombie(report: &Report, group: &[&Zombie]) -> Found {

@@ -215,7 +215,7 @@ impl<'a> Exit<'a> {
     fn new(report: &'a Report, process: &'a TargetProcess) -> Option<Self> {
         let (code, at_ns) = process.exit_code.zip(process.ended_at_ns)?;
         let signal = asked_to_end(report, process);
-        // Whom its parent gives up may still end well.
+        // A child that its parent gives up may still end well.
         let given_up = signal.is_some_and(|signal| signal.number == SIGABRT);
         let started_at = process.started_at.as_ref();
         (code != 0 || given_up).then_some(Self { process, code, at_ns, signal, started_at })
@@ -382,7 +382,7 @@ fn is_loop(exits: &[Exit]) -> bool {
     exits.len() >= LOOP && exits.iter().filter(|exit| again(exit)).count() + 1 >= LOOP
 }
 
-/// Whether it is, or was, a Python: a short life may end before it is looked at.
+/// Whether it is, or was, a Python: a short life may end before it is probed.
 fn is_python(process: &TargetProcess) -> bool {
     let is_name = |name: &[u8]| {
         name.rsplit(|&byte| byte == b'/').next().is_some_and(|name| name.starts_with(b"python"))

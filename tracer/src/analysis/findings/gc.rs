@@ -9,7 +9,7 @@ use crate::units::{count, counted, duration};
 /// Somebody who waits notices.
 const LONG_NS: u64 = 50_000_000;
 const VERY_LONG_NS: u64 = 100_000_000;
-/// Looking at an object takes the collector no longer.
+/// Examining an object takes the collector no longer.
 const OBJECT_NS: u64 = 200;
 /// `gc.freeze`: <https://docs.python.org/3/library/gc.html#gc.freeze>
 const FREEZES: (u32, u32) = (3, 7);
@@ -113,14 +113,14 @@ fn most(rows: &[&GcPauses]) -> Option<u64> {
     rows.iter().filter_map(|row| row.waiters).max()
 }
 
-/// Collections of everything that find next to nothing look at what stays, again and again. What the interpreter does at its
+/// Collections of everything that find next to nothing examine what stays, again and again. What the interpreter does at its
 /// end has no line, and no remedy.
 fn remedy(report: &Report, rows: &[&GcPauses]) -> String {
     /// So many collections are the interpreter's own choice.
     const MANY: u64 = 100;
     let worst = worst(rows);
     let Some(collected) = worst.collected.filter(|_| line(worst).is_some()) else { return String::new() };
-    // Of what was looked at, less than one in a hundred; without a CPU it looked at less than it had time for.
+    // Of what was examined, less than one in a hundred; without a CPU it examined less than it had time for.
     let next_to_nothing = collected < worst.total_ns / OBJECT_NS / 100 && !is_short(report);
     let is_vain = worst.generation == Some(2) && (collected == 0 || next_to_nothing);
     if worst.count >= 2 && is_vain && freezes(report, worst.pid) {

@@ -8,7 +8,7 @@ use crate::report::{BlockedHolder, Cause, FindingKind, Frame, Programs, Report, 
 use crate::units::{self, counted, duration, percent};
 
 /// Less time in which others waited for a thread that sleeps and keeps the GIL is not worth a sentence.
-const WORTH_A_LOOK_NS: u64 = 10_000_000;
+const WORTH_A_FINDING_NS: u64 = 10_000_000;
 
 /// What each program waited for the GIL, and which line held it meanwhile.
 pub fn waits(report: &Report, programs: &Programs) -> Vec<Found> {
@@ -129,7 +129,7 @@ pub fn sleeps(report: &Report, programs: &Programs) -> Vec<Found> {
 }
 
 fn is_long(report: &Report, row: &BlockedHolder) -> bool {
-    row.others_waited_ns >= WORTH_A_LOOK_NS.max(report.window.duration_ns / 100)
+    row.others_waited_ns >= WORTH_A_FINDING_NS.max(report.window.duration_ns / 100)
 }
 
 fn sleeps_of(report: &Report, rows: &[&BlockedHolder]) -> Option<Found> {

@@ -162,7 +162,7 @@ fn named<'a>(names: impl Iterator<Item = (u32, &'a crate::report::Name)>, count:
     if more == 0 { names } else { format!("{names} and {more} more") }
 }
 
-/// Processes that are left are worth a look; a process that ends its own children means to.
+/// Processes that are left are worth a finding; a process that ends its own children means to.
 fn severity(report: &Report, kill: &Kill) -> Severity {
     let own = kill.sender.as_ref().is_some_and(|sender| is_traced(report, sender.pid));
     match kill.left_count {

@@ -1,4 +1,4 @@
-//! Who killed whom.
+//! Which process killed which.
 
 use super::senders::{POLITE, SIGABRT, sent_by};
 use super::{Found, at_called, ends, grouped, own, place, process, when};
@@ -192,7 +192,7 @@ fn cgroup(report: &Report, pid: u32) -> String {
     group.map_or_else(String::new, |group| format!(" in control group {group}"))
 }
 
-/// Whether a fault killed it, at once or by way of a handler in C that looks at it first and then sends the signal
+/// Whether a fault killed it, at once or by way of a handler in C that reports it first and then sends the signal
 /// again: faulthandler. <https://github.com/python/cpython/blob/v3.13.0/Modules/faulthandler.c#L374>
 fn is_crash(report: &Report, signal: &Signal) -> bool {
     let is_fault = |before: &Signal| {

@@ -250,7 +250,7 @@ fn kills_are_reported_with_their_sender() {
             "SIGSEGV of its own code (a crash) killed pid 8 (child) at c.py:1 in f",
         ),
         (
-            "a fault that faulthandler looked at",
+            "a fault that faulthandler reported",
             Signal { signal: "SIGSEGV".into(), number: 11, sender: by(8), interrupted, ..killed },
             critical,
             "SIGSEGV of its own code (a crash) killed pid 8 (child) at c.py:1 in f",

@@ -7,14 +7,14 @@ use crate::report::{Cause, FindingKind, Frame, LockKind, Programs, Report, Sever
 use crate::units::{counted, duration};
 
 /// A window that is shorter proves nothing.
-const WORTH_A_LOOK_NS: u64 = 1_000_000_000;
+const WORTH_A_FINDING_NS: u64 = 1_000_000_000;
 /// Fewer switches are no contention.
 const CONTENDED: u64 = 100;
 
 /// Processes in which a thread, or all threads, did not move.
 pub fn stuck(report: &Report, programs: &Programs) -> Vec<Found> {
     let whole = report.switches.causes.rest.is_none();
-    if !whole || report.window.duration_ns < WORTH_A_LOOK_NS {
+    if !whole || report.window.duration_ns < WORTH_A_FINDING_NS {
         return Vec::new();
     }
     let processes = grouped(&report.switches.causes.rows, |row| row.pid);
@@ -59,12 +59,12 @@ fn deadlock(report: &Report, rows: &[&SwitchCause]) -> Found {
         0 => String::new(),
         more => format!(" and at {}", counted(more as u64, "other line")),
     };
-    let verdict = if nothing_else { "; nothing else ran: this looks like a deadlock" } else { "" };
+    let conclusion = if nothing_else { "; nothing else ran: this looks like a deadlock" } else { "" };
     let (pid, waited) = (rows[0].pid, duration(report.window.duration_ns));
     let who = process(report, pid);
     let lines = lines.join(" and at ");
     let text =
-        format!("{threads} threads of {who} waited for locks for all {waited} at {lines}{more}{verdict}");
+        format!("{threads} threads of {who} waited for locks for all {waited} at {lines}{more}{conclusion}");
     let found = Found::new(FindingKind::Stuck, severity, pid, text);
     found.costs(report.window.duration_ns).at(Some(own[0].1)).with("threads", threads)
 }

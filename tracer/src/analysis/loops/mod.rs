@@ -37,7 +37,7 @@ const PIECES: usize = 256;
 /// All loops.
 #[derive(Debug)]
 pub struct Loops {
-    /// They were looked for.
+    /// They were watched.
     watched: bool,
     turns: BTreeMap<Task, Turns>,
     open: HashMap<Task, Open>,
@@ -178,7 +178,7 @@ impl Loops {
         row.merge(&TurnSum { count: 1, total: busy, longest: busy, task: open.task });
     }
 
-    /// The section of the report: the loops that are known as such, the longest turn first. `None` if nobody looked.
+    /// The section of the report: the loops that are known as such, the longest turn first. `None` if they were not watched.
     pub fn finish(mut self, symbols: &Symbols) -> Option<Bounded<report::Loop>> {
         // What goes on at the end has lasted as long as its pieces at least.
         for (task, open) in std::mem::take(&mut self.open) {

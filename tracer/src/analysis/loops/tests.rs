@@ -90,7 +90,7 @@ fn loops(events: &[Event]) -> Option<Bounded<report::Loop>> {
 /// Callback, function of the line, cause, turns, milliseconds.
 fn reported(events: Vec<Event>) -> Vec<(String, String, Option<Cause>, u64, u64)> {
     let events = [events, vec![counted(100, 500), Event::LoopsWatched]].concat();
-    let found = loops(&events).expect("they were looked for");
+    let found = loops(&events).expect("they were watched");
     let by = found.rows.iter().flat_map(|row| &row.by.rows);
     let row = by.map(|by| {
         let name = |name: Option<&Name>| name.map_or_else(String::new, ToString::to_string);
@@ -168,7 +168,7 @@ fn only_known_loops_are_loops() {
     let turned = counted(10, 1);
     assert_eq!(rows(&[waits(1), turned.clone(), Event::LoopsWatched]), Some(1));
     assert_eq!(rows(&[waits(4), turned.clone(), Event::LoopsWatched]), Some(0), "another program");
-    assert_eq!(rows(&[waits(1), turned]), None, "nobody looked");
+    assert_eq!(rows(&[waits(1), turned]), None, "they were not watched");
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn a_reactor_of_twisted_is_a_loop() {
 fn what_happens_between_two_loops_keeps_none() {
     let events = [waits(1), piece(5, 4, SLEEP, 800), turn(5, 800), piece(900, 3, SLEEP, 70), turn(900, 71)];
     let events = [&events[..], &[counted(9, 1), Event::LoopsWatched]].concat();
-    let found = &loops(&events).expect("looked for").rows[0];
+    let found = &loops(&events).expect("watched").rows[0];
     assert_eq!((found.turns, found.busy_ns / MILLISECOND, found.max_busy_ns / MILLISECOND), (10, 72, 71));
     assert_eq!(found.by.rows.len(), 1);
 }
@@ -191,7 +191,7 @@ fn the_task_is_that_of_the_longest_turn() {
     let named = |began, name: &str| Event::LoopTask { task: task(7, 7), began, name: bytes(name) };
     let turns = |began, name, busy| [piece(began, 3, SLEEP, busy), named(began, name), turn(began, busy)];
     let events = [turns(5, "short", 60), turns(99, "long", 90), turns(300, "shorter", 55)].concat();
-    let found = loops(&[events, vec![counted(9, 300), Event::LoopsWatched]].concat()).expect("looked for");
+    let found = loops(&[events, vec![counted(9, 300), Event::LoopsWatched]].concat()).expect("watched");
     let by = &found.rows[0].by.rows;
     assert_eq!((by.len(), by[0].task.as_ref().map(ToString::to_string)), (1, Some("long".to_owned())));
 }

@@ -11,7 +11,7 @@ const SAME_CALL: i32 = 4;
 /// The opens of the rows that make one row of the report.
 #[derive(Debug, Default)]
 pub struct Opens {
-    /// By file, address space and code: the opens that each instruction met first.
+    /// By file, address space and code: the opens that each instruction made first.
     calls: BTreeMap<(FileId, SpaceId, u64), BTreeMap<i32, u64>>,
     unknown: bool,
 }

@@ -186,7 +186,7 @@ fn names_what_has_no_path() {
 }
 
 #[test]
-fn a_program_that_looks_at_every_process_reads_one_file() {
+fn a_program_that_reads_of_every_process_reads_one_file() {
     let mut symbols = world();
     let polled = (100..200).map(|pid| {
         symbols.insert_file(

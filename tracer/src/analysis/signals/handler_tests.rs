@@ -226,7 +226,7 @@ fn the_longest_part_of_a_delay_is_its_reason() {
             Some(CCall),
         ),
         (
-            "was delivered late, and did not advance until it looked",
+            "was delivered late, and did not advance until it checked",
             vec![sent(0, 12), delivered(4 * MS, 12), began_after(6 * MS, 12, AT, waited(0, 0))],
             None,
         ),

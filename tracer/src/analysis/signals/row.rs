@@ -29,7 +29,7 @@ pub struct Row {
     pub outcome: Outcome,
 }
 
-/// Whom a signal was for, as things stood when it was generated.
+/// Which processes a signal was for when it was generated.
 #[derive(Clone, Copy, Debug)]
 pub struct Aim {
     /// The thread that was aimed at; for a group signal any thread of its process takes it.
@@ -148,7 +148,7 @@ impl Row {
         self.receive(delivery);
         (self.disposition, self.outcome) = match delivery.handler {
             Handler::Python => (Some(Disposition::Python), Outcome::Handled),
-            // CPython's, if it is a Python, which nobody has looked at.
+            // CPython's, if it is a Python, which was not probed.
             Handler::C if !self.aim.traced => (None, Outcome::Handled),
             Handler::C => (Some(Disposition::C), Outcome::Handled),
             Handler::Ignore => (Some(Disposition::Ignored), Outcome::Ignored),
@@ -208,7 +208,7 @@ impl Row {
         self.delivery?.interrupted
     }
 
-    /// It killed the process; as a SIGKILL was delivered, its own disposition was not looked at.
+    /// It killed the process; as a SIGKILL was delivered, its own disposition was not read.
     pub fn kill(&mut self, delivery: Option<&SignalDeliver>) {
         if let Some(delivery) = delivery {
             self.receive(delivery);

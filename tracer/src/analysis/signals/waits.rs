@@ -1,7 +1,7 @@
 //! What kept a Python handler from beginning at once.
 //!
 //! From the generation of a signal to its delivery the mask may block it. Else the main thread either runs, and then is
-//! in C, since between two instructions of bytecode it looks for signals; or it does not run, and then waits for the
+//! in C, since between two instructions of bytecode it checks for signals; or it does not run, and then waits for the
 //! GIL, or for a CPU, or sleeps because it was another thread that the signal woke.
 
 use super::row::{Row, Site, Started};
@@ -14,7 +14,7 @@ const AT_ONCE: Nanos = 1_000_000;
 /// What looks like so much time on a CPU is: a hypervisor takes a few milliseconds at a time, which nobody sees.
 const NOT_STOLEN: Nanos = 10_000_000;
 /// The same where the thread has not advanced meanwhile: that is so in a C call, but also between the delivery and the
-/// next look of the interpreter.
+/// next check of the interpreter.
 const NOT_STOLEN_IN_C: Nanos = 5_000_000;
 
 /// The reason, `None` where it is not known, or where there was only no CPU: see [`run_queue`].

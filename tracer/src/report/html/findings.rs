@@ -78,7 +78,7 @@ fn tables(kind: FindingKind) -> &'static [&'static str] {
     }
 }
 
-/// The section to look at where no single row proves it.
+/// The section to read where no single row proves it.
 fn home(kind: FindingKind) -> &'static str {
     use FindingKind::*;
     match kind {

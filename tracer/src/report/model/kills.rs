@@ -22,7 +22,7 @@ pub struct Kill {
     pub sender_stack: Option<Stack>,
     /// How it came about.
     pub origin: Origin,
-    /// Whom it was for.
+    /// Which processes it was for.
     pub aim: KillAim,
     /// The process group that it was for, or that the one process belonged to.
     pub pgid: Option<u32>,
@@ -71,7 +71,7 @@ impl Row for Kill {
 }
 
 vocabulary! {
-    /// Whom a signal was for.
+    /// Which processes a signal was for.
     #[derive(Default)]
     KillAim {
         /// One process, or a thread of it.

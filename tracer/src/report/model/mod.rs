@@ -82,7 +82,7 @@ pub struct Report {
     pub gc: Option<Gc>,
     /// Event loops, the longest turn first; none if they were not looked for.
     pub loops: Option<Bounded<Loop>>,
-    /// What threads did over time, if their switches were looked at.
+    /// What threads did over time, if their switches were watched.
     #[serde(default)]
     pub over_time: OverTime,
 }

@@ -27,7 +27,7 @@ pub struct Read {
     pub through: Option<Through>,
     /// The whole stack most often seen there.
     pub stack: Option<Stack>,
-    /// Call sites were given up: `stack` is the one seen most often among a few that were looked at.
+    /// Call sites were given up: `stack` is the one seen most often among a few that were read.
     pub sampled: bool,
     /// Calls.
     pub syscalls: u64,

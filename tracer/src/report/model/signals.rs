@@ -23,7 +23,7 @@ pub struct Signal {
     pub origin: Origin,
     /// Where the sender was.
     pub sender_stack: Option<Stack>,
-    /// Whom it was for.
+    /// Which processes it was for.
     pub target: SignalTarget,
     /// What the target had asked for.
     pub disposition: Option<Disposition>,
@@ -75,7 +75,7 @@ impl Sender {
     }
 }
 
-/// Whom a signal was for.
+/// Which processes a signal was for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignalTarget {
     /// Process.

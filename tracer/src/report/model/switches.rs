@@ -31,7 +31,7 @@ pub struct Switches {
     pub off_cpu_ns: u64,
     /// Time runnable but not running, all threads together.
     pub run_queue_ns: u64,
-    /// How far callers were looked at; `null` where they were each time.
+    /// How often callers were read; `null` where they were each time.
     pub callers: Option<Callers>,
     /// Why, dearest first.
     pub causes: Bounded<SwitchCause>,
@@ -40,7 +40,7 @@ pub struct Switches {
 /// What rows of `causes` say of callers: the line of each switch is known, its callers by some of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Callers {
-    /// One in so many was looked at, when it was least often.
+    /// One in so many was read, when it was least often.
     pub one_in_at_most: u64,
     /// Switches that were not, and are shared out among the callers of their lines.
     pub estimated: u64,
@@ -63,7 +63,7 @@ pub struct SwitchCause {
     pub after_call: Option<AfterCall>,
     /// Switches.
     pub count: u64,
-    /// One standard deviation of `count`, where callers were looked at by chance; `null` where `count` is exact.
+    /// One standard deviation of `count`, where callers were read by chance; `null` where `count` is exact.
     pub count_error: Option<u64>,
     /// Off-CPU time.
     pub off_cpu_ns: u64,

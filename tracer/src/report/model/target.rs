@@ -69,7 +69,7 @@ pub struct TargetProcess {
     pub argv: Option<Vec<Name>>,
     /// The command line was longer than what is kept of it.
     pub argv_cut: bool,
-    /// Process group when it was last looked at: at the latest of its birth, its exec, its end and the window's.
+    /// Process group when it was last read: at the latest of its birth, its exec, its end and the window's.
     pub pgid: Option<u32>,
     /// Session at the same time.
     pub sid: Option<u32>,

@@ -17,7 +17,7 @@ const MOST_LINKS: usize = 40;
 /// Opens the directory that `path` lies in.
 ///
 /// Links on the way are followed only if they belong to somebody who is trusted, and by replacing them in the path:
-/// what is opened in the end is a path without links, so nobody can turn one between the look and the opening.
+/// what is opened in the end is a path without links, so nobody can turn one between the check and the opening.
 pub fn open(invoker: &Invoker, path: &Path) -> Result<OwnedFd, OutputError> {
     let mut directory = match path.parent() {
         Some(parent) if parent != Path::new("") => parent.to_path_buf(),
@@ -53,6 +53,6 @@ fn follow_first_link(invoker: &Invoker, path: &Path, directory: &Path) -> Result
             return Ok(parent.join(target).join(components.as_path()));
         }
     }
-    // The link that the kernel met is gone: look again.
+    // The link that the kernel found is gone: resolve again.
     Ok(directory.to_path_buf())
 }

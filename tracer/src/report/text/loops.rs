@@ -8,7 +8,7 @@ use crate::units::{count, counted, duration};
 
 const SHOWN: usize = 4;
 
-/// Says nothing where there is no loop, or nobody looked.
+/// Says nothing where there is no loop, or none was watched.
 pub fn write(page: &mut Page, loops: Option<&Bounded<Loop>>, names_pids: bool) {
     let Some(loops) = loops.filter(|loops| !loops.is_empty()) else { return };
     let totals = loops.sum().totals;

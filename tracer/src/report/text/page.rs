@@ -15,7 +15,7 @@ pub enum Ink {
     Title,
     /// Column heads and explanations.
     Faint,
-    /// Deserves a look.
+    /// Deserves attention.
     Warn,
     /// Is wrong.
     Critical,

@@ -88,7 +88,7 @@ fn notes(page: &Page, read: &Read) -> [Option<String>; 4] {
     ]
 }
 
-/// So that nobody looks further, where there are calls enough to look at.
+/// So that nobody looks further, where there are calls enough to matter.
 pub(in crate::report) fn nothing_to_win(read: &Read) -> Option<String> {
     let has_none = read.avoidable == Some(0) && read.syscalls >= MANY;
     has_none.then(|| "a larger buffer would save no call".to_owned())

@@ -1,4 +1,4 @@
-//! Signals: who sent them, whom they reached, and what became of them.
+//! Signals: who sent them, which process they reached, and what became of them.
 
 use std::collections::BTreeMap;
 

@@ -134,14 +134,14 @@ fn write_check(page: &mut Page, switches: &Switches) {
     }
 }
 
-/// That callers were not looked at each time.
+/// That callers were not read each time.
 fn write_callers(page: &mut Page, switches: &Switches) {
     let Some(callers) = &switches.callers else { return };
     let off = switches.causes.rows.iter().filter_map(|cause| cause.count_error).max();
     let off =
         off.map_or_else(String::new, |off| format!("; a row's count may be off by {} or so", count(off)));
     let text = format!(
-        "the callers of {} of these are an estimate: 1 in {} was looked at, to stay within --budget{off}",
+        "the callers of {} of these are an estimate: 1 in {} was read, to stay within --budget{off}",
         percent(callers.estimated, switches.voluntary + switches.involuntary),
         count(callers.one_in_at_most)
     );

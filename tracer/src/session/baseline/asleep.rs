@@ -17,7 +17,7 @@ use crate::session::roots::Root;
 use crate::symbols::{File, FileKind};
 
 /// What was found out of one sleeping thread.
-pub struct Sleeper {
+pub struct SleepingThread {
     /// Its stack, where it has one.
     pub stack: Option<decode::Stack>,
     /// The file that it waits for, with the id that its row has.
@@ -25,7 +25,10 @@ pub struct Sleeper {
 }
 
 /// Reads those threads that sleep, and writes their sleep into the map of threads, unless they have moved since.
-pub fn seed_sleepers(probes: &mut Probes, threads: &[Threads<'_>]) -> Result<Vec<Sleeper>, Error> {
+pub fn seed_sleeping_threads(
+    probes: &mut Probes,
+    threads: &[Threads<'_>],
+) -> Result<Vec<SleepingThread>, Error> {
     let depth = probes.plan().depth as usize;
     let mut seeded = Vec::new();
     for Threads { root, described } in threads {
@@ -35,14 +38,15 @@ pub fn seed_sleepers(probes: &mut Probes, threads: &[Threads<'_>]) -> Result<Vec
         }
         let threads = asleep::of_threads(&root.process, root.interpreter.as_ref(), described, depth);
         let threads = threads.iter().filter(|thread| !thread.torn);
-        let (entries, sleepers): (Vec<_>, Vec<_>) = threads.map(|thread| sleeper(root, thread)).unzip();
-        let news = probes.assume_asleep(&entries)?.into_iter().zip(sleepers);
-        seeded.extend(news.filter_map(|(is_news, sleeper)| is_news.then_some(sleeper)));
+        let (entries, sleeping): (Vec<_>, Vec<_>) =
+            threads.map(|thread| sleeping_thread(root, thread)).unzip();
+        let news = probes.assume_asleep(&entries)?.into_iter().zip(sleeping);
+        seeded.extend(news.filter_map(|(is_news, sleeping_thread)| is_news.then_some(sleeping_thread)));
     }
     Ok(seeded)
 }
 
-fn sleeper(root: &Root, thread: &Asleep) -> (Thread, Sleeper) {
+fn sleeping_thread(root: &Root, thread: &Asleep) -> (Thread, SleepingThread) {
     let stack = (!thread.frames.is_empty()).then(|| decode::Stack {
         id: stack_id(root.space, &thread.frames),
         space: root.space,
@@ -70,7 +74,7 @@ fn sleeper(root: &Root, thread: &Asleep) -> (Thread, Sleeper) {
         pad: 0,
     };
     let voluntary_seen = thread.thread.voluntary + 1;
-    (Thread { key, voluntary_seen, ..Thread::default() }, Sleeper { stack, file })
+    (Thread { key, voluntary_seen, ..Thread::default() }, SleepingThread { stack, file })
 }
 
 fn flags(thread: &Asleep, syscall: i32, argument: u64, second: u64) -> u32 {

@@ -35,7 +35,7 @@ fn of_root(threads: &Threads<'_>) -> Vec<(Task, u64, u64)> {
     threads.described.iter().map(counts).collect()
 }
 
-/// Descendants that the roots have now, but for those that are roots themselves, and but for us, whom one of them may
+/// Descendants that the roots have now, but for those that are roots themselves, and but for us, if one of them may
 /// have started: parents come before their children.
 #[must_use]
 pub fn descendants(roots: &[Root]) -> Vec<Stat> {

@@ -134,7 +134,7 @@ fn row(event: &Event) -> Option<RowOf> {
     })
 }
 
-/// Whom an event that is no row concerns.
+/// Which process an event that is no row concerns.
 fn pids(event: &Event) -> Vec<Pid> {
     match event {
         Event::Fork(fork) => vec![fork.parent.pid, fork.child.pid],

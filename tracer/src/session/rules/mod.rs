@@ -101,7 +101,7 @@ fn signal_number(name: &str) -> Option<u32> {
 impl Rule {
     /// Whether an event fulfils it by itself.
     #[must_use]
-    pub fn is_met_by(&self, event: &Event) -> bool {
+    pub fn holds_at(&self, event: &Event) -> bool {
         match (self, event) {
             (Self::Signal(number), Event::SignalGenerate(generate)) => generate.signal == *number,
             (Self::Failed, Event::Exit(exit)) => exit.last_thread && exit.wait_status != 0,
@@ -114,13 +114,13 @@ impl Rule {
 
     /// Whether so many zombies fulfil it.
     #[must_use]
-    pub fn is_met_by_zombies(&self, zombies: usize) -> bool {
+    pub fn holds_with_zombies(&self, zombies: usize) -> bool {
         matches!(self, Self::Above(Figure::Zombies, limit) if zombies as f64 > *limit)
     }
 
     /// Whether the finished report fulfils it. What is not known fulfils nothing.
     #[must_use]
-    pub fn is_met_in(&self, report: &Report) -> bool {
+    pub fn holds_in(&self, report: &Report) -> bool {
         match self {
             Self::Signal(number) => report.signals.rows.iter().any(|row| row.number == *number),
             Self::Above(figure, limit) => figure.value(report).is_some_and(|value| value > *limit),
@@ -207,7 +207,7 @@ mod tests {
             ("gc.max>0", false),
             ("loop>0", false),
         ] {
-            assert_eq!(text.parse::<Rule>().unwrap().is_met_in(&report), expected, "{text}");
+            assert_eq!(text.parse::<Rule>().unwrap().holds_in(&report), expected, "{text}");
         }
     }
 
@@ -232,6 +232,6 @@ mod tests {
     #[test]
     fn what_is_not_known_fulfils_nothing() {
         let rule: Rule = "gc.max>0".parse().unwrap();
-        assert!(!rule.is_met_in(&Report::default()));
+        assert!(!rule.holds_in(&Report::default()));
     }
 }

@@ -15,8 +15,8 @@ use crate::clock::{monotonic_ns, nanos};
 use crate::event::{Event, ProcessDescription};
 use crate::process::Process;
 
-/// Looks for processes that were forked by those that the look before has found: they are traced by then, so that a
-/// second look mostly finds no more.
+/// Looks for processes that were forked by those that the scan before has found: they are traced by then, so that a
+/// second scan mostly finds no more.
 const GENERATIONS: usize = 16;
 
 impl Run<'_> {
@@ -38,8 +38,8 @@ impl Run<'_> {
         threads.iter().flat_map(Threads::names).for_each(|event| self.collector.event(event));
         self.describe_descendants()?;
         pthreads::register(&mut self.probes, threads)?;
-        for sleeper in asleep::seed_sleepers(&mut self.probes, threads)? {
-            self.collector.sleeper(sleeper);
+        for thread in asleep::seed_sleeping_threads(&mut self.probes, threads)? {
+            self.collector.add_sleeping_thread(thread);
         }
         Ok(())
     }

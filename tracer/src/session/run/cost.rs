@@ -19,7 +19,7 @@ pub struct Spending {
     pub(super) budget: Budget,
     /// Since when the current second runs, and what had been spent then.
     pub(super) second: (Instant, Spent),
-    /// Likewise of the time since the budget was looked at last.
+    /// Likewise of the time since the budget was checked last.
     pub(super) quarter: (Instant, Spent),
 }
 
@@ -50,7 +50,7 @@ impl Run<'_> {
     /// Compares cost and budget between the seconds.
     pub(super) fn check_budget(&mut self) -> Result<(), Error> {
         if self.spending.quarter.0.elapsed() < SOON / 2 {
-            return Ok(()); // just looked: of so short a moment, one timed run that stands for others is a large part
+            return Ok(()); // just checked: of so short a moment, one timed run that stands for others is a large part
         }
         let probes = self.tables.ledger.by_probe()?;
         let of_targets = |probes: &[(Probe, Counters)]| total(probes).not_filtered();
@@ -75,7 +75,7 @@ impl Run<'_> {
         })
     }
 
-    /// What was done between two looks at the counters.
+    /// What was done between two reads of the counters.
     pub(super) fn since(&self, began: Instant, before: &Spent, now: &Spent) -> Second {
         let probes = now.probes.iter().map(|&(probe, counters)| {
             let before = of_probe(&before.probes, probe);

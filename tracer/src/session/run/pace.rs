@@ -1,8 +1,8 @@
-//! How often the reader looks by itself: a look at nothing takes CPU time that the target may want.
+//! How often the reader polls by itself: to poll for nothing takes CPU time that the target may want.
 
 use std::time::{Duration, Instant};
 
-/// While something happens: what is seen of a new process, say, is looked at twenty milliseconds later.
+/// While something happens: what is seen of a new process, say, is read twenty milliseconds later.
 const BUSY: Duration = Duration::from_millis(20);
 /// While nothing does. A buffer that fills wakes the reader earlier, and so does what cannot wait. Whole seconds and
 /// quarters of them are multiples, so that what is due then is done in the same wakes.
@@ -32,7 +32,7 @@ impl Pace {
         self.last = now;
     }
 
-    /// When to look next.
+    /// When to poll next.
     #[must_use]
     pub fn next(&self, now: Instant) -> Instant {
         if now.saturating_duration_since(self.last) < HOLDS {
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn looks_are_rare_once_nothing_has_happened_for_a_while() {
+    fn polls_are_rare_once_nothing_has_happened_for_a_while() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let mut pace = Pace::new(start);

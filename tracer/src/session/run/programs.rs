@@ -15,7 +15,7 @@ use crate::python::Interpreter;
 use crate::timeline::{Found, LifeId};
 
 impl Run<'_> {
-    /// What the roots run, as far as that is known; the others are looked at later.
+    /// What the roots run, as far as that is known; the others are probed later.
     pub(super) fn introduce_interpreters(&mut self) {
         for root in self.roots {
             match &root.interpreter {
@@ -29,17 +29,17 @@ impl Run<'_> {
         }
     }
 
-    /// What is found out of a process holds for the program that it ran before the look.
-    pub(super) fn look_at_programs(&mut self) -> Result<(), Error> {
+    /// What is found out of a process holds for the program that it ran before the probe.
+    pub(super) fn probe_programs(&mut self) -> Result<(), Error> {
         let now = Instant::now();
         let due: Vec<_> = self.collector.interpreter_probes.due(now).collect();
         let mut spaces = HashMap::new();
         for pid in due {
             spaces.extend(self.probes.target(pid)?.map(|target| (pid, target.space)));
         }
-        for (pid, found) in self.collector.interpreter_probes.look(now) {
+        for (pid, found) in self.collector.interpreter_probes.probe(now) {
             let Some(target) = self.probes.target(pid)? else { continue };
-            // If not, its exec begins another look.
+            // If not, its exec begins another probe.
             if spaces.get(&pid) == Some(&target.space) {
                 self.found(pid, &target, found)?;
             }
@@ -64,7 +64,7 @@ impl Run<'_> {
         let space = SpaceId(before.space);
         let found = known(&interpreter, space, self.options.follow);
         if self.probes.identify(process, before, &found)? {
-            self.collector.looked(process, Some((space, interpreter)));
+            self.collector.describe_probed(process, Some((space, interpreter)));
         }
         Ok(())
     }
@@ -78,7 +78,7 @@ impl Run<'_> {
         }
         let found = Target { flags: before.flags | flag::NOT_PYTHON, ..*before };
         if self.probes.identify(&process, before, &found)? {
-            self.collector.looked(&process, None);
+            self.collector.describe_probed(&process, None);
         }
         Ok(())
     }

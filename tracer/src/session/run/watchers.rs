@@ -11,8 +11,8 @@ use crate::clock::monotonic_ns;
 
 impl Run<'_> {
     /// Reads what only `/proc` shows.
-    pub(super) fn look(&mut self) -> Result<(), Error> {
-        self.look_at_programs()?;
+    pub(super) fn poll(&mut self) -> Result<(), Error> {
+        self.probe_programs()?;
         let now = monotonic_ns().saturating_sub(self.begin.start_ns);
         for event in self.collector.children.reparented(now, window::stat) {
             self.collector.event(event);
@@ -23,7 +23,7 @@ impl Run<'_> {
         let zombies = self.collector.children.zombies_since(now, ZOMBIE_NS);
         self.collector.listener.zombies(zombies);
         self.admit_newcomers()?;
-        self.each_watcher(Watcher::look)
+        self.each_watcher(Watcher::poll)
     }
 
     /// Has every watcher do this, and takes in what they have seen.
@@ -49,11 +49,11 @@ impl Run<'_> {
 
     /// Processes that are selected and have come since; one may descend from a traced one, and be traced already.
     fn admit_newcomers(&mut self) -> Result<(), Error> {
-        let newcomers = self.newcomers.as_mut().map(|newcomers| newcomers.look(Instant::now()));
+        let newcomers = self.newcomers.as_mut().map(|newcomers| newcomers.scan(Instant::now()));
         for (process, interpreter) in newcomers.unwrap_or_default() {
             if self.probes.target(process.pid)?.is_none() {
                 self.join(&process)?;
-                // At once: it may end before the next look.
+                // At once: it may end before the next scan.
                 if let Some(target) = self.probes.target(process.pid)? {
                     self.found_python(&process, &target, interpreter)?;
                 }

@@ -30,7 +30,7 @@ pub trait BreakpointKind {
     /// What becomes of a process that there is no room for.
     const WITHOUT_ROOM: State;
     /// Whether nothing else says what is missing of a process that ended before it had them.
-    const TELLS_MISSED: bool;
+    const REPORTS_MISSED: bool;
     /// The probes whose hits are compared with the budget.
     const COUNTED: &[Probe];
 
@@ -155,7 +155,7 @@ impl<K: BreakpointKind> BreakpointWatcher<K> {
             }
         }
         for (pid, process) in gone {
-            if K::TELLS_MISSED && process.state == State::New && process.postponed {
+            if K::REPORTS_MISSED && process.state == State::New && process.postponed {
                 context.shed_once(detail::<K>("processes that ended early"), || {
                     "removing breakpoints from processes that have ended is slow, and none is set meanwhile".into()
                 });
@@ -221,7 +221,7 @@ impl<K: BreakpointKind> BreakpointWatcher<K> {
         }
     }
     /// As many of these as there is time for: among a hundred processes that fork without pause the kernel takes half a
-    /// second to set one, in which nothing else is done. The others come at the next look.
+    /// second to set one, in which nothing else is done. The others come at the next poll.
     fn set_in_time(&mut self, context: &mut Context<'_>, pids: Vec<Pid>) {
         let began = Instant::now();
         let in_time = pids.into_iter().take_while(|_| began.elapsed() < AT_ONCE);
@@ -242,7 +242,7 @@ impl<K: BreakpointKind> Watcher for BreakpointWatcher<K> {
         self.kind.start(&mut self.processes);
     }
 
-    fn look(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
         self.follow(context);
         let due = self.due(context.probes);
         self.set_in_time(context, due);

@@ -43,7 +43,7 @@ impl Watcher for CallWatcher {
         self.count(context.probes, true)
     }
 
-    fn look(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
         let due = self.part.is_due(!context.given_up.has(Detail::Calls), Instant::now());
         if due == context.probes.counts_entries() {
             return Ok(());

@@ -65,7 +65,7 @@ impl BreakpointKind for CollectionBreakpoints {
     /// Half of the collections of many show less than all of some.
     const WITHOUT_ROOM: State = State::Refused;
     /// They are counted all the same.
-    const TELLS_MISSED: bool = false;
+    const REPORTS_MISSED: bool = false;
     const COUNTED: &[Probe] = &[Probe::GcEnd];
 
     /// How its collections are seen until its breakpoints are set.
@@ -150,7 +150,7 @@ impl BreakpointKind for CollectionBreakpoints {
         let is_limited = cost.limit.is_some();
         let probed = processes.iter_mut().filter(|(_, process)| process.own.how == GcSeen::Probed);
         for (&pid, process) in probed.filter(|_| is_limited) {
-            process.own.counted.look(pid, &process.interpreter.python.collector);
+            process.own.counted.read(pid, &process.interpreter.python.collector);
             if let Some(change) = process.own.counted.briefly(part_ns) {
                 self.change(context, pid, process, change);
             }
@@ -174,10 +174,10 @@ impl BreakpointKind for CollectionBreakpoints {
         }
     }
 
-    /// Looks at what the collectors have counted.
+    /// Reads what the collectors have counted.
     fn stop(&mut self, processes: &mut Processes<CollectingProcess>) {
         for (&pid, process) in processes {
-            process.own.counted.look(pid, &process.interpreter.python.collector);
+            process.own.counted.read(pid, &process.interpreter.python.collector);
         }
     }
 

@@ -49,7 +49,7 @@ impl CollectionCounts {
     }
 
     /// Takes note of what has been counted by now, unless the process is gone.
-    pub fn look(&mut self, pid: Pid, collector: &Collector) {
+    pub fn read(&mut self, pid: Pid, collector: &Collector) {
         if let Some((_, last)) = &mut self.counts
             && let Some(now) = counts(&ProcessMemory::new(pid), collector)
         {

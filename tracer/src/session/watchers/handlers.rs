@@ -63,7 +63,7 @@ impl BreakpointKind for HandlerBreakpoints {
 
     const DETAIL: &str = "starts of the signal handlers";
     const WITHOUT_ROOM: State = State::Waiting;
-    const TELLS_MISSED: bool = true;
+    const REPORTS_MISSED: bool = true;
     const COUNTED: &[Probe] = &[Probe::Handler, Probe::Check];
 
     fn come(&mut self, _: &mut Context<'_>, _: Pid, _: &Interpreter) {}

@@ -1,4 +1,4 @@
-//! Watchers: what they see costs the target something, or is found only by looking; each decides in which processes it is
+//! Watchers: what they see costs the target something, or is found only by polling; each decides in which processes it is
 //! worth that. A run goes through all of them at each step.
 
 mod breakpoint_cost;
@@ -51,11 +51,11 @@ pub trait Watcher {
     /// The window begins.
     fn start(&mut self) {}
 
-    /// Looks at what is due: up to fifty times a second.
+    /// Does what is due: up to fifty times a second.
     ///
     /// # Errors
     /// When the kernel refuses.
-    fn look(&mut self, context: &mut Context<'_>) -> Result<(), Error>;
+    fn poll(&mut self, context: &mut Context<'_>) -> Result<(), Error>;
 
     /// Whether there is something to see that no message announces.
     fn is_needed_soon(&self, _: &Spaces) -> bool {

@@ -40,7 +40,7 @@ impl Watcher for ReadWatcher {
         self.before = self.part.watched(Instant::now());
     }
 
-    fn look(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
         let in_bursts = context.given_up.has(Detail::Reads) || self.neighbours.are_spared();
         let due = self.part.is_due(!in_bursts, Instant::now());
         if due != context.probes.watches_reads() {

@@ -14,7 +14,7 @@ use crate::process::Process;
 use crate::python::discover_briefly;
 use crate::session::roots::{Root, known};
 
-/// Those that are known, and those that are still to be looked at.
+/// Those that are known, and those that are still to be probed.
 pub struct SenderWatcher {
     map: Senders,
     parents: HashSet<Pid>,
@@ -80,8 +80,8 @@ impl Watcher for SenderWatcher {
         self.follow();
     }
 
-    /// Looks at one of them: that takes some milliseconds, in which others want their turn.
-    fn look(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
+    /// Probes one of them: that takes some milliseconds, in which others want their turn.
+    fn poll(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
         if !std::mem::replace(&mut self.listed, true) {
             self.follow();
         }

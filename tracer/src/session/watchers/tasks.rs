@@ -45,7 +45,7 @@ impl Watcher for TaskWatcher {
     }
 
     /// The tasks of the long turns that go on now.
-    fn look(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
         let spaces = &*context.spaces;
         if !any_has_tasks(spaces) {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Others who look at the same target at the same time.
+//! Others who trace the same target at the same time.
 
 use std::process::{Child, Command, Stdio};
 
@@ -24,7 +24,7 @@ fn five_at_once() {
     target.finish();
 }
 
-/// A debugger stops the target, looks, and lets it go, while it is traced and while a tracer leaves.
+/// A debugger stops the target, reads, and lets it go, while it is traced and while a tracer leaves.
 #[test]
 fn gdb_beside_it() {
     beside("gdb", |pid| {

@@ -1,4 +1,4 @@
-//! A process that looks like an interpreter and writes over all that it has of one while it is looked at.
+//! A process that looks like an interpreter and writes over all that it has of one while it is read.
 
 use std::process::Command;
 use std::time::{Duration, Instant};

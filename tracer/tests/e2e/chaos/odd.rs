@@ -1,4 +1,4 @@
-//! Targets in states that few are in: each is looked at in time, lives, and is as it was.
+//! Targets in states that few are in: each is traced in time, lives, and is as it was.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,12 +12,12 @@ use crate::targets::unharmed::assert_untouched;
 const SOON: Duration = Duration::from_secs(4);
 
 #[test]
-fn each_is_looked_at() {
+fn each_is_traced() {
     let Some(python) = system() else { return };
     let _turn = turn();
     for way in ["headless", "loading", "covered", "locked", "paged_out", "forgetful"] {
         let mut program = Program::start_with(&python, "odd.py", &[way]);
-        for run in looked_at(program.pid(), way) {
+        for run in traced(program.pid(), way) {
             assert_eq!(run.code, 0, "{way}: {}", run.stderr);
         }
         program.go(); // it lives
@@ -26,19 +26,19 @@ fn each_is_looked_at() {
 
 /// A group that is frozen stands still wherever it is, and goes on where it was.
 #[test]
-fn a_frozen_one_is_looked_at() {
+fn a_frozen_one_is_traced() {
     let Some(python) = system() else { return };
     let _turn = turn();
     let mut program = Program::start_with(&python, "odd.py", &["ordinary"]);
     let Some(freezer) = Freezer::freeze(program.pid()) else { return skip("nothing can be frozen here") };
-    looked_at(program.pid(), "frozen");
+    traced(program.pid(), "frozen");
     drop(freezer);
     program.go(); // it lives
     assert_untouched(program.pid());
 }
 
-/// By all that looks at a process.
-fn looked_at(pid: u32, what: &str) -> [Run; 3] {
+/// By every command that reads a process.
+fn traced(pid: u32, what: &str) -> [Run; 3] {
     let pid = pid.to_string();
     [&["--json", "-d", "300ms", "--calls", &pid][..], &["dump", "--json", &pid], &["signals", "--json", &pid]]
         .map(|command| {

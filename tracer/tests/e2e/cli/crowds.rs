@@ -49,21 +49,21 @@ fn every_thread_has_its_stack(python: &Python) {
 /// In each of three interpreters one thread keeps the GIL, and one waits for it, once all have begun.
 fn each_gil_has_its_holder(program: &mut Program) {
     /// It takes one or two.
-    const LOOKS: usize = 50;
+    const ATTEMPTS: usize = 50;
     program.go();
     let expected = [["hog", "hogs", "hogs"], ["contend", "contends", "contends"]];
-    let mut seen = look(program.pid());
-    for _ in 1..LOOKS {
+    let mut seen = reports(program.pid());
+    for _ in 1..ATTEMPTS {
         if seen == expected {
             break;
         }
-        seen = look(program.pid());
+        seen = reports(program.pid());
     }
     assert_eq!(seen, expected);
 }
 
 /// The functions that hold a GIL, and those that wait for one.
-fn look(pid: u32) -> [Vec<String>; 2] {
+fn reports(pid: u32) -> [Vec<String>; 2] {
     let dump = Dump::new(pid, &[]);
     let functions = |of: fn(&Value) -> bool| {
         let threads = rows(&dump.0["threads"]).filter(|thread| of(thread));

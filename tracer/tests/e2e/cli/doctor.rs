@@ -52,8 +52,8 @@ fn this_machine_is_ready() {
         );
     }
     let run = run(["doctor"]);
-    let verdict = run.stdout.lines().last().unwrap_or_default();
-    assert!(run.code == 0 && verdict.starts_with("tracing will work"), "{}", run.stdout);
+    let conclusion = run.stdout.lines().last().unwrap_or_default();
+    assert!(run.code == 0 && conclusion.starts_with("tracing will work"), "{}", run.stdout);
     assert!(run.stdout.lines().all(|line| line.chars().count() <= 100), "{}", run.stdout);
 }
 

@@ -158,12 +158,12 @@ fn who_holds_the_gil(python: &Python) {
     assert_eq!(
         stack(&sleeper["stack"]),
         stack(&parked["sleeper"]["stack"]),
-        "sleepers are seen all the same"
+        "sleeping threads are seen all the same"
     );
 }
 
 /// Once the GIL is not given away any more, and the thread that has it runs: on a busy machine it may have no CPU when it is
-/// looked at, or lose it meanwhile.
+/// read, or lose it meanwhile.
 fn hogged(program: &Program) -> Dump {
     until("a thread that runs with the GIL, and one that waits for it", || {
         let dump = Dump::new(program.pid(), &[]);

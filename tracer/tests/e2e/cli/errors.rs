@@ -164,7 +164,7 @@ fn limits_are_raised_or_named() {
     let scratch = Scratch::new();
     let binary = scratch.file("tracer");
     install(env!("CARGO_BIN_EXE_tracer"), &binary);
-    for (limit, as_whom, code, line) in [
+    for (limit, as_user, code, line) in [
         ("-Sn 13", "", 0, None),
         ("-Ss 64", "", 0, None),
         ("-Sv 40000", "", 0, None),
@@ -176,9 +176,9 @@ fn limits_are_raised_or_named() {
             Some("tracer: cannot start with bytes of memory limited to 40960000; try ulimit -v unlimited"),
         ),
     ] {
-        let script = format!("ulimit {limit}; exec {as_whom} \"$0\" -q --json -d 100ms -p {}", program.pid());
+        let script = format!("ulimit {limit}; exec {as_user} \"$0\" -q --json -d 100ms -p {}", program.pid());
         let run = Tracer::spawn(Command::new("bash").args(["-c", &script]).arg(&binary)).end();
-        assert_eq!((run.code, run.stderr.lines().next()), (code, line), "{limit} {as_whom}: {}", run.stderr);
+        assert_eq!((run.code, run.stderr.lines().next()), (code, line), "{limit} {as_user}: {}", run.stderr);
         if code == 0 {
             run.exact();
         }

@@ -31,7 +31,7 @@ fn first_reads_are_seen(python: &Python) {
     assert!(root.is_some_and(|root| root["python"].is_string()), "{}", report["target"]);
 }
 
-/// However early in its start the interpreter is looked at.
+/// However early in its start the interpreter is probed.
 fn handlers_are_seen_soon(python: &Python) {
     let program = "import os, signal, time\nsignal.signal(signal.SIGUSR1, lambda number, frame: None)\nfor _ in range(30):\n    time.sleep(0.05)\n    os.kill(os.getpid(), signal.SIGUSR1)\n    time.sleep(0)";
     let path = python.path.to_str().expect("a path");

@@ -160,10 +160,10 @@ pub fn turn() -> MutexGuard<'static, ()> {
 
 /// Waits until something is there.
 #[track_caller]
-pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn until<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
-        if let Some(found) = look() {
+        if let Some(found) = find() {
             return found;
         }
         assert!(started.elapsed() < PATIENCE, "waited in vain for {what}");

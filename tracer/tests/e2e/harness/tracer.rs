@@ -70,14 +70,14 @@ impl Tracer {
         until("`attached`, or the end of the tracer", || self.has_attached());
     }
 
-    /// Waits until it has looked at all that it has heard of: it sleeps whenever we look, then.
+    /// Waits until it has read all that it was sent: it sleeps whenever we check, then.
     pub fn until_it_rests(&self) {
-        const LOOKS: u32 = 20;
+        const ATTEMPTS: u32 = 20;
         let mut rested = 0;
         let rests = || {
             let is_asleep = Status::new(self.pid).is_some_and(|status| status.state() == 'S');
             rested = if is_asleep { rested + 1 } else { 0 };
-            (rested == LOOKS).then_some(())
+            (rested == ATTEMPTS).then_some(())
         };
         until("the tracer to rest", rests);
     }
@@ -142,7 +142,7 @@ pub fn run<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Run {
     Tracer::start(arguments).end()
 }
 
-/// Without a budget, unless the flags set one: on a busy machine it would give up what a test looks at.
+/// Without a budget, unless the flags set one: on a busy machine it would give up what a test checks.
 fn json(pid: u32, flags: &[&str]) -> Vec<String> {
     let pid = pid.to_string();
     let fixed = ["--json", "--pid", &pid];

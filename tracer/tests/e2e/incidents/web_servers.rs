@@ -47,7 +47,7 @@ fn gunicorn(class: &str) {
     let first = [worker(&master), worker(&master)];
     let attach = || Tracer::attach(master.pid(), &[]);
 
-    // Workers come and go because the master is asked to: nobody has to look at that.
+    // Workers come and go because the master is asked to: that needs no attention.
     let tracer = attach();
     for signal in [Signal::HUP, Signal::TTIN, Signal::TTOU] {
         master.signal(signal);

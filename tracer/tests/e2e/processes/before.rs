@@ -91,7 +91,7 @@ fn workers_from_before_are_traced(python: &Python) {
     assert_eq!(readers.count(), 3, "the others read nothing");
 }
 
-/// Each is traced once, whether it was forked before we looked, after, or in between.
+/// Each is traced once, whether it was forked before we began, after, or in between.
 fn workers_that_are_forked_while_we_attach_are_traced(python: &Python) {
     let mut program = Program::start(python, "forks_on.py");
     let tracer = Tracer::attach(program.pid(), &["--budget", "off"]);

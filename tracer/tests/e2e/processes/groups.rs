@@ -1,18 +1,18 @@
-//! Whom a signal reached and who was left: a leader that is killed alone, without and with a group, and a whole group.
+//! Which processes a signal reached and which were left: a leader that is killed alone, without and with a group, and a whole group.
 
 use serde_json::{Value, json};
 
 use crate::harness::{Program, Python, Report, Tracer, number, on_every_python, rows, site, text, turn};
 
 on_every_python!(
-    kills_reach_whom_they_are_for,
+    kills_reach_the_processes_they_are_for,
     children_from_before_are_left,
     groups_that_change_are_reported_as_they_are,
     ctrl_c_is_from_the_terminal,
     interrupts_that_are_handled_are_no_finding,
 );
 
-fn kills_reach_whom_they_are_for(python: &Python) {
+fn kills_reach_the_processes_they_are_for(python: &Python) {
     let _turn = turn();
     let mut program = Program::start(python, "groups.py");
     let tracer = Tracer::attach(program.pid(), &[]);

@@ -1,4 +1,4 @@
-//! Servers and their workers: whom the master ends, from which line, and what each worker did.
+//! Servers and their workers: which ones the master ends, from which line, and what each worker did.
 
 use std::io::Write;
 use std::os::unix::net::UnixStream;

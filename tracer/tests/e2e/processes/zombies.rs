@@ -98,6 +98,6 @@ fn a_zombie_is_streamed_and_ends_the_trace() {
     assert_eq!(report["window"]["ended"], "until");
     let row = &report["processes"]["zombies"][0];
     assert_eq!((&zombie["pid"], &zombie["ppid"]), (&row["pid"], &program.pid().into()));
-    // Who nothing happens to is looked at every 250 ms, and a busy machine has other things to do.
+    // Who nothing happens to is polled every 250 ms, and a busy machine has other things to do.
     assert!((100_000_000..1_000_000_000).contains(&number(&zombie["zombie_ns"])), "{zombie}");
 }

@@ -34,7 +34,7 @@ fn what_is_given_up_is_reported(python: &Python) {
 /// Rounds of the program, and what it does in between: walks are dear, and there is little else.
 const ROUNDS: (&str, &str) = ("15000", "2000");
 
-/// Over the default budget the callers of few switches are looked at. What is counted stays exact, a caller's part is an
+/// Over the default budget the callers of few switches are read. What is counted stays exact, a caller's part is an
 /// estimate that holds its stated error, and one that waits for longer has more of the time than of the switches.
 #[test]
 fn callers_are_estimated_and_counts_are_exact() {
@@ -88,7 +88,7 @@ fn callers_are_estimated_and_counts_are_exact() {
 /// it runs again, and leaves no CPU. Beside other builds 89 of 15,000 were seen.
 const MISSED_SLEEPS: u64 = 50;
 
-/// Where there is room, all callers are looked at, and nothing is said.
+/// Where there is room, all callers are read, and nothing is said.
 #[test]
 fn a_quiet_program_is_reported_whole() {
     let Some(python) = system() else { return };

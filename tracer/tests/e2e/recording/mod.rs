@@ -1,4 +1,4 @@
-//! Recordings: what is in one is the report of its run, wherever and by whomever it is read, and as much of it as is whole.
+//! Recordings: what is in one is the report of its run, wherever it is read, and as much of it as is whole.
 
 mod flight;
 mod parts;

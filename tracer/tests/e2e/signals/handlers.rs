@@ -221,7 +221,7 @@ fn has_reason(python: &Python, mode: &str, starts: &[&Start<'_>]) {
     let reported: Vec<_> = starts.iter().map(|start| &start.row["handler"]["waited_for"]).collect();
     let fits = |reported: &Value| reported.is_null() || reported == "nothing" || reported == expected;
     let others: Vec<_> = starts.iter().filter(|start| !fits(&start.row["handler"]["waited_for"])).collect();
-    // A signal that comes between the interpreter's look and its system call waits for the call's end; and a thread whose
+    // A signal that comes between the interpreter's check and its system call waits for the call's end; and a thread whose
     // CPU the host has taken away for long looks as if it were in C.
     let is_chance = |start: &&&Start<'_>| start.row["handler"]["waited_for"] == "c_call";
     let wrong = others.iter().find(|start| !is_chance(start));

@@ -1,4 +1,4 @@
-//! Each signal is reported once per receiver: from whom, by which way, to which thread, and what became of it.
+//! Each signal is reported once per receiver: from which process, by which way, to which thread, and what became of it.
 
 mod dispositions;
 mod fates;

@@ -1,4 +1,4 @@
-//! A process that hung before anybody looked shows where it hangs.
+//! A process that hung before it was traced shows where it hangs.
 
 use serde_json::Value;
 

@@ -80,7 +80,7 @@ fn signals_without_pause() {
     program.go(); // it lives
 }
 
-/// Whose descendants are never all known, whatever the look that finds them.
+/// Whose descendants are never all known, whatever the scan that finds them.
 #[test]
 fn children_without_pause() {
     let Some(python) = system() else { return };
@@ -127,7 +127,7 @@ fn an_interpreter_that_is_not_used(python: &Python) {
     }
 }
 
-/// A thread that read it waited for ever, deaf to Ctrl-C.
+/// A thread that read it waited for ever, and Ctrl-C did not end it.
 #[test]
 fn memory_that_never_answers() {
     let Some(python) = system() else { return };

@@ -1,5 +1,5 @@
 //! What is found out of a process takes a while, in which it may have ended or executed another program: it is reported of the
-//! program that was looked at, or of none.
+//! program that was probed, or of none.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -72,10 +72,10 @@ fn no_exec_is_undone() {
 
 /// Its entry, as it is when no exec is in the middle of changing it.
 fn settled(probes: &mut Probes, pid: u32) -> Target {
-    let mut look = || probes.target(pid).expect("root may").expect("it is traced");
-    let mut last = look();
+    let mut entry = || probes.target(pid).expect("root may").expect("it is traced");
+    let mut last = entry();
     loop {
-        let now = look();
+        let now = entry();
         if now == last {
             return now;
         }

@@ -26,7 +26,7 @@ pub fn diff(options: &DiffOptions) -> Result<u8, Failure> {
         Format::FlameGraph => flame::compare(&before, &after, view.of),
         _ => text::render(&diff, view.style).into_bytes(),
     })?;
-    let holds = |rule: &Rule| rule.is_met_in(&after) || (*rule == Rule::Worse && diff.is_worse());
+    let holds = |rule: &Rule| rule.holds_in(&after) || (*rule == Rule::Worse && diff.is_worse());
     Ok(if options.fail_on.iter().any(holds) { 3 } else { 0 })
 }
 

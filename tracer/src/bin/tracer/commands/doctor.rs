@@ -6,7 +6,7 @@ use super::print;
 use crate::cli::DoctorOptions;
 use crate::failure::{Failure, exit_code};
 
-/// Shows what was looked at; the exit code is what tracing would have had.
+/// Shows what was checked; the exit code is what tracing would have had.
 pub fn doctor(options: &DoctorOptions) -> Result<u8, Failure> {
     let checkup = examine(options.pid);
     print(&checkup, &options.answer, render)?;

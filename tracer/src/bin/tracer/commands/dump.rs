@@ -1,6 +1,6 @@
 //! `tracer dump`: where every thread is now.
 
-use tracer::dump::{dump as look, render};
+use tracer::dump::{dump as collect, render};
 
 use super::{pids, print, say_gone, threads_among};
 use crate::cli::DumpOptions;
@@ -11,7 +11,7 @@ use crate::notice;
 pub fn dump(options: &DumpOptions) -> Result<u8, Failure> {
     let pids = pids(&options.targets)?;
     threads_among(&pids).for_each(notice::say);
-    let dumped = look(&pids, options.depth, &mut say_gone)?;
+    let dumped = collect(&pids, options.depth, &mut say_gone)?;
     if let Some(error) = &dumped.not_sampled {
         notice::say(format_args!("stacks of running threads may be inconsistent: {error}"));
     }

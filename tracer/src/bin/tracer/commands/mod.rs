@@ -76,7 +76,7 @@ fn threads_among(pids: &[Pid]) -> impl Iterator<Item = String> {
     threads.map(|(asked, process)| format!("{asked} is a thread of PID {process}: tracing that process"))
 }
 
-/// Of several processes one is gone: the others are looked at.
+/// Of several processes one is gone: the others are read.
 fn say_gone(error: &process::Error) {
     notice::say(error);
 }

@@ -53,7 +53,7 @@ pub fn run(options: &RunOptions) -> Result<u8, Failure> {
     Ok(code)
 }
 
-/// As whom the command runs, unless as we do.
+/// The user that the command runs as, unless ours.
 fn user(options: &RunOptions) -> Result<Option<User>, launch::Error> {
     match &options.user {
         Some(name) => User::of_name(name).map(Some).ok_or_else(|| launch::Error::NoUser {

@@ -1,6 +1,6 @@
 //! `tracer signals`: what each signal would do now.
 
-use tracer::dispositions::{look, render};
+use tracer::dispositions::{read, render};
 
 use super::{pids, print, say_gone, threads_among};
 use crate::cli::SignalsOptions;
@@ -11,7 +11,7 @@ use crate::notice;
 pub fn signals(options: &SignalsOptions) -> Result<u8, Failure> {
     let pids = pids(&options.targets)?;
     threads_among(&pids).for_each(notice::say);
-    let signals = look(&pids, &mut say_gone)?;
+    let signals = read(&pids, &mut say_gone)?;
     print(&signals, &options.answer, render)?;
     Ok(0)
 }

@@ -61,6 +61,6 @@ pub fn exit_code(options: &TraceOptions, report: &Report) -> u8 {
     if report.quality.worst_loss() > options.max_loss() {
         return 8;
     }
-    let holds = |rule: &Rule| rule.is_met_in(report);
+    let holds = |rule: &Rule| rule.holds_in(report);
     if options.fail_on().iter().any(holds) { 3 } else { 0 }
 }

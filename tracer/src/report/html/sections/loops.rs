@@ -17,7 +17,7 @@ const COLUMNS: &[(&str, Setting)] = &[
     ("at", Word),
 ];
 
-/// Nothing where there is no loop, or nobody looked.
+/// Nothing where there is no loop, or none was watched.
 pub fn section(report: &Report, most: usize) -> Option<Section<'_>> {
     let loops = report.loops.as_ref().filter(|loops| !loops.is_empty())?;
     let totals = loops.sum().totals;

@@ -89,7 +89,7 @@ fn woken(waker: &Waker) -> String {
 fn estimated(report: &Report) -> Option<String> {
     let callers = report.switches.callers.as_ref()?;
     Some(format!(
-        "The callers of {} switches are an estimate: 1 in {} was looked at, to stay within --budget. Lines are exact.",
+        "The callers of {} switches are an estimate: 1 in {} was read, to stay within --budget. Lines are exact.",
         count(callers.estimated),
         count(callers.one_in_at_most)
     ))
