@@ -234,7 +234,7 @@ fn read_socket(opened: &Opened, file: &mut File) -> u32 {
 }
 
 #[inline(always)]
-fn copy_name(name: identity::Name, file: &mut File) -> u32 {
+fn copy_name(name: identity::SocketName, file: &mut File) -> u32 {
     // Hidden from the compiler, which would leave out the mask; the verifier needs it.
     let bytes = black_box(name.bytes) & 127;
     // SAFETY: there is room for more than 127 bytes.

@@ -39,7 +39,7 @@ enum What {
 }
 
 /// One limit, the least that we can do with, and what is plenty.
-struct Need {
+struct LimitNeed {
     what: What,
     resource: Resource,
     least: u64,
@@ -49,8 +49,8 @@ struct Need {
 
 /// A trace has some 80 descriptors for the probes and their maps, one for each process that it watches closely, and a few
 /// while it reads others.
-const NEEDS: [Need; 3] = [
-    Need {
+const NEEDS: [LimitNeed; 3] = [
+    LimitNeed {
         what: What::Files,
         resource: Resource::Nofile,
         least: 256,
@@ -58,14 +58,14 @@ const NEEDS: [Need; 3] = [
         remedy: "ulimit -n 1024",
     },
     // What is reserved counts, used or not: 2 MiB for the stack of each thread.
-    Need {
+    LimitNeed {
         what: What::Memory,
         resource: Resource::As,
         least: 256 << 20,
         plenty: 2 << 30,
         remedy: "ulimit -v unlimited",
     },
-    Need {
+    LimitNeed {
         what: What::Stack,
         resource: Resource::Stack,
         least: 1 << 20,
@@ -83,7 +83,7 @@ static AT_FIRST: OnceLock<[Rlimit; NEEDS.len()]> = OnceLock::new();
 pub fn raise() -> Result<(), TooLow> {
     inherited::settle();
     AT_FIRST.get_or_init(|| NEEDS.each_ref().map(|need| getrlimit(need.resource)));
-    NEEDS.iter().try_for_each(Need::meet)
+    NEEDS.iter().try_for_each(LimitNeed::meet)
 }
 
 /// Gives a command the limits that we had at first. Makes system calls only.
@@ -96,7 +96,7 @@ pub fn restore() -> std::io::Result<()> {
     NEEDS.iter().zip(at_first).try_for_each(|(need, limit)| Ok(setrlimit(need.resource, *limit)?))
 }
 
-impl Need {
+impl LimitNeed {
     fn meet(&self) -> Result<(), TooLow> {
         let limit = getrlimit(self.resource);
         let has = |limit: &Option<u64>, wanted| limit.is_none_or(|limit| limit >= wanted);

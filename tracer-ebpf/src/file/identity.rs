@@ -121,7 +121,7 @@ pub fn inet_end(sock: u64, family: u16) -> Option<SocketEnd> {
 
 /// The name of a Unix socket.
 #[derive(Clone, Copy)]
-pub struct Name {
+pub struct SocketName {
     /// Where its first byte lies, which is NUL if the name is not a path.
     pub address: u64,
     /// Bytes; those of a path end with NUL, as a rule.
@@ -131,7 +131,7 @@ pub struct Name {
 /// Its own, which is the listener's for a connection that was accepted, or else its peer's: unix(7).
 /// <https://github.com/torvalds/linux/blob/v6.12/include/net/af_unix.h#L27>
 #[inline(always)]
-pub fn unix_name(sock: u64) -> Option<Name> {
+pub fn unix_name(sock: u64) -> Option<SocketName> {
     /// `struct unix_address`: a counter, and the length of what begins with the family.
     const LENGTH: u64 = 4;
     const FAMILY_BYTES: u32 = 2;
@@ -145,10 +145,10 @@ pub fn unix_name(sock: u64) -> Option<Name> {
     }
     let bytes = load_half(address + LENGTH).wrapping_sub(FAMILY_BYTES);
     let name = address + u64::from(UNIX_NAME.load() + FAMILY_BYTES);
-    (bytes > 0 && bytes <= 108).then_some(Name { address: name, bytes })
+    (bytes > 0 && bytes <= 108).then_some(SocketName { address: name, bytes })
 }
 
 #[inline(always)]
-fn word_at_end(name: Name) -> u64 {
+fn word_at_end(name: SocketName) -> u64 {
     copied(name.address + u64::from(name.bytes) - 8).unwrap_or(0)
 }

@@ -155,7 +155,7 @@ fn stack(target: &Target, depth: u32) -> u64 {
 
 /// The search for threads that wait for the GIL.
 #[repr(C)]
-struct Search {
+struct WaiterSearch {
     gil: u64,
     pid: u32,
     /// The thread that collects: it waits for nothing, also where its return to the CPU was not seen.
@@ -171,7 +171,7 @@ fn waiters(control: &Control, task: Task) -> u32 {
     let Some(own) = THREADS.get_ptr(task.tid()).filter(|_| control.running != 0) else { return UNKNOWN };
     // SAFETY: a preallocated entry; one word of it.
     let gil = unsafe { (*own).gil };
-    let mut search = Search { gil, pid: task.pid(), tid: task.tid(), found: 0, pad: 0 };
+    let mut search = WaiterSearch { gil, pid: task.pid(), tid: task.tid(), found: 0, pad: 0 };
     let threads = (&raw const THREADS).cast_mut().cast();
     // SAFETY: `waiter_step` has the signature that the helper wants, and `search` outlives the loop.
     unsafe {
@@ -185,7 +185,7 @@ unsafe extern "C" fn waiter_step(
     _map: *mut c_void,
     tid: *const u32,
     thread: *const Thread,
-    search: *mut Search,
+    search: *mut WaiterSearch,
 ) -> i64 {
     // SAFETY: the helper hands on an entry of the map, and what it was given.
     let (tid, thread, search) = unsafe { (*tid, &*thread, &mut *search) };

@@ -36,7 +36,7 @@ pub fn handler(ctx: ProbeContext) -> u32 {
         if frame != place.none && type_of(place, frame) != Some(place.frame_type) {
             return Outcome::FILTERED;
         }
-        start(control, &Moment { at, task, target, place }, signal)
+        start(control, &HandlerMoment { at, task, target, place }, signal)
     });
     0
 }
@@ -97,7 +97,7 @@ fn place_of_main(task: Task) -> Option<&'static HandlerAddresses> {
 }
 
 /// What happens now, and in which process.
-struct Moment {
+struct HandlerMoment {
     at: u64,
     task: Task,
     target: &'static Target,
@@ -107,8 +107,8 @@ struct Moment {
 /// Sends that a signal's handler is called, with its stack and function unless a thread that was preempted here is in the
 /// middle of putting its own together.
 #[inline(always)]
-fn start(control: &Control, moment: &Moment, signal: u32) -> Outcome {
-    let Moment { at, task, target, place } = *moment;
+fn start(control: &Control, moment: &HandlerMoment, signal: u32) -> Outcome {
+    let HandlerMoment { at, task, target, place } = *moment;
     let (mut stack, mut handler) = (0, Frame::default());
     let Some(room) = scratch::of_probe(Probe::Handler) else { return Outcome::FILTERED };
     let busy = &raw mut room.busy;

@@ -228,7 +228,7 @@ pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
 }
 
 /// Where a thread was when it ended.
-struct Moment {
+struct LastMoment {
     stack: u64,
     object: u64,
     syscall: i32,
@@ -238,8 +238,8 @@ struct Moment {
 /// comes after the thread has let go of its memory.
 /// <https://github.com/torvalds/linux/blob/v6.16/kernel/exit.c#L933>
 #[inline(always)]
-fn last_moment(task: Task) -> Moment {
-    let mut last = Moment { stack: 0, object: 0, syscall: -1 };
+fn last_moment(task: Task) -> LastMoment {
+    let mut last = LastMoment { stack: 0, object: 0, syscall: -1 };
     let registers = task.registers();
     let calls_exit = registers.call() == EXIT;
     let Some(target) = task.target() else { return last };

@@ -140,7 +140,7 @@ fn read(control: &Control, registers: Registers, result: i64) -> Outcome {
 fn returned(control: &Control, registers: Registers, result: i64) -> Outcome {
     let task = Task::current();
     let Some(target) = task.target() else { return Outcome::FILTERED };
-    let call = Call::new(registers, result);
+    let call = ReadCall::new(registers, result);
     if find_row(control, task, target, registers).is_none() {
         return Outcome::MAP_BUSY;
     }
@@ -162,7 +162,7 @@ fn returned(control: &Control, registers: Registers, result: i64) -> Outcome {
     row.calls += 1;
     row.bytes += call.bytes;
     if scratch.read.file != 0 {
-        let seen = opens::read(Call::offset(registers), call.bytes);
+        let seen = opens::read(ReadCall::offset(registers), call.bytes);
         row.opens += seen & seen::FIRST;
         row.opens_unknown += (seen / seen::UNKNOWN) & 1;
         row.own += (seen / seen::OWN) & 1;
@@ -237,13 +237,13 @@ pub fn site(control: &Control, target: &Target) -> u32 {
 }
 
 /// What a call asked for and got.
-struct Call {
+struct ReadCall {
     asked: u64,
     bytes: u64,
     result: i64,
 }
 
-impl Call {
+impl ReadCall {
     #[inline(always)]
     fn new(registers: Registers, result: i64) -> Self {
         let syscall = registers.syscall();

@@ -37,7 +37,7 @@ pub fn slot_thread_state(python: &Python, memory: Memory, fsbase: u64) -> Result
 
 /// The search for a thread state whose thread is the current one, through all interpreters.
 #[repr(C)]
-struct Search {
+struct StateSearch {
     interpreter: u64,
     state: u64,
     wanted: u64,
@@ -74,7 +74,7 @@ pub fn listed_thread_state(
 ) -> Result<u64, u32> {
     let layout = &python.layout;
     let interpreter = user::word(memory, python.interpreters_head).ok_or(status::FAULTED)?;
-    let mut search = Search {
+    let mut search = StateSearch {
         interpreter,
         state: 0,
         wanted: fsbase,
@@ -101,7 +101,7 @@ pub fn listed_thread_state(
 #[inline(never)]
 unsafe extern "C" fn search_step(_index: u64, context: *mut c_void) -> i64 {
     // SAFETY: `bpf_loop` hands on what it was given.
-    let search = unsafe { &mut *context.cast::<Search>() };
+    let search = unsafe { &mut *context.cast::<StateSearch>() };
     if search.state == 0 {
         return search_interpreter(search);
     }
@@ -122,7 +122,7 @@ unsafe extern "C" fn search_step(_index: u64, context: *mut c_void) -> i64 {
 }
 
 #[inline(always)]
-fn is_wanted(search: &Search) -> bool {
+fn is_wanted(search: &StateSearch) -> bool {
     if search.top_frame == 0 {
         return true;
     }
@@ -135,7 +135,7 @@ fn is_wanted(search: &Search) -> bool {
 
 /// Goes on to the threads of the next older interpreter.
 #[inline(always)]
-fn search_interpreter(search: &mut Search) -> i64 {
+fn search_interpreter(search: &mut StateSearch) -> i64 {
     if search.interpreter == 0 {
         return 1;
     }

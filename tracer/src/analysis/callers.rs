@@ -17,16 +17,16 @@ const HOW: u32 = flag::LEAF_ONLY | flag::THINNING;
 
 /// All rows, after sharing out.
 #[derive(Debug, Default)]
-pub struct Shared {
+pub struct SharedOut {
     /// By callers, as far as those are known.
     pub rows: Vec<(SwitchRow, SwitchSum)>,
     /// Who got a part of each line's switches.
-    parts: HashMap<Line, Vec<(SwitchRow, u128)>>,
+    parts: HashMap<ReadLine, Vec<(SwitchRow, u128)>>,
 }
 
 /// The switches of a thread at one line for one cause: the stack is not part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Line {
+struct ReadLine {
     row: SwitchRow,
     leaf: Option<FrameId>,
 }
@@ -34,7 +34,7 @@ struct Line {
 /// Which stacks show a line's callers, the best first: at the same cause, of the same thread, of the process.
 const KINDS: usize = 3;
 
-impl Line {
+impl ReadLine {
     fn new(key: &SwitchRow, symbols: &Symbols) -> Self {
         let row =
             SwitchRow { stack: StackId::NONE, status: StackStatus::Ok, flags: key.flags & !HOW, ..*key };
@@ -88,12 +88,12 @@ pub fn is_alone(key: &SwitchRow) -> bool {
 pub fn share_out<'a>(
     rows: impl Iterator<Item = (&'a SwitchRow, &'a SwitchSum)>,
     symbols: &Symbols,
-) -> Shared {
-    let mut callers = HashMap::<Line, Callers>::new();
-    let mut alone = HashMap::<Line, (SwitchRow, SwitchSum)>::new();
-    let mut shared = Shared::default();
+) -> SharedOut {
+    let mut callers = HashMap::<ReadLine, Callers>::new();
+    let mut alone = HashMap::<ReadLine, (SwitchRow, SwitchSum)>::new();
+    let mut shared = SharedOut::default();
     for (key, sum) in rows {
-        let line = Line::new(key, symbols);
+        let line = ReadLine::new(key, symbols);
         if is_alone(key) && line.leaf.is_some() {
             let (_, whole) = alone.entry(line).or_insert((*key, SwitchSum::default()));
             *whole = whole.plus(sum);
@@ -110,8 +110,14 @@ pub fn share_out<'a>(
     shared
 }
 
-impl Shared {
-    fn add(&mut self, line: Line, key: &SwitchRow, whole: &SwitchSum, callers: &HashMap<Line, Callers>) {
+impl SharedOut {
+    fn add(
+        &mut self,
+        line: ReadLine,
+        key: &SwitchRow,
+        whole: &SwitchSum,
+        callers: &HashMap<ReadLine, Callers>,
+    ) {
         let were_read = (0..KINDS).filter_map(|kind| callers.get(&line.kind(kind)));
         let by_chance = |callers: &&Callers| callers.values().any(|caller| caller.readings > 0);
         let Some(found) = were_read.clone().find(by_chance).or_else(|| were_read.clone().next()) else {
@@ -148,7 +154,7 @@ impl Shared {
         if !is_alone(row) {
             return vec![(plain, count)];
         }
-        let Some(parts) = self.parts.get(&Line::new(row, symbols)) else { return vec![(plain, count)] };
+        let Some(parts) = self.parts.get(&ReadLine::new(row, symbols)) else { return vec![(plain, count)] };
         let weights: Vec<_> = parts.iter().map(|(_, weight)| *weight).collect();
         parts.iter().map(|(key, _)| *key).zip(split(count, &weights)).filter(|(_, part)| *part > 0).collect()
     }
@@ -241,11 +247,11 @@ mod tests {
         one_in.ilog2() << flag::THINNING_SHIFT
     }
 
-    fn shared(rows: &[(SwitchRow, SwitchSum)]) -> Shared {
+    fn shared(rows: &[(SwitchRow, SwitchSum)]) -> SharedOut {
         share_out(rows.iter().map(|(key, sum)| (key, sum)), &symbols())
     }
 
-    fn of(shared: &Shared, stack: u64) -> SwitchSum {
+    fn sum_at(shared: &SharedOut, stack: u64) -> SwitchSum {
         let rows = shared.rows.iter().filter(|(key, _)| key.stack == StackId(stack));
         rows.fold(SwitchSum::default(), |all, (_, sum)| all.plus(sum))
     }
@@ -258,10 +264,10 @@ mod tests {
             row(B, by_chance(16), 30, 63_000),
             row(ALONE, alone, 1_500, 1_000_000),
         ]);
-        let (a, b) = (of(&shared, A), of(&shared, B));
+        let (a, b) = (sum_at(&shared, A), sum_at(&shared, B));
         assert_eq!((a.count, b.count), (70 + 1_050, 30 + 450));
         assert_eq!((a.off_cpu_ns, b.off_cpu_ns), (7_000 + 100_000, 63_000 + 900_000));
-        assert_eq!((a.estimated, of(&shared, ALONE)), (1_050, SwitchSum::default()));
+        assert_eq!((a.estimated, sum_at(&shared, ALONE)), (1_050, SwitchSum::default()));
         // 1,500 * sqrt(0.7 * 0.3 / 100)
         assert!((68.0..70.0).contains(&(a.variance as f64).sqrt()), "{a:?}");
         assert!(shared.rows.iter().all(|(key, _)| key.flags == V), "{shared:?}");
@@ -276,7 +282,7 @@ mod tests {
             row(ALONE, flag::LEAF_ONLY | by_chance(2), 100, 0),
             row(ALONE, flag::LEAF_ONLY | by_chance(128), 1_270, 0),
         ]);
-        assert_eq!((of(&shared, A).count, of(&shared, B).count), (5_000 + 100 + 100, 10 + 1_270));
+        assert_eq!((sum_at(&shared, A).count, sum_at(&shared, B).count), (5_000 + 100 + 100, 10 + 1_270));
     }
 
     #[test]
@@ -299,7 +305,7 @@ mod tests {
                 .filter(|(key, _)| key.stack == StackId(stack))
                 .map(|(_, sum)| sum.count)
                 .sum();
-            let found = of(&shared(&rows), stack);
+            let found = sum_at(&shared(&rows), stack);
             assert_eq!((found.count, found.estimated), (before + 100, 100), "{name}");
             assert!(found.variance > 0, "{name}");
         }
@@ -340,7 +346,7 @@ mod tests {
                 if next(64) == 0 { readings[is_other] += 1 } else { alone += 1 }
             }
             let [a, b] = [A, B].map(|stack| row(stack, by_chance(64), readings[stack as usize - 1], 0));
-            let a = of(&shared(&[a, b, row(ALONE, flag::LEAF_ONLY | by_chance(64), alone, 0)]), A);
+            let a = sum_at(&shared(&[a, b, row(ALONE, flag::LEAF_ONLY | by_chance(64), alone, 0)]), A);
             a.count.abs_diff(truth) as f64 <= 1.96 * (a.variance as f64).sqrt()
         });
         let held = held.count();

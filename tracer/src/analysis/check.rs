@@ -10,7 +10,7 @@ const THREADS: usize = 16_384;
 
 /// Context switches by the kernel's rule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct SwitchCounts {
     /// In `nvcsw`.
     pub voluntary: u64,
     /// In `nivcsw`.
@@ -19,14 +19,14 @@ pub struct Counts {
 
 /// What we counted and what the kernel counted.
 #[derive(Debug, Default)]
-pub struct Check {
-    ours: HashMap<Task, Counts>,
-    kernel: HashMap<Task, Counts>,
+pub struct SwitchCheck {
+    ours: HashMap<Task, SwitchCounts>,
+    kernel: HashMap<Task, SwitchCounts>,
     /// What the kernel had counted before the window, of threads whose later counts have not come.
-    before: HashMap<Task, Counts>,
+    before: HashMap<Task, SwitchCounts>,
 }
 
-impl Check {
+impl SwitchCheck {
     /// Counts the switches of threads, and takes the kernel's own counts.
     pub fn fold(&mut self, event: &Event) {
         match *event {
@@ -34,18 +34,18 @@ impl Check {
                 self.add(key.task, is_voluntary(&key), counted(key.flags, &value));
             }
             Event::KernelSwitchesBefore { task, voluntary, involuntary } => {
-                self.begin(task, Counts { voluntary, involuntary });
+                self.begin(task, SwitchCounts { voluntary, involuntary });
             }
-            Event::Fork(Fork { child, .. }) => self.begin(child, Counts::default()),
+            Event::Fork(Fork { child, .. }) => self.begin(child, SwitchCounts::default()),
             Event::KernelSwitches { task, voluntary, involuntary } => {
-                self.count(task, Counts { voluntary, involuntary });
+                self.count(task, SwitchCounts { voluntary, involuntary });
             }
             _ => {}
         }
     }
 
     /// The kernel's counts and ours of the same threads.
-    pub fn finish(&self) -> (Counts, Counts) {
+    pub fn finish(&self) -> (SwitchCounts, SwitchCounts) {
         let full = self.ours.len() >= THREADS;
         let checked = self.kernel.iter().filter(|(task, _)| !full || self.ours.contains_key(task));
         checked.fold(Default::default(), |(kernel, ours), (task, counts)| {
@@ -54,14 +54,14 @@ impl Check {
     }
 
     /// A thread is seen from here on.
-    fn begin(&mut self, task: Task, counts: Counts) {
+    fn begin(&mut self, task: Task, counts: SwitchCounts) {
         if self.before.len() < THREADS {
             self.before.insert(task, counts);
         }
     }
 
     /// The kernel has counted so much in the life of a thread.
-    fn count(&mut self, task: Task, counts: Counts) {
+    fn count(&mut self, task: Task, counts: SwitchCounts) {
         // Of one that has joined in the middle it is not known what we ought to have seen.
         let Some(before) = self.before.remove(&task) else { return };
         if self.kernel.len() < THREADS || self.kernel.contains_key(&task) {
@@ -80,7 +80,7 @@ impl Check {
     }
 }
 
-impl std::ops::Add for Counts {
+impl std::ops::Add for SwitchCounts {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn compares_the_threads_that_the_kernel_was_asked_about() {
-        let counts = |voluntary, involuntary| Counts { voluntary, involuntary };
+        let counts = |voluntary, involuntary| SwitchCounts { voluntary, involuntary };
         for (name, events, expected) in [
             ("nothing", vec![], (counts(0, 0), counts(0, 0))),
             (
@@ -149,7 +149,7 @@ mod tests {
                 (counts(5, 0), counts(5, 0)),
             ),
         ] {
-            let mut check = Check::default();
+            let mut check = SwitchCheck::default();
             events.iter().for_each(|event| check.fold(event));
             assert_eq!(check.finish(), expected, "{name}");
         }
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn threads_beyond_the_limit_are_left_out_on_both_sides() {
-        let mut check = Check::default();
+        let mut check = SwitchCheck::default();
         for tid in 0..THREADS as u32 + 10 {
             check.fold(&ours(tid, flag::VOLUNTARY, 1));
         }
@@ -165,7 +165,7 @@ mod tests {
             check.fold(&before(tid, 0));
             check.fold(&kernel(tid, 1, 0));
         }
-        let one = Counts { voluntary: 1, involuntary: 0 };
+        let one = SwitchCounts { voluntary: 1, involuntary: 0 };
         assert_eq!(check.finish(), (one, one));
     }
 }

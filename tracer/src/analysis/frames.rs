@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::entries::Entries;
-use super::lines::{self, Frames as Lines};
+use super::lines::{self, FrameIds as Lines};
 use super::sums::{Key, Sums, share};
 use super::switches::Switches;
 use super::traced::Traced;
@@ -27,7 +27,7 @@ pub struct Frames {
 
 /// What one line or one stack costs.
 #[derive(Clone, Copy, Debug, Default)]
-struct Cost {
+struct FrameCost {
     innermost: u64,
     anywhere: u64,
     off_cpu_ns: Nanos,
@@ -105,8 +105,8 @@ impl Frames {
         lines.collect()
     }
 
-    fn cost_of_lines(&self, symbols: &Symbols, switches: &Switches) -> HashMap<(Pid, FrameId), Cost> {
-        let mut costs = HashMap::<_, Cost>::new();
+    fn cost_of_lines(&self, symbols: &Symbols, switches: &Switches) -> HashMap<(Pid, FrameId), FrameCost> {
+        let mut costs = HashMap::<_, FrameCost>::new();
         for (key, frames, count) in self.with_stacks(symbols) {
             costs.entry((key.task.pid, frames[0])).or_default().innermost += count;
             for line in frames.iter().copied().collect::<HashSet<_>>() {
@@ -124,7 +124,7 @@ impl Frames {
     /// Those first that took the largest shares of the samples and of the time asleep.
     fn stacks(&self, symbols: &Symbols, switches: &Switches, traced: &Traced) -> Vec<HotStack> {
         let mut costs: Vec<_> = self.cost_of_stacks(symbols, switches).into_iter().collect();
-        let all = costs.iter().fold(Cost::default(), |all, (_, cost)| all.plus(cost));
+        let all = costs.iter().fold(FrameCost::default(), |all, (_, cost)| all.plus(cost));
         costs.sort_by(|(a, x), (b, y)| y.share(&all).cmp(&x.share(&all)).then_with(|| a.cmp(b)));
         let stacks = costs.iter().enumerate().map(|(index, ((task, frames), cost))| HotStack {
             pid: task.pid,
@@ -138,8 +138,8 @@ impl Frames {
         stacks.collect()
     }
 
-    fn cost_of_stacks(&self, symbols: &Symbols, switches: &Switches) -> HashMap<(Task, Lines), Cost> {
-        let mut costs = HashMap::<_, Cost>::new();
+    fn cost_of_stacks(&self, symbols: &Symbols, switches: &Switches) -> HashMap<(Task, Lines), FrameCost> {
+        let mut costs = HashMap::<_, FrameCost>::new();
         for (key, frames, count) in self.with_stacks(symbols) {
             costs.entry((key.task, frames)).or_default().innermost += count;
         }
@@ -189,7 +189,7 @@ impl Key for SampleRow {
     }
 }
 
-impl Cost {
+impl FrameCost {
     fn rank(&self) -> (u64, u64, Nanos) {
         (self.innermost, self.anywhere, self.off_cpu_ns)
     }

@@ -30,16 +30,16 @@ pub struct Gc {
     any_probed: bool,
     /// Some process is seen by samples only, or was.
     sampled: bool,
-    rows: Sums<Row, PauseSum>,
+    rows: Sums<CollectedRow, PauseSum>,
     /// What the collectors count themselves.
-    counted: Sums<Generation, Counted>,
+    counted: Sums<Generation, CountedRow>,
     /// What the last sample of each thread fell into.
-    open: HashMap<Task, Open>,
+    open: HashMap<Task, OpenPause>,
 }
 
 /// What makes two collections the same row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-struct Row {
+struct CollectedRow {
     pid: Pid,
     generation: Option<u32>,
     stack: StackId,
@@ -55,7 +55,7 @@ struct Generation {
 
 /// What its collections add up to.
 #[derive(Clone, Copy, Debug, Default)]
-struct Counted {
+struct CountedRow {
     count: u64,
     collected: u64,
     at_least: bool,
@@ -75,7 +75,7 @@ struct PauseSum {
 
 /// A collection that a sample has fallen into.
 #[derive(Clone, Copy, Debug)]
-struct Open {
+struct OpenPause {
     number: Option<u64>,
     stack: StackId,
     first: Nanos,
@@ -126,7 +126,7 @@ impl Gc {
 
     fn pause(&mut self, pause: &GcPause) {
         let GcPause { task, generation, stack, lasted, .. } = *pause;
-        let row = self.rows.row(Row { pid: task.pid, generation, stack, sampled: false });
+        let row = self.rows.row(CollectedRow { pid: task.pid, generation, stack, sampled: false });
         row.add(lasted, stack);
         row.collected =
             pause.collected.map(|collected| row.collected.unwrap_or(0) + collected).or(row.collected);
@@ -151,15 +151,15 @@ impl Gc {
         if self.open.len() >= ROWS && !self.open.contains_key(&task) {
             return; // no more threads collect at a time
         }
-        let next = Open { number, stack, first: at, last: at };
+        let next = OpenPause { number, stack, first: at, last: at };
         if let Some(ended) = self.open.insert(task, next) {
             self.end(task, ended);
         }
     }
 
-    fn end(&mut self, task: Task, ended: Open) {
+    fn end(&mut self, task: Task, ended: OpenPause) {
         let stack = ended.stack;
-        let row = self.rows.row(Row { pid: task.pid, generation: None, stack, sampled: true });
+        let row = self.rows.row(CollectedRow { pid: task.pid, generation: None, stack, sampled: true });
         row.add(ended.last - ended.first, stack);
     }
 
@@ -177,7 +177,7 @@ impl Gc {
             _ if is_sampled => GcMethod::Sampled,
             _ => GcMethod::Probe,
         };
-        let row = |((pid, generation, line, sampled), sum): (Line, PauseSum)| GcPauses {
+        let row = |((pid, generation, line, sampled), sum): (CollectingLine, PauseSum)| GcPauses {
             pid,
             generation,
             count: sum.count,
@@ -207,7 +207,7 @@ impl Gc {
     }
 
     /// Rows of the same innermost line belong together.
-    fn by_line(&self, symbols: &Symbols) -> HashMap<Line, PauseSum> {
+    fn by_line(&self, symbols: &Symbols) -> HashMap<CollectingLine, PauseSum> {
         let mut lines: HashMap<_, PauseSum> = HashMap::new();
         for (key, sum) in self.rows.iter() {
             let line = symbols.leaf(key.stack);
@@ -218,7 +218,7 @@ impl Gc {
 }
 
 /// Process, generation, the innermost line, and whether it was seen by samples.
-type Line = (Pid, Option<u32>, Option<FrameId>, bool);
+type CollectingLine = (Pid, Option<u32>, Option<FrameId>, bool);
 
 impl PauseSum {
     fn add(&mut self, lasted: Nanos, stack: StackId) {
@@ -246,7 +246,7 @@ impl Key for Generation {
 }
 
 /// First the line is forgotten, then the generation, then the process.
-impl Key for Row {
+impl Key for CollectedRow {
     fn coarser(self) -> Option<Self> {
         match self {
             Self { stack: StackId(1..), .. } => Some(Self { stack: StackId::NONE, ..self }),

@@ -89,8 +89,8 @@ impl Gil {
         rows.collect()
     }
 
-    fn by_thread(&self, symbols: &Symbols) -> HashMap<Task, Held> {
-        let mut threads = HashMap::<_, Held>::new();
+    fn by_thread(&self, symbols: &Symbols) -> HashMap<Task, HeldTime> {
+        let mut threads = HashMap::<_, HeldTime>::new();
         for (key, ns) in self.rows.iter() {
             let held = threads.entry(key.task).or_default();
             *held.threads.entry(key.task.tid).or_default() += ns;
@@ -159,9 +159,9 @@ impl Gil {
 
 /// Takes the threads of a process together that have few samples each, as those of a server with a thread a request: all
 /// of them say what none says.
-fn pooled(threads: HashMap<Task, Held>) -> Vec<(Pid, Held)> {
+fn pooled(threads: HashMap<Task, HeldTime>) -> Vec<(Pid, HeldTime)> {
     let mut groups = Vec::new();
-    let mut pools = HashMap::<Pid, Held>::new();
+    let mut pools = HashMap::<Pid, HeldTime>::new();
     for (Task { pid, .. }, held) in threads {
         if held.samples.values().sum::<u64>() >= ENOUGH {
             groups.push((pid, held));
@@ -175,7 +175,7 @@ fn pooled(threads: HashMap<Task, Held>) -> Vec<(Pid, Held)> {
 
 /// How long threads held the GIL while others waited.
 #[derive(Debug, Default)]
-struct Held {
+struct HeldTime {
     /// Each of them.
     threads: BTreeMap<Tid, Nanos>,
     /// On a CPU.
@@ -188,7 +188,7 @@ struct Held {
     seen: BTreeMap<Option<FrameId>, BTreeSet<Tid>>,
 }
 
-impl Held {
+impl HeldTime {
     fn add(&mut self, other: Self) {
         self.threads.extend(other.threads);
         self.ran_ns += other.ran_ns;

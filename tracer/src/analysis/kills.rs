@@ -11,11 +11,11 @@
 
 mod lives;
 
-use self::lives::Lives;
+use self::lives::KilledLives;
 use super::lines;
 use super::signal_names::{Action, default_action, signal_name};
 use super::signals::{is_sent, origin, seen};
-use super::traced::{Life, Traced};
+use super::traced::{ProcessLife, Traced};
 use crate::event::{Aim, Bytes, Event, Nanos, Pid, SignalGenerate, StackId, Task};
 use crate::report::{self, Bounded, KillAim, KillEnd, Name, Origin, Sender};
 use crate::symbols::Symbols;
@@ -40,13 +40,13 @@ const BY_TERMINAL: [u32; 3] = [2, 3, 1];
 /// What was sent, in the order of time.
 #[derive(Debug, Default)]
 pub struct Kills {
-    calls: Vec<Call>,
+    calls: Vec<KillCall>,
     omitted: u64,
 }
 
 /// One call.
 #[derive(Debug)]
-struct Call {
+struct KillCall {
     at: Nanos,
     last: Nanos,
     signal: u32,
@@ -94,7 +94,7 @@ impl Kills {
         if is_by_terminal(signal, origin) && signal.current == signal.target {
             return;
         }
-        let call = Call::new(signal, origin);
+        let call = KillCall::new(signal, origin);
         let known = self.calls.iter().rposition(|known| known.is_of(&call));
         match known {
             Some(known) => self.calls[known].join(&call),
@@ -119,7 +119,7 @@ impl Kills {
         traced: &Traced,
         adopted: impl Iterator<Item = Adopted<'a>> + Clone,
     ) -> Bounded<report::Kill> {
-        let lives = Lives::new(traced);
+        let lives = KilledLives::new(traced);
         let rows = self.calls.iter().map(|call| call.row(symbols, &lives, adopted.clone()));
         let mut rows: Bounded<_> =
             rows.filter(|row| row.aim != KillAim::Process || row.left_count > 0).collect();
@@ -134,7 +134,7 @@ fn is_by_terminal(signal: &SignalGenerate, origin: Origin) -> bool {
     origin == Origin::Kernel && signal.group && BY_TERMINAL.contains(&signal.signal)
 }
 
-impl Call {
+impl KillCall {
     fn new(signal: &SignalGenerate, origin: Origin) -> Self {
         Self {
             at: signal.at,
@@ -179,7 +179,7 @@ impl Call {
     fn row<'a>(
         &self,
         symbols: &Symbols,
-        lives: &Lives<'_>,
+        lives: &KilledLives<'_>,
         adopted: impl Iterator<Item = Adopted<'a>>,
     ) -> report::Kill {
         let (reached, left) = (self.reached(lives), self.left(lives, adopted));
@@ -211,11 +211,14 @@ impl Call {
     }
 
     /// A process, if it reached it.
-    fn reached_as<'s, 'l, 'a>(&'s self, life: &'l Life<'a>) -> Option<(&'s Reached, &'l Life<'a>)> {
+    fn reached_as<'s, 'l, 'a>(
+        &'s self,
+        life: &'l ProcessLife<'a>,
+    ) -> Option<(&'s Reached, &'l ProcessLife<'a>)> {
         self.reached.iter().find(|reached| reached.pid == life.pid).map(|reached| (reached, life))
     }
 
-    fn reached(&self, lives: &Lives<'_>) -> Vec<report::KillReached> {
+    fn reached(&self, lives: &KilledLives<'_>) -> Vec<report::KillReached> {
         let reached = self.reached.iter().map(|reached| {
             let pid = reached.pid;
             let life = lives.at(pid, self.at);
@@ -239,7 +242,7 @@ impl Call {
     }
 
     /// When it ended this process, if it did.
-    fn ends(&self, reached: &Reached, life: Option<&Life<'_>>) -> Option<Nanos> {
+    fn ends(&self, reached: &Reached, life: Option<&ProcessLife<'_>>) -> Option<Nanos> {
         let (at, wait_status) = life?.ended?;
         let by_it = match wait_status & 0x7f {
             0 => at <= reached.began + BY_HANDLER,
@@ -251,7 +254,7 @@ impl Call {
     /// Descendants of what it ended that it did not reach, and that outlived the process that it ended.
     fn left<'a>(
         &self,
-        lives: &Lives<'_>,
+        lives: &KilledLives<'_>,
         adopted: impl Iterator<Item = Adopted<'a>>,
     ) -> Vec<report::KillLeft> {
         let mut left: Vec<report::KillLeft> = Vec::new();

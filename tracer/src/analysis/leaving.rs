@@ -12,13 +12,13 @@ const EXIT_GROUP: u32 = 231;
 /// Those threads of a process that end and whose place explains its end.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Leaving {
-    caller: Option<Moment>,
-    main: Option<Moment>,
+    caller: Option<ThreadMoment>,
+    main: Option<ThreadMoment>,
 }
 
 /// Where a thread was.
 #[derive(Clone, Copy, Debug)]
-struct Moment {
+struct ThreadMoment {
     stack: StackId,
     syscall: Option<u32>,
     object: FileId,
@@ -27,7 +27,7 @@ struct Moment {
 impl Leaving {
     /// Takes the end of a thread.
     pub fn fold(&mut self, exit: &Exit) {
-        let moment = Moment { stack: exit.stack, syscall: exit.syscall, object: exit.object };
+        let moment = ThreadMoment { stack: exit.stack, syscall: exit.syscall, object: exit.object };
         match exit.syscall {
             Some(EXIT_GROUP) => self.caller = Some(moment),
             _ if exit.task.tid == exit.task.pid && !exit.stack.is_none() => self.main = Some(moment),

@@ -9,10 +9,10 @@ use crate::report;
 use crate::symbols::{FrameId, Symbols};
 
 /// The frames of a stack by their names: stacks that differ in instructions or addresses only are equal.
-pub type Frames = Arc<[FrameId]>;
+pub type FrameIds = Arc<[FrameId]>;
 
 /// The frames of a stack; `None` where there was no Python stack or its record never arrived.
-pub fn frames(symbols: &Symbols, stack: StackId) -> Option<Frames> {
+pub fn frames(symbols: &Symbols, stack: StackId) -> Option<FrameIds> {
     let frames = &symbols.stacks.get(stack)?.frames;
     (!frames.is_empty()).then(|| frames.clone())
 }
@@ -62,16 +62,16 @@ pub fn own_code(stack: &[report::Frame]) -> Option<&report::Frame> {
     stack.iter().take_while(|frame| !starts_a_worker(names(frame))).find(|frame| is_own(frame))
 }
 
-fn names(frame: &report::Frame) -> Names<'_> {
+fn names(frame: &report::Frame) -> FrameNames<'_> {
     (frame.function.as_bytes(), frame.file.as_bytes(), frame.line)
 }
 
 /// A function, its file, and the line.
-type Names<'a> = (&'a [u8], &'a [u8], Option<u32>);
+type FrameNames<'a> = (&'a [u8], &'a [u8], Option<u32>);
 
 /// Where a process of `multiprocessing` begins its own work: what called that in a fork is what its parent did then.
 /// <https://github.com/python/cpython/blob/v3.12.0/Lib/multiprocessing/process.py#L292>
-fn starts_a_worker((function, file, _): Names) -> bool {
+fn starts_a_worker((function, file, _): FrameNames) -> bool {
     function.ends_with(b"_bootstrap") && file.ends_with(b"/multiprocessing/process.py")
 }
 
@@ -100,7 +100,7 @@ pub fn is_own(frame: &report::Frame) -> bool {
 /// Neither the standard library's, nor the one line of a `python -c` by which that library starts helpers of its own, such
 /// as multiprocessing's resource tracker.
 /// <https://github.com/python/cpython/blob/v3.12.0/Lib/multiprocessing/resource_tracker.py#L119>
-fn is_own_line((function, file, line): Names) -> bool {
+fn is_own_line((function, file, line): FrameNames) -> bool {
     let starts_a_helper = (function, file, line) == (b"<module>", b"<string>", Some(1));
     !starts_a_helper && !is_standard_library(file)
 }

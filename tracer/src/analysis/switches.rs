@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use tracer_common::switch::flag;
 
-use super::callers::{self, Shared};
+use super::callers::{self, SharedOut};
 use super::causes::{cause, lock, syscall_name};
-use super::check::Check;
-use super::lines::{self, Frames};
+use super::check::SwitchCheck;
+use super::lines::{self, FrameIds};
 use super::sums::{Key, Sums};
 use super::switch_sum::{SwitchSum, is_voluntary};
 use super::wakers::{self, SleepsByWaker, Wakers};
@@ -23,10 +23,10 @@ const ROWS: usize = 16_384;
 pub struct Switches {
     rows: Sums<SwitchRow, SwitchSum>,
     wakers: Wakers,
-    check: Check,
+    check: SwitchCheck,
     /// [`tracer_common::control::Control::thinning`] at most.
     thinning: u32,
-    shared: Shared,
+    shared: SharedOut,
 }
 
 impl Default for Switches {
@@ -34,9 +34,9 @@ impl Default for Switches {
         Self {
             rows: Sums::new(ROWS),
             wakers: Wakers::default(),
-            check: Check::default(),
+            check: SwitchCheck::default(),
             thinning: 0,
-            shared: Shared::default(),
+            shared: SharedOut::default(),
         }
     }
 }
@@ -167,7 +167,7 @@ struct Reason {
     /// The read after which the GIL is taken back.
     after_call: Option<u32>,
     file: Option<Bytes>,
-    frames: Option<Frames>,
+    frames: Option<FrameIds>,
 }
 
 impl Reason {

@@ -4,7 +4,7 @@ mod known;
 
 use std::collections::HashMap;
 
-use self::known::{Ended, Executed, Forked, Known};
+use self::known::{Executed, Forked, KnownEnd, KnownProcess};
 use super::zombies::notice::death_notice;
 use crate::event::{Bytes, Event, Exec, Exit, Fork, Nanos, Pid, ProcessDescription, SignalGenerate, Task};
 use crate::report::{self, Bounded};
@@ -21,9 +21,9 @@ const LATELY: usize = 64;
 #[derive(Debug, Default)]
 pub struct Traced {
     /// By pid: those that live, and those whose pid has not been given away again.
-    current: HashMap<Pid, Known>,
+    current: HashMap<Pid, KnownProcess>,
     /// Those that the kernel has let go of.
-    ended: Vec<Known>,
+    ended: Vec<KnownProcess>,
     /// How many more there were.
     omitted: u64,
     seen: u64,
@@ -31,7 +31,7 @@ pub struct Traced {
 
 /// A traced process in time.
 #[derive(Clone, Debug)]
-pub struct Life<'a> {
+pub struct ProcessLife<'a> {
     pub pid: Pid,
     /// Its parent when it was first seen.
     pub ppid: Pid,
@@ -43,7 +43,7 @@ pub struct Life<'a> {
     pub ended: Option<(Nanos, u32)>,
 }
 
-impl Life<'_> {
+impl ProcessLife<'_> {
     /// Whether it was there at that time.
     pub fn is_alive_at(&self, at: Nanos) -> bool {
         self.born.is_none_or(|born| born <= at) && self.ended.is_none_or(|(end, _)| end > at)
@@ -100,10 +100,10 @@ impl Traced {
     }
 
     /// When each of them lived, and where it belonged.
-    pub fn lives(&self) -> impl Iterator<Item = Life<'_>> {
+    pub fn lives(&self) -> impl Iterator<Item = ProcessLife<'_>> {
         let mut known: Vec<_> = self.ended.iter().chain(self.current.values()).collect();
         known.sort_by_key(|known| known.number);
-        known.into_iter().map(|known| Life {
+        known.into_iter().map(|known| ProcessLife {
             pid: known.process.pid,
             ppid: known.process.ppid,
             comm: &known.process.comm,
@@ -185,7 +185,7 @@ impl Traced {
         known.leaving.fold(exit);
         if exit.last_thread {
             let Exit { at, wait_status, out_of_memory, .. } = *exit;
-            known.ended = Some(Ended { at, wait_status, out_of_memory });
+            known.ended = Some(KnownEnd { at, wait_status, out_of_memory });
             known.process.groups = Some(exit.groups);
         }
     }
@@ -224,13 +224,13 @@ impl Traced {
     }
 
     /// `None` if there are too many.
-    fn known(&mut self, pid: Pid) -> Option<&mut Known> {
+    fn known(&mut self, pid: Pid) -> Option<&mut KnownProcess> {
         if self.current.len() >= LIVING && !self.current.contains_key(&pid) {
             return None;
         }
         let known = self.current.entry(pid).or_insert_with(|| {
             self.seen += 1;
-            Known { number: self.seen, ..Known::default() }
+            KnownProcess { number: self.seen, ..KnownProcess::default() }
         });
         Some(known)
     }

@@ -16,13 +16,13 @@ const OBITUARIES: usize = 4096;
 #[derive(Debug, Default)]
 pub struct Ids {
     /// What is known in another namespace than the initial one; there all numbers are their own.
-    known: Option<Known>,
+    known: Option<KnownNumbers>,
     /// Children that have ended and that their parent knows by another number than ours: by the parent, and that.
     obituaries: HashMap<(Pid, Pid), Pid>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct KnownNumbers {
     /// Our numbers, by the kernel's; 0 for a task that has none.
     shown: HashMap<u32, u32>,
     /// All tasks that lived when they were last listed.
@@ -34,7 +34,7 @@ struct Known {
 impl Ids {
     /// Of the initial pid namespace, or of another.
     pub fn new(is_initial: bool) -> Self {
-        let known = (!is_initial).then(Known::default);
+        let known = (!is_initial).then(KnownNumbers::default);
         Self { known, obituaries: HashMap::new() }
     }
 
@@ -132,14 +132,14 @@ pub fn numbers_of(event: &mut Event) -> [(u32, u32); 2] {
 }
 
 /// A process, and a thread where there is one.
-type Names<'a> = Option<(&'a mut Pid, Option<&'a mut Tid>)>;
+type NumberFields<'a> = Option<(&'a mut Pid, Option<&'a mut Tid>)>;
 
-fn thread(task: &mut Task) -> Names<'_> {
+fn thread(task: &mut Task) -> NumberFields<'_> {
     Some((&mut task.pid, Some(&mut task.tid)))
 }
 
 /// Which process a drained row is about, and which others are in it.
-fn ids_of(event: &mut Event) -> [Names<'_>; 2] {
+fn ids_of(event: &mut Event) -> [NumberFields<'_>; 2] {
     let about = match event {
         Event::Wakeups { key: WakeupRow { row, waker }, .. } => {
             return [thread(&mut row.task), thread(&mut waker.task)];

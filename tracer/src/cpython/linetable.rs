@@ -9,12 +9,12 @@ use crate::cpython::layout::LineFormat;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineTable {
     first_line: i32,
-    ranges: Vec<Range>,
+    ranges: Vec<LineRange>,
 }
 
 /// Instructions up to `end` that share a line; they begin where the range before ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Range {
+struct LineRange {
     end: u32,
     line: Option<u32>,
 }
@@ -36,7 +36,7 @@ impl LineTable {
     /// Bytes that it takes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.ranges.capacity() * size_of::<Range>()
+        self.ranges.capacity() * size_of::<LineRange>()
     }
 
     /// The line of the instruction at this byte of the bytecode, `None` for an instruction without one.
@@ -55,16 +55,16 @@ impl LineTable {
 struct Ranges {
     line: i64,
     end: u64,
-    ranges: Vec<Range>,
+    ranges: Vec<LineRange>,
 }
 
 /// The table ends here, perhaps before its time.
-type Ended = Option<()>;
+type TableEnd = Option<()>;
 
 impl Ranges {
     /// Pairs of address step and line step, each line holding until the next step of the address.
     /// <https://github.com/python/cpython/blob/v3.9.18/Objects/lnotab_notes.txt>
-    fn lnotab(&mut self, signed: bool, table: &[u8]) -> Ended {
+    fn lnotab(&mut self, signed: bool, table: &[u8]) -> TableEnd {
         for pair in table.as_chunks::<2>().0 {
             let line = line(self.line);
             self.push(pair[0].into(), line)?;
@@ -76,7 +76,7 @@ impl Ranges {
 
     /// Pairs of range length and line step, -128 for a range without a line.
     /// <https://github.com/python/cpython/blob/v3.10.13/Objects/lnotab_notes.txt>
-    fn linetable(&mut self, table: &[u8]) -> Ended {
+    fn linetable(&mut self, table: &[u8]) -> TableEnd {
         for pair in table.as_chunks::<2>().0 {
             let line = match pair[1].cast_signed() {
                 i8::MIN => None,
@@ -92,7 +92,7 @@ impl Ranges {
 
     /// Entries of a length in code units and a location.
     /// <https://github.com/python/cpython/blob/v3.12.0/Objects/locations.md>
-    fn locations(&mut self, mut table: &[u8]) -> Ended {
+    fn locations(&mut self, mut table: &[u8]) -> TableEnd {
         while let Some((&head, rest)) = table.split_first() {
             if head & 0x80 == 0 {
                 return None;
@@ -129,7 +129,7 @@ impl Ranges {
     }
 
     /// Appends a range, joined to the one before when the line is the same.
-    fn push(&mut self, bytes: u64, line: Option<u32>) -> Ended {
+    fn push(&mut self, bytes: u64, line: Option<u32>) -> TableEnd {
         if bytes == 0 {
             return Some(());
         }
@@ -137,7 +137,7 @@ impl Ranges {
         let end = u32::try_from(self.end).ok()?;
         match self.ranges.last_mut() {
             Some(last) if last.line == line => last.end = end,
-            _ => self.ranges.push(Range { end, line }),
+            _ => self.ranges.push(LineRange { end, line }),
         }
         Some(())
     }

@@ -5,7 +5,7 @@
 //! do, it is the clock's own (1); but where the CPU time as a whole is as before, what has less of it made room for what has
 //! more, and that is named.
 
-use super::rows::Row;
+use super::rows::ComparedRow;
 
 /// How probable it may be that anything at all is named where nothing differs.
 const CHANCE: f64 = 0.01;
@@ -20,7 +20,7 @@ const ENOUGH: u64 = 30;
 
 /// What was found.
 #[derive(Debug)]
-pub struct Found {
+pub struct FittedPace {
     /// The pace.
     pub pace: f64,
     /// Figures that differ, by their index, and how probable that is.
@@ -28,7 +28,7 @@ pub struct Found {
 }
 
 /// The pace that explains most.
-pub fn fit(rows: &[Row]) -> Found {
+pub fn fit(rows: &[ComparedRow]) -> FittedPace {
     let (mut best, makes_room) = (at(rows, 1.0), is_as_busy(rows));
     for pace in paces(rows) {
         let found = at(rows, pace);
@@ -43,7 +43,7 @@ pub fn fit(rows: &[Row]) -> Found {
 }
 
 /// Both runs took as much CPU time by the second, within a tenth.
-fn is_as_busy(rows: &[Row]) -> bool {
+fn is_as_busy(rows: &[ComparedRow]) -> bool {
     let busy =
         |side: usize| rows.iter().filter(|row| row.is_cpu()).map(|row| row.sides[side].rate()).sum::<f64>();
     let ratio = busy(1) / busy(0);
@@ -51,7 +51,7 @@ fn is_as_busy(rows: &[Row]) -> bool {
 }
 
 /// Each figure's own: it is right if that figure has not changed.
-fn paces(rows: &[Row]) -> Vec<f64> {
+fn paces(rows: &[ComparedRow]) -> Vec<f64> {
     let mut many: Vec<_> =
         rows.iter().filter(|row| row.sides.iter().all(|side| side.count >= ENOUGH)).collect();
     many.sort_by_key(|row| std::cmp::Reverse(row.sides[0].count.min(row.sides[1].count)));
@@ -59,29 +59,29 @@ fn paces(rows: &[Row]) -> Vec<f64> {
     own.filter(|pace| PACES.contains(pace)).collect()
 }
 
-fn at(rows: &[Row], pace: f64) -> Found {
+fn at(rows: &[ComparedRow], pace: f64) -> FittedPace {
     let limit = CHANCE / rows.len().max(1) as f64;
-    let differs = |(index, row): (usize, &Row)| {
+    let differs = |(index, row): (usize, &ComparedRow)| {
         let p = row.chance(pace);
         (is_worth_a_word(row, pace) && p < limit).then_some((index, p))
     };
-    Found { pace, named: rows.iter().enumerate().filter_map(differs).collect() }
+    FittedPace { pace, named: rows.iter().enumerate().filter_map(differs).collect() }
 }
 
-fn is_worth_a_word(row: &Row, pace: f64) -> bool {
+fn is_worth_a_word(row: &ComparedRow, pace: f64) -> bool {
     let (expected, found) = (row.sides[0].rate() * pace, row.sides[1].rate());
     let (less, more) = (expected.min(found), expected.max(found));
     more - less >= row.least() && more >= less * RATIO
 }
 
 /// Figures that have more than the pace explains.
-fn grown(rows: &[Row], found: &Found) -> usize {
+fn grown(rows: &[ComparedRow], found: &FittedPace) -> usize {
     found.named.iter().filter(|(index, _)| rows[*index].excess(found.pace) > 0.0).count()
 }
 
 /// The clock's pace where that explains it; else that of all figures together that are not named, each weighing as the square
 /// root of its events: one of a million calls says no more than what they were made for.
-fn pooled(rows: &[Row], found: &Found) -> f64 {
+fn pooled(rows: &[ComparedRow], found: &FittedPace) -> f64 {
     if found.pace == 1.0 {
         return 1.0;
     }

@@ -8,21 +8,21 @@ use crate::report::{Cause, Frame, Name, Report};
 use crate::sections::Section;
 
 /// A function; code that was changed between the runs has its lines elsewhere.
-type Place = Option<(Name, Name)>;
+type FunctionInFile = Option<(Name, Name)>;
 
 /// One figure of two runs.
 #[derive(Clone, Debug, Default)]
-pub struct Row {
-    key: Option<Key>,
+pub struct ComparedRow {
+    key: Option<ComparedKey>,
     /// The first run and the second.
     pub sides: [Amount; 2],
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
+struct ComparedKey {
     kind: Kind,
     what: Option<Name>,
-    place: Place,
+    place: FunctionInFile,
 }
 
 /// How much of it one run has.
@@ -41,15 +41,15 @@ pub struct Amount {
 }
 
 /// Everything that is in either report, of the sections that both have.
-pub fn rows(before: &Report, after: &Report) -> Vec<Row> {
-    let mut rows = BTreeMap::<Key, Row>::new();
+pub fn rows(before: &Report, after: &Report) -> Vec<ComparedRow> {
+    let mut rows = BTreeMap::<ComparedKey, ComparedRow>::new();
     for (side, report) in [before, after].into_iter().enumerate() {
         collect(report, &mut |key, frame, count, sum| {
             rows.entry(key).or_default().sides[side].add(frame, count, sum);
         });
     }
     rows.retain(|key, _| [before, after].iter().all(|report| has(report, key.kind)));
-    let exposed = |(key, mut row): (Key, Row)| {
+    let exposed = |(key, mut row): (ComparedKey, ComparedRow)| {
         for (amount, report) in row.sides.iter_mut().zip([before, after]) {
             amount.seconds = watched_ns(report, key.kind).max(1) as f64 / 1e9;
             let rate = if key.kind == Kind::Cpu { report.frames.rate_hz.max(1) as f64 } else { 1.0 };
@@ -78,13 +78,13 @@ fn watched_ns(report: &Report, kind: Kind) -> u64 {
     covered.unwrap_or(report.window.duration_ns)
 }
 
-type Add<'a> = dyn FnMut(Key, Option<&Frame>, u64, f64) + 'a;
+type Add<'a> = dyn FnMut(ComparedKey, Option<&Frame>, u64, f64) + 'a;
 
 fn collect(report: &Report, add: &mut Add<'_>) {
     let sample_ns = 1e9 / report.frames.rate_hz.max(1) as f64;
     let mut add = |kind, what: Option<Name>, frame: Option<&Frame>, count: u64, sum: f64| {
         let place = frame.map(|frame| (frame.file.clone(), frame.function.clone()));
-        add(Key { kind, what, place }, frame, count, sum);
+        add(ComparedKey { kind, what, place }, frame, count, sum);
     };
     for row in &report.frames.hot.rows {
         add(Kind::Cpu, None, Some(&row.frame), row.self_samples, row.self_samples as f64 * sample_ns);
@@ -137,8 +137,8 @@ impl Amount {
     }
 }
 
-impl Row {
-    fn key(&self) -> &Key {
+impl ComparedRow {
+    fn key(&self) -> &ComparedKey {
         self.key.as_ref().expect("every row has got its key")
     }
 

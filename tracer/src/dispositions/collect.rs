@@ -24,7 +24,7 @@ pub fn process(root: &Root) -> Result<ProcessSignals, Error> {
     };
     let python = root.interpreter.as_deref().and_then(|python| Some((python, python.handlers.as_ref()?)));
     let memory = process.memory();
-    let python = python.map(|(python, handlers)| Python::read(&memory, python, handlers));
+    let python = python.map(|(python, handlers)| PythonSignals::read(&memory, python, handlers));
     let signal = |number| signal(number, &of_process, &masks, python.as_ref());
     Ok(ProcessSignals {
         pid: process.pid,
@@ -37,7 +37,7 @@ pub fn process(root: &Root) -> Result<ProcessSignals, Error> {
 }
 
 /// What CPython has for its signals.
-struct Python<'a> {
+struct PythonSignals<'a> {
     memory: &'a ProcessMemory,
     interpreter: &'a Interpreter,
     handlers: &'a Handlers,
@@ -48,7 +48,7 @@ struct Python<'a> {
     wakeup_fd: Option<i32>,
 }
 
-impl<'a> Python<'a> {
+impl<'a> PythonSignals<'a> {
     fn read(memory: &'a ProcessMemory, interpreter: &'a Interpreter, handlers: &'a Handlers) -> Self {
         Self {
             memory,
@@ -66,7 +66,7 @@ fn signal(
     number: u32,
     process: &Masks,
     threads: &[(Tid, Masks)],
-    python: Option<&Python<'_>>,
+    python: Option<&PythonSignals<'_>>,
 ) -> Option<Signal> {
     let called = python.filter(|python| is_in(process.caught & python.callable, number));
     let disposition = match () {

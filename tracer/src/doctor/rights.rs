@@ -51,7 +51,7 @@ impl Capabilities {
 }
 
 /// One thing that a capability is for.
-struct Need {
+struct RightNeed {
     name: &'static str,
     /// Any one of them is enough; the first is the least.
     any: &'static [(u32, &'static str)],
@@ -60,38 +60,38 @@ struct Need {
     without: Option<&'static str>,
 }
 
-const NEEDS: &[Need] = &[
-    Need {
+const NEEDS: &[RightNeed] = &[
+    RightNeed {
         name: "right to load probes",
         any: &[(bit::BPF, "CAP_BPF"), (bit::SYS_ADMIN, "CAP_SYS_ADMIN")],
         what_for: "loads the probes",
         without: None,
     },
-    Need {
+    RightNeed {
         name: "right to trace",
         any: &[(bit::PERFMON, "CAP_PERFMON"), (bit::SYS_ADMIN, "CAP_SYS_ADMIN")],
         what_for: "attaches probes to the kernel, and samples",
         without: None,
     },
-    Need {
+    RightNeed {
         name: "right to read memory",
         any: &[(bit::SYS_PTRACE, "CAP_SYS_PTRACE")],
         what_for: "reads the memory of other users' processes",
         without: None,
     },
-    Need {
+    RightNeed {
         name: "right to mapped files",
         any: &[(bit::CHECKPOINT_RESTORE, "CAP_CHECKPOINT_RESTORE"), (bit::SYS_ADMIN, "CAP_SYS_ADMIN")],
         what_for: "opens the interpreter of a process even if its file was deleted",
         without: Some("an interpreter that was deleted or replaced on disk is not found"),
     },
-    Need {
+    RightNeed {
         name: "right to search",
         any: &[(bit::DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH")],
         what_for: "reads interpreters in other users' folders",
         without: Some("an interpreter in another user's private folder is not found"),
     },
-    Need {
+    RightNeed {
         name: "right to set breakpoints",
         any: &[(bit::SYS_ADMIN, "CAP_SYS_ADMIN")],
         what_for: "attaches uprobes on every kernel",
@@ -101,7 +101,7 @@ const NEEDS: &[Need] = &[
     },
 ];
 
-impl Need {
+impl RightNeed {
     fn check(&self, capabilities: Capabilities) -> Check {
         if let Some((_, held)) = self.any.iter().find(|&&(bit, _)| capabilities.has(bit)) {
             return Check::ok(self.name, format!("{held} {}", self.what_for));

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::context::Context;
+use super::context::DumpContext;
 use super::model::{Dump, DumpedThread, State, Status};
-use super::names::Names;
+use super::names::DumpNames;
 use super::sampler::Sampler;
 use super::seen::{GilHolders, SeenThread, state_of, status_of};
 use crate::attach;
@@ -24,19 +24,19 @@ const SAMPLING: Duration = Duration::from_millis(100);
 const BETWEEN_SAMPLES: Duration = Duration::from_millis(10);
 
 /// The threads of some processes, as far as they have been seen.
-pub struct Collection<'a> {
+pub struct ThreadReader<'a> {
     roots: &'a [Root],
     depth: u32,
-    names: Names,
+    names: DumpNames,
     seen: BTreeMap<Task, SeenThread>,
     /// They ran, or moved, whenever they were read.
     awake: BTreeSet<Task>,
 }
 
-impl<'a> Collection<'a> {
+impl<'a> ThreadReader<'a> {
     /// Of these processes.
     pub fn new(roots: &'a [Root], depth: u32) -> Self {
-        let names = Names::new(roots);
+        let names = DumpNames::new(roots);
         Self { roots, depth, names, seen: BTreeMap::new(), awake: BTreeSet::new() }
     }
 
@@ -169,7 +169,7 @@ impl<'a> Collection<'a> {
     fn threads_of(&self, root: &Root) -> Vec<DumpedThread> {
         let of_root = || self.seen.iter().filter(|(task, _)| task.pid == root.process.pid);
         let tids: Vec<_> = of_root().map(|(_, seen)| seen.namespace_tid).collect();
-        let context = Context::new(root, &tids);
+        let context = DumpContext::new(root, &tids);
         of_root().map(|(task, seen)| self.thread(root, task.tid, seen, context.as_ref())).collect()
     }
 
@@ -178,7 +178,7 @@ impl<'a> Collection<'a> {
         root: &Root,
         tid: Tid,
         seen: &SeenThread,
-        context: Option<&Context<'_>>,
+        context: Option<&DumpContext<'_>>,
     ) -> DumpedThread {
         let inside = seen.namespace_tid;
         DumpedThread {

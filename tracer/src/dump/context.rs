@@ -11,14 +11,14 @@ use crate::sys::aside::PATIENTLY;
 use crate::sys::memory::ProcessMemory;
 
 /// The thread states of one process, and what they lead to.
-pub struct Context<'a> {
+pub struct DumpContext<'a> {
     memory: ProcessMemory,
     interpreter: &'a Interpreter,
     states: HashMap<Tid, Vec<ThreadState>>,
     asyncio: Option<Asyncio>,
 }
 
-impl<'a> Context<'a> {
+impl<'a> DumpContext<'a> {
     /// As it is now; `tids` are those of the process's own pid namespace.
     pub fn new(root: &'a Root, tids: &[Tid]) -> Option<Self> {
         let interpreter = root.interpreter.as_ref()?;

@@ -18,7 +18,7 @@ use crate::attach;
 use crate::event::Pid;
 use crate::process;
 use crate::session::Root;
-use collect::Collection;
+use collect::ThreadReader;
 
 /// What was found. Dropping it detaches the probes, which may take a while: show it first.
 pub struct Dumped {
@@ -39,7 +39,7 @@ pub fn dump(
     gone: &mut dyn FnMut(&process::Error),
 ) -> Result<Dumped, process::Error> {
     let roots = Root::open_all(pids, gone)?;
-    let mut collection = Collection::new(&roots, depth);
+    let mut collection = ThreadReader::new(&roots, depth);
     collection.collect()?;
     let (sampler, not_sampled) = match collection.sample() {
         Ok(sampler) => (sampler, None),

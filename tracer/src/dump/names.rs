@@ -10,12 +10,12 @@ use crate::session::Root;
 use crate::timeline::{self, LifeId, Spaces};
 
 /// Names, and the address spaces that they come from.
-pub struct Names {
+pub struct DumpNames {
     names: timeline::Names,
     spaces: Spaces,
 }
 
-impl Names {
+impl DumpNames {
     /// Of these processes.
     pub fn new(roots: &[Root]) -> Self {
         let mut spaces = Spaces::default();

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aya::maps::{MapData, RingBuf};
 
-use super::names::Names;
+use super::names::DumpNames;
 use crate::attach::{Aggregates, Error, Plan, Probes};
 use crate::clock::monotonic_ns;
 use crate::event::{Event, StackId, StackStatus, Task};
@@ -25,7 +25,7 @@ pub struct Sampler {
 
 /// Where a thread was at a tick.
 #[derive(Clone, Copy, Debug)]
-pub struct Sample {
+pub struct DumpSample {
     /// Which stack.
     pub stack: StackId,
     /// Why it is as it is, and whether it was cut.
@@ -61,17 +61,17 @@ impl Sampler {
     ///
     /// # Errors
     /// When the kernel refuses to switch epochs.
-    pub fn take(&mut self, names: &mut Names) -> Result<HashMap<Task, Sample>, Error> {
+    pub fn take(&mut self, names: &mut DumpNames) -> Result<HashMap<Task, DumpSample>, Error> {
         let mut events = Vec::new();
         self.aggregates.drain(&mut self.probes, &mut events)?;
         while let Some(message) = self.ring.next() {
             names.message(&self.probes.shown(&message)?);
         }
         self.probes.show_rows(&mut events)?;
-        let mut best: HashMap<Task, (u64, Sample)> = HashMap::new();
+        let mut best: HashMap<Task, (u64, DumpSample)> = HashMap::new();
         for event in events {
             let Event::Samples { key, count, .. } = event else { continue };
-            let sample = Sample { stack: key.stack, status: (key.status, key.truncated) };
+            let sample = DumpSample { stack: key.stack, status: (key.status, key.truncated) };
             let entry = best.entry(key.task).or_insert((0, sample));
             if count > entry.0 {
                 *entry = (count, sample);

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::model::{State, Status};
-use super::sampler::Sample;
+use super::sampler::DumpSample;
 use crate::analysis::syscall_name;
 use crate::event::{StackId, StackStatus, Tid};
 use crate::process::ThreadStatus;
@@ -37,7 +37,12 @@ pub struct SeenThread {
 
 impl SeenThread {
     /// On a CPU.
-    pub fn running(tid: Tid, thread: Option<ThreadStatus>, sample: Sample, gil_holders: GilHolders) -> Self {
+    pub fn running(
+        tid: Tid,
+        thread: Option<ThreadStatus>,
+        sample: DumpSample,
+        gil_holders: GilHolders,
+    ) -> Self {
         Self {
             name: thread.map(|thread| thread.name),
             namespace_tid: thread.map_or(tid, |thread| thread.namespace_tid),

@@ -20,7 +20,7 @@ use crate::sys::rights::Unprivileged;
 
 mod text;
 
-pub use text::Part;
+pub use text::Segment;
 
 /// Largest table that is read: the symbols of the largest interpreters take a few MiB.
 const TABLE_LIMIT: u64 = 16 << 20;
@@ -35,13 +35,13 @@ const PAGE: u64 = 4096;
 /// An ELF file for this machine.
 #[derive(Debug)]
 pub struct Elf {
-    file: Source,
+    file: ElfFile,
     is_fixed: bool,
     segments: Vec<ProgramHeader64<LE>>,
     sections: Vec<SectionHeader64<LE>>,
     section_names: Vec<u8>,
-    dynamic: Symbols,
-    all: OnceCell<Symbols>,
+    dynamic: ElfSymbols,
+    all: OnceCell<ElfSymbols>,
 }
 
 /// A symbol that the file defines; its address is the file's, see [`Elf::load_bias`].
@@ -55,7 +55,7 @@ pub struct Symbol {
 
 /// A file that is read within an allowance.
 #[derive(Debug)]
-struct Source {
+struct ElfFile {
     file: File,
     length: u64,
     allowance: Allowance,
@@ -63,7 +63,7 @@ struct Source {
 
 /// A symbol table and its strings.
 #[derive(Debug, Default)]
-struct Symbols {
+struct ElfSymbols {
     table: Vec<Sym64<LE>>,
     strings: Vec<u8>,
 }
@@ -73,14 +73,14 @@ impl Elf {
     #[must_use]
     pub fn read(file: File, allowance: &Allowance) -> Option<Self> {
         let _parsing = Unprivileged::begin();
-        let file = Source { length: file.metadata().ok()?.len(), file, allowance: allowance.clone() };
+        let file = ElfFile { length: file.metadata().ok()?.len(), file, allowance: allowance.clone() };
         let header = header(&file)?;
         let segments = file.table(header.e_phoff.get(LE), header.e_phnum.get(LE).into())?;
         let sections: Vec<SectionHeader64<LE>> =
             file.table(header.e_shoff.get(LE), header.e_shnum.get(LE).into()).unwrap_or_default();
         let names = sections.get(usize::from(header.e_shstrndx.get(LE).0));
         let section_names = names.and_then(|section| file.contents(section)).unwrap_or_default();
-        let dynamic = Symbols::read(&file, &sections, elf::SHT_DYNSYM).unwrap_or_default();
+        let dynamic = ElfSymbols::read(&file, &sections, elf::SHT_DYNSYM).unwrap_or_default();
         let is_fixed = header.e_type.get(LE) == elf::ET_EXEC;
         Some(Self { file, is_fixed, segments, sections, section_names, dynamic, all: OnceCell::new() })
     }
@@ -178,14 +178,14 @@ impl Elf {
         self.segments.iter().filter(|segment| segment.p_type.get(LE) == elf::PT_LOAD).take(SEGMENTS)
     }
 
-    fn all_symbols(&self) -> &Symbols {
+    fn all_symbols(&self) -> &ElfSymbols {
         self.all
-            .get_or_init(|| Symbols::read(&self.file, &self.sections, elf::SHT_SYMTAB).unwrap_or_default())
+            .get_or_init(|| ElfSymbols::read(&self.file, &self.sections, elf::SHT_SYMTAB).unwrap_or_default())
     }
 }
 
-impl Symbols {
-    fn read(file: &Source, sections: &[SectionHeader64<LE>], kind: elf::SectionType) -> Option<Self> {
+impl ElfSymbols {
+    fn read(file: &ElfFile, sections: &[SectionHeader64<LE>], kind: elf::SectionType) -> Option<Self> {
         let section = sections.iter().find(|section| section.sh_type.get(LE) == kind)?;
         let strings = sections.get(section.sh_link.get(LE) as usize)?;
         let count = section.sh_size.get(LE) / size_of::<Sym64<LE>>() as u64;
@@ -242,7 +242,7 @@ fn is_clone(symbol: &[u8], name: &str) -> bool {
     parts.next() == Some(b"") && parts.all(|part| part != b"cold")
 }
 
-fn header(file: &Source) -> Option<FileHeader64<LE>> {
+fn header(file: &ElfFile) -> Option<FileHeader64<LE>> {
     let header: FileHeader64<LE> = *file.table(0, 1)?.first()?;
     let ident = &header.e_ident;
     let is_ours = ident.magic == elf::ELFMAG
@@ -252,7 +252,7 @@ fn header(file: &Source) -> Option<FileHeader64<LE>> {
     is_ours.then_some(header)
 }
 
-impl Source {
+impl ElfFile {
     fn contents(&self, section: &SectionHeader64<LE>) -> Option<Vec<u8>> {
         self.piece(section.sh_offset.get(LE), section.sh_size.get(LE))
     }
@@ -361,7 +361,7 @@ mod tests {
         let count = TABLE_LIMIT as usize / size_of::<Sym64<LE>>();
         let mut symbol = [0; size_of::<Sym64<LE>>()];
         (symbol[4], symbol[6]) = (elf::STT_FUNC.0, 1);
-        let symbols = Symbols {
+        let symbols = ElfSymbols {
             table: vec![*pod::from_bytes(&symbol).expect("a symbol").0; count],
             strings: vec![b'c'; TABLE_LIMIT as usize],
         };

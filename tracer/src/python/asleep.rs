@@ -85,7 +85,7 @@ fn read_all(
     threads: &[(Tid, ThreadStatus)],
     depth: usize,
 ) -> Vec<Asleep> {
-    let stacks = interpreter.map(|interpreter| Stacks::new(process, interpreter, threads, depth));
+    let stacks = interpreter.map(|interpreter| StackReader::new(process, interpreter, threads, depth));
     threads.iter().filter_map(|&(tid, thread)| one(process, stacks.as_ref(), tid, thread)).collect()
 }
 
@@ -97,7 +97,7 @@ pub fn moving(process: &Process, interpreter: &Arc<Interpreter>, tids: &[Tid], d
 
 fn read_moving(process: &Process, interpreter: &Interpreter, tids: &[Tid], depth: usize) -> Vec<Asleep> {
     let threads = process.described(tids);
-    let stacks = Stacks::new(process, interpreter, &threads, depth);
+    let stacks = StackReader::new(process, interpreter, &threads, depth);
     let seen = threads.iter().map(|&(tid, thread)| {
         let walk = stacks.seen(thread.namespace_tid).walk;
         let task = Task { pid: process.pid, tid };
@@ -116,7 +116,12 @@ fn read_moving(process: &Process, interpreter: &Interpreter, tids: &[Tid], depth
 }
 
 /// What a thread does, if it sleeps; one that keeps moving is read again.
-fn one(process: &Process, stacks: Option<&Stacks<'_>>, tid: Tid, thread: ThreadStatus) -> Option<Asleep> {
+fn one(
+    process: &Process,
+    stacks: Option<&StackReader<'_>>,
+    tid: Tid,
+    thread: ThreadStatus,
+) -> Option<Asleep> {
     let mut seen = probe(process, stacks, tid, thread)?;
     for _ in 1..TRIES {
         if !seen.torn {
@@ -127,7 +132,12 @@ fn one(process: &Process, stacks: Option<&Stacks<'_>>, tid: Tid, thread: ThreadS
     Some(seen)
 }
 
-fn probe(process: &Process, stacks: Option<&Stacks<'_>>, tid: Tid, thread: ThreadStatus) -> Option<Asleep> {
+fn probe(
+    process: &Process,
+    stacks: Option<&StackReader<'_>>,
+    tid: Tid,
+    thread: ThreadStatus,
+) -> Option<Asleep> {
     let sleep = process.sleep(tid).ok()?;
     let sleeps_in = sleep.now().ok()?;
     let has_ended = matches!(thread.state, 'Z' | 'X');
@@ -161,7 +171,7 @@ struct WalkedThread {
 }
 
 /// The stacks of a process, by thread.
-struct Stacks<'a> {
+struct StackReader<'a> {
     memory: ProcessMemory,
     interpreter: &'a Interpreter,
     /// `None` when the thread states could not be read.
@@ -169,7 +179,7 @@ struct Stacks<'a> {
     depth: usize,
 }
 
-impl<'a> Stacks<'a> {
+impl<'a> StackReader<'a> {
     fn new(
         process: &Process,
         interpreter: &'a Interpreter,

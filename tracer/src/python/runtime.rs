@@ -32,12 +32,12 @@ pub struct Runtime {
     /// Where its instructions are mapped.
     pub text: Vec<Range<u64>>,
     /// How it was recognised.
-    pub evidence: Evidence,
+    pub evidence: FoundBy,
 }
 
 /// What shows that a file holds an interpreter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Evidence {
+pub enum FoundBy {
     /// The section `.PyRuntime`: 3.10 and later.
     Section {
         /// Address of `_PyRuntime` in the file.
@@ -52,7 +52,7 @@ pub enum Evidence {
     CurrentThreadState,
 }
 
-impl Evidence {
+impl FoundBy {
     /// Searches a file for it.
     fn in_file(elf: &Elf) -> Option<Self> {
         if let Some(runtime) = elf.section(".PyRuntime") {
@@ -80,8 +80,8 @@ impl Runtime {
     #[must_use]
     pub fn address(&self) -> Option<u64> {
         match self.evidence {
-            Evidence::Section { runtime } | Evidence::Variable { runtime } => Some(self.in_memory(runtime)),
-            Evidence::CurrentThreadState => None,
+            FoundBy::Section { runtime } | FoundBy::Variable { runtime } => Some(self.in_memory(runtime)),
+            FoundBy::CurrentThreadState => None,
         }
     }
 
@@ -163,7 +163,7 @@ fn search_file(
     };
     let Some(elf) = Elf::read(opened.file, allowance) else { return Ok(Holds::Nothing) };
     let same_file = || maps.iter().filter(|other| other.file() == mapping.file());
-    let (Some(evidence), Some(bias)) = (Evidence::in_file(&elf), elf.load_bias(same_file())) else {
+    let (Some(evidence), Some(bias)) = (FoundBy::in_file(&elf), elf.load_bias(same_file())) else {
         return Ok(if elf.imports_python() { Holds::Imports } else { Holds::Nothing });
     };
     let text =

@@ -6,7 +6,7 @@ use crate::event::{Bytes, Event, Exec, Exit, Fork, GcSeen, Pid, ProcessDescripti
 
 /// A child that is not traced, or has ended.
 #[derive(Clone, Debug)]
-struct Child {
+struct RecordedChild {
     ppid: Pid,
     /// Its name and wait status, if it is a zombie.
     ended: Option<(Bytes, Option<u32>)>,
@@ -17,7 +17,7 @@ struct Child {
 pub struct Before {
     processes: BTreeMap<Pid, ProcessDescription>,
     names: BTreeMap<(Pid, u32), Bytes>,
-    children: BTreeMap<Pid, Child>,
+    children: BTreeMap<Pid, RecordedChild>,
     handlers: BTreeMap<Pid, (bool, bool)>,
     collections: BTreeMap<Pid, GcSeen>,
     loops: bool,
@@ -40,9 +40,11 @@ impl Before {
             Event::Reaped { child, of_earlier: false, .. } => self.gone(child),
             Event::Free { pid, .. } => self.gone(pid),
             Event::ZombieAtStart { pid, ppid, comm, wait_status } => {
-                self.children.insert(pid, Child { ppid, ended: Some((comm, wait_status)) });
+                self.children.insert(pid, RecordedChild { ppid, ended: Some((comm, wait_status)) });
             }
-            Event::ChildAtStart { pid, ppid } => _ = self.children.insert(pid, Child { ppid, ended: None }),
+            Event::ChildAtStart { pid, ppid } => {
+                _ = self.children.insert(pid, RecordedChild { ppid, ended: None })
+            }
             Event::Reparented { pid, new_ppid, .. } => {
                 self.processes.entry(pid).and_modify(|process| process.ppid = new_ppid);
                 self.children.entry(pid).and_modify(|child| child.ppid = new_ppid);
@@ -59,7 +61,7 @@ impl Before {
         let processes = self.processes.into_values().map(Event::Process);
         let names = self.names.into_iter();
         let names = names.map(|((pid, tid), comm)| Event::ThreadName { task: Task { pid, tid }, comm });
-        let children = self.children.into_iter().map(|(pid, Child { ppid, ended })| match ended {
+        let children = self.children.into_iter().map(|(pid, RecordedChild { ppid, ended })| match ended {
             None => Event::ChildAtStart { pid, ppid },
             Some((comm, wait_status)) => Event::ZombieAtStart { pid, ppid, comm, wait_status },
         });
@@ -90,7 +92,7 @@ impl Before {
 
     fn fork(&mut self, fork: &Fork) {
         self.gone(fork.child.pid);
-        self.children.insert(fork.child.pid, Child { ppid: fork.parent.pid, ended: None });
+        self.children.insert(fork.child.pid, RecordedChild { ppid: fork.parent.pid, ended: None });
     }
 
     fn exec(&mut self, exec: Exec) {
@@ -109,7 +111,7 @@ impl Before {
             self.gone(pid);
             if was_child {
                 let ended = Some((exit.comm, Some(exit.wait_status)));
-                self.children.insert(pid, Child { ppid: exit.parent, ended });
+                self.children.insert(pid, RecordedChild { ppid: exit.parent, ended });
             }
         }
     }

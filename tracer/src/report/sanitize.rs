@@ -67,7 +67,7 @@ pub fn for_text(name: &[u8]) -> String {
 pub fn sentence(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
-        Piece::from_char(character).push_to(&mut out);
+        TextPiece::from_char(character).push_to(&mut out);
     }
     out
 }
@@ -80,8 +80,8 @@ pub fn json(text: &str) -> String {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
         let (character, length) = json_character(rest);
-        match character.map(Piece::from_char) {
-            None | Some(Piece::Shown(_)) => out.push_str(&rest[..length]),
+        match character.map(TextPiece::from_char) {
+            None | Some(TextPiece::Shown(_)) => out.push_str(&rest[..length]),
             Some(unsafe_one) => {
                 out.push('\\'); // an escape's own backslash is escaped in JSON
                 unsafe_one.push_to(&mut out);
@@ -116,7 +116,7 @@ pub fn unescape(escaped: &str) -> Vec<u8> {
     let (mut name, mut rest) = (Vec::with_capacity(escaped.len()), escaped);
     while let Some(at) = rest.find('\\') {
         name.extend_from_slice(&rest.as_bytes()[..at]);
-        let (piece, length) = escape_at(&rest[at..]).unwrap_or((Piece::Shown('\\'), 1));
+        let (piece, length) = escape_at(&rest[at..]).unwrap_or((TextPiece::Shown('\\'), 1));
         piece.push_raw_to(&mut name);
         rest = &rest[at + length..];
     }
@@ -125,7 +125,7 @@ pub fn unescape(escaped: &str) -> Vec<u8> {
 }
 
 #[derive(Clone, Copy)]
-enum Piece {
+enum TextPiece {
     /// Passes as it is.
     Shown(char),
     /// Becomes `\xNN`.
@@ -134,7 +134,7 @@ enum Piece {
     Escaped(char),
 }
 
-impl Piece {
+impl TextPiece {
     fn from_char(character: char) -> Self {
         match character {
             '\0'..='\x1f' | '\x7f' => Self::Byte(character as u8),
@@ -170,26 +170,26 @@ fn push_ascii(out: &mut String, escape: &str) -> usize {
     escape.len()
 }
 
-fn pieces(name: &[u8]) -> impl Iterator<Item = Piece> {
+fn pieces(name: &[u8]) -> impl Iterator<Item = TextPiece> {
     name.utf8_chunks().flat_map(|chunk| {
         let valid = chunk.valid();
         let shown = valid.char_indices().map(move |(at, character)| match character {
-            '\\' if escape_at(&valid[at..]).is_some() => Piece::Byte(b'\\'),
-            _ => Piece::from_char(character),
+            '\\' if escape_at(&valid[at..]).is_some() => TextPiece::Byte(b'\\'),
+            _ => TextPiece::from_char(character),
         });
-        shown.chain(chunk.invalid().iter().copied().map(Piece::Byte))
+        shown.chain(chunk.invalid().iter().copied().map(TextPiece::Byte))
     })
 }
 
 /// The escape that `text` begins with, and its length. Writing and reading both ask here, so they cannot disagree.
-fn escape_at(text: &str) -> Option<(Piece, usize)> {
+fn escape_at(text: &str) -> Option<(TextPiece, usize)> {
     if let Some(digits) = text.strip_prefix("\\x") {
         let byte = u8::from_str_radix(hex(digits.get(..2)?)?, 16).ok()?;
-        return Some((Piece::Byte(byte), "\\xNN".len()));
+        return Some((TextPiece::Byte(byte), "\\xNN".len()));
     }
     let (digits, _) = text.strip_prefix("\\u{")?.split_once('}')?;
     let character = char::from_u32(u32::from_str_radix(hex(digits)?, 16).ok()?)?;
-    Some((Piece::Escaped(character), "\\u{}".len() + digits.len()))
+    Some((TextPiece::Escaped(character), "\\u{}".len() + digits.len()))
 }
 
 /// `from_str_radix` alone would take a sign as well.

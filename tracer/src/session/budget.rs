@@ -93,7 +93,7 @@ pub struct Budget {
 
 /// What one probe did for the target in a while: its runs for other processes are theirs.
 #[derive(Clone, Copy, Debug)]
-pub struct Work {
+pub struct BudgetWork {
     /// Which one.
     pub probe: Probe,
     /// How often its hook was reached.
@@ -104,7 +104,7 @@ pub struct Work {
     pub run_ns: Nanos,
 }
 
-impl Work {
+impl BudgetWork {
     /// What it took of the target's time.
     fn cost(&self) -> f64 {
         let beside = if self.probe == Probe::Entry { TRAP_NS } else { 0 };
@@ -119,7 +119,7 @@ pub struct Second {
     /// Its length.
     pub wall_ns: Nanos,
     /// What each probe did.
-    pub probes: Vec<Work>,
+    pub probes: Vec<BudgetWork>,
     /// What the target ran, the probes' time included.
     pub target_ns: Nanos,
 }
@@ -127,11 +127,11 @@ pub struct Second {
 impl Second {
     /// The same of a whole CPU, if the target used less: a burst of reads that is soon over is worth being reported whole.
     fn share_of_a_cpu(&self) -> f64 {
-        self.probes.iter().map(Work::cost).sum::<f64>() / self.target_ns.max(self.wall_ns) as f64
+        self.probes.iter().map(BudgetWork::cost).sum::<f64>() / self.target_ns.max(self.wall_ns) as f64
     }
 
     /// What the probes took of the target's time.
-    fn share(&self, cost: impl Fn(&Work) -> f64) -> f64 {
+    fn share(&self, cost: impl Fn(&BudgetWork) -> f64) -> f64 {
         self.probes.iter().map(cost).sum::<f64>() / self.target_time()
     }
 
@@ -157,7 +157,7 @@ impl Second {
     /// Whether this probe is what costs, or one of few.
     fn is_spent_in(&self, probe: Probe) -> bool {
         let spent = self.share(|work| if work.probe == probe { work.cost() } else { 0.0 });
-        MINOR as f64 * spent >= self.share(Work::cost)
+        MINOR as f64 * spent >= self.share(BudgetWork::cost)
     }
 }
 
@@ -190,7 +190,7 @@ impl Budget {
     /// Takes note of a second; whether something was thinned, given up or taken back.
     pub fn second(&mut self, second: &Second) -> bool {
         let Some(limit) = self.limit else { return false };
-        let share = second.share(Work::cost);
+        let share = second.share(BudgetWork::cost);
         if share > limit && (self.thin(second, share, limit) || self.give_up(second, share, limit)) {
             self.calm = 0;
             return true;
@@ -208,13 +208,13 @@ impl Budget {
     /// Takes note of less than a second, which matters only where it is far over the budget.
     pub fn check_briefly(&mut self, moment: &Second) -> bool {
         self.limit.is_some_and(|limit| {
-            let share = moment.share(Work::cost);
+            let share = moment.share(BudgetWork::cost);
             share > FAR * limit && (self.thin(moment, share, limit) || self.give_up(moment, share, limit))
         })
     }
 
     /// What a probe that runs in bursts would cost if it ran all the time.
-    fn cost_when_whole(&self, work: &Work) -> f64 {
+    fn cost_when_whole(&self, work: &BudgetWork) -> f64 {
         let part = [Detail::Calls, Detail::Reads].into_iter().filter(|&detail| self.given_up.has(detail));
         let in_bursts = LADDER
             .iter()
@@ -288,7 +288,7 @@ mod tests {
     }
 
     fn worked(probe: Probe, runs: u64, probe_ms: u64, target_ms: u64) -> Second {
-        let work = Work { probe, hits: runs, runs, run_ns: probe_ms * 1_000_000 };
+        let work = BudgetWork { probe, hits: runs, runs, run_ns: probe_ms * 1_000_000 };
         Second { at_ns: 7, wall_ns: 1_000_000_000, probes: vec![work], target_ns: target_ms * 1_000_000 }
     }
 

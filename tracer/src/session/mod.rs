@@ -22,7 +22,7 @@ mod watchers;
 use std::time::{Duration, Instant};
 
 pub use event_collector::Listener;
-pub use replay::{Choice, Range, Replayed, View, replay};
+pub use replay::{EventFilter, Range, Replayed, View, replay};
 pub use roots::Root;
 pub use rules::Rule;
 pub use triggers::{Trigger, Triggers};
@@ -33,7 +33,7 @@ use crate::recording::Recorder;
 use crate::report::{Ended, Report};
 use crate::selection::Selection;
 use run::Run;
-use stop::{Alive, Signals};
+use stop::{Alive, StopSignals};
 
 /// What a run is asked to do.
 #[derive(Clone, Debug)]
@@ -120,7 +120,7 @@ pub fn run(options: &Options, roots: &[Root], watch: &mut dyn Watch) -> Result<F
 }
 
 async fn trace(options: &Options, roots: &[Root], watch: &mut dyn Watch) -> Result<Finished, attach::Error> {
-    let signals = watch.takes_signals().then(Signals::watch).transpose();
+    let signals = watch.takes_signals().then(StopSignals::watch).transpose();
     let mut signals = signals.map_err(|error| attach::Error::system("watch for signals", &error))?;
     let alive = Alive::watch(roots).map_err(|error| attach::Error::system("watch the target", &error))?;
     let mut run = Run::begin(options, roots, watch, signals.as_ref())?;
@@ -132,11 +132,11 @@ async fn trace(options: &Options, roots: &[Root], watch: &mut dyn Watch) -> Resu
         () = alive.all_ended(), if options.selection.is_none() => Ended::TargetExited,
     };
     let finished = run.finish(ended);
-    signals.iter().for_each(Signals::report_is_made);
+    signals.iter().for_each(StopSignals::report_is_made);
     finished
 }
 
-async fn first(signals: Option<&mut Signals>) {
+async fn first(signals: Option<&mut StopSignals>) {
     match signals {
         Some(signals) => signals.first().await,
         None => std::future::pending().await,

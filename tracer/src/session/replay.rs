@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-pub use choice::Choice;
+pub use choice::EventFilter;
 pub use range::Range;
 
 use super::finish::assemble;
@@ -21,7 +21,7 @@ use crate::recording::{Damage, Opening, ReadError, Reader, Record, Records, Stan
 use crate::report::{Bounded, Ended, Report, Shed};
 use crate::symbols::{FrameIds, Symbols};
 use crate::units::{bytes, counted, duration};
-use part::Part;
+use part::RecordedPart;
 
 /// Names of threads that are kept, to choose by: more than a machine has threads.
 const THREADS: usize = 1 << 18;
@@ -32,7 +32,7 @@ pub struct View {
     /// Which part of its time.
     pub range: Range,
     /// Whose rows.
-    pub choice: Choice,
+    pub choice: EventFilter,
 }
 
 /// A report, and what of its recording was missing.
@@ -59,7 +59,7 @@ struct RecordedRun<'a> {
     names: HashMap<Task, Bytes>,
     analysis: Analysis,
     titles: Titles,
-    part: Part,
+    part: RecordedPart,
     rows: u64,
 }
 
@@ -167,7 +167,7 @@ impl<'a> RecordedRun<'a> {
             names: HashMap::new(),
             analysis: Analysis::default(),
             titles: Titles::default(),
-            part: Part::new(view.range),
+            part: RecordedPart::new(view.range),
             rows: 0,
         }
     }
@@ -215,7 +215,7 @@ impl<'a> RecordedRun<'a> {
             return;
         }
         if self.view.choice.admits(event, &self.names, &self.symbols) {
-            self.rows += u64::from(Choice::is_row(event));
+            self.rows += u64::from(EventFilter::is_row(event));
             self.analysis.fold(event);
         }
     }

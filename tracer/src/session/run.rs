@@ -7,7 +7,7 @@ use super::baseline::window;
 use super::event_collector::EventCollector;
 use super::relay::Relay;
 use super::roots::Root;
-use super::stop::Signals;
+use super::stop::StopSignals;
 use super::triggers::Saves;
 use super::watchers::{BreakpointCost, Watcher, Watchers};
 use super::{Finished, Options, Watch, still_asleep};
@@ -98,7 +98,7 @@ impl<'a> Run<'a> {
         options: &'a Options,
         roots: &'a [Root],
         watch: &'a mut dyn Watch,
-        signals: Option<&Signals>,
+        signals: Option<&StopSignals>,
     ) -> Result<Self, Error> {
         let began = Instant::now();
         let mut probes = Probes::load(options.plan.clone())?;
@@ -128,7 +128,7 @@ impl<'a> Run<'a> {
         };
         run.introduce_interpreters();
         run.each_watcher(Watcher::prepare)?;
-        signals.into_iter().for_each(Signals::window_begins);
+        signals.into_iter().for_each(StopSignals::window_begins);
         run.start()?;
         run.begin.attach_ns = nanos(began.elapsed());
         run.begin_recording();

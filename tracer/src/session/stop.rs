@@ -19,7 +19,7 @@ use crate::sys::readable;
 const KILLED: i32 = 128;
 
 /// Signals that end the run with the report.
-pub struct Signals {
+pub struct StopSignals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
@@ -29,7 +29,7 @@ pub struct Signals {
     at_once: Arc<AtomicBool>,
 }
 
-impl Signals {
+impl StopSignals {
     /// Watches from now on: while we attach each of them quits at once, since there is nothing to report.
     ///
     /// # Errors

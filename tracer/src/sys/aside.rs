@@ -25,24 +25,24 @@ const ABANDONED: usize = 16;
 /// Ours, from the deepest: an ELF file is read.
 const STACK_BYTES: usize = 1 << 20;
 
-type Work = Box<dyn FnOnce() + Send>;
+type AsideWork = Box<dyn FnOnce() + Send>;
 
 /// A thread that reads.
-struct Reader {
-    work: Sender<Work>,
+struct AsideThread {
+    work: Sender<AsideWork>,
     /// Moves while it gets answers.
     beat: Arc<AtomicU64>,
 }
 
 /// What all who read share.
-struct State {
+struct AsideState {
     /// The reader, unless somebody uses it.
-    idle: Option<Reader>,
+    idle: Option<AsideThread>,
     /// Processes that have not answered, by the thread that was asked for their memory.
     silent: Vec<u32>,
 }
 
-static STATE: Mutex<State> = Mutex::new(State { idle: None, silent: Vec::new() });
+static STATE: Mutex<AsideState> = Mutex::new(AsideState { idle: None, silent: Vec::new() });
 
 thread_local! {
     /// Its beat, on a thread that reads.
@@ -106,7 +106,7 @@ pub fn silent() -> Vec<u32> {
 }
 
 /// The idle reader, or another; `None` where the system has no room for a thread: then there is but this one.
-fn reader(tid: u32) -> io::Result<Option<Reader>> {
+fn reader(tid: u32) -> io::Result<Option<AsideThread>> {
     let mut state = state();
     if state.silent.len() >= ABANDONED || state.silent.contains(&tid) {
         return Err(no_answer());
@@ -114,8 +114,8 @@ fn reader(tid: u32) -> io::Result<Option<Reader>> {
     Ok(state.idle.take().or_else(|| start().ok()))
 }
 
-fn start() -> io::Result<Reader> {
-    let (work, pieces) = channel::<Work>();
+fn start() -> io::Result<AsideThread> {
+    let (work, pieces) = channel::<AsideWork>();
     let beat = Arc::new(AtomicU64::new(0));
     let ours = Arc::clone(&beat);
     let read = move || {
@@ -124,7 +124,7 @@ fn start() -> io::Result<Reader> {
         pieces.into_iter().for_each(|work| work());
     };
     thread::Builder::new().name("target".into()).stack_size(STACK_BYTES).spawn(read)?;
-    Ok(Reader { work, beat })
+    Ok(AsideThread { work, beat })
 }
 
 fn no_answer() -> io::Error {
@@ -132,7 +132,7 @@ fn no_answer() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, text)
 }
 
-fn state() -> MutexGuard<'static, State> {
+fn state() -> MutexGuard<'static, AsideState> {
     // Nobody panics while holding it.
     STATE.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -72,7 +72,7 @@ struct Types {
 /// Likewise for a link.
 #[repr(C)]
 #[derive(Default)]
-struct Link {
+struct PerfLink {
     program: u32,
     target: u32,
     attach_type: u32,
@@ -148,7 +148,7 @@ pub fn attach(
     returns: bool,
     pid: u32,
 ) -> io::Result<OwnedFd> {
-    let link = Link {
+    let link = PerfLink {
         program: program.as_raw_fd().cast_unsigned(),
         attach_type: MULTI,
         path: path.as_ptr() as u64,
@@ -156,7 +156,7 @@ pub fn attach(
         count: offsets.len() as u32,
         flags: if returns { RETURN } else { 0 },
         pid,
-        ..Link::default()
+        ..PerfLink::default()
     };
     // SAFETY: `path` ends with a zero, there are `count` offsets, and both outlive the call.
     unsafe { bpf(LINK_CREATE, &link) }

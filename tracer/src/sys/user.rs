@@ -63,11 +63,13 @@ impl User {
     }
 }
 
-type Found = *mut *mut libc::passwd;
+type PasswdResult = *mut *mut libc::passwd;
 
 /// Asks the database: `ask` is given room for the entry, room for its text with its size, and where to say that it was
 /// found.
-fn look_up(ask: impl Fn(*mut libc::passwd, *mut libc::c_char, usize, Found) -> libc::c_int) -> Option<User> {
+fn look_up(
+    ask: impl Fn(*mut libc::passwd, *mut libc::c_char, usize, PasswdResult) -> libc::c_int,
+) -> Option<User> {
     let mut text = vec![0; TEXT];
     let mut entry = MaybeUninit::uninit();
     let mut found = std::ptr::null_mut();

@@ -13,21 +13,21 @@ pub const PATH: &str = "/sys/kernel/btf/vmlinux";
 /// Its bytes: megabytes, which do not change while the kernel runs.
 pub enum Blob {
     /// As they lie in the kernel (6.16 and later): nothing is copied, and no page counts as ours.
-    Mapped(Mapping),
+    Mapped(MappedImage),
     /// Read page by page.
     Copied(Vec<u8>),
 }
 
 /// A read-only mapping.
-pub struct Mapping {
+pub struct MappedImage {
     start: *const u8,
     bytes: usize,
 }
 
 // SAFETY: it is read only, and nobody else unmaps it.
-unsafe impl Send for Mapping {}
+unsafe impl Send for MappedImage {}
 // SAFETY: threads that share it only read, and it is unmapped when the last has let it go.
-unsafe impl Sync for Mapping {}
+unsafe impl Sync for MappedImage {}
 
 impl Blob {
     /// All of it.
@@ -37,14 +37,14 @@ impl Blob {
     pub fn open() -> io::Result<Self> {
         let file = File::open(PATH)?;
         let bytes = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
-        match Mapping::new(&file, bytes) {
+        match MappedImage::new(&file, bytes) {
             Ok(mapping) => Ok(Self::Mapped(mapping)),
             Err(_refused) => std::fs::read(PATH).map(Self::Copied),
         }
     }
 }
 
-impl Mapping {
+impl MappedImage {
     fn new(file: &File, bytes: usize) -> io::Result<Self> {
         // SAFETY: a new mapping, wherever the kernel finds room.
         let start = unsafe { mmap(ptr::null_mut(), bytes, ProtFlags::READ, MapFlags::PRIVATE, file, 0) }?;
@@ -52,7 +52,7 @@ impl Mapping {
     }
 }
 
-impl Drop for Mapping {
+impl Drop for MappedImage {
     fn drop(&mut self) {
         // SAFETY: ours, and borrowed by nobody any more. It can only fail for a mapping that is none.
         let _ = unsafe { munmap(self.start.cast_mut().cast(), self.bytes) };

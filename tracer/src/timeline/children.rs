@@ -7,7 +7,7 @@ use crate::event::{Bytes, Event, Exit, Fork, Nanos, Pid, SignalGenerate, SignalI
 
 /// A traced process that was forked in the window.
 #[derive(Clone, Debug)]
-struct Child {
+struct LiveChild {
     parent: Pid,
     /// When it ended; it is a zombie since, unless it was let go.
     ended: Option<Nanos>,
@@ -15,7 +15,7 @@ struct Child {
     reported: bool,
 }
 
-impl Child {
+impl LiveChild {
     fn new(parent: Pid, ended: Option<Nanos>) -> Self {
         Self { parent, ended, reported: false }
     }
@@ -24,7 +24,7 @@ impl Child {
 /// The children of traced processes.
 #[derive(Default)]
 pub struct Children {
-    children: HashMap<Pid, Child>,
+    children: HashMap<Pid, LiveChild>,
     /// Children whose parent has ended, and that have not been given another yet.
     abandoned: Vec<Abandoned>,
 }
@@ -71,11 +71,11 @@ impl Children {
             Event::Fork(fork) if fork.followed => self.fork(fork),
             Event::Exit(exit) if exit.last_thread => self.exit(exit),
             Event::ZombieAtStart { pid, ppid, .. } => {
-                _ = self.children.insert(*pid, Child::new(*ppid, Some(0)));
+                _ = self.children.insert(*pid, LiveChild::new(*ppid, Some(0)));
             }
-            Event::ChildAtStart { pid, ppid } => _ = self.children.insert(*pid, Child::new(*ppid, None)),
+            Event::ChildAtStart { pid, ppid } => _ = self.children.insert(*pid, LiveChild::new(*ppid, None)),
             Event::SignalGenerate(signal) if is_obituary(signal) => {
-                let child = Child::new(signal.target.pid, None);
+                let child = LiveChild::new(signal.target.pid, None);
                 _ = self.children.entry(signal.current.pid).or_insert(child).ended.get_or_insert(signal.at);
             }
             // Before the window's zombies it is not traced, and its end is not seen: the last reading of `/proc` shows it.
@@ -93,7 +93,7 @@ impl Children {
 
     fn fork(&mut self, fork: &Fork) {
         if fork.is_process() {
-            self.children.insert(fork.child.pid, Child::new(fork.parent.pid, None));
+            self.children.insert(fork.child.pid, LiveChild::new(fork.parent.pid, None));
         }
     }
 

@@ -36,7 +36,7 @@ pub struct InterpreterProbes {
 }
 
 /// What a probe found out.
-pub enum Found {
+pub enum FoundProgram {
     /// An interpreter that runs; reported again once its handlers are found.
     Python(Process, Arc<Interpreter>),
     /// Another program, or a Python that is not known.
@@ -73,7 +73,7 @@ impl InterpreterProbes {
     }
 
     /// Probes those whose time has come, as many as one pass has time for.
-    pub fn probe(&mut self, now: Instant) -> Vec<(Pid, Found)> {
+    pub fn probe(&mut self, now: Instant) -> Vec<(Pid, FoundProgram)> {
         let (mut found, began) = (Vec::new(), Instant::now());
         self.pending.retain_mut(|probe| {
             if probe.next > now || began.elapsed() > PASS {
@@ -101,9 +101,9 @@ impl InterpreterProbes {
 
 /// What one probe showed.
 enum ProbeResult {
-    Found(Found),
+    Found(FoundProgram),
     /// An interpreter that runs and has not made its table of handlers yet: its stacks have names already.
-    Partly(Found),
+    Partly(FoundProgram),
     /// An interpreter, which does not run Python code yet.
     Starting,
     /// Nothing that is one; at an exec only the program and the dynamic linker are mapped.
@@ -123,13 +123,13 @@ impl InterpreterProbe {
             }
             Ok((process, interpreter)) => {
                 let to_come = interpreter.handlers_to_come && now < self.since + STARTING;
-                let found = Found::Python(process, Arc::new(interpreter));
+                let found = FoundProgram::Python(process, Arc::new(interpreter));
                 if to_come { ProbeResult::Partly(found) } else { ProbeResult::Found(found) }
             }
             Err(process::Error::NoSuchProcess { .. } | process::Error::Zombie { .. }) => {
-                ProbeResult::Found(Found::Other)
+                ProbeResult::Found(FoundProgram::Other)
             }
-            Err(_) if now >= self.since + GIVE_UP => ProbeResult::Found(Found::Other),
+            Err(_) if now >= self.since + GIVE_UP => ProbeResult::Found(FoundProgram::Other),
             Err(process::Error::NotInitialised { .. }) if now < self.since + STARTING => {
                 ProbeResult::Starting
             }

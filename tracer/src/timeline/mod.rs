@@ -9,7 +9,7 @@ mod recent;
 mod spaces;
 
 pub use children::Children;
-pub use interpreter_probes::{Found, InterpreterProbes};
+pub use interpreter_probes::{FoundProgram, InterpreterProbes};
 pub use lives::{LifeId, Lives};
 pub use names::Names;
 pub use spaces::{Home, Spaces};

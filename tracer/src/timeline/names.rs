@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tracer_common::python::{Code, Frame};
 
-use super::recent::{Recent, Weight};
+use super::recent::{Recent, Weighed};
 use super::spaces::Spaces;
 use crate::cpython::code::{self, CodeObject, Pointers};
 use crate::cpython::layout::Layout;
@@ -39,13 +39,13 @@ pub struct Names {
     over_time: bool,
 }
 
-impl Weight for Arc<CodeObject> {
+impl Weighed for Arc<CodeObject> {
     fn bytes(&self) -> usize {
         CodeObject::bytes(self)
     }
 }
 
-impl Weight for FrameId {
+impl Weighed for FrameId {
     fn bytes(&self) -> usize {
         0
     }

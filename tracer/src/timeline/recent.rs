@@ -14,12 +14,12 @@ pub struct Recent<K, V> {
 }
 
 /// What an entry takes besides its own size.
-pub trait Weight {
+pub trait Weighed {
     /// Bytes that it points to.
     fn bytes(&self) -> usize;
 }
 
-impl<K: Eq + Hash, V: Clone + Weight> Recent<K, V> {
+impl<K: Eq + Hash, V: Clone + Weighed> Recent<K, V> {
     /// Empty, with room for so many entries, and bytes that they point to.
     pub fn new(room: usize, room_bytes: usize) -> Self {
         Self { room, room_bytes, bytes: 0, new: HashMap::new(), old: HashMap::new() }
@@ -54,13 +54,13 @@ impl<K: Eq + Hash, V: Clone + Weight> Recent<K, V> {
 mod tests {
     use super::*;
 
-    impl Weight for i32 {
+    impl Weighed for i32 {
         fn bytes(&self) -> usize {
             0
         }
     }
 
-    impl Weight for &str {
+    impl Weighed for &str {
         fn bytes(&self) -> usize {
             self.len()
         }

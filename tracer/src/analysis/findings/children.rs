@@ -1,7 +1,7 @@
 //! Children that nobody waited for, and children that were left alone.
 
 use super::whose::Whose;
-use super::{Found, grouped, own, place, process};
+use super::{RankedFinding, grouped, own, place, process};
 use crate::report::{
     Ended, FindingKind, Frame, Name, Notice, Orphan, ParentEnd, Programs, Report, Severity, Zombie,
 };
@@ -11,7 +11,7 @@ use crate::units::duration;
 const WORTH_A_FINDING_NS: u64 = 1_000_000_000;
 
 /// One sentence for the zombies of one program that were started at one line.
-pub fn zombies(report: &Report, programs: &Programs) -> Vec<Found> {
+pub fn zombies(report: &Report, programs: &Programs) -> Vec<RankedFinding> {
     let end = |zombie: &Zombie| (zombie.reaped, zombie.parent_ended);
     let line = |zombie: &&Zombie| {
         // Why nobody has waited matters as long as nobody has.
@@ -31,7 +31,7 @@ fn worth_a_finding(report: &Report) -> u64 {
     WORTH_A_FINDING_NS.min(report.window.duration_ns / 10)
 }
 
-fn zombie(report: &Report, group: &[&Zombie]) -> Found {
+fn zombie(report: &Report, group: &[&Zombie]) -> RankedFinding {
     let first = group[0];
     let whose = Whose::new(group.iter().map(|zombie| (zombie.ppid, 1)));
     let longest = group.iter().map(|zombie| zombie.zombie_ns).max().unwrap_or_default();
@@ -48,7 +48,7 @@ fn zombie(report: &Report, group: &[&Zombie]) -> Found {
         lasted(report, group, longest),
         end(first, &whose),
     );
-    Found::new(FindingKind::Zombie, severity, first.ppid, text)
+    RankedFinding::new(FindingKind::Zombie, severity, first.ppid, text)
         .costs(group.iter().map(|zombie| zombie.zombie_ns).sum())
         .at(started)
         .whose(&whose)
@@ -94,7 +94,7 @@ fn advice(zombie: &Zombie) -> &'static str {
 }
 
 /// One sentence for the children of one parent.
-pub fn orphans(report: &Report) -> Vec<Found> {
+pub fn orphans(report: &Report) -> Vec<RankedFinding> {
     let left = |orphan: &&Orphan| {
         !is_left_by_a_kill(report, orphan) && !ended_at_once(report, orphan) && !is_helper(report, orphan)
     };
@@ -133,7 +133,7 @@ fn is_helper(report: &Report, orphan: &Orphan) -> bool {
     })
 }
 
-fn orphan(report: &Report, group: &[&Orphan]) -> Found {
+fn orphan(report: &Report, group: &[&Orphan]) -> RankedFinding {
     let first = group[0];
     let how = match (first.old_parent_ended, &first.old_parent_signal) {
         (ParentEnd::Exit, _) => "exited".into(),
@@ -147,7 +147,7 @@ fn orphan(report: &Report, group: &[&Orphan]) -> Found {
         children(group.len(), first.pid, &first.comm) + if group.len() == 1 { " was" } else { " were" },
         first.new_ppid
     );
-    Found::new(FindingKind::Orphan, Severity::Warn, first.old_ppid, text)
+    RankedFinding::new(FindingKind::Orphan, Severity::Warn, first.old_ppid, text)
         .at(spawned_at(report, first.pid))
         .with("orphans", group.len() as u64)
         .with("old_parent_ended", first.old_parent_ended.as_str())

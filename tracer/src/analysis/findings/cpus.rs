@@ -1,6 +1,6 @@
 //! Threads that could run, and had no CPU.
 
-use super::Found;
+use super::RankedFinding;
 use crate::report::{FindingKind, Report, Severity};
 use crate::units::duration;
 
@@ -14,7 +14,7 @@ pub fn is_short(report: &Report) -> bool {
 }
 
 /// One sentence where threads waited for a CPU for longer than they ran.
-pub fn cpus(report: &Report) -> Option<Found> {
+pub fn cpus(report: &Report) -> Option<RankedFinding> {
     let switches = &report.switches;
     let ratio = (switches.on_cpu_ns > 0).then(|| switches.run_queue_ns as f64 / switches.on_cpu_ns as f64);
     let text = format!(
@@ -24,7 +24,8 @@ pub fn cpus(report: &Report) -> Option<Found> {
         ratio.map_or_else(String::new, |ratio| format!(", {ratio:.1} times as long as they ran")),
     );
     let pid = report.target.pids.first().copied().unwrap_or_default();
-    let found = Found::new(FindingKind::RunQueue, Severity::Info, pid, text).costs(switches.run_queue_ns);
+    let found =
+        RankedFinding::new(FindingKind::RunQueue, Severity::Info, pid, text).costs(switches.run_queue_ns);
     let found = found.with("run_queue_ns", switches.run_queue_ns).with("on_cpu_ns", switches.on_cpu_ns);
     is_short(report).then_some(found)
 }

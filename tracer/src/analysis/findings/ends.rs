@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::senders::{POLITE, SIGABRT, sent_by};
-use super::{Found, grouped, own, place, process, when};
+use super::{RankedFinding, grouped, own, place, process, when};
 use crate::analysis::kills::BY_HANDLER;
 use crate::report::{
     EndedIn, FindingKind, Frame, HandlerState, Origin, Outcome, Programs, Report, Severity, Signal,
@@ -145,10 +145,10 @@ fn is_in_group(report: &Report, process: &TargetProcess) -> bool {
 }
 
 /// One sentence for each service that was ended, and for the exits that are alike.
-pub fn ends(report: &Report, programs: &Programs) -> Vec<Found> {
+pub fn ends(report: &Report, programs: &Programs) -> Vec<RankedFinding> {
     let services = services(report);
     let sentences = services.iter().map(|service| service_of(report, service));
-    let exits = report.target.processes.rows.iter().filter_map(|process| Exit::new(report, process));
+    let exits = report.target.processes.rows.iter().filter_map(|process| EndedProcess::new(report, process));
     let exits = exits.filter(|exit| {
         is_python(exit.process)
             && !is_in_group(report, exit.process)
@@ -161,7 +161,7 @@ pub fn ends(report: &Report, programs: &Programs) -> Vec<Found> {
 }
 
 /// `SIGTERM from pid 1 (systemd, uid 0) ended pid 7 (gunicorn) and 4 processes below it: it exited with 0 after 320 ms`
-fn service_of(report: &Report, service: &Service) -> Found {
+fn service_of(report: &Report, service: &Service) -> RankedFinding {
     let Service { signal, head, members } = service;
     let after = duration(head.ended_at_ns.unwrap_or(signal.at_ns).saturating_sub(signal.at_ns));
     let below = match members.len() as u64 {
@@ -186,7 +186,7 @@ fn service_of(report: &Report, service: &Service) -> Found {
         process(report, head.pid),
         when([signal.at_ns; 2]),
     );
-    Found::new(FindingKind::ProcessEnd, severity, head.pid, text)
+    RankedFinding::new(FindingKind::ProcessEnd, severity, head.pid, text)
         .leads_by(signal.at_ns)
         .at(own(signal.sender_stack.as_ref()).or(interrupted(signal)))
         .with("signal", signal.signal.as_str())
@@ -201,7 +201,7 @@ fn interrupted(signal: &Signal) -> Option<&Frame> {
 }
 
 /// A process that exited, and why that is worth a sentence.
-struct Exit<'a> {
+struct EndedProcess<'a> {
     process: &'a TargetProcess,
     code: u32,
     at_ns: u64,
@@ -211,7 +211,7 @@ struct Exit<'a> {
     started_at: Option<&'a Frame>,
 }
 
-impl<'a> Exit<'a> {
+impl<'a> EndedProcess<'a> {
     fn new(report: &'a Report, process: &'a TargetProcess) -> Option<Self> {
         let (code, at_ns) = process.exit_code.zip(process.ended_at_ns)?;
         let signal = asked_to_end(report, process);
@@ -309,7 +309,7 @@ impl<'a> Exit<'a> {
     }
 }
 
-fn exit_of(report: &Report, exits: &[Exit]) -> Found {
+fn exit_of(report: &Report, exits: &[EndedProcess]) -> RankedFinding {
     let (first, last) = (&exits[0], &exits[exits.len() - 1]);
     let names: Vec<_> = exits.iter().take(NAMED).map(|exit| process(report, exit.process.pid)).collect();
     let who = match exits.len() {
@@ -325,7 +325,8 @@ fn exit_of(report: &Report, exits: &[Exit]) -> Found {
     };
     let started = first.started_at;
     let started = started.map_or_else(String::new, |frame| format!(", started at {}", place(frame)));
-    let command = exits.iter().map(Exit::command).find(|command| !command.is_empty()).unwrap_or_default();
+    let command =
+        exits.iter().map(EndedProcess::command).find(|command| !command.is_empty()).unwrap_or_default();
     let about = [parents(report, exits), command, started].concat();
     let text = format!(
         "{lead}{who}{about}{} exited with {}{} ({})",
@@ -334,7 +335,7 @@ fn exit_of(report: &Report, exits: &[Exit]) -> Found {
         first.why(),
         when([first.at_ns, last.at_ns]),
     );
-    Found::new(FindingKind::ProcessEnd, severity, first.process.pid, text)
+    RankedFinding::new(FindingKind::ProcessEnd, severity, first.process.pid, text)
         .leads_by(first.signal.map_or(first.at_ns, |signal| signal.at_ns))
         .at(first.frame().or_else(|| first.signal.and_then(interrupted)).or(first.started_at))
         .with("exit_code", u64::from(first.code))
@@ -345,7 +346,7 @@ fn exit_of(report: &Report, exits: &[Exit]) -> Found {
 }
 
 /// Gives those that were there before the window the line that started all others like them.
-fn with_starts<'a>(mut exits: Vec<Exit<'a>>, programs: &Programs) -> Vec<Exit<'a>> {
+fn with_starts<'a>(mut exits: Vec<EndedProcess<'a>>, programs: &Programs) -> Vec<EndedProcess<'a>> {
     for index in 0..exits.len() {
         if exits[index].process.at_ns.is_none() {
             let end = exits[index].end(programs);
@@ -359,7 +360,7 @@ fn with_starts<'a>(mut exits: Vec<Exit<'a>>, programs: &Programs) -> Vec<Exit<'a
 }
 
 /// `, child of pid 7 (app)`, or of several that run one program `, children of 4 processes (sh)`
-fn parents(report: &Report, exits: &[Exit]) -> String {
+fn parents(report: &Report, exits: &[EndedProcess]) -> String {
     let first = exits[0].process;
     let Some(parent) = row(report, first.ppid).filter(|parent| parent.pid != first.pid) else {
         return String::new();
@@ -373,12 +374,12 @@ fn parents(report: &Report, exits: &[Exit]) -> String {
 }
 
 /// Several of one parent, one begun after the end of another.
-fn is_loop(exits: &[Exit]) -> bool {
-    let follows = |exit: &Exit, before: &Exit| {
+fn is_loop(exits: &[EndedProcess]) -> bool {
+    let follows = |exit: &EndedProcess, before: &EndedProcess| {
         exit.process.ppid == before.process.ppid
             && exit.process.at_ns.is_some_and(|born| born >= before.at_ns)
     };
-    let again = |exit: &Exit| exits.iter().any(|before| follows(exit, before));
+    let again = |exit: &EndedProcess| exits.iter().any(|before| follows(exit, before));
     exits.len() >= LOOP && exits.iter().filter(|exit| again(exit)).count() + 1 >= LOOP
 }
 

@@ -2,7 +2,7 @@
 
 use super::cpus::is_short;
 use super::whose::Whose;
-use super::{Found, grouped, own, place};
+use super::{RankedFinding, grouped, own, place};
 use crate::report::{FindingKind, Frame, GcPauses, Programs, Report, Severity};
 use crate::units::{count, counted, duration};
 
@@ -15,7 +15,7 @@ const OBJECT_NS: u64 = 200;
 const FREEZES: (u32, u32) = (3, 7);
 
 /// What the collector did to each program.
-pub fn gc_pauses(report: &Report, programs: &Programs) -> Vec<Found> {
+pub fn gc_pauses(report: &Report, programs: &Programs) -> Vec<RankedFinding> {
     let pauses = report.gc.iter().flat_map(|gc| &gc.pauses.rows);
     let paused = grouped(pauses, |row| (row.pid, is_outside(row)));
     let paused = paused.into_iter().filter(|rows| is_noticed(report, rows));
@@ -47,7 +47,7 @@ fn line(pause: &GcPauses) -> Option<&Frame> {
     own(pause.stack.as_ref()).or(pause.started_by.as_ref())
 }
 
-fn pauses_of(report: &Report, rows: &[&GcPauses]) -> Found {
+fn pauses_of(report: &Report, rows: &[&GcPauses]) -> RankedFinding {
     let (worst, total, whose) =
         (worst(rows), total_ns(rows), Whose::new(rows.iter().map(|row| (row.pid, row.total_ns))));
     let dear = VERY_LONG_NS.max(report.window.duration_ns / 10);
@@ -59,7 +59,7 @@ fn pauses_of(report: &Report, rows: &[&GcPauses]) -> Found {
     let frame = line(worst);
     let parts = [sentence(report, rows, &whose), stopped(report, worst.pid), waited(rows)];
     let text = parts.concat() + &whose.outliers(report, duration) + &remedy(report, rows);
-    let found = Found::new(FindingKind::GcPause, severity, worst.pid, text).costs(total).at(frame);
+    let found = RankedFinding::new(FindingKind::GcPause, severity, worst.pid, text).costs(total).at(frame);
     let evidence = found.with("count", worst.count).with("total_ns", total).with("max_ns", worst.max_ns);
     let generation = worst.generation.map(u64::from);
     let evidence = evidence.with("generation", generation).with("collected", worst.collected);

@@ -2,7 +2,7 @@
 
 use super::waits::{contended, of_process, sums};
 use super::whose::Whose;
-use super::{Found, at, grouped, own, place};
+use super::{RankedFinding, at, grouped, own, place};
 use crate::analysis::lines::is_standard_library;
 use crate::report::{BlockedHolder, Cause, FindingKind, Frame, Programs, Report, Severity, SwitchCause};
 use crate::units::{self, counted, duration, percent};
@@ -11,7 +11,7 @@ use crate::units::{self, counted, duration, percent};
 const WORTH_A_FINDING_NS: u64 = 10_000_000;
 
 /// What each program waited for the GIL, and which line held it meanwhile.
-pub fn waits(report: &Report, programs: &Programs) -> Vec<Found> {
+pub fn waits(report: &Report, programs: &Programs) -> Vec<RankedFinding> {
     let rows = contended(report, Cause::Gil);
     let long = grouped(rows, |row| row.pid).into_iter().filter(|waits| is_contended(report, waits)).flatten();
     grouped(long, |row| programs.first(row.pid)).iter().filter_map(|waits| waits_of(report, waits)).collect()
@@ -22,7 +22,7 @@ fn is_contended(report: &Report, waits: &[&SwitchCause]) -> bool {
     sums(waits).1 >= report.window.duration_ns / 10
 }
 
-fn waits_of(report: &Report, waits: &[&SwitchCause]) -> Option<Found> {
+fn waits_of(report: &Report, waits: &[&SwitchCause]) -> Option<RankedFinding> {
     let whose = Whose::new(waits.iter().map(|row| (row.pid, row.off_cpu_ns)));
     let (count, waited) = sums(waits);
     let most = waits.iter().max_by_key(|row| row.off_cpu_ns)?;
@@ -47,7 +47,7 @@ fn waits_of(report: &Report, waits: &[&SwitchCause]) -> Option<Found> {
         .filter(|holder| holder.stands_out())
         .map(|holder| holder.frame)
         .or_else(|| own(most.stack.as_ref()));
-    let found = Found::new(FindingKind::Gil, severity, whose.pid(), text).costs(waited).at(line);
+    let found = RankedFinding::new(FindingKind::Gil, severity, whose.pid(), text).costs(waited).at(line);
     let found = found.with("switches", count).with("off_cpu_ns", waited).whose(&whose);
     let held = |of: fn(&LineHeld) -> u64| holder.as_ref().map(of);
     Some(
@@ -120,7 +120,7 @@ impl LineHeld<'_> {
 }
 
 /// Lines that slept without releasing the GIL, while other threads wanted it.
-pub fn sleeps(report: &Report, programs: &Programs) -> Vec<Found> {
+pub fn sleeps(report: &Report, programs: &Programs) -> Vec<RankedFinding> {
     let rows = report.gil.iter().flat_map(|gil| &gil.blocked_while_held.rows);
     let long = rows.filter(|row| is_long(report, row));
     let alike =
@@ -132,7 +132,7 @@ fn is_long(report: &Report, row: &BlockedHolder) -> bool {
     row.others_waited_ns >= WORTH_A_FINDING_NS.max(report.window.duration_ns / 100)
 }
 
-fn sleeps_of(report: &Report, rows: &[&BlockedHolder]) -> Option<Found> {
+fn sleeps_of(report: &Report, rows: &[&BlockedHolder]) -> Option<RankedFinding> {
     let whose = Whose::new(rows.iter().map(|row| (row.pid, row.others_waited_ns)));
     let frame = rows[0].frame.as_ref()?;
     let what = rows[0].syscall.clone().unwrap_or_else(|| rows[0].cause.as_str().replace('_', " "));
@@ -149,7 +149,7 @@ fn sleeps_of(report: &Report, rows: &[&BlockedHolder]) -> Option<Found> {
         whose.outliers(report, duration),
         remedy(rows[0]),
     );
-    let found = Found::new(FindingKind::Gil, Severity::Warn, whose.pid(), text).whose(&whose);
+    let found = RankedFinding::new(FindingKind::Gil, Severity::Warn, whose.pid(), text).whose(&whose);
     let found = found.costs(whose.cost()).at(Some(frame)).with("count", count);
     let found = found.with("off_cpu_ns", off_cpu_ns).with("others_waited_ns", whose.cost());
     Some(found.with("cause", rows[0].cause.as_str()))

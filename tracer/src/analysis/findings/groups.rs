@@ -1,14 +1,14 @@
 //! Which processes a signal reached, and which children it left running.
 
 use super::ends::is_traced;
-use super::{Found, at, grouped, own, process, when};
+use super::{RankedFinding, at, grouped, own, process, when};
 use crate::report::{FindingKind, Kill, KillAim, KillEnd, KillLeft, KillReached, Report, Severity};
 
 /// Processes that a sentence names; of more it has the number.
 const NAMED: usize = 5;
 
 /// One sentence for the calls of one line that were for groups, or that left children behind, and came to the same.
-pub fn groups(report: &Report) -> Vec<Found> {
+pub fn groups(report: &Report) -> Vec<RankedFinding> {
     let kills = report.processes.kills.rows.iter().filter(|kill| kill.ended_count > 0 || kill.left_count > 0);
     let kills = kills.filter_map(|kill| Some((kill, leader(kill)?)));
     let alike = |(kill, first): &(&Kill, &KillReached)| {
@@ -21,7 +21,7 @@ pub fn groups(report: &Report) -> Vec<Found> {
 }
 
 /// Says how often the same was done.
-fn again(mut found: Found, alike: &[(&Kill, &KillReached)]) -> Found {
+fn again(mut found: RankedFinding, alike: &[(&Kill, &KillReached)]) -> RankedFinding {
     let times = |of: fn(u64, u64) -> u64| alike.iter().map(|(kill, _)| kill.at_ns).reduce(of).unwrap_or(0);
     let (count, first, last) = (alike.len() as u64, times(u64::min), times(u64::max));
     if count > 1 {
@@ -31,7 +31,7 @@ fn again(mut found: Found, alike: &[(&Kill, &KillReached)]) -> Found {
     found.with("count", count).with("last_at_ns", last)
 }
 
-fn group(report: &Report, kill: &Kill, first: &KillReached) -> Found {
+fn group(report: &Report, kill: &Kill, first: &KillReached) -> RankedFinding {
     let text = match kill.aim {
         KillAim::Process => format!(
             "{} {} reached only {}: {}; {}",
@@ -52,7 +52,7 @@ fn group(report: &Report, kill: &Kill, first: &KillReached) -> Found {
         }
     };
     let severity = severity(report, kill);
-    Found::new(FindingKind::SignalKill, severity, first.pid, text)
+    RankedFinding::new(FindingKind::SignalKill, severity, first.pid, text)
         .leads_by(kill.at_ns)
         .at(own(kill.sender_stack.as_ref()))
         .with("signal", kill.signal.as_str())

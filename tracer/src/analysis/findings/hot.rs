@@ -1,7 +1,7 @@
 //! Lines that took much of the CPU time.
 
 use super::whose::Whose;
-use super::{Found, own, place};
+use super::{RankedFinding, own, place};
 use crate::analysis::lines::is_own;
 use crate::report::{FindingKind, Frame, HotLine, Programs, Report, Severity, alike, joined};
 use crate::units::{counted, percent};
@@ -11,14 +11,14 @@ const ENOUGH: u64 = 50;
 
 /// Lines that at least three of ten samples ended at, of all that were taken, as in FRAMES; in all workers of a program
 /// together.
-pub fn hot_lines(report: &Report, programs: &Programs) -> Vec<Found> {
+pub fn hot_lines(report: &Report, programs: &Programs) -> Vec<RankedFinding> {
     let all = report.quality.samples.taken;
     let is_hot = |lines: &Vec<&HotLine>| all >= ENOUGH && joined(lines).self_samples * 10 >= all * 3;
     let lines = alike(&report.frames.hot.rows, programs).into_iter().filter(is_hot);
     lines.map(|lines| hot_line(report, &lines)).collect()
 }
 
-fn hot_line(report: &Report, lines: &[&HotLine]) -> Found {
+fn hot_line(report: &Report, lines: &[&HotLine]) -> RankedFinding {
     let all = report.quality.samples.taken;
     let whose = Whose::new(lines.iter().map(|line| (line.pid, line.self_samples)));
     let line = &joined(lines);
@@ -34,7 +34,7 @@ fn hot_line(report: &Report, lines: &[&HotLine]) -> Found {
         whose.outliers_by_samples(report, |samples| percent(samples, all)),
         remedy(own),
     );
-    Found::new(FindingKind::HotLine, Severity::Info, whose.pid(), text)
+    RankedFinding::new(FindingKind::HotLine, Severity::Info, whose.pid(), text)
         .costs(line.self_samples * 1_000_000_000 / report.frames.rate_hz.max(1))
         .at(Some(own))
         .whose(&whose)

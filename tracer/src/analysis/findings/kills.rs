@@ -1,7 +1,7 @@
 //! Which process killed which.
 
 use super::senders::{POLITE, SIGABRT, sent_by};
-use super::{Found, at_called, ends, grouped, own, place, process, when};
+use super::{RankedFinding, at_called, ends, grouped, own, place, process, when};
 use crate::report::{FindingKind, Frame, HandlerState, Name, Origin, Outcome, Report, Severity, Signal};
 use crate::units::duration;
 
@@ -10,7 +10,7 @@ const SIGKILL: u32 = 9;
 const NAMED: usize = 3;
 
 /// One sentence for the signals of one line that killed processes.
-pub fn kills(report: &Report) -> Vec<Found> {
+pub fn kills(report: &Report) -> Vec<RankedFinding> {
     let killed = report.signals.rows.iter().filter(|signal| signal.outcome == Outcome::Killed);
     let services = ends::services(report);
     let is_reported = |signal: &Signal| services.iter().any(|service| service.covers(signal.target.pid));
@@ -97,7 +97,7 @@ fn is_alone(signal: &Signal) -> bool {
     signal.sender.as_ref().is_none_or(|sender| sender.pid == Some(signal.target.pid))
 }
 
-fn kill(report: &Report, group: &[&Signal]) -> Found {
+fn kill(report: &Report, group: &[&Signal]) -> RankedFinding {
     let kill = group[0];
     let first = leads(report, kill);
     let rest = match warned(report, kill) {
@@ -112,7 +112,7 @@ fn kill(report: &Report, group: &[&Signal]) -> Found {
     let from = from(report, first, group.len());
     let text = format!("{lead}{} {from} {named}{rest} ({})", first.signal, when(at_ns));
     let severity = severity(report, kill);
-    Found::new(FindingKind::SignalKill, severity, kill.target.pid, text)
+    RankedFinding::new(FindingKind::SignalKill, severity, kill.target.pid, text)
         .leads_by(first.at_ns)
         .at(line(report, first))
         .with("signal", first.signal.as_str())

@@ -2,7 +2,7 @@
 
 use super::cpus::is_short;
 use super::whose::Whose;
-use super::{Found, grouped, place};
+use super::{RankedFinding, grouped, place};
 use crate::report::{Cause, FindingKind, Frame, Loop, LoopBlock, Programs, Report, Severity};
 use crate::units::{counted, duration};
 
@@ -10,7 +10,7 @@ use crate::units::{counted, duration};
 const LONG_NS: u64 = 100_000_000;
 
 /// What blocked loops for so long, once at least.
-pub fn loops_blocked(report: &Report, programs: &Programs) -> Vec<Found> {
+pub fn loops_blocked(report: &Report, programs: &Programs) -> Vec<RankedFinding> {
     let loops = report.loops.iter().flat_map(|loops| &loops.rows);
     let all = loops.flat_map(|row| row.by.rows.iter().map(move |by| (row, by)));
     let long = all.filter(|(_, by)| by.max_ns >= LONG_NS);
@@ -20,7 +20,7 @@ pub fn loops_blocked(report: &Report, programs: &Programs) -> Vec<Found> {
     grouped(long, alike).iter().map(|rows| blocked(report, rows)).collect()
 }
 
-fn blocked(report: &Report, rows: &[(&Loop, &LoopBlock)]) -> Found {
+fn blocked(report: &Report, rows: &[(&Loop, &LoopBlock)]) -> RankedFinding {
     let whose = Whose::new(rows.iter().map(|(row, by)| (row.pid, by.total_ns)));
     let by = rows.iter().map(|(_, by)| by).max_by_key(|by| by.max_ns).expect("a group has a row");
     let count: u64 = rows.iter().map(|(_, by)| by.count).sum();
@@ -41,7 +41,7 @@ fn blocked(report: &Report, rows: &[(&Loop, &LoopBlock)]) -> Found {
         whose.outliers(report, duration),
         remedy(report, by)
     );
-    let found = Found::new(FindingKind::LoopBlocked, Severity::Warn, whose.pid(), text).whose(&whose);
+    let found = RankedFinding::new(FindingKind::LoopBlocked, Severity::Warn, whose.pid(), text).whose(&whose);
     let found = found.costs(whose.cost()).at(by.frame.as_ref());
     let evidence = found.with("count", count).with("total_ns", whose.cost()).with("max_ns", by.max_ns);
     let turns: u64 = rows.iter().map(|(row, _)| row.turns).sum();

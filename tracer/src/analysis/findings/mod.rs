@@ -72,12 +72,12 @@ pub fn findings(report: &Report) -> Bounded<Finding> {
 
 /// A finding, and what it costs: to compare with others that are as grave.
 #[derive(Clone, Debug)]
-struct Found {
+struct RankedFinding {
     finding: Finding,
     cost_ns: u64,
 }
 
-impl Found {
+impl RankedFinding {
     fn new(kind: FindingKind, severity: Severity, pid: u32, text: String) -> Self {
         let (text, frame, evidence) = (text.into(), None, Evidence::new());
         Self { finding: Finding { kind, severity, text, pid, frame, evidence }, cost_ns: 0 }

@@ -1,7 +1,7 @@
 //! Children that are asked again and again whether they have ended.
 
 use super::whose::Whose;
-use super::{Found, grouped, own, place};
+use super::{RankedFinding, grouped, own, place};
 use crate::report::{FindingKind, Frame, HotStack, Programs, Report, Severity};
 use crate::units::percent;
 
@@ -11,13 +11,13 @@ const SAMPLES: u64 = 20;
 const SHARE: u64 = 5;
 
 /// One sentence for each line that polls without a pause: a loop that sleeps in between costs nothing, and is no finding.
-pub fn polls(report: &Report, programs: &Programs) -> Vec<Found> {
+pub fn polls(report: &Report, programs: &Programs) -> Vec<RankedFinding> {
     let polling = report.frames.stacks.rows.iter().filter(|row| row.stack.iter().any(is_poll));
     let groups = grouped(polling, |row| (programs.first(row.pid), own(Some(&row.stack)).cloned()));
     groups.iter().filter_map(|group| poll(report, group)).collect()
 }
 
-fn poll(report: &Report, group: &[&HotStack]) -> Option<Found> {
+fn poll(report: &Report, group: &[&HotStack]) -> Option<RankedFinding> {
     let (first, all) = (group[0], report.quality.samples.taken);
     let whose = Whose::new(group.iter().map(|row| (row.pid, row.samples)));
     let samples = whose.cost();
@@ -34,7 +34,7 @@ fn poll(report: &Report, group: &[&HotStack]) -> Option<Found> {
         place(line),
         whose.outliers_by_samples(report, |samples| percent(samples, all)),
     );
-    let found = Found::new(FindingKind::ChildPoll, Severity::Warn, whose.pid(), text).at(Some(line));
+    let found = RankedFinding::new(FindingKind::ChildPoll, Severity::Warn, whose.pid(), text).at(Some(line));
     let cost_ns = samples * 1_000_000_000 / report.frames.rate_hz.max(1);
     Some(found.costs(cost_ns).with("samples", samples).whose(&whose))
 }

@@ -1,6 +1,6 @@
 //! What the trace itself lacks.
 
-use super::Found;
+use super::RankedFinding;
 use crate::report::{FindingKind, Report, Severity};
 use crate::units::{count, percent};
 
@@ -8,18 +8,18 @@ use crate::units::{count, percent};
 const ENOUGH: u64 = 10;
 
 /// One sentence for each way in which figures are too low.
-pub fn quality(report: &Report) -> Vec<Found> {
+pub fn quality(report: &Report) -> Vec<RankedFinding> {
     let others = [skipped(report), unresolved(report), disagreement(report)];
     lost(report).chain(others.into_iter().flatten()).collect()
 }
 
-fn found(report: &Report, severity: Severity, text: String) -> Found {
+fn found(report: &Report, severity: Severity, text: String) -> RankedFinding {
     let pid = report.target.pids.first().copied().unwrap_or_default();
-    Found::new(FindingKind::Quality, severity, pid, text)
+    RankedFinding::new(FindingKind::Quality, severity, pid, text)
 }
 
 /// One sentence a section: each has its own figures.
-fn lost(report: &Report) -> impl Iterator<Item = Found> {
+fn lost(report: &Report) -> impl Iterator<Item = RankedFinding> {
     report.quality.sections.iter().filter_map(|(name, section)| {
         let text = section.text.as_ref()?.to_string();
         let found = found(report, Severity::Warn, text).with("section", name.as_str());
@@ -27,14 +27,14 @@ fn lost(report: &Report) -> impl Iterator<Item = Found> {
     })
 }
 
-fn skipped(report: &Report) -> Option<Found> {
+fn skipped(report: &Report) -> Option<RankedFinding> {
     let missed = report.quality.kernel_missed;
     let text =
         format!("the kernel skipped {} runs of probes: up to as many events are missing", count(missed));
     (missed > 0).then(|| found(report, Severity::Warn, text).with("kernel_missed", missed))
 }
 
-fn unresolved(report: &Report) -> Option<Found> {
+fn unresolved(report: &Report) -> Option<RankedFinding> {
     let samples = &report.quality.samples;
     let without = samples.faulted + samples.unresolved;
     let share = percent(without, samples.taken);
@@ -46,7 +46,7 @@ fn unresolved(report: &Report) -> Option<Found> {
 }
 
 /// The kernel's counts are read while threads run: what fell between is known, but for a few.
-fn disagreement(report: &Report) -> Option<Found> {
+fn disagreement(report: &Report) -> Option<RankedFinding> {
     let switches = &report.switches;
     let kernel = switches.kernel_voluntary + switches.kernel_involuntary;
     let ours = switches.checked_voluntary + switches.checked_involuntary;
@@ -56,7 +56,7 @@ fn disagreement(report: &Report) -> Option<Found> {
         count(ours)
     );
     let apart = kernel.abs_diff(ours);
-    let evidence = |found: Found| found.with("kernel", kernel).with("checked", ours);
+    let evidence = |found: RankedFinding| found.with("kernel", kernel).with("checked", ours);
     (apart > 10 + switches.in_doubt && apart * 100 > kernel)
         .then(|| evidence(found(report, Severity::Warn, text)))
 }

@@ -1,7 +1,7 @@
 //! Signals whose Python handlers began late, or not at all.
 
 use super::whose::Whose;
-use super::{Found, own, place, when};
+use super::{RankedFinding, own, place, when};
 use crate::report::{FindingKind, Frame, HandlerState, HandlerWait, Programs, Report, Severity, Signal};
 use crate::units::{counted, duration};
 
@@ -11,7 +11,7 @@ const LATE_NS: u64 = 100_000_000;
 const GRAVE_NS: u64 = 1_000_000_000;
 
 /// One sentence for each program, signal and reason: the longest delay.
-pub fn signal_delays(report: &Report, programs: &Programs) -> Vec<Found> {
+pub fn signal_delays(report: &Report, programs: &Programs) -> Vec<RankedFinding> {
     let late = report.signals.rows.iter().filter_map(|signal| Some((signal, delay(report, signal)?)));
     let late = late.filter(|(_, delay)| *delay >= LATE_NS);
     let alike = super::grouped(late, |(signal, _)| {
@@ -46,7 +46,7 @@ fn end(report: &Report, pid: u32) -> (u64, &'static str) {
     ended.map_or((report.window.duration_ns, "the trace"), |at| (at, "the process"))
 }
 
-fn worst(report: &Report, rows: &[(&Signal, u64)]) -> Option<Found> {
+fn worst(report: &Report, rows: &[(&Signal, u64)]) -> Option<RankedFinding> {
     let &(signal, delay) = rows.iter().max_by_key(|(_, delay)| *delay)?;
     let times: u64 = rows.iter().map(|(signal, _)| signal.count).sum();
     let others =
@@ -59,7 +59,8 @@ fn worst(report: &Report, rows: &[(&Signal, u64)]) -> Option<Found> {
         remedy(signal),
         when([signal.at_ns; 2]),
     );
-    let found = Found::new(FindingKind::SignalDelay, severity(signal, delay), signal.target.pid, text);
+    let found =
+        RankedFinding::new(FindingKind::SignalDelay, severity(signal, delay), signal.target.pid, text);
     let found = found.costs(delay).at(cause(signal)).whose(&whose).with("signal", signal.signal.as_str());
     let found = found.with("at_ns", signal.at_ns).with("delay_ns", delay).with("count", times);
     Some(found.with("waited_for", reason(signal).map(HandlerWait::as_str)))

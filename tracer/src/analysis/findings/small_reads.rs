@@ -1,7 +1,7 @@
 //! Files that are read in pieces which are too small.
 
 use super::whose::Whose;
-use super::{Found, at, own};
+use super::{RankedFinding, at, own};
 use crate::report::{FileKind, FindingKind, Programs, Read, Report, Severity, Through, alike, joined};
 use crate::units::{bytes, count, counted, duration};
 
@@ -18,7 +18,7 @@ const TOO_MANY: u64 = 10_000;
 const TOO_LONG: u64 = 100;
 
 /// One sentence for each line that reads a file in small pieces although more was there.
-pub fn small_reads(report: &Report, programs: &Programs) -> Vec<Found> {
+pub fn small_reads(report: &Report, programs: &Programs) -> Vec<RankedFinding> {
     let small = report.reads.rows.iter().filter(|read| is_small(read) && is_dear(report, read));
     alike(small, programs).iter().map(|reads| small_read(report, reads)).collect()
 }
@@ -50,7 +50,7 @@ fn has_a_length(kind: FileKind) -> bool {
     matches!(kind, FileKind::Procfs | FileKind::Sysfs | FileKind::File | FileKind::Pipe | FileKind::Memfd)
 }
 
-fn small_read(report: &Report, reads: &[&Read]) -> Found {
+fn small_read(report: &Report, reads: &[&Read]) -> RankedFinding {
     let read = &joined(reads);
     let whose = Whose::new(reads.iter().map(|read| (read.pid, read.syscalls)));
     let asked = read.asked(50).unwrap_or(0);
@@ -67,7 +67,7 @@ fn small_read(report: &Report, reads: &[&Read]) -> Found {
         whose.outliers(report, |calls| counted(calls, "call")),
         remedy(read, &whose),
     );
-    let mut found = Found::new(FindingKind::SmallReads, severity(report, read), whose.pid(), text)
+    let mut found = RankedFinding::new(FindingKind::SmallReads, severity(report, read), whose.pid(), text)
         .costs(read.cost_ns())
         .at(own(read.stack.as_ref()))
         .whose(&whose)

@@ -3,7 +3,7 @@
 use super::ends::{TO_END, is_traced, row};
 use super::senders::sent_by;
 use super::waits::{blocked_in, of_process};
-use super::{Found, own, process, when};
+use super::{RankedFinding, own, process, when};
 use crate::report::{FindingKind, HandlerState, Origin, Outcome, Report, Severity, Signal, SwitchCause};
 use crate::units::duration;
 
@@ -12,7 +12,7 @@ const PATIENCE_NS: u64 = 1_000_000_000;
 
 /// One sentence for each process that somebody from outside asked to end, whose handler ran, and that has stayed. What it
 /// asked of its own children is its own matter.
-pub fn stays(report: &Report) -> Vec<Found> {
+pub fn stays(report: &Report) -> Vec<RankedFinding> {
     let mut asked = Vec::<&Signal>::new();
     for signal in report.signals.rows.iter().filter(|signal| has_no_effect(report, signal)) {
         if asked.iter().all(|before| before.target.pid != signal.target.pid) {
@@ -39,7 +39,7 @@ fn waited(report: &Report, signal: &Signal) -> u64 {
 }
 
 /// `pid 7 (app) has not ended 4.20 s after SIGTERM from pid 1 (systemd, uid 0), though its handler ran: it is asleep in …`
-fn stay(report: &Report, signal: &Signal) -> Found {
+fn stay(report: &Report, signal: &Signal) -> RankedFinding {
     let pid = signal.target.pid;
     let asleep = main_thread(report, pid);
     let where_ = asleep.map_or_else(String::new, |row| format!(": it is asleep {}", blocked_in(row)));
@@ -51,7 +51,7 @@ fn stay(report: &Report, signal: &Signal) -> Found {
         sent_by(signal),
         when([signal.at_ns; 2]),
     );
-    Found::new(FindingKind::Stuck, Severity::Warn, pid, text)
+    RankedFinding::new(FindingKind::Stuck, Severity::Warn, pid, text)
         .costs(waited(report, signal))
         .at(asleep.and_then(|row| own(row.stack.as_ref())))
         .with("signal", signal.signal.as_str())

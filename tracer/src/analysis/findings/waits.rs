@@ -1,7 +1,7 @@
 //! Threads that did not move, and threads that waited for locks.
 
 use super::whose::Whose;
-use super::{Found, at, grouped, own, place, process};
+use super::{RankedFinding, at, grouped, own, place, process};
 use crate::analysis::lines::{self, is_standard_library};
 use crate::report::{Cause, FindingKind, Frame, LockKind, Programs, Report, Severity, SwitchCause};
 use crate::units::{counted, duration};
@@ -12,7 +12,7 @@ const WORTH_A_FINDING_NS: u64 = 1_000_000_000;
 const CONTENDED: u64 = 100;
 
 /// Processes in which a thread, or all threads, did not move.
-pub fn stuck(report: &Report, programs: &Programs) -> Vec<Found> {
+pub fn stuck(report: &Report, programs: &Programs) -> Vec<RankedFinding> {
     let whole = report.switches.causes.rest.is_none();
     if !whole || report.window.duration_ns < WORTH_A_FINDING_NS {
         return Vec::new();
@@ -47,7 +47,7 @@ fn is_locked(rows: &[&SwitchCause]) -> bool {
     threads_of(&locked(rows)) >= 2
 }
 
-fn deadlock(report: &Report, rows: &[&SwitchCause]) -> Found {
+fn deadlock(report: &Report, rows: &[&SwitchCause]) -> RankedFinding {
     /// Lines that a sentence names.
     const NAMED: usize = 4;
     let own = locked(rows);
@@ -65,7 +65,7 @@ fn deadlock(report: &Report, rows: &[&SwitchCause]) -> Found {
     let lines = lines.join(" and at ");
     let text =
         format!("{threads} threads of {who} waited for locks for all {waited} at {lines}{more}{conclusion}");
-    let found = Found::new(FindingKind::Stuck, severity, pid, text);
+    let found = RankedFinding::new(FindingKind::Stuck, severity, pid, text);
     found.costs(report.window.duration_ns).at(Some(own[0].1)).with("threads", threads)
 }
 
@@ -103,7 +103,7 @@ fn waits_for_children(report: &Report, idle: &Idle<'_>) -> bool {
     is_other && processes.iter().any(|process| process.ppid == pid)
 }
 
-fn idle_of(report: &Report, alike: &[Idle<'_>]) -> Found {
+fn idle_of(report: &Report, alike: &[Idle<'_>]) -> RankedFinding {
     let whose = Whose::new(alike.iter().map(|idle| (idle.row.pid, report.window.duration_ns)));
     let row = alike[0].row;
     let threads: u64 = alike.iter().map(|idle| idle.threads).sum();
@@ -115,7 +115,7 @@ fn idle_of(report: &Report, alike: &[Idle<'_>]) -> Found {
         counted(threads, "thread"),
         blocked_in(row),
     );
-    let found = Found::new(FindingKind::Stuck, severity_of_idling(row), row.pid, text).whose(&whose);
+    let found = RankedFinding::new(FindingKind::Stuck, severity_of_idling(row), row.pid, text).whose(&whose);
     let found = found.costs(report.window.duration_ns).at(own(row.stack.as_ref()));
     found.with("cause", row.cause.as_str()).with("object", row.object.clone()).with("threads", threads)
 }
@@ -139,7 +139,7 @@ pub fn blocked_in(row: &SwitchCause) -> String {
 }
 
 /// Lines that waited for locks, again and again.
-pub fn locks(report: &Report, programs: &Programs) -> Vec<Found> {
+pub fn locks(report: &Report, programs: &Programs) -> Vec<RankedFinding> {
     // That all threads stand still is the collector's doing.
     let rows = contended(report, Cause::Lock).filter(|row| row.lock != Some(LockKind::World));
     let rows = rows.filter(|row| own_code(row).is_some() && !waits_for_news(row));
@@ -167,7 +167,7 @@ fn waits_for_news(row: &SwitchCause) -> bool {
     waits && !callers.first().is_some_and(|caller| of_threading(caller) && is_called(caller, &["acquire"]))
 }
 
-fn lock_of(report: &Report, waits: &[&SwitchCause]) -> Option<Found> {
+fn lock_of(report: &Report, waits: &[&SwitchCause]) -> Option<RankedFinding> {
     let whose = Whose::new(waits.iter().map(|row| (row.pid, row.off_cpu_ns)));
     let (count, waited) = sums(waits);
     let frame = own_code(waits[0])?;
@@ -182,8 +182,9 @@ fn lock_of(report: &Report, waits: &[&SwitchCause]) -> Option<Found> {
         whose.outliers(report, duration),
         release(waits),
     );
-    let found =
-        Found::new(FindingKind::Lock, Severity::Info, whose.pid(), text).costs(waited).at(Some(frame));
+    let found = RankedFinding::new(FindingKind::Lock, Severity::Info, whose.pid(), text)
+        .costs(waited)
+        .at(Some(frame));
     Some(found.with("switches", count).with("off_cpu_ns", waited).whose(&whose))
 }
 

@@ -1,6 +1,6 @@
 //! Whose a finding is: that of one process, or of several that run one program.
 
-use super::{Found, process};
+use super::{RankedFinding, process};
 use crate::report::{Fact, Report};
 
 /// Pids that a sentence names.
@@ -150,7 +150,7 @@ fn row(report: &Report, pid: u32) -> Option<&crate::report::TargetProcess> {
     report.target.processes.rows.iter().rfind(|process| process.pid == pid)
 }
 
-impl Found {
+impl RankedFinding {
     /// Keeps the pids of several.
     pub fn whose(self, whose: &Whose) -> Self {
         if whose.several() { self.with("pids", Fact::Pids(whose.pids())) } else { self }

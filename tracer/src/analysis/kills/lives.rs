@@ -2,16 +2,16 @@
 
 use std::collections::HashMap;
 
-use crate::analysis::traced::{Life, Traced};
+use crate::analysis::traced::{ProcessLife, Traced};
 use crate::event::{Nanos, Pid};
 
 /// All traced processes by pid.
-pub(super) struct Lives<'a> {
-    pub(super) all: Vec<Life<'a>>,
+pub(super) struct KilledLives<'a> {
+    pub(super) all: Vec<ProcessLife<'a>>,
     by_pid: HashMap<Pid, Vec<usize>>,
 }
 
-impl<'a> Lives<'a> {
+impl<'a> KilledLives<'a> {
     pub(super) fn new(traced: &'a Traced) -> Self {
         let all: Vec<_> = traced.lives().collect();
         let mut by_pid: HashMap<Pid, Vec<usize>> = HashMap::new();
@@ -22,15 +22,18 @@ impl<'a> Lives<'a> {
     }
 
     /// Who had a pid at some time.
-    pub(super) fn at(&self, pid: Pid, at: Nanos) -> Option<&Life<'a>> {
+    pub(super) fn at(&self, pid: Pid, at: Nanos) -> Option<&ProcessLife<'a>> {
         let lives = self.by_pid.get(&pid)?.iter().map(|&index| &self.all[index]);
         lives.filter(|life| life.born.is_none_or(|born| born <= at)).max_by_key(|life| life.born)
     }
 
     /// Parent, grandparent and so on.
-    pub(super) fn ancestors<'s>(&'s self, life: &'s Life<'a>) -> impl Iterator<Item = &'s Life<'a>> {
+    pub(super) fn ancestors<'s>(
+        &'s self,
+        life: &'s ProcessLife<'a>,
+    ) -> impl Iterator<Item = &'s ProcessLife<'a>> {
         // The parents of those that lived before the window did so, too.
-        let parent = |life: &&'s Life<'a>| self.at(life.ppid, life.born.unwrap_or(0));
+        let parent = |life: &&'s ProcessLife<'a>| self.at(life.ppid, life.born.unwrap_or(0));
         std::iter::successors(Some(life), parent).skip(1)
     }
 }

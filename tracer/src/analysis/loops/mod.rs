@@ -40,8 +40,8 @@ pub struct Loops {
     /// They were watched.
     watched: bool,
     turns: BTreeMap<Task, Turns>,
-    open: HashMap<Task, Open>,
-    rows: Sums<Piece, TurnSum>,
+    open: HashMap<Task, OpenTurn>,
+    rows: Sums<TurnPiece, TurnSum>,
     /// A stack of each thread that waits as loops do.
     waits: HashMap<Task, StackId>,
 }
@@ -56,15 +56,15 @@ struct Turns {
 
 /// A long turn that goes on.
 #[derive(Debug, Default)]
-struct Open {
+struct OpenTurn {
     began: Nanos,
-    pieces: Vec<(Piece, Nanos)>,
+    pieces: Vec<(TurnPiece, Nanos)>,
     task: Option<Bytes>,
 }
 
 /// What a piece was spent on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-struct Piece {
+struct TurnPiece {
     task: Option<Task>,
     stack: StackId,
     object: FileId,
@@ -82,8 +82,8 @@ struct TurnSum {
     task: Option<Bytes>,
 }
 
-impl Open {
-    fn add(&mut self, key: Piece, lasted: Nanos) {
+impl OpenTurn {
+    fn add(&mut self, key: TurnPiece, lasted: Nanos) {
         if let Some((_, sum)) = self.pieces.iter_mut().find(|(known, _)| *known == key) {
             *sum += lasted;
         } else if lasted > 0 && self.pieces.len() < PIECES {
@@ -143,24 +143,24 @@ impl Loops {
         self.turns.retain(|_, turns| turns.longest > middle);
     }
 
-    fn open(&mut self, task: Task, began: Nanos) -> Option<&mut Open> {
+    fn open(&mut self, task: Task, began: Nanos) -> Option<&mut OpenTurn> {
         if self.open.len() >= THREADS && !self.open.contains_key(&task) {
             return None;
         }
         let open = self.open.entry(task).or_default();
         if open.began != began {
-            *open = Open { began, ..Open::default() };
+            *open = OpenTurn { began, ..OpenTurn::default() };
         }
         Some(open)
     }
 
     fn piece(&mut self, piece: &LoopPiece) {
         let LoopPiece { task, began, lasted, queued, stack, object, syscall, flags } = *piece;
-        let without_a_cpu = Piece { task: Some(task), stack, syscall: None, ..Piece::default() };
+        let without_a_cpu = TurnPiece { task: Some(task), stack, syscall: None, ..TurnPiece::default() };
         // A thread that lost its CPU ran until then.
         let key = match flags & (flag::VOLUNTARY | flag::RUNNING) {
-            0 => Piece { flags: flag::RUNNING, ..without_a_cpu },
-            _ => Piece { object, syscall, flags, ..without_a_cpu },
+            0 => TurnPiece { flags: flag::RUNNING, ..without_a_cpu },
+            _ => TurnPiece { object, syscall, flags, ..without_a_cpu },
         };
         let Some(open) = self.open(task, began) else { return };
         open.add(key, lasted.saturating_sub(queued));
@@ -172,8 +172,8 @@ impl Loops {
         self.ended(task, open, busy);
     }
 
-    fn ended(&mut self, task: Task, open: Open, busy: Nanos) {
-        let key = most(&open.pieces).unwrap_or(Piece { task: Some(task), ..Piece::default() });
+    fn ended(&mut self, task: Task, open: OpenTurn, busy: Nanos) {
+        let key = most(&open.pieces).unwrap_or(TurnPiece { task: Some(task), ..TurnPiece::default() });
         let row = self.rows.row(key);
         row.merge(&TurnSum { count: 1, total: busy, longest: busy, task: open.task });
     }
@@ -219,7 +219,7 @@ impl Loops {
     }
 
     fn by(&self, task: Task, symbols: &Symbols) -> Bounded<LoopBlock> {
-        let mut groups: HashMap<(Option<Name>, Why), (TurnSum, Piece)> = HashMap::new();
+        let mut groups: HashMap<(Option<Name>, Why), (TurnSum, TurnPiece)> = HashMap::new();
         let of_task = self.rows.iter().filter(|(key, _)| key.task == Some(task));
         for (key, sum) in of_task.filter(|(key, _)| is_inside(symbols, key)) {
             let frames = lines::frames(symbols, key.stack).unwrap_or_default();
@@ -254,14 +254,14 @@ fn is_whole(key: &SwitchRow) -> bool {
 }
 
 /// Whether it was the loop that was kept: between two loops a thread may do anything.
-fn is_inside(symbols: &Symbols, piece: &Piece) -> bool {
+fn is_inside(symbols: &Symbols, piece: &TurnPiece) -> bool {
     lines::frames(symbols, piece.stack).is_none_or(|frames| called(symbols, &frames).is_some())
 }
 
 /// The piece that most of a turn was spent on, among those for the reason that most was spent for: what runs does so
 /// at many lines.
-fn most(pieces: &[(Piece, Nanos)]) -> Option<Piece> {
-    let reason = |piece: &Piece| (piece.syscall, piece.flags);
+fn most(pieces: &[(TurnPiece, Nanos)]) -> Option<TurnPiece> {
+    let reason = |piece: &TurnPiece| (piece.syscall, piece.flags);
     let sum = |of: (Option<u32>, u32)| -> Nanos {
         pieces.iter().filter(|(piece, _)| reason(piece) == of).map(|(_, lasted)| lasted).sum()
     };
@@ -270,7 +270,7 @@ fn most(pieces: &[(Piece, Nanos)]) -> Option<Piece> {
 
 fn block(
     symbols: &Symbols,
-    ((callback, (on_cpu, cause)), (sum, longest)): ((Option<Name>, Why), (TurnSum, Piece)),
+    ((callback, (on_cpu, cause)), (sum, longest)): ((Option<Name>, Why), (TurnSum, TurnPiece)),
 ) -> LoopBlock {
     let figures = LoopBlock {
         on_cpu,
@@ -307,7 +307,7 @@ fn is_queued((_, cause): Why) -> bool {
     cause == Some(Cause::Preempted)
 }
 
-fn why(symbols: &Symbols, piece: &Piece) -> Why {
+fn why(symbols: &Symbols, piece: &TurnPiece) -> Why {
     if piece.stack.is_none() && piece.flags == 0 {
         return (false, None); // no piece was reported
     }
@@ -330,7 +330,7 @@ impl TurnSum {
 }
 
 /// First the file is forgotten, then the stack; loops are few.
-impl Key for Piece {
+impl Key for TurnPiece {
     fn coarser(self) -> Option<Self> {
         match self {
             Self { object: FileId(1..), .. } => Some(Self { object: FileId::NONE, ..self }),

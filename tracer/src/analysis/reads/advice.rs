@@ -37,7 +37,7 @@ pub struct Flow {
 
 /// Who reads, as far as the Python code there shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reader {
+pub struct ReadingCode {
     /// What that calls; `None` where it is not known, or is not one's own code.
     pub calls: Option<Calls>,
     /// The same function has opened what it reads, by another call.
@@ -46,7 +46,7 @@ pub struct Reader {
     pub alone: bool,
 }
 
-impl Reader {
+impl ReadingCode {
     /// It names what opens, and has opened this very file; or it names a function that opens, and has not.
     fn opens(self) -> bool {
         self.calls.is_some_and(|calls| if self.opened { calls.opens } else { calls.has_opener })
@@ -59,7 +59,7 @@ impl Reader {
 
 /// What savings are compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
+pub struct WindowTimes {
     /// Nanoseconds from its begin to its end.
     pub wall_ns: Nanos,
     /// Of all traced threads on the CPU.
@@ -67,7 +67,7 @@ pub struct Window {
 }
 
 /// Fills in `avoidable` and `advice` of a row that has all the rest.
-pub fn advise(read: &mut Read, flow: Flow, reader: Reader, window: Window) {
+pub fn advise(read: &mut Read, flow: Flow, reader: ReadingCode, window: WindowTimes) {
     if read.sizes_unknown > 0 {
         return;
     }
@@ -87,7 +87,7 @@ pub fn advise(read: &mut Read, flow: Flow, reader: Reader, window: Window) {
 }
 
 /// 100 calls a second, or a hundredth of the window, or of its CPU time.
-fn is_worth_it(read: &Read, avoidable: u64, window: Window) -> bool {
+fn is_worth_it(read: &Read, avoidable: u64, window: WindowTimes) -> bool {
     const A_SECOND: u128 = 100;
     const SHARE: u128 = 100;
     let share = |ns: u64| u128::from(ns) * u128::from(avoidable) / u128::from(read.syscalls.max(1));
@@ -107,7 +107,7 @@ struct Better {
 }
 
 /// What saves more: a larger buffer, or to keep what was read.
-fn better(read: &Read, flow: Flow, reader: Reader) -> Option<Better> {
+fn better(read: &Read, flow: Flow, reader: ReadingCode) -> Option<Better> {
     let buffered = larger(read, flow, reader);
     let kept = kept(read, reader);
     match (buffered, kept) {
@@ -118,7 +118,7 @@ fn better(read: &Read, flow: Flow, reader: Reader) -> Option<Better> {
 }
 
 /// A file that is opened again and again, and gives as much each time.
-fn kept(read: &Read, reader: Reader) -> Option<Better> {
+fn kept(read: &Read, reader: ReadingCode) -> Option<Better> {
     const OFTEN: u64 = 10;
     let opens = read.opens.filter(|opens| *opens >= OFTEN)?;
     let is_same = read.kind == FileKind::File && read.bytes > 0 && read.bytes.is_multiple_of(opens);
@@ -130,7 +130,7 @@ fn kept(read: &Read, reader: Reader) -> Option<Better> {
 }
 
 /// `None` where what a larger buffer would bring is not known, and where no line of Python chooses it.
-fn larger(read: &Read, flow: Flow, reader: Reader) -> Option<Better> {
+fn larger(read: &Read, flow: Flow, reader: ReadingCode) -> Option<Better> {
     if is_of_c_library(read) || (has_messages(read) && !is_stream(read, reader)) {
         return None;
     }
@@ -157,7 +157,7 @@ fn has_messages(read: &Read) -> bool {
 
 /// Who asks for one size each time, and is the only reader, does not read a header and then what that announces: a
 /// larger read would take bytes of the next message.
-fn is_stream(read: &Read, reader: Reader) -> bool {
+fn is_stream(read: &Read, reader: ReadingCode) -> bool {
     read.through == Some(Through::Buffered) || (reader.alone && read.requested.len() == 1)
 }
 
@@ -234,7 +234,7 @@ fn hand_overs(read: &Read, avoidable: u64, window_ns: Nanos) -> String {
 
 /// What to write there; `None` where the function itself neither reads so nor has opened the file. A text file asks for
 /// as much at a time as its layer of text does, whatever its buffer.
-fn change(read: &Read, better: Better, reader: Reader) -> Option<String> {
+fn change(read: &Read, better: Better, reader: ReadingCode) -> Option<String> {
     let size = better.buffer_size;
     let by_os = reader.calls.is_some_and(|calls| calls.by_os);
     Some(match (read.through, read.syscall.as_str()) {

@@ -1,6 +1,6 @@
 //! Advice, by what is known of the reads and of who reads.
 
-use super::advice::{Flow, Reader, Window, advise};
+use super::advice::{Flow, ReadingCode, WindowTimes, advise};
 use crate::event::Nanos;
 use crate::report::{FileKind, Read, Through};
 use crate::symbols::Calls;
@@ -24,10 +24,10 @@ fn read(kind: FileKind, asked: u64, calls: u64, bytes: u64, ends: u64) -> Read {
 }
 
 const OWN: Calls = Calls { opens: true, has_opener: false, reads: true, by_os: true };
-const WINDOW: Window = Window { wall_ns: SECOND, busy_ns: SECOND };
+const WINDOW: WindowTimes = WindowTimes { wall_ns: SECOND, busy_ns: SECOND };
 
 fn advised(mut read: Read, continued: u64, full: u64) -> Read {
-    let reader = Reader { calls: Some(OWN), opened: true, alone: true };
+    let reader = ReadingCode { calls: Some(OWN), opened: true, alone: true };
     advise(&mut read, Flow { continued, full }, reader, WINDOW);
     read
 }
@@ -39,14 +39,19 @@ fn what_a_line_does_not_read_itself_it_cannot_read_better() {
         Read { requested: [(4, 4_000), (50, 4_000)].into(), ..read(FileKind::Pipe, 4, 8_000, 216_000, 0) };
     let pipe = read(FileKind::Pipe, 4, 8_000, 32_000, 0);
     let file = read(FileKind::File, 100, 10_001, 1_000_000, 1);
-    let own = Reader { calls: Some(OWN), opened: true, alone: true };
+    let own = ReadingCode { calls: Some(OWN), opened: true, alone: true };
     for (name, read, reader, expected) in [
         ("its own", &file, own, (Some(9_992), true)),
-        ("what it calls", &file, Reader { calls: Some(nobody), ..own }, (None, false)),
-        ("not known, or the library's", &file, Reader { calls: None, ..own }, (None, false)),
+        ("what it calls", &file, ReadingCode { calls: Some(nobody), ..own }, (None, false)),
+        ("not known, or the library's", &file, ReadingCode { calls: None, ..own }, (None, false)),
         ("sizes that are not known", &Read { sizes_unknown: 1, ..file.clone() }, own, (None, false)),
         ("a stream", &pipe, own, (Some(7_999), true)),
-        ("another line reads what this one announces", &pipe, Reader { alone: false, ..own }, (None, false)),
+        (
+            "another line reads what this one announces",
+            &pipe,
+            ReadingCode { alone: false, ..own },
+            (None, false),
+        ),
         ("lengths, and what they announce", &two_sizes, own, (None, false)),
     ] {
         let mut read = read.clone();
@@ -75,7 +80,7 @@ fn a_buffer_is_chosen_where_the_file_is_opened() {
         ("an iterator over one without a buffer", Some(Raw), iterates, false, None),
     ] {
         let mut read = Read { through, ..read(FileKind::File, 100, 10_001, 1_000_000, 1) };
-        let reader = Reader { calls: Some(calls), opened, alone: true };
+        let reader = ReadingCode { calls: Some(calls), opened, alone: true };
         advise(&mut read, Flow { continued: 9_999, full: 0 }, reader, WINDOW);
         let advice = read.advice.map(|advice| advice.text.to_string());
         let change = advice.as_deref().and_then(|text| text.split(" needs ").next());
@@ -90,8 +95,8 @@ fn what_saves_nothing_that_is_worth_a_change_is_not_reported() {
         [(SECOND, SECOND, true), (hour, hour, false), (hour, SECOND / 2, true)]
     {
         let mut read = read(FileKind::File, 100, 10_001, 1_000_000, 1);
-        let reader = Reader { calls: Some(OWN), opened: true, alone: true };
-        advise(&mut read, Flow { continued: 9_999, full: 0 }, reader, Window { wall_ns, busy_ns });
+        let reader = ReadingCode { calls: Some(OWN), opened: true, alone: true };
+        advise(&mut read, Flow { continued: 9_999, full: 0 }, reader, WindowTimes { wall_ns, busy_ns });
         assert_eq!(read.advice.is_some(), reported, "{wall_ns} {busy_ns}");
     }
 }

@@ -9,7 +9,7 @@ use super::advice;
 use super::opens::Opens;
 use super::{ReadSum, Reads};
 use crate::analysis::causes::syscall_name;
-use crate::analysis::lines::{self, Frames};
+use crate::analysis::lines::{self, FrameIds};
 use crate::analysis::patterns::Patterns;
 use crate::analysis::switch_sum::{SwitchSum, is_voluntary};
 use crate::analysis::switches::{Switches, after_call};
@@ -22,7 +22,7 @@ pub fn rows(reads: &Reads, symbols: &Symbols, switches: &Switches, window_ns: Na
     let mut merged = Merged::new(reads, symbols);
     merged.join(switches, symbols);
     let busy_ns = switches.rows().map(|(_, sum)| sum.on_cpu_ns).sum();
-    let window = advice::Window { wall_ns: window_ns, busy_ns };
+    let window = advice::WindowTimes { wall_ns: window_ns, busy_ns };
     let lines = merged.lines();
     let mut rows: Vec<_> = merged.rows.into_iter().collect();
     rows.sort_by(|(a, x), (b, y)| y.sum.calls.cmp(&x.sum.calls).then_with(|| a.cmp(b)));
@@ -35,7 +35,7 @@ pub fn rows(reads: &Reads, symbols: &Symbols, switches: &Switches, window_ns: Na
             let calls = row.own_calls(site, symbols);
             let alone = lines[&(site.pid, site.path.clone())] == 1;
             let opened = row.sum.own == row.sum.calls;
-            let reader = advice::Reader { calls, opened, alone };
+            let reader = advice::ReadingCode { calls, opened, alone };
             advice::advise(read, row.sum.flow, reader, window);
         }
     }
@@ -44,7 +44,7 @@ pub fn rows(reads: &Reads, symbols: &Symbols, switches: &Switches, window_ns: Na
 
 /// What makes two reads one row of the report.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Site {
+struct MergedSite {
     pid: Pid,
     path: Bytes,
     syscall: u32,
@@ -52,7 +52,7 @@ struct Site {
 }
 
 /// Who reads, without what: process, system call, line.
-type Reader = (Pid, u32, Option<FrameId>);
+type ReadingLine = (Pid, u32, Option<FrameId>);
 
 /// One row of the report, nearly.
 #[derive(Debug, Default)]
@@ -80,11 +80,11 @@ struct GilCost {
 /// Rows whose lines and paths are equal by name.
 #[derive(Default)]
 struct Merged {
-    rows: HashMap<Site, Joined>,
+    rows: HashMap<MergedSite, Joined>,
     /// Where the reads of a path by a reader went.
-    paths: HashMap<Reader, HashMap<Bytes, Site>>,
+    paths: HashMap<ReadingLine, HashMap<Bytes, MergedSite>>,
     /// The site that reads a path of a process most often.
-    readers: HashMap<(Pid, Bytes), Site>,
+    readers: HashMap<(Pid, Bytes), MergedSite>,
 }
 
 impl Merged {
@@ -98,7 +98,7 @@ impl Merged {
             let reader = (key.pid, key.syscall, line(key, sum, symbols));
             let (pid, syscall, line) = reader;
             let path = path(key, symbols);
-            let site = Site { pid, path: folded.path(reader, path.clone()), syscall, line };
+            let site = MergedSite { pid, path: folded.path(reader, path.clone()), syscall, line };
             let row = merged.rows.entry(site.clone()).or_default();
             row.add(key, sum, symbols);
             row.gil = reads.with_gil.contains(&pid).then(GilCost::default);
@@ -117,8 +117,8 @@ impl Merged {
         lines
     }
 
-    fn most_frequent(&self) -> HashMap<(Pid, Bytes), Site> {
-        let mut most = HashMap::<_, (u64, &Site)>::new();
+    fn most_frequent(&self) -> HashMap<(Pid, Bytes), MergedSite> {
+        let mut most = HashMap::<_, (u64, &MergedSite)>::new();
         for (path, site) in self.paths.values().flatten() {
             let calls = self.rows[site].sum.calls;
             let best = most.entry((site.pid, path.clone())).or_insert((calls, site));
@@ -131,7 +131,7 @@ impl Merged {
 
     /// The reads after which a wait for the GIL took it back. After any other call on the file, opening and closing it,
     /// say, it is the price of what reads the file most.
-    fn before(&self, key: &SwitchRow, symbols: &Symbols) -> Option<Site> {
+    fn before(&self, key: &SwitchRow, symbols: &Symbols) -> Option<MergedSite> {
         let syscall = after_call(key)?;
         let path = &symbols.file(key.object)?.path;
         let here = self
@@ -157,10 +157,10 @@ impl Merged {
 /// The reads that a switch happened in. A switch that is involuntary does not name its file: it is charged where the
 /// line reads one file only.
 fn inside<'a>(
-    paths: &'a HashMap<Reader, HashMap<Bytes, Site>>,
+    paths: &'a HashMap<ReadingLine, HashMap<Bytes, MergedSite>>,
     key: &SwitchRow,
     symbols: &Symbols,
-) -> Option<&'a Site> {
+) -> Option<&'a MergedSite> {
     let syscall = key.syscall?;
     let paths = paths.get(&(key.task.pid, syscall, symbols.leaf(key.stack)))?;
     if let Some(file) = symbols.file(key.object) {
@@ -194,7 +194,7 @@ impl Joined {
         }
     }
 
-    fn read(&self, site: &Site) -> Read {
+    fn read(&self, site: &MergedSite) -> Read {
         let (requested, returned) = (self.sum.requested.finish(), self.sum.returned.finish());
         let errors = self.errors();
         let answered = returned.values().chain(errors.values()).sum();
@@ -246,7 +246,7 @@ impl Joined {
     }
 
     /// What its line calls, unless that belongs to the standard library, whose calls nobody can change.
-    fn own_calls(&self, site: &Site, symbols: &Symbols) -> Option<Calls> {
+    fn own_calls(&self, site: &MergedSite, symbols: &Symbols) -> Option<Calls> {
         let file = &symbols.frame(site.line?).file;
         self.calls.flatten().filter(|_| !lines::is_standard_library(file))
     }
@@ -260,7 +260,7 @@ impl Joined {
 
     /// The stack most often seen, by its names.
     fn usual_stack(&self, symbols: &Symbols) -> Option<report::Stack> {
-        let mut counts = BTreeMap::<Frames, u64>::new();
+        let mut counts = BTreeMap::<FrameIds, u64>::new();
         for (stack, calls) in &self.sum.stacks {
             if let Some(frames) = lines::frames(symbols, *stack) {
                 *counts.entry(frames).or_default() += calls;

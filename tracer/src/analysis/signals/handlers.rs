@@ -11,7 +11,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::row::{Begun, Row, Started};
+use super::row::{Begun, SignalRow, Started};
 use crate::event::{Event, HandlerStart, Nanos, Pid, is_in};
 use crate::report::Outcome;
 
@@ -37,7 +37,7 @@ struct ProcessHandlers {
     /// They are seen to end, too.
     ends: bool,
     /// Delivered, and watched.
-    awaiting: Vec<Row>,
+    awaiting: Vec<SignalRow>,
     /// In the order of time.
     starts: VecDeque<HandlerStart>,
     /// They have begun, and their ends are still to be seen.
@@ -47,13 +47,13 @@ struct ProcessHandlers {
 /// A signal whose handler runs.
 #[derive(Debug)]
 struct Running {
-    row: Row,
+    row: SignalRow,
     level: u32,
 }
 
 impl Handlers {
     /// Takes what is seen of handlers; returns signals of which nothing more will be seen.
-    pub fn fold(&mut self, event: &Event) -> Vec<Row> {
+    pub fn fold(&mut self, event: &Event) -> Vec<SignalRow> {
         match event {
             Event::HandlersWatched { at, pid, starts: true, ends } => {
                 if let Some(process) = self.process(*pid) {
@@ -85,7 +85,7 @@ impl Handlers {
     }
 
     /// A signal was delivered, and Python is to call its handler; returned if that is known already, or will never be.
-    pub fn delivered(&mut self, row: Row) -> Option<Row> {
+    pub fn delivered(&mut self, row: SignalRow) -> Option<SignalRow> {
         match self.processes.get_mut(&row.aim.target.pid) {
             Some(process) => process.delivered(row),
             None => Some(row),
@@ -93,12 +93,12 @@ impl Handlers {
     }
 
     /// The process has ended: what has not begun by now never will.
-    pub fn exit(&mut self, pid: Pid) -> Vec<Row> {
+    pub fn exit(&mut self, pid: Pid) -> Vec<SignalRow> {
         self.processes.remove(&pid).map(ProcessHandlers::finish).unwrap_or_default()
     }
 
     /// The window has ended.
-    pub fn finish(self) -> impl Iterator<Item = Row> {
+    pub fn finish(self) -> impl Iterator<Item = SignalRow> {
         let mut processes: Vec<_> = self.processes.into_iter().collect();
         processes.sort_by_key(|(pid, _)| *pid);
         processes.into_iter().flat_map(|(_, process)| process.finish())
@@ -111,12 +111,12 @@ impl ProcessHandlers {
         self.watched.get_or_insert(at);
     }
 
-    fn watch_no_more(&mut self) -> Vec<Row> {
+    fn watch_no_more(&mut self) -> Vec<SignalRow> {
         (self.ends, self.watched) = (false, None);
         std::mem::take(&mut self.awaiting)
     }
 
-    fn delivered(&mut self, row: Row) -> Option<Row> {
+    fn delivered(&mut self, row: SignalRow) -> Option<SignalRow> {
         let is_watched = self.watched.is_some_and(|since| since <= row.delivered_at());
         let start = self.starts.iter().find(|start| answers(start, &row));
         match start.cloned() {
@@ -129,7 +129,7 @@ impl ProcessHandlers {
         }
     }
 
-    fn start(&mut self, start: &HandlerStart) -> Vec<Row> {
+    fn start(&mut self, start: &HandlerStart) -> Vec<SignalRow> {
         let before = self.running.extract_if(.., |running| running.is_before(start));
         let mut done: Vec<_> = before.map(|running| running.ended(start.at)).collect();
         let answered: Vec<_> = self.awaiting.extract_if(.., |row| answers(start, row)).collect();
@@ -147,7 +147,7 @@ impl ProcessHandlers {
         done
     }
 
-    fn begin(&self, mut row: Row, start: &HandlerStart) -> Row {
+    fn begin(&self, mut row: SignalRow, start: &HandlerStart) -> SignalRow {
         let delivered = row.delivered_at();
         let other = |other: &&HandlerStart| other.signal != row.signal;
         let between = |other: &HandlerStart| (delivered..start.at).contains(&other.at);
@@ -165,7 +165,7 @@ impl ProcessHandlers {
     }
 
     /// Handlers have returned that were called at this level.
-    fn end(&mut self, at: Nanos, level: u32) -> Vec<Row> {
+    fn end(&mut self, at: Nanos, level: u32) -> Vec<SignalRow> {
         self.running
             .extract_if(.., |running| running.level == level)
             .map(|running| running.ended(at))
@@ -173,12 +173,12 @@ impl ProcessHandlers {
     }
 
     /// At the end these have still to begin; when the others began was lost.
-    fn begun_unseen(&mut self, pending: u64) -> Vec<Row> {
+    fn begun_unseen(&mut self, pending: u64) -> Vec<SignalRow> {
         self.awaiting.extract_if(.., |row| !is_in(pending, row.signal)).collect()
     }
 
-    fn finish(self) -> Vec<Row> {
-        let pending = self.awaiting.into_iter().map(|row| Row {
+    fn finish(self) -> Vec<SignalRow> {
+        let pending = self.awaiting.into_iter().map(|row| SignalRow {
             begun: Begun::Pending,
             outcome: Outcome::Pending,
             ..row
@@ -193,14 +193,14 @@ impl Running {
         self.level == start.level && start.signal != self.row.signal
     }
 
-    fn ended(mut self, at: Nanos) -> Row {
+    fn ended(mut self, at: Nanos) -> SignalRow {
         self.row.end_handler(at);
         self.row
     }
 }
 
 /// Whether this start is the answer to a signal that was delivered.
-fn answers(start: &HandlerStart, row: &Row) -> bool {
+fn answers(start: &HandlerStart, row: &SignalRow) -> bool {
     start.signal == row.signal && row.delivered_at() <= start.at
 }
 

@@ -25,9 +25,9 @@ mod waits;
 use std::collections::{HashMap, VecDeque};
 
 use self::handlers::Handlers;
-use self::open::Open;
+use self::open::OpenSignals;
 pub use self::origin::{is_sent, origin, seen};
-use self::row::Row;
+use self::row::SignalRow;
 use self::rows::Rows;
 use super::traced::Traced;
 use crate::event::{Event, Exit, Nanos, Pid, SignalDeliver, SignalGenerate, SignalsPending};
@@ -48,7 +48,7 @@ const PROCESSES: usize = 16_384;
 /// Signals of traced processes, and those that traced processes send.
 #[derive(Debug, Default)]
 pub struct Signals {
-    open: HashMap<Pid, Open>,
+    open: HashMap<Pid, OpenSignals>,
     /// Processes among them that are not traced, whose ends are not seen: oldest first.
     strangers: VecDeque<Pid>,
     early: VecDeque<SignalDeliver>,
@@ -80,7 +80,7 @@ impl Signals {
     }
 
     fn generate(&mut self, signal: &SignalGenerate, traced: &Traced) {
-        let row = Row::new(signal, traced.contains(signal.target.pid));
+        let row = SignalRow::new(signal, traced.contains(signal.target.pid));
         if !(traced.contains(signal.target.pid) || is_sent(row.origin) && traced.contains(signal.current.pid))
         {
             return;
@@ -95,7 +95,7 @@ impl Signals {
     }
 
     /// Of strangers whose signals have been pending for long nothing more is expected.
-    fn meet(&mut self, row: &Row, traced: &Traced) {
+    fn meet(&mut self, row: &SignalRow, traced: &Traced) {
         let pid = row.aim.target.pid;
         if traced.contains(pid) || self.open.contains_key(&pid) {
             return;
@@ -109,7 +109,7 @@ impl Signals {
         }
     }
 
-    fn open(&mut self, row: Row) {
+    fn open(&mut self, row: SignalRow) {
         if self.open.len() >= PROCESSES && !self.open.contains_key(&row.aim.target.pid) {
             return self.rows.push(row.give_up());
         }
@@ -119,7 +119,7 @@ impl Signals {
         }
         let oldest = open.make_room(&row);
         open.push(row);
-        self.rows.extend(oldest.map(Row::give_up));
+        self.rows.extend(oldest.map(SignalRow::give_up));
     }
 
     /// Processes with signals whose fate has not been seen.
@@ -145,7 +145,7 @@ impl Signals {
     }
 
     /// What Python handles goes on until the handler begins.
-    fn delivered(&mut self, row: Row) {
+    fn delivered(&mut self, row: SignalRow) {
         let row = if row.is_pythons() { self.handlers.delivered(row) } else { Some(row) };
         self.rows.extend(row);
     }
@@ -174,14 +174,14 @@ impl Signals {
 
     /// What was sent to a zombie is never delivered, and not to the process that has its pid next.
     fn free(&mut self, pid: Pid) {
-        self.rows.extend(self.open.remove(&pid).into_iter().flat_map(Open::finish));
+        self.rows.extend(self.open.remove(&pid).into_iter().flat_map(OpenSignals::finish));
     }
 
     fn exit(&mut self, exit: &Exit) {
         if let Some(open) = self.open.remove(&exit.task.pid) {
             let mut rows = open.exit(exit);
             if exit.out_of_memory {
-                rows.iter_mut().for_each(Row::is_for_memory);
+                rows.iter_mut().for_each(SignalRow::is_for_memory);
             }
             self.rows.extend(rows);
         }

@@ -1,7 +1,7 @@
 //! What the report says of a signal.
 
 use super::origin::seen;
-use super::row::{Begun, Row, SignalSender};
+use super::row::{Begun, SignalRow, SignalSender};
 use super::waits;
 use crate::analysis::causes::syscall_name;
 use crate::analysis::lines;
@@ -10,7 +10,7 @@ use crate::event::{StackId, Tid};
 use crate::report::{self, HandlerState, Interrupted, Name, Outcome, Sender, Signal, SignalTarget};
 use crate::symbols::Symbols;
 
-impl Row {
+impl SignalRow {
     /// A row of the report.
     pub fn row(&self, symbols: &Symbols) -> Signal {
         Signal {

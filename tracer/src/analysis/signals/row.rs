@@ -15,7 +15,7 @@ const SIGSTOP: u32 = 19;
 
 /// What is known of it so far; several alike may be one row.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub struct SignalRow {
     pub at: Nanos,
     pub signal: u32,
     pub count: u64,
@@ -56,7 +56,7 @@ pub struct Delivery {
 }
 
 /// A function: its address space and its code object.
-pub type Site = (SpaceId, python::Frame);
+pub type SiteInSpace = (SpaceId, python::Frame);
 
 /// What became of the Python handler.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -84,7 +84,7 @@ impl Begun {
 pub struct Started {
     /// From the generation.
     pub after: Nanos,
-    pub site: Site,
+    pub site: SiteInSpace,
     /// Where the main thread was.
     pub stack: StackId,
     /// What the main thread had waited for.
@@ -92,7 +92,7 @@ pub struct Started {
     /// Another handler began between the delivery and this.
     pub follows_other: bool,
     /// The handler that had begun last before the delivery.
-    pub previous: Option<Site>,
+    pub previous: Option<SiteInSpace>,
     /// When it returned, from the generation.
     pub ended: Option<Nanos>,
 }
@@ -105,7 +105,7 @@ pub struct SignalSender {
     pub uid: u32,
 }
 
-impl Row {
+impl SignalRow {
     /// A signal as it was generated; what became of it is open unless the kernel has decided at once.
     pub fn new(signal: &SignalGenerate, traced: bool) -> Self {
         let origin = origin(signal);

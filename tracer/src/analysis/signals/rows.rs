@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::row::{Begun, Delivery, Row, SignalSender};
+use super::row::{Begun, Delivery, SignalRow, SignalSender};
 use crate::event::{Nanos, Pid, StackId};
 use crate::report::{self, Bounded, Disposition, Origin, Outcome, Row as _, Signal};
 use crate::symbols::Symbols;
@@ -13,7 +13,7 @@ const ROWS: usize = 4 * Signal::LIMIT;
 /// Signals of which nothing more will be seen.
 #[derive(Debug, Default)]
 pub struct Rows {
-    rows: Vec<Row>,
+    rows: Vec<SignalRow>,
     /// Rows by what makes them alike, from the moment that there are too many to report each.
     alike: Option<HashMap<Alike, usize>>,
     omitted: report::Omitted<report::SignalTotals>,
@@ -34,7 +34,7 @@ struct Alike {
 
 impl Rows {
     /// Takes a signal.
-    pub fn push(&mut self, row: Row) {
+    pub fn push(&mut self, row: SignalRow) {
         if self.alike.is_none() && self.rows.len() < Signal::LIMIT {
             return self.rows.push(row);
         }
@@ -45,7 +45,7 @@ impl Rows {
     }
 
     /// Takes several.
-    pub fn extend(&mut self, rows: impl IntoIterator<Item = Row>) {
+    pub fn extend(&mut self, rows: impl IntoIterator<Item = SignalRow>) {
         rows.into_iter().for_each(|row| self.push(row));
     }
 
@@ -68,7 +68,7 @@ impl Rows {
         }
     }
 
-    fn fold(&mut self, row: Row) {
+    fn fold(&mut self, row: SignalRow) {
         let alike = self.alike.get_or_insert_default();
         let key = Alike::new(&row);
         if let Some(&first) = alike.get(&key) {
@@ -84,7 +84,7 @@ impl Rows {
 }
 
 impl Alike {
-    fn new(row: &Row) -> Self {
+    fn new(row: &SignalRow) -> Self {
         Self {
             signal: row.signal,
             target: row.aim.target.pid,
@@ -97,7 +97,7 @@ impl Alike {
     }
 }
 
-impl Row {
+impl SignalRow {
     /// One more like it: what differs is not reported any more, and of two delays the longer one.
     fn join(&mut self, other: &Self) {
         self.count += other.count;

@@ -4,7 +4,7 @@
 //! in C, since between two instructions of bytecode it checks for signals; or it does not run, and then waits for the
 //! GIL, or for a CPU, or sleeps because it was another thread that the signal woke.
 
-use super::row::{Row, Site, Started};
+use super::row::{SignalRow, SiteInSpace, Started};
 use crate::event::{Nanos, StackId, Waited};
 use crate::report::HandlerWait;
 use crate::symbols::Symbols;
@@ -18,7 +18,7 @@ const NOT_STOLEN: Nanos = 10_000_000;
 const NOT_STOLEN_IN_C: Nanos = 5_000_000;
 
 /// The reason, `None` where it is not known, or where there was only no CPU: see [`run_queue`].
-pub fn reason(row: &Row, started: &Started, symbols: &Symbols) -> Option<HandlerWait> {
+pub fn reason(row: &SignalRow, started: &Started, symbols: &Symbols) -> Option<HandlerWait> {
     if started.after < AT_ONCE {
         return Some(HandlerWait::Nothing);
     }
@@ -37,14 +37,14 @@ pub fn reason(row: &Row, started: &Started, symbols: &Symbols) -> Option<Handler
 }
 
 /// From the generation to the begin, how long the main thread was ready and had no CPU.
-pub fn run_queue(row: &Row, started: &Started) -> Option<Nanos> {
+pub fn run_queue(row: &SignalRow, started: &Started) -> Option<Nanos> {
     started.waited.map(|now| since(row.aim.main, now).run_queue)
 }
 
 /// Why the main thread did not call the handler for so long. A busy machine makes every wait longer, and is no reason
 /// for it: what counts is the rest.
 fn of_main_thread(
-    row: &Row,
+    row: &SignalRow,
     started: &Started,
     waited: Nanos,
     before: Option<Waited>,
@@ -87,13 +87,13 @@ fn since(before: Option<Waited>, now: Waited) -> Waited {
 }
 
 /// The handler that had begun last was still running when the signal was delivered.
-fn was_in_handler(row: &Row, started: &Started, symbols: &Symbols) -> bool {
-    let is_running = |site: Site| !row.is_of_other_thread() && runs(row.stack(), site, symbols);
+fn was_in_handler(row: &SignalRow, started: &Started, symbols: &Symbols) -> bool {
+    let is_running = |site: SiteInSpace| !row.is_of_other_thread() && runs(row.stack(), site, symbols);
     started.previous.is_some_and(is_running)
 }
 
 /// Whether a stack has a frame of this function.
-fn runs(stack: StackId, (space, code): Site, symbols: &Symbols) -> bool {
+fn runs(stack: StackId, (space, code): SiteInSpace, symbols: &Symbols) -> bool {
     let Some(function) = symbols.site(space, &code).map(|id| symbols.frame(id)) else { return false };
     let Some(stack) = symbols.stacks.get(stack) else { return false };
     let frames = stack.frames.iter().map(|&id| symbols.frame(id));

@@ -9,14 +9,14 @@ use crate::symbols::Symbols;
 
 /// A traced process.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Known {
+pub(super) struct KnownProcess {
     /// Order of appearance.
     pub(super) number: u64,
     pub(super) process: ProcessDescription,
     pub(super) forked: Option<Forked>,
     /// Its last command line, if it executed a program while tracing.
     pub(super) executed: Option<Executed>,
-    pub(super) ended: Option<Ended>,
+    pub(super) ended: Option<KnownEnd>,
     pub(super) leaving: Leaving,
     /// Which process a SIGCHLD notified of its end.
     pub(super) notified: Option<Pid>,
@@ -42,13 +42,13 @@ pub(super) struct Executed {
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ended {
+pub(super) struct KnownEnd {
     pub(super) at: Nanos,
     pub(super) wait_status: u32,
     pub(super) out_of_memory: bool,
 }
 
-impl Known {
+impl KnownProcess {
     /// When it was born, if in the window.
     pub(super) fn born(&self) -> Option<Nanos> {
         self.forked.map(|forked| forked.at).or(self.process.born)
@@ -78,8 +78,8 @@ impl Known {
             pgid: process.groups.map(|groups| groups.pgid).filter(is_seen),
             sid: process.groups.map(|groups| groups.sid).filter(is_seen),
             cgroup: process.cgroup.as_ref().map(Name::new),
-            exit_code: self.ended.and_then(Ended::code),
-            exit_signal: self.ended.and_then(Ended::signal).map(signal_name),
+            exit_code: self.ended.and_then(KnownEnd::code),
+            exit_signal: self.ended.and_then(KnownEnd::signal).map(signal_name),
             ended_in: self.ended.and_then(|ended| self.leaving.row(ended.signal().is_some(), symbols)),
             out_of_memory: self.ended.is_some_and(|ended| ended.out_of_memory),
             reaped_by: self.reaped.map(|(_, by)| by.pid).or(self.reaper),
@@ -99,7 +99,7 @@ impl From<Making> for StartedHow {
     }
 }
 
-impl Ended {
+impl KnownEnd {
     /// Its exit code, if it exited.
     fn code(self) -> Option<u32> {
         (self.wait_status & 0x7f == 0).then_some(self.wait_status >> 8 & 0xff)

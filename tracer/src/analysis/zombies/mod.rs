@@ -33,16 +33,16 @@ const CHILDREN: usize = 65_536;
 /// Children that have ended, and how long each waited to be reaped.
 #[derive(Debug, Default)]
 pub struct Zombies {
-    children: HashMap<Pid, Child>,
+    children: HashMap<Pid, KnownChild>,
     /// Children without `Reaped` that the kernel has let go of: their pids may be others' already.
-    freed: VecDeque<(Nanos, Child)>,
+    freed: VecDeque<(Nanos, KnownChild)>,
     /// Those of them that have been taken for reaped: on a busy machine the news may still come.
     presumed: VecDeque<Pid>,
     /// Where main threads were blocked when the window ended.
     doing: HashMap<Pid, StackId>,
     /// Where main threads were last seen to run.
     running: HashMap<Pid, StackId>,
-    rows: Vec<Row>,
+    rows: Vec<ZombieRow>,
     omitted: report::Omitted<report::ZombieTotals>,
     /// Processes that ended.
     pub exited: u64,
@@ -52,7 +52,7 @@ pub struct Zombies {
 
 /// A child of a traced process.
 #[derive(Debug, Default)]
-struct Child {
+struct KnownChild {
     pid: Pid,
     ppid: Pid,
     comm: Bytes,
@@ -68,8 +68,8 @@ struct Child {
 
 /// A row of the report, nearly.
 #[derive(Debug)]
-struct Row {
-    child: Child,
+struct ZombieRow {
+    child: KnownChild,
     zombie_ns: Nanos,
     end: ZombieEnd,
 }
@@ -136,7 +136,7 @@ impl Zombies {
     }
 
     /// Where its parent is: blocked, or else where it ran last.
-    fn doing_of(&self, row: &Row) -> Option<StackId> {
+    fn doing_of(&self, row: &ZombieRow) -> Option<StackId> {
         let parent = &row.child.ppid;
         let still = row.end == ZombieEnd::Window;
         self.doing.get(parent).or_else(|| self.running.get(parent)).copied().filter(|_| still)
@@ -146,7 +146,7 @@ impl Zombies {
         self.settle_freed(fork.at);
         if self.children.len() < CHILDREN {
             let (pid, ppid, comm) = (fork.child.pid, fork.parent.pid, fork.comm.clone());
-            let child = Child { pid, ppid, comm, forked_at: Some(fork.stack), ..Child::default() };
+            let child = KnownChild { pid, ppid, comm, forked_at: Some(fork.stack), ..KnownChild::default() };
             self.children.insert(pid, child);
         }
     }
@@ -182,7 +182,7 @@ impl Zombies {
 
     /// The zombies of a parent that has ended are another's.
     fn abandon(&mut self, at: Nanos, parent: Pid) {
-        let is_its = |child: &Child| child.ppid == parent && child.begin().is_some();
+        let is_its = |child: &KnownChild| child.ppid == parent && child.begin().is_some();
         let zombies: Vec<_> = self.children.extract_if(|_, child| is_its(child)).collect();
         for (_, child) in zombies {
             self.end(child, at, ZombieEnd::Parent);
@@ -258,10 +258,10 @@ impl Zombies {
         }
     }
 
-    fn end(&mut self, child: Child, at: Nanos, end: ZombieEnd) {
+    fn end(&mut self, child: KnownChild, at: Nanos, end: ZombieEnd) {
         let zombie_ns = child.begin().map_or(0, |begin| at.saturating_sub(begin));
         if zombie_ns >= WORTH_A_ROW || end == ZombieEnd::Window {
-            self.rows.push(Row { child, zombie_ns, end });
+            self.rows.push(ZombieRow { child, zombie_ns, end });
         }
         if self.rows.len() > 2 * report::Zombie::LIMIT {
             self.drop_shortest();
@@ -281,13 +281,13 @@ impl Zombies {
     }
 
     /// `None` if there are too many.
-    fn child(&mut self, pid: Pid, ppid: Pid, comm: &Bytes) -> Option<&mut Child> {
+    fn child(&mut self, pid: Pid, ppid: Pid, comm: &Bytes) -> Option<&mut KnownChild> {
         if self.children.len() >= CHILDREN && !self.children.contains_key(&pid) {
             return None;
         }
         let child = self.children.entry(pid).or_insert_with(|| {
             let comm = comm.clone();
-            Child { pid, comm, ..Child::default() }
+            KnownChild { pid, comm, ..KnownChild::default() }
         });
         child.ppid = ppid;
         Some(child)
@@ -301,14 +301,14 @@ fn insert(stacks: &mut HashMap<Pid, StackId>, pid: Pid, stack: StackId) {
     }
 }
 
-impl Child {
+impl KnownChild {
     /// When it became a zombie; the window's start if it was one before.
     fn begin(&self) -> Option<Nanos> {
         if self.was_zombie { Some(0) } else { self.notified.or(self.exited) }
     }
 }
 
-impl Row {
+impl ZombieRow {
     fn zombie(&self, symbols: &Symbols, doing: Option<StackId>) -> report::Zombie {
         let child = &self.child;
         let signal = child.wait_status.map(|status| status & 0x7f).filter(|signal| *signal != 0);

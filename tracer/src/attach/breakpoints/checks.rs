@@ -20,12 +20,12 @@ const RETURN: &str = "check_return";
 /// All of them.
 pub struct Checks {
     depths: aya::maps::HashMap<MapData, u32, Check>,
-    counted: HashMap<Pid, Counted>,
+    counted: HashMap<Pid, CountedProcess>,
 }
 
 /// What one process has.
 #[derive(Default)]
-struct Counted {
+struct CountedProcess {
     /// The kernel's number of it.
     id: u32,
     held: Vec<Breakpoint>,
@@ -55,7 +55,7 @@ impl Checks {
         }
         let act = "count nested checks for signals";
         let id = probes.kernel_id(pid)?.ok_or_else(unknown)?;
-        self.counted.insert(pid, Counted { id, held: Vec::new() });
+        self.counted.insert(pid, CountedProcess { id, held: Vec::new() });
         self.depths.insert(id, Check::default(), 0).map_err(|error| Error::new(act, &error))?;
         // Entries last: a return without its entry is not counted, an entry without its return would be.
         for name in [RETURN, ENTRY] {

@@ -23,10 +23,10 @@ use crate::sys::uprobes;
 /// All programs at breakpoints.
 pub struct Multi {
     types: OwnedFd,
-    programs: HashMap<String, Program>,
+    programs: HashMap<String, MultiProgram>,
 }
 
-struct Program {
+struct MultiProgram {
     license: CString,
     function: Function,
     at_return: bool,
@@ -71,7 +71,7 @@ impl Multi {
         uprobes::attach(loaded.as_fd(), &path, offsets, program.at_return, pid)
     }
 
-    fn program(&mut self, name: &str) -> io::Result<&Program> {
+    fn program(&mut self, name: &str) -> io::Result<&MultiProgram> {
         let program = self.programs.get_mut(name).ok_or(io::ErrorKind::NotFound)?;
         if program.loaded.is_none() {
             program.loaded = Some(uprobes::load(&uprobes::Program {
@@ -89,13 +89,13 @@ impl Multi {
     }
 }
 
-impl Program {
+impl MultiProgram {
     fn size(&self) -> usize {
         self.function.instructions.len()
     }
 }
 
-fn programs(object: &Object) -> HashMap<String, Program> {
+fn programs(object: &Object) -> HashMap<String, MultiProgram> {
     let of = |(name, program): (&String, &aya_obj::Program)| {
         let at_return = match program.section {
             ProgramSection::UProbe { .. } => false,
@@ -103,7 +103,7 @@ fn programs(object: &Object) -> HashMap<String, Program> {
             _ => return None,
         };
         let function = object.functions.get(&program.function_key())?.clone();
-        let program = Program { license: program.license.clone(), function, at_return, loaded: None };
+        let program = MultiProgram { license: program.license.clone(), function, at_return, loaded: None };
         Some((name.clone(), program))
     };
     object.programs.iter().filter_map(of).collect()

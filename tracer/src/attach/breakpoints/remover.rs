@@ -27,13 +27,13 @@ pub fn wait_for_removals() {
 }
 
 /// Whatever is removed by being dropped.
-type Held = Box<dyn Send>;
+type HeldBreakpoint = Box<dyn Send>;
 
 /// Threads that do so. Dropped, it waits for them: a thread that is ended while it is in there leaves the breakpoint in the
 /// target's code ("failed to unregister, leaking uprobe").
 pub struct Remover {
-    queue: Option<Sender<Held>>,
-    waiting: Arc<Mutex<Receiver<Held>>>,
+    queue: Option<Sender<HeldBreakpoint>>,
+    waiting: Arc<Mutex<Receiver<HeldBreakpoint>>>,
     left: Arc<AtomicUsize>,
     threads: Vec<JoinHandle<()>>,
 }

@@ -86,13 +86,13 @@ fn samples(key: SampleKey, count: u64) -> Event {
 }
 
 /// The key of a row that is one of several in the kernel: see `tracer_common::control::slice`.
-trait Key: Pod {
+trait DrainedKey: Pod {
     fn slice(&mut self) -> &mut u32;
 }
 
 macro_rules! keys {
     ($($key:ty: $($slice:ident).+;)+) => {$(
-        impl Key for $key {
+        impl DrainedKey for $key {
             fn slice(&mut self) -> &mut u32 {
                 &mut self.$($slice).+
             }
@@ -110,7 +110,7 @@ keys! {
 }
 
 /// Takes out the rows of an epoch.
-fn rows<K: Key, V: Pod>(map: &mut HashMap<MapData, K, V>, epoch: u32) -> Result<Vec<(K, V)>, Error> {
+fn rows<K: DrainedKey, V: Pod>(map: &mut HashMap<MapData, K, V>, epoch: u32) -> Result<Vec<(K, V)>, Error> {
     let taken = batch::take(map, |&(mut key)| is_of_epoch(*key.slice(), epoch));
     taken.map_err(|error| Error::system("read what the probes have counted", &error))
 }

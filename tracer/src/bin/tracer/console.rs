@@ -16,7 +16,7 @@ use tracer::units::bytes;
 use crate::cli::TraceOptions;
 use crate::status::Status;
 use crate::stream::Stream;
-use crate::writer::Reader;
+use crate::writer::StdoutReader;
 
 /// The status line on stderr, and with `--jsonl` the events on stdout.
 pub struct Console {
@@ -27,14 +27,14 @@ pub struct Console {
     /// What a flight recorder has saved.
     pub saved: Option<Receiver<Saved>>,
     /// `None` where stdout is not ours.
-    reader: Option<Reader>,
+    reader: Option<StdoutReader>,
 }
 
 impl Console {
     /// As the options have it.
     pub fn new(options: &TraceOptions) -> Self {
         let stream = options.jsonl.then(Stream::new);
-        let reader = options.output.has_stdout().then(Reader::watch);
+        let reader = options.output.has_stdout().then(StdoutReader::watch);
         Self { status: Status::new(options.quiet), stream, recorder: None, saved: None, reader }
     }
 }
@@ -105,7 +105,7 @@ impl Watch for Console {
     }
 
     fn is_over(&self) -> bool {
-        self.reader.as_ref().is_some_and(Reader::is_gone)
+        self.reader.as_ref().is_some_and(StdoutReader::is_gone)
             || self.stream.as_ref().is_some_and(Stream::is_over)
             || self.recorder.as_ref().is_some_and(Recorder::has_failed)
     }

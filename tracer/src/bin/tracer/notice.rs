@@ -13,14 +13,14 @@ const WAITING: usize = 64;
 /// How long the last words may take.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-enum Piece {
+enum StderrPiece {
     Words(Vec<u8>),
     /// The sender waits until all before it is written.
     Waits(SyncSender<()>),
 }
 
 /// What waits for the thread; `None` where the system has no room for one.
-static QUEUE: OnceLock<Option<SyncSender<Piece>>> = OnceLock::new();
+static QUEUE: OnceLock<Option<SyncSender<StderrPiece>>> = OnceLock::new();
 
 /// Says a line.
 pub fn say(line: impl Display) {
@@ -31,7 +31,7 @@ pub fn say(line: impl Display) {
 pub fn write(words: String) {
     match QUEUE.get_or_init(start) {
         // A full queue: nobody reads, and nobody is to wait for that.
-        Some(queue) => _ = queue.try_send(Piece::Words(words.into_bytes())),
+        Some(queue) => _ = queue.try_send(StderrPiece::Words(words.into_bytes())),
         None => _ = stderr().write_all(words.as_bytes()),
     }
 }
@@ -40,22 +40,22 @@ pub fn write(words: String) {
 pub fn settle() {
     let Some(Some(queue)) = QUEUE.get() else { return };
     let (sender, done) = sync_channel(1);
-    if queue.try_send(Piece::Waits(sender)).is_ok() {
+    if queue.try_send(StderrPiece::Waits(sender)).is_ok() {
         let _ = done.recv_timeout(PATIENCE);
     }
 }
 
-fn start() -> Option<SyncSender<Piece>> {
+fn start() -> Option<SyncSender<StderrPiece>> {
     let (queue, pieces) = sync_channel(WAITING);
     Builder::new().name("notice".into()).spawn(move || write_all(&pieces)).ok().map(|_| queue)
 }
 
 /// Who has closed stderr hears nothing.
-fn write_all(pieces: &Receiver<Piece>) {
+fn write_all(pieces: &Receiver<StderrPiece>) {
     for piece in pieces {
         match piece {
-            Piece::Words(words) => _ = stderr().write_all(&words),
-            Piece::Waits(sender) => _ = sender.send(()),
+            StderrPiece::Words(words) => _ = stderr().write_all(&words),
+            StderrPiece::Waits(sender) => _ = sender.send(()),
         }
     }
 }

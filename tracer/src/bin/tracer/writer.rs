@@ -57,9 +57,9 @@ fn write(pieces: &Receiver<Vec<u8>>) -> io::Result<()> {
 }
 
 /// The process that reads our stdout.
-pub struct Reader(Arc<AtomicBool>);
+pub struct StdoutReader(Arc<AtomicBool>);
 
-impl Reader {
+impl StdoutReader {
     /// Watches it from now on. A file never goes away, and without another thread nobody's going is noticed before a write.
     pub fn watch() -> Self {
         let gone = Arc::new(AtomicBool::new(false));

@@ -9,7 +9,7 @@ use crate::process::open::DeviceInode;
 
 /// A loaded piece of a file.
 #[derive(Debug)]
-pub struct Part {
+pub struct Segment {
     /// Where it is loaded, before the bias is added.
     pub address: u64,
     /// What it holds.
@@ -25,20 +25,20 @@ impl Elf {
 
     /// What is executed; `None` where that is too large.
     #[must_use]
-    pub fn instructions(&self) -> Option<Vec<Part>> {
+    pub fn instructions(&self) -> Option<Vec<Segment>> {
         self.parts(|segment| segment.p_flags.get(LE).contains(elf::PF_X))
     }
 
     /// Likewise what is neither changed nor, with linkers of today, executed.
     #[must_use]
-    pub fn constants(&self) -> Option<Vec<Part>> {
+    pub fn constants(&self) -> Option<Vec<Segment>> {
         self.parts(|segment| !segment.p_flags.get(LE).contains(elf::PF_W))
     }
 
-    fn parts(&self, is_wanted: impl Fn(&ProgramHeader64<LE>) -> bool) -> Option<Vec<Part>> {
+    fn parts(&self, is_wanted: impl Fn(&ProgramHeader64<LE>) -> bool) -> Option<Vec<Segment>> {
         let part = |segment: &ProgramHeader64<LE>| {
             let address = segment.p_vaddr.get(LE);
-            Some(Part {
+            Some(Segment {
                 address,
                 bytes: self.file.piece(segment.p_offset.get(LE), segment.p_filesz.get(LE))?,
             })

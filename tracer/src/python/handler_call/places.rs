@@ -8,7 +8,7 @@
 use iced_x86::{Code, Instruction, OpKind, Register};
 use memchr::{memchr_iter, memmem};
 
-use crate::process::elf::{Elf, Part};
+use crate::process::elf::{Elf, Segment};
 use crate::process::machine_code::decode;
 
 /// From an instruction that puts the constant into `%rdi` to the call: some others may come between.
@@ -34,7 +34,7 @@ struct Use {
 
 /// A call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Call {
+struct CallSite {
     address: u64,
     /// The kernel emulates it.
     is_direct: bool,
@@ -68,13 +68,13 @@ pub fn find(elf: &Elf, constant: &[u8], function: &str) -> Option<(Vec<u64>, boo
 }
 
 /// Where a constant lies.
-fn addresses<'a>(part: &'a Part, constant: &'a [u8]) -> impl Iterator<Item = u64> + 'a {
+fn addresses<'a>(part: &'a Segment, constant: &'a [u8]) -> impl Iterator<Item = u64> + 'a {
     let found = memmem::find_iter(&part.bytes, constant);
     found.map(|at| part.address.wrapping_add(at as u64))
 }
 
 /// Whatever names an address; `None` for what is no instruction that is known.
-fn uses(part: &Part, address: u64) -> Vec<Option<Use>> {
+fn uses(part: &Segment, address: u64) -> Vec<Option<Use>> {
     let code = &part.bytes[..];
     let leads_there = |&displacement: &usize| displaced(part, displacement) == Some(address);
     let displacements = memchr_iter(LEA, code).map(|opcode| opcode + 2).filter(leads_there);
@@ -95,7 +95,7 @@ fn uses(part: &Part, address: u64) -> Vec<Option<Use>> {
 }
 
 /// The instruction that begins so many bytes before the four that it ends with.
-fn ending_with(part: &Part, last: usize, before: usize) -> Option<Instruction> {
+fn ending_with(part: &Segment, last: usize, before: usize) -> Option<Instruction> {
     let start = last.checked_sub(before)?;
     let address = part.address.wrapping_add(start as u64);
     decode(part.bytes.get(start..last + 4)?, address).next().filter(|found| found.len() == before + 4)
@@ -108,11 +108,11 @@ fn whole(half: Register) -> Register {
 
 /// The first call of the function behind such a use, if the constant is its first argument.
 fn call(
-    part: &Part,
+    part: &Segment,
     used: Use,
     is_function: &dyn Fn(u64) -> bool,
     is_bound: &dyn Fn(u64) -> bool,
-) -> Option<Call> {
+) -> Option<CallSite> {
     let mut is_there = used.register == FIRST_ARGUMENT;
     let reach = if is_there { SOON } else { LATER };
     let code = part.bytes.get(used.next.wrapping_sub(part.address) as usize..)?;
@@ -129,7 +129,7 @@ fn call(
             _ => false,
         };
         if is_it {
-            return is_there.then_some(Call { address: instruction.ip(), is_direct });
+            return is_there.then_some(CallSite { address: instruction.ip(), is_direct });
         }
         is_there |= passes(&instruction, used.register);
     }
@@ -143,7 +143,7 @@ fn passes(instruction: &Instruction, register: Register) -> bool {
 }
 
 /// Where a displacement of an instruction that ends with it leads.
-fn displaced(part: &Part, at: usize) -> Option<u64> {
+fn displaced(part: &Segment, at: usize) -> Option<u64> {
     let (displacement, _) = part.bytes.get(at..)?.split_first_chunk::<4>()?;
     let next = part.address.wrapping_add(at as u64 + 4);
     Some(next.wrapping_add_signed(i32::from_le_bytes(*displacement).into()))
@@ -159,7 +159,7 @@ mod tests {
     const WORD: u64 = 0x80_0018;
 
     /// The code, with what it leads to put in for the letters.
-    fn part(code: &[&[u8]]) -> Part {
+    fn part(code: &[&[u8]]) -> Segment {
         let mut bytes = Vec::new();
         for piece in code {
             let to = match *piece {
@@ -174,11 +174,11 @@ mod tests {
             let next = TEXT + bytes.len() as u64 + 4;
             bytes.extend_from_slice(&(to.wrapping_sub(next) as u32).to_le_bytes());
         }
-        Part { address: TEXT, bytes }
+        Segment { address: TEXT, bytes }
     }
 
     /// Where the calls are: `None` for a use without one.
-    fn calls(part: &Part) -> Vec<Option<(usize, bool)>> {
+    fn calls(part: &Segment) -> Vec<Option<(usize, bool)>> {
         let call = |used: Option<Use>| {
             let call = call(part, used?, &|address| address == FUNCTION, &|word| word == WORD)?;
             Some(((call.address - TEXT) as usize, call.is_direct))

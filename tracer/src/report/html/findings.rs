@@ -1,7 +1,7 @@
 //! What to change, and the rows that prove it.
 
 use super::sections::Section;
-use super::table::{Row, Table};
+use super::table::{Table, TableRow};
 use crate::report::text::findings::names;
 use crate::report::text::place::place;
 use crate::report::{Evidence, Fact, Finding, FindingKind, Severity};
@@ -119,7 +119,7 @@ fn proved_by_more(finding: &Finding) -> bool {
     finding.frame.is_none() || ["at_ns", "path"].iter().any(|name| finding.evidence.contains_key(*name))
 }
 
-fn proves(finding: &Finding, table: &str, row: &Row<'_>, by_line: bool) -> bool {
+fn proves(finding: &Finding, table: &str, row: &TableRow<'_>, by_line: bool) -> bool {
     let has_pid = row.pids.iter().any(|pid| pids(finding).contains(pid));
     let has_line = !by_line || finding.frame.as_ref().is_none_or(|frame| row.frames.contains(&frame));
     let has_cause = table != "causes" || is_cause(finding, &row.about);
@@ -144,7 +144,7 @@ fn is_cause(finding: &Finding, cause: &str) -> bool {
 }
 
 /// From the first to the last moment that the finding names, if it names any.
-fn is_of_moment(finding: &Finding, row: &Row<'_>) -> bool {
+fn is_of_moment(finding: &Finding, row: &TableRow<'_>) -> bool {
     let (Some(first), Some(at)) = (moment(finding, "at_ns"), row.at_ns) else { return true };
     let last = moment(finding, "last_at_ns").unwrap_or(first);
     (first..=last).contains(&at)
@@ -157,7 +157,7 @@ fn moment(finding: &Finding, name: &str) -> Option<u64> {
     }
 }
 
-fn is_of_file(finding: &Finding, row: &Row<'_>) -> bool {
+fn is_of_file(finding: &Finding, row: &TableRow<'_>) -> bool {
     match finding.evidence.get("path") {
         Some(Fact::Name(path)) => path.to_string() == row.about,
         _ => true,

@@ -14,7 +14,7 @@ pub struct Table<'a> {
     /// From left to right.
     pub columns: Vec<Column>,
     /// In the report's order.
-    pub rows: Vec<Row<'a>>,
+    pub rows: Vec<TableRow<'a>>,
     /// The rows that are not shown, in one.
     pub rest: Option<Sum>,
     /// All rows in one, where there are several.
@@ -39,7 +39,7 @@ pub struct Sum {
 
 /// One row.
 #[derive(Default)]
-pub struct Row<'a> {
+pub struct TableRow<'a> {
     /// What it shows.
     pub cells: Vec<Cell>,
     /// Whose it is.
@@ -138,11 +138,11 @@ impl Cell {
 
 impl<'a> Table<'a> {
     /// The first `most` rows of a list. `sum` has a cell for each column but the first.
-    pub fn of<R: ReportRow>(
+    pub fn from_rows<R: ReportRow>(
         (id, title): (&'static str, &'static str),
         columns: &[(&'static str, Setting)],
         (rows, most): (&'a Bounded<R>, usize),
-        row: impl Fn(&'a R) -> Row<'a>,
+        row: impl Fn(&'a R) -> TableRow<'a>,
         sum: impl Fn(&R::Totals) -> Vec<Cell>,
     ) -> Self {
         let (shown, rest) = rows.top(most);

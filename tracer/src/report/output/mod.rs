@@ -28,11 +28,11 @@ use file_thread::FileThread;
 pub struct Destination {
     /// What to write there.
     pub format: Format,
-    place: Sink,
+    place: OutputSink,
 }
 
 #[derive(Debug)]
-enum Sink {
+enum OutputSink {
     Stdout,
     File(FileThread),
 }
@@ -40,7 +40,7 @@ enum Sink {
 impl Destination {
     /// Standard output.
     pub fn stdout(format: Format) -> Self {
-        Self { format, place: Sink::Stdout }
+        Self { format, place: OutputSink::Stdout }
     }
 
     /// The file that `--output` names, `-` being stdout. Without a `format` the name's extension decides.
@@ -54,19 +54,19 @@ impl Destination {
         }
         let format =
             format.or_else(|| Format::from_path(path)).ok_or_else(|| OutputError::unknown_format(path))?;
-        Ok(Self { format, place: Sink::File(FileThread::begin(invoker, path)?) })
+        Ok(Self { format, place: OutputSink::File(FileThread::begin(invoker, path)?) })
     }
 
     /// Whether the report goes to standard output.
     pub fn is_stdout(&self) -> bool {
-        matches!(self.place, Sink::Stdout)
+        matches!(self.place, OutputSink::Stdout)
     }
 
     /// Writes the whole report; a file appears under its name only now.
     pub fn finish(self, report: &[u8]) -> Result<(), OutputError> {
         match self.place {
-            Sink::Stdout => write_stdout(report).map_err(OutputError::Stdout),
-            Sink::File(thread) => thread.finish(report),
+            OutputSink::Stdout => write_stdout(report).map_err(OutputError::Stdout),
+            OutputSink::File(thread) => thread.finish(report),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::page::{Ink, Page};
 use super::place::chain;
 use super::table::{Cell, Column, Setting, Table};
-use super::{Processes, and_more, is_worth};
+use super::{ProcessLabels, and_more, is_worth};
 use crate::report::{Bounded, Entries, EntryMetric, HotLine, HotStack, Pool, Report, Samples, pooled};
 use crate::units::{count, counted, duration, percent};
 
@@ -21,7 +21,7 @@ const COLUMNS: [Column; 4] = [
     ("line", Setting::Flexible),
 ];
 
-pub fn write(page: &mut Page, report: &Report, processes: &Processes) {
+pub fn write(page: &mut Page, report: &Report, processes: &ProcessLabels) {
     let frames = &report.frames;
     let taken = report.quality.samples.taken;
     if frames.hot.is_empty() && frames.stacks.is_empty() {

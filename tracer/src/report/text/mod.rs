@@ -33,13 +33,13 @@ pub struct Style {
 }
 
 /// Whose rows there are.
-pub(in crate::report) struct Processes {
+pub(in crate::report) struct ProcessLabels {
     /// Whether there are several processes, so that rows have to say whose they are.
     several: bool,
     programs: Programs,
 }
 
-impl Processes {
+impl ProcessLabels {
     fn new(report: &Report) -> Self {
         Self { several: report.target.processes.sum().omitted > 1, programs: Programs::new(report) }
     }
@@ -47,7 +47,7 @@ impl Processes {
 
 /// The whole report.
 pub fn render(report: &Report, style: Style) -> String {
-    let processes = Processes::new(report);
+    let processes = ProcessLabels::new(report);
     let mut page = Page::new(style);
     header::write(&mut page, report);
     findings::write(&mut page, report, processes.several);
@@ -69,7 +69,7 @@ fn ordered(report: &Report) -> Vec<Section> {
     sections
 }
 
-fn write(page: &mut Page, report: &Report, section: Section, processes: &Processes) {
+fn write(page: &mut Page, report: &Report, section: Section, processes: &ProcessLabels) {
     let names_pids = processes.several;
     let caveat = |name| report.quality.sections.get(name)?.text.as_ref().map(ToString::to_string);
     page.warn_next(caveat(section.name()));

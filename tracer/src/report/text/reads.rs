@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::page::{Ink, Page};
 use super::table::{Cell, Setting, Table};
-use super::{Processes, and_more, is_worth};
+use super::{ProcessLabels, and_more, is_worth};
 use crate::report::{Pool, Read, Report, pooled};
 use crate::units::{bytes, count, counted, duration, known};
 
@@ -13,7 +13,7 @@ const SHOWN: usize = 3;
 const MANY: u64 = 100;
 pub(in crate::report) const UNSEEN: &str = "mmap, sendfile, splice and io_uring are not seen";
 
-pub fn write(page: &mut Page, report: &Report, processes: &Processes) {
+pub fn write(page: &mut Page, report: &Report, processes: &ProcessLabels) {
     let reads = &report.reads;
     if reads.is_empty() {
         return page.quiet_section("READS", &format!("none seen ({UNSEEN})"));

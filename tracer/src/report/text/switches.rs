@@ -3,7 +3,7 @@
 use super::page::{Ink, Page};
 use super::place::{columns, fit_place};
 use super::table::{Cell, Setting, Table};
-use super::{Processes, and_more, is_worth};
+use super::{ProcessLabels, and_more, is_worth};
 use crate::report::{Bounded, Cause, LockKind, Pool, Report, Shared, SwitchCause, Switches, Waker, pooled};
 use crate::units::{count, counted, duration, percent};
 
@@ -11,7 +11,7 @@ const SHOWN: usize = 4;
 /// Of those that slept throughout.
 const IDLE_SHOWN: usize = 2;
 
-pub fn write(page: &mut Page, report: &Report, processes: &Processes) {
+pub fn write(page: &mut Page, report: &Report, processes: &ProcessLabels) {
     let switches = &report.switches;
     let all = switches.voluntary + switches.involuntary;
     if all == 0 && switches.causes.is_empty() {

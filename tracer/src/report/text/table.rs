@@ -78,7 +78,7 @@ struct Note {
     text: String,
 }
 
-struct Line {
+struct TableLine {
     ink: Ink,
     cells: Vec<Cell>,
     notes: Vec<Note>,
@@ -88,7 +88,7 @@ struct Line {
 pub struct Table {
     names_pids: bool,
     columns: Vec<Column>,
-    lines: Vec<Line>,
+    lines: Vec<TableLine>,
 }
 
 impl Table {
@@ -120,7 +120,7 @@ impl Table {
 
     /// Adds a row, with a cell for each column.
     pub fn row(&mut self, ink: Ink, cells: impl IntoIterator<Item = Cell>) {
-        self.lines.push(Line { ink, cells: cells.into_iter().collect(), notes: Vec::new() });
+        self.lines.push(TableLine { ink, cells: cells.into_iter().collect(), notes: Vec::new() });
     }
 
     /// Adds a sentence below the last row.

@@ -41,7 +41,7 @@ pub fn write(page: &mut Page, processes: &Bounded<TargetProcess>) {
 }
 
 /// One line of it.
-struct Line<'a> {
+struct TreeLine<'a> {
     branch: String,
     /// One process, or several that are alike.
     rows: Vec<&'a TargetProcess>,
@@ -76,11 +76,11 @@ impl<'a> Tree<'a> {
         (0..self.rows.len()).rev().filter(older).find(|&index| self.rows[index].pid == ppid)
     }
 
-    fn add(&self, index: usize, branch: &str, margin: &str, lines: &mut Vec<Line<'a>>) {
+    fn add(&self, index: usize, branch: &str, margin: &str, lines: &mut Vec<TreeLine<'a>>) {
         if lines.len() >= self.most {
             return;
         }
-        lines.push(Line { branch: shortened(branch), rows: vec![&self.rows[index]] });
+        lines.push(TreeLine { branch: shortened(branch), rows: vec![&self.rows[index]] });
         let groups = self.alike(index);
         for (number, group) in groups.iter().enumerate() {
             let last = number + 1 == groups.len();
@@ -90,7 +90,7 @@ impl<'a> Tree<'a> {
                 [child] => self.add(child, &branch, &format!("{margin}{below}"), lines),
                 _ if lines.len() < self.most => {
                     let rows = group.iter().map(|&index| &self.rows[index]).collect();
-                    lines.push(Line { branch: shortened(&branch), rows });
+                    lines.push(TreeLine { branch: shortened(&branch), rows });
                 }
                 _ => return,
             }
@@ -147,7 +147,7 @@ fn ink(row: &TargetProcess) -> Ink {
     if row.exit_signal.is_some() { Ink::Warn } else { Ink::Plain }
 }
 
-impl Line<'_> {
+impl TreeLine<'_> {
     fn cells(&self) -> [Cell; 7] {
         let first = self.rows[0];
         let who = match self.rows.len() {

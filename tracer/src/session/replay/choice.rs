@@ -11,7 +11,7 @@ use crate::symbols::{Frame, Symbols};
 
 /// All of it, unless something is named.
 #[derive(Clone, Debug, Default)]
-pub struct Choice {
+pub struct EventFilter {
     /// Processes.
     pub processes: Vec<Pid>,
     /// Threads, by name or by id.
@@ -27,16 +27,16 @@ struct RowOf {
     pid: Pid,
     /// `None` where threads are not distinguished.
     tid: Option<Tid>,
-    place: Place,
+    place: SeenAt,
 }
 
-enum Place {
+enum SeenAt {
     Stack(StackId),
     Site(SpaceId, python::Frame),
     Unknown,
 }
 
-impl Choice {
+impl EventFilter {
     /// Whether an event is wanted. What processes and threads are is read in any case, and what becomes of them of all
     /// that are chosen; rows are of one thread and one place.
     pub fn admits(&self, event: &Event, names: &HashMap<Task, Bytes>, symbols: &Symbols) -> bool {
@@ -69,14 +69,14 @@ impl Choice {
             || row.tid.is_some_and(|tid| self.threads.iter().any(|asked| is_called(tid, asked)))
     }
 
-    fn has_place(&self, place: &Place, symbols: &Symbols) -> bool {
+    fn has_place(&self, place: &SeenAt, symbols: &Symbols) -> bool {
         if self.include.is_empty() && self.exclude.is_empty() {
             return true;
         }
         let ids: Vec<_> = match place {
-            Place::Stack(id) => symbols.stacks.get(*id).map_or(Vec::new(), |stack| stack.frames.to_vec()),
-            Place::Site(space, site) => symbols.site(*space, site).into_iter().collect(),
-            Place::Unknown => Vec::new(),
+            SeenAt::Stack(id) => symbols.stacks.get(*id).map_or(Vec::new(), |stack| stack.frames.to_vec()),
+            SeenAt::Site(space, site) => symbols.site(*space, site).into_iter().collect(),
+            SeenAt::Unknown => Vec::new(),
         };
         let frames: Vec<_> = ids.into_iter().map(|id| symbols.frame(id)).collect();
         let has = |regex: &Regex| frames.iter().any(|frame| is_match(regex, frame));
@@ -113,22 +113,22 @@ fn is_match(regex: &Regex, frame: &Frame) -> bool {
 fn row(event: &Event) -> Option<RowOf> {
     let of = |task: Task, place| RowOf { pid: task.pid, tid: Some(task.tid), place };
     Some(match event {
-        Event::Switches { key, .. } => of(key.task, Place::Stack(key.stack)),
-        Event::Wakeups { key, .. } => of(key.row.task, Place::Stack(key.row.stack)),
-        Event::GilHeld { key, .. } => of(key.task, Place::Site(key.space, key.site)),
-        Event::Samples { key, .. } => of(key.task, Place::Stack(key.stack)),
+        Event::Switches { key, .. } => of(key.task, SeenAt::Stack(key.stack)),
+        Event::Wakeups { key, .. } => of(key.row.task, SeenAt::Stack(key.row.stack)),
+        Event::GilHeld { key, .. } => of(key.task, SeenAt::Site(key.space, key.site)),
+        Event::Samples { key, .. } => of(key.task, SeenAt::Stack(key.stack)),
         Event::Reads { key, .. } | Event::ReadSizes { key, .. } => {
-            RowOf { pid: key.pid, tid: None, place: Place::Site(key.space, key.site) }
+            RowOf { pid: key.pid, tid: None, place: SeenAt::Site(key.space, key.site) }
         }
         Event::Entries { key, .. } => {
             let code = python::Frame { code: key.code, instruction: -1, identity: key.identity };
-            RowOf { pid: key.pid, tid: None, place: Place::Site(key.space, code) }
+            RowOf { pid: key.pid, tid: None, place: SeenAt::Site(key.space, code) }
         }
-        Event::GcPause(pause) => of(pause.task, Place::Stack(pause.stack)),
-        Event::GcSample { task, stack, .. } => of(*task, Place::Stack(*stack)),
-        Event::LoopPiece(piece) => of(piece.task, Place::Stack(piece.stack)),
+        Event::GcPause(pause) => of(pause.task, SeenAt::Stack(pause.stack)),
+        Event::GcSample { task, stack, .. } => of(*task, SeenAt::Stack(*stack)),
+        Event::LoopPiece(piece) => of(piece.task, SeenAt::Stack(piece.stack)),
         Event::LoopTurn { task, .. } | Event::LoopTask { task, .. } | Event::Loop { task, .. } => {
-            of(*task, Place::Unknown)
+            of(*task, SeenAt::Unknown)
         }
         _ => return None,
     })
@@ -179,25 +179,30 @@ mod tests {
             symbols_of(&[(1, &["/srv/shop.py:1", "/srv/app.py:9"]), (2, &["/lib/json/encoder.py:2"])]);
         let names = HashMap::from([(task(7, 9), Bytes::from("worker"))]);
         let regex = |text| vec![Regex::new(text).unwrap()];
-        let thread = |name: &str| Choice { threads: vec![name.to_owned()], ..Choice::default() };
+        let thread = |name: &str| EventFilter { threads: vec![name.to_owned()], ..EventFilter::default() };
         let (of_7, of_8) = (switches(7, 9, StackId(1)), switches(8, 8, StackId(2)));
         let reads = Event::Reads { key: Default::default(), value: Default::default() };
         let forks = || fork(1, 7, 8, 0);
         for (name, choice, event, expected) in [
-            ("all", Choice::default(), &of_8, true),
-            ("a process", Choice { processes: vec![7], ..Choice::default() }, &of_7, true),
-            ("another", Choice { processes: vec![7], ..Choice::default() }, &of_8, false),
-            ("its parent", Choice { processes: vec![7], ..Choice::default() }, &forks(), true),
-            ("a stranger", Choice { processes: vec![9], ..Choice::default() }, &forks(), false),
+            ("all", EventFilter::default(), &of_8, true),
+            ("a process", EventFilter { processes: vec![7], ..EventFilter::default() }, &of_7, true),
+            ("another", EventFilter { processes: vec![7], ..EventFilter::default() }, &of_8, false),
+            ("its parent", EventFilter { processes: vec![7], ..EventFilter::default() }, &forks(), true),
+            ("a stranger", EventFilter { processes: vec![9], ..EventFilter::default() }, &forks(), false),
             ("by name", thread("worker"), &of_7, true),
             ("by id", thread("9"), &of_7, true),
             ("another thread", thread("8"), &of_7, false),
             ("not distinguished", thread("0"), &reads, false),
-            ("its caller's file", Choice { include: regex("app"), ..Choice::default() }, &of_7, true),
-            ("a function", Choice { include: regex("^f1$"), ..Choice::default() }, &of_7, true),
-            ("no such file", Choice { include: regex("shop"), ..Choice::default() }, &of_8, false),
-            ("kept out", Choice { exclude: regex("json"), ..Choice::default() }, &of_8, false),
-            ("not kept out", Choice { exclude: regex("json"), ..Choice::default() }, &of_7, true),
+            (
+                "its caller's file",
+                EventFilter { include: regex("app"), ..EventFilter::default() },
+                &of_7,
+                true,
+            ),
+            ("a function", EventFilter { include: regex("^f1$"), ..EventFilter::default() }, &of_7, true),
+            ("no such file", EventFilter { include: regex("shop"), ..EventFilter::default() }, &of_8, false),
+            ("kept out", EventFilter { exclude: regex("json"), ..EventFilter::default() }, &of_8, false),
+            ("not kept out", EventFilter { exclude: regex("json"), ..EventFilter::default() }, &of_7, true),
         ] {
             assert_eq!(choice.admits(event, &names, &symbols), expected, "{name}");
         }

@@ -13,7 +13,7 @@ use crate::report::Ended;
 const NEAR: Nanos = 500_000_000;
 
 /// Where in the recording one is.
-pub struct Part {
+pub struct RecordedPart {
     range: Range,
     /// Where the recording begins: nanoseconds since the start of the window.
     origin: Nanos,
@@ -27,7 +27,7 @@ pub struct Part {
     to: Option<Nanos>,
 }
 
-impl Part {
+impl RecordedPart {
     pub fn new(range: Range) -> Self {
         let before = range.from.filter(|from| *from > NEAR).map(|_| Before::default());
         Self { range, origin: 0, before, base: None, from: 0, to: None }

@@ -38,12 +38,12 @@ pub enum Figure {
     /// Time runnable and without a CPU, all threads together, in nanoseconds.
     RunQueue,
     /// The share of the samples that a file, line or function has.
-    Frame(Part, String),
+    Frame(FrameShare, String),
 }
 
 /// Which frames of a stack count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum FrameShare {
     /// The innermost one.
     Own,
     /// Any of them.
@@ -71,7 +71,8 @@ pub const FIGURES: [(&str, Figure); 16] = [
 ];
 
 /// Those that are about a place in the code: `frame.self("json/encoder.py")`.
-pub const PARTS: [(&str, Part); 2] = [("frame.self", Part::Own), ("frame.total", Part::Total)];
+pub const PARTS: [(&str, FrameShare); 2] =
+    [("frame.self", FrameShare::Own), ("frame.total", FrameShare::Total)];
 
 impl Figure {
     /// What the report says of it.
@@ -117,13 +118,13 @@ fn longest_turn(loops: &Bounded<Loop>) -> Option<u64> {
 }
 
 /// Of all samples, also those whose stack is not known.
-fn share(part: Part, place: &str, report: &Report) -> Option<f64> {
+fn share(part: FrameShare, place: &str, report: &Report) -> Option<f64> {
     let samples = match part {
-        Part::Own => {
+        FrameShare::Own => {
             let lines = report.frames.hot.rows.iter().filter(|row| is_at(&row.frame, place));
             lines.map(|row| row.self_samples).sum::<u64>()
         }
-        Part::Total => {
+        FrameShare::Total => {
             let is_through = |stack: &[Frame]| stack.iter().any(|frame| is_at(frame, place));
             let stacks = report.frames.stacks.rows.iter().filter(|row| is_through(&row.stack));
             stacks.map(|row| row.samples).sum::<u64>()
@@ -185,13 +186,13 @@ mod tests {
                 .into_iter()
                 .collect();
         let of = |part, place: &str, report: &Report| Figure::Frame(part, place.to_owned()).value(report);
-        assert_eq!(of(Part::Own, "a.py", &report), None, "no samples, no share");
+        assert_eq!(of(FrameShare::Own, "a.py", &report), None, "no samples, no share");
         report.quality.samples.taken = 100;
         for (part, place, expected) in [
-            (Part::Own, "a.py", 0.6),
-            (Part::Own, "b.py", 0.1),
-            (Part::Total, "b.py", 0.7),
-            (Part::Total, "c.py", 0.0),
+            (FrameShare::Own, "a.py", 0.6),
+            (FrameShare::Own, "b.py", 0.1),
+            (FrameShare::Total, "b.py", 0.7),
+            (FrameShare::Total, "c.py", 0.0),
         ] {
             assert_eq!(of(part, place, &report), Some(expected), "{part:?} {place}");
         }

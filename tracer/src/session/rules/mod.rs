@@ -156,7 +156,7 @@ mod tests {
     use crate::report::{Read, Signal, bounded};
 
     fn own(place: &str) -> Figure {
-        Figure::Frame(figures::Part::Own, place.to_owned())
+        Figure::Frame(figures::FrameShare::Own, place.to_owned())
     }
 
     #[test]

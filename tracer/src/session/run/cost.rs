@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use tracer_common::counters::{Counters, Probe};
 
-use super::super::budget::{Budget, FAR, Second, Work};
+use super::super::budget::{Budget, BudgetWork, FAR, Second};
 use super::super::watchers::BreakpointCost;
 use super::{QUARTER, Run, SOON};
 use crate::attach::{Error, TrapCost, of_probe, total};
@@ -79,7 +79,7 @@ impl Run<'_> {
     pub(super) fn since(&self, began: Instant, before: &Spent, now: &Spent) -> Second {
         let probes = now.probes.iter().map(|&(probe, counters)| {
             let before = of_probe(&before.probes, probe);
-            Work {
+            BudgetWork {
                 probe,
                 hits: counters.hits.saturating_sub(before.hits),
                 runs: counters.not_filtered().saturating_sub(before.not_filtered()),

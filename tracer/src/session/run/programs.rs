@@ -12,7 +12,7 @@ use crate::attach::Error;
 use crate::event::{Pid, SpaceId};
 use crate::process::Process;
 use crate::python::Interpreter;
-use crate::timeline::{Found, LifeId};
+use crate::timeline::{FoundProgram, LifeId};
 
 impl Run<'_> {
     /// What the roots run, as far as that is known; the others are probed later.
@@ -47,10 +47,10 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn found(&mut self, pid: Pid, before: &Target, found: Found) -> Result<(), Error> {
+    fn found(&mut self, pid: Pid, before: &Target, found: FoundProgram) -> Result<(), Error> {
         match found {
-            Found::Python(process, interpreter) => self.found_python(&process, before, interpreter),
-            Found::Other => self.found_other(pid, before),
+            FoundProgram::Python(process, interpreter) => self.found_python(&process, before, interpreter),
+            FoundProgram::Other => self.found_other(pid, before),
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::super::baseline::window;
 use super::super::rules::ZOMBIE_NS;
-use super::super::watchers::{Context, Watcher};
+use super::super::watchers::{Watcher, WatcherContext};
 use super::Run;
 use crate::attach::Error;
 use crate::clock::monotonic_ns;
@@ -29,10 +29,10 @@ impl Run<'_> {
     /// Has every watcher do this, and takes in what they have seen.
     pub(super) fn each_watcher(
         &mut self,
-        mut act: impl FnMut(&mut (dyn Watcher + 'static), &mut Context<'_>) -> Result<(), Error>,
+        mut act: impl FnMut(&mut (dyn Watcher + 'static), &mut WatcherContext<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         for watcher in &mut self.watchers.list {
-            let mut context = Context {
+            let mut context = WatcherContext {
                 probes: &mut self.probes,
                 spaces: &mut self.collector.spaces,
                 start_ns: self.begin.start_ns,

@@ -52,7 +52,7 @@ impl BreakpointCost<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::budget::Work;
+    use crate::session::budget::BudgetWork;
 
     #[test]
     fn kernels_that_return_by_a_system_call_are_known_by_their_release() {
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_share_of_what_the_target_runs_is_too_much() {
-        let work = |probe, hits| Work { probe, hits, runs: 0, run_ns: 0 };
+        let work = |probe, hits| BudgetWork { probe, hits, runs: 0, run_ns: 0 };
         let second = |hits, target_ns| Second {
             at_ns: 0,
             wall_ns: 1_000_000_000,

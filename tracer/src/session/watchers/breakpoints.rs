@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tracer_common::counters::Probe;
 
 use super::breakpoint_cost::BreakpointCost;
-use super::{Context, Watcher};
+use super::{Watcher, WatcherContext};
 use crate::attach::{Error, Probes, Refused, TrapCost};
 use crate::event::{Nanos, Pid};
 use crate::python::Interpreter;
@@ -35,10 +35,15 @@ pub trait BreakpointKind {
     const COUNTED: &[Probe];
 
     /// A process has come.
-    fn come(&mut self, context: &mut Context<'_>, pid: Pid, interpreter: &Interpreter) -> Self::Process;
+    fn come(
+        &mut self,
+        context: &mut WatcherContext<'_>,
+        pid: Pid,
+        interpreter: &Interpreter,
+    ) -> Self::Process;
 
     /// A process has gone, or runs another program.
-    fn gone(&mut self, context: &mut Context<'_>, pid: Pid, process: &WatchedProcess<Self::Process>);
+    fn gone(&mut self, context: &mut WatcherContext<'_>, pid: Pid, process: &WatchedProcess<Self::Process>);
 
     /// Whether this interpreter has the places for them.
     fn has_places(interpreter: &Interpreter) -> bool;
@@ -55,13 +60,18 @@ pub trait BreakpointKind {
     /// When the process is gone, or the kernel refuses.
     fn set(
         &mut self,
-        context: &mut Context<'_>,
+        context: &mut WatcherContext<'_>,
         pid: Pid,
         process: &mut WatchedProcess<Self::Process>,
     ) -> Result<bool, Refused>;
 
     /// Removes them from one process.
-    fn clear(&mut self, context: &mut Context<'_>, pid: Pid, process: &mut WatchedProcess<Self::Process>);
+    fn clear(
+        &mut self,
+        context: &mut WatcherContext<'_>,
+        pid: Pid,
+        process: &mut WatchedProcess<Self::Process>,
+    );
 
     /// Begins to remove all of them.
     fn release(&mut self, probes: &mut Probes);
@@ -73,31 +83,41 @@ pub trait BreakpointKind {
     fn trap_costs(&self, cost: &TrapCost) -> Vec<(Probe, Nanos)>;
 
     /// See [`Watcher::start`].
-    fn start(&mut self, _: &mut Processes<Self::Process>) {}
+    fn start(&mut self, _: &mut WatchedProcesses<Self::Process>) {}
 
     /// See [`Watcher::check_budget`]: between two seconds.
     fn check_briefly(
         &mut self,
-        _: &mut Context<'_>,
+        _: &mut WatcherContext<'_>,
         _: &BreakpointCost<'_>,
         _part_ns: Nanos,
-        _: &mut Processes<Self::Process>,
+        _: &mut WatchedProcesses<Self::Process>,
     ) {
     }
 
     /// See [`Watcher::pass_second`].
-    fn pass_second(&mut self, _: &mut Context<'_>, _: &BreakpointCost<'_>, _: &mut Processes<Self::Process>) {
+    fn pass_second(
+        &mut self,
+        _: &mut WatcherContext<'_>,
+        _: &BreakpointCost<'_>,
+        _: &mut WatchedProcesses<Self::Process>,
+    ) {
     }
 
     /// See [`Watcher::stop`].
-    fn stop(&mut self, _: &mut Processes<Self::Process>) {}
+    fn stop(&mut self, _: &mut WatchedProcesses<Self::Process>) {}
 
     /// See [`Watcher::finish`].
-    fn finish(&mut self, context: &mut Context<'_>, end_ns: Nanos, processes: &Processes<Self::Process>);
+    fn finish(
+        &mut self,
+        context: &mut WatcherContext<'_>,
+        end_ns: Nanos,
+        processes: &WatchedProcesses<Self::Process>,
+    );
 }
 
 /// All processes of traced ones that run a Python.
-pub type Processes<P> = HashMap<Pid, WatchedProcess<P>>;
+pub type WatchedProcesses<P> = HashMap<Pid, WatchedProcess<P>>;
 
 /// A process that has breakpoints, or will have if it lives on.
 pub struct WatchedProcess<P> {
@@ -130,7 +150,7 @@ pub enum State {
 /// Sets one kind of breakpoints, and removes them.
 pub struct BreakpointWatcher<K: BreakpointKind> {
     kind: K,
-    processes: Processes<K::Process>,
+    processes: WatchedProcesses<K::Process>,
     /// They cost too much: none is set any more.
     given_up: bool,
 }
@@ -142,7 +162,7 @@ impl<K: BreakpointKind> BreakpointWatcher<K> {
     }
 
     /// Forgets processes that have gone or run another program, and takes note of new ones.
-    fn follow(&mut self, context: &mut Context<'_>) {
+    fn follow(&mut self, context: &mut WatcherContext<'_>) {
         let spaces = &*context.spaces;
         let stays = |pid, process: &WatchedProcess<_>| spaces.home_of(pid) == Some(process.home);
         let gone: Vec<_> = self.processes.extract_if(|&pid, process| !stays(pid, process)).collect();
@@ -191,7 +211,7 @@ impl<K: BreakpointKind> BreakpointWatcher<K> {
         processes.filter(move |(_, process)| !given_up && waits(process))
     }
 
-    fn set(&mut self, context: &mut Context<'_>, pid: Pid) {
+    fn set(&mut self, context: &mut WatcherContext<'_>, pid: Pid) {
         let Some(process) = self.processes.get_mut(&pid) else { return };
         if self.kind.is_full(context.probes) {
             process.state = K::WITHOUT_ROOM;
@@ -209,7 +229,7 @@ impl<K: BreakpointKind> BreakpointWatcher<K> {
     }
 
     /// Takes them out of all processes if they were hit too often.
-    fn check_cost(&mut self, context: &mut Context<'_>, cost: &BreakpointCost<'_>) {
+    fn check_cost(&mut self, context: &mut WatcherContext<'_>, cost: &BreakpointCost<'_>) {
         let why = cost.too_many(K::COUNTED, self.kind.trap_ns());
         let Some(why) = why.filter(|_| !self.given_up) else { return };
         self.given_up = true;
@@ -222,7 +242,7 @@ impl<K: BreakpointKind> BreakpointWatcher<K> {
     }
     /// As many of these as there is time for: among a hundred processes that fork without pause the kernel takes half a
     /// second to set one, in which nothing else is done. The others come at the next poll.
-    fn set_in_time(&mut self, context: &mut Context<'_>, pids: Vec<Pid>) {
+    fn set_in_time(&mut self, context: &mut WatcherContext<'_>, pids: Vec<Pid>) {
         let began = Instant::now();
         let in_time = pids.into_iter().take_while(|_| began.elapsed() < AT_ONCE);
         in_time.for_each(|pid| self.set(context, pid));
@@ -231,7 +251,7 @@ impl<K: BreakpointKind> BreakpointWatcher<K> {
 
 impl<K: BreakpointKind> Watcher for BreakpointWatcher<K> {
     /// Breakpoints in many processes take long: all are set before the window starts.
-    fn prepare(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
+    fn prepare(&mut self, context: &mut WatcherContext<'_>) -> Result<(), Error> {
         self.follow(context);
         let all = self.waiting(context.probes).map(|(pid, _)| pid).collect();
         self.set_in_time(context, all);
@@ -242,21 +262,21 @@ impl<K: BreakpointKind> Watcher for BreakpointWatcher<K> {
         self.kind.start(&mut self.processes);
     }
 
-    fn poll(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
+    fn poll(&mut self, context: &mut WatcherContext<'_>) -> Result<(), Error> {
         self.follow(context);
         let due = self.due(context.probes);
         self.set_in_time(context, due);
         Ok(())
     }
 
-    fn check_budget(&mut self, context: &mut Context<'_>, cost: &BreakpointCost<'_>) {
+    fn check_budget(&mut self, context: &mut WatcherContext<'_>, cost: &BreakpointCost<'_>) {
         self.check_cost(context, cost);
         if let Some(part_ns) = cost.part_ns {
             self.kind.check_briefly(context, cost, part_ns, &mut self.processes);
         }
     }
 
-    fn pass_second(&mut self, context: &mut Context<'_>, cost: &BreakpointCost<'_>) {
+    fn pass_second(&mut self, context: &mut WatcherContext<'_>, cost: &BreakpointCost<'_>) {
         self.kind.pass_second(context, cost, &mut self.processes);
     }
 
@@ -268,7 +288,7 @@ impl<K: BreakpointKind> Watcher for BreakpointWatcher<K> {
         self.kind.release(probes);
     }
 
-    fn finish(&mut self, context: &mut Context<'_>, end_ns: Nanos) {
+    fn finish(&mut self, context: &mut WatcherContext<'_>, end_ns: Nanos) {
         self.kind.finish(context, end_ns, &self.processes);
     }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 use tracer_common::counters::Probe;
 
 use super::part_time::PartTime;
-use super::{Context, Coverage, Watcher};
+use super::{Coverage, Watcher, WatcherContext};
 use crate::attach::{Error, Probes, TrapCost};
 use crate::clock::nanos;
 use crate::event::{Nanos, Pid};
@@ -39,11 +39,11 @@ impl CallWatcher {
 }
 
 impl Watcher for CallWatcher {
-    fn prepare(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
+    fn prepare(&mut self, context: &mut WatcherContext<'_>) -> Result<(), Error> {
         self.count(context.probes, true)
     }
 
-    fn poll(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
+    fn poll(&mut self, context: &mut WatcherContext<'_>) -> Result<(), Error> {
         let due = self.part.is_due(!context.given_up.has(Detail::Calls), Instant::now());
         if due == context.probes.counts_entries() {
             return Ok(());

@@ -3,9 +3,9 @@
 use tracer_common::counters::Probe;
 use tracer_common::gc::{Collection, UNKNOWN, flag};
 
-use super::Context;
+use super::WatcherContext;
 use super::breakpoint_cost::{BreakpointCost, may_kill};
-use super::breakpoints::{BreakpointKind, Processes, State, WatchedProcess, detail};
+use super::breakpoints::{BreakpointKind, State, WatchedProcess, WatchedProcesses, detail};
 use super::counted::{CollectionCounts, RateChange};
 use crate::attach::{COLLECTION_PROBES, Collections, Error, Probes, Refused, ReturnProbe, TrapCost};
 use crate::clock::monotonic_ns;
@@ -39,7 +39,7 @@ impl CollectionBreakpoints {
     /// One that collects often loses its breakpoints until it does so no more.
     fn change(
         &mut self,
-        context: &mut Context<'_>,
+        context: &mut WatcherContext<'_>,
         pid: Pid,
         process: &mut WatchedProcess<CollectingProcess>,
         change: RateChange,
@@ -69,14 +69,24 @@ impl BreakpointKind for CollectionBreakpoints {
     const COUNTED: &[Probe] = &[Probe::GcEnd];
 
     /// How its collections are seen until its breakpoints are set.
-    fn come(&mut self, context: &mut Context<'_>, pid: Pid, interpreter: &Interpreter) -> CollectingProcess {
+    fn come(
+        &mut self,
+        context: &mut WatcherContext<'_>,
+        pid: Pid,
+        interpreter: &Interpreter,
+    ) -> CollectingProcess {
         let counted = CollectionCounts::begin(pid, &interpreter.python.collector);
         let process = CollectingProcess { how: unprobed(interpreter), probed_ns: 0, counted };
         process.report(context, pid);
         process
     }
 
-    fn gone(&mut self, context: &mut Context<'_>, pid: Pid, process: &WatchedProcess<CollectingProcess>) {
+    fn gone(
+        &mut self,
+        context: &mut WatcherContext<'_>,
+        pid: Pid,
+        process: &WatchedProcess<CollectingProcess>,
+    ) {
         self.collections.clear(context.probes, pid);
         context.events.extend(process.own.counted.events(pid, true));
     }
@@ -95,7 +105,7 @@ impl BreakpointKind for CollectionBreakpoints {
 
     fn set(
         &mut self,
-        context: &mut Context<'_>,
+        context: &mut WatcherContext<'_>,
         pid: Pid,
         process: &mut WatchedProcess<CollectingProcess>,
     ) -> Result<bool, Refused> {
@@ -110,7 +120,7 @@ impl BreakpointKind for CollectionBreakpoints {
 
     fn clear(
         &mut self,
-        context: &mut Context<'_>,
+        context: &mut WatcherContext<'_>,
         pid: Pid,
         process: &mut WatchedProcess<CollectingProcess>,
     ) {
@@ -133,7 +143,7 @@ impl BreakpointKind for CollectionBreakpoints {
         vec![(Probe::GcBegin, cost.emulated_ns), (Probe::GcEnd, end)]
     }
 
-    fn start(&mut self, processes: &mut Processes<CollectingProcess>) {
+    fn start(&mut self, processes: &mut WatchedProcesses<CollectingProcess>) {
         for (&pid, process) in processes {
             process.own.counted.restart(pid, &process.interpreter.python.collector);
         }
@@ -142,10 +152,10 @@ impl BreakpointKind for CollectionBreakpoints {
     /// One that collects very often is noticed before the second is over.
     fn check_briefly(
         &mut self,
-        context: &mut Context<'_>,
+        context: &mut WatcherContext<'_>,
         cost: &BreakpointCost<'_>,
         part_ns: Nanos,
-        processes: &mut Processes<CollectingProcess>,
+        processes: &mut WatchedProcesses<CollectingProcess>,
     ) {
         let is_limited = cost.limit.is_some();
         let probed = processes.iter_mut().filter(|(_, process)| process.own.how == GcSeen::Probed);
@@ -159,9 +169,9 @@ impl BreakpointKind for CollectionBreakpoints {
 
     fn pass_second(
         &mut self,
-        context: &mut Context<'_>,
+        context: &mut WatcherContext<'_>,
         cost: &BreakpointCost<'_>,
-        processes: &mut Processes<CollectingProcess>,
+        processes: &mut WatchedProcesses<CollectingProcess>,
     ) {
         self.stop(processes);
         if cost.limit.is_none() {
@@ -175,14 +185,19 @@ impl BreakpointKind for CollectionBreakpoints {
     }
 
     /// Reads what the collectors have counted.
-    fn stop(&mut self, processes: &mut Processes<CollectingProcess>) {
+    fn stop(&mut self, processes: &mut WatchedProcesses<CollectingProcess>) {
         for (&pid, process) in processes {
             process.own.counted.read(pid, &process.interpreter.python.collector);
         }
     }
 
     /// Collections that go on, and what was counted.
-    fn finish(&mut self, context: &mut Context<'_>, end_ns: Nanos, processes: &Processes<CollectingProcess>) {
+    fn finish(
+        &mut self,
+        context: &mut WatcherContext<'_>,
+        end_ns: Nanos,
+        processes: &WatchedProcesses<CollectingProcess>,
+    ) {
         let sees_end = |(task, collection): &(Task, Collection)| {
             processes.get(&task.pid).is_some_and(|process| process.own.sees_end(collection.since_ns))
         };
@@ -205,7 +220,7 @@ impl CollectingProcess {
         self.how == GcSeen::Probed && began_ns >= self.probed_ns
     }
 
-    fn report(&self, context: &mut Context<'_>, pid: Pid) {
+    fn report(&self, context: &mut WatcherContext<'_>, pid: Pid) {
         context.events.push(Event::Collections { at: context.now(), pid, seen: self.how });
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tracer_common::counters::Probe;
 
-use super::Context;
+use super::WatcherContext;
 use super::breakpoint_cost::may_kill;
-use super::breakpoints::{BreakpointKind, Processes, State, WatchedProcess};
+use super::breakpoints::{BreakpointKind, State, WatchedProcess, WatchedProcesses};
 use crate::attach::{Error, HandlerCalls, Probes, Refused, TrapCost, WATCHED_PROCESSES};
 use crate::event::{Event, Nanos, Pid};
 use crate::process::Process;
@@ -51,7 +51,7 @@ impl HandlerBreakpoints {
         found
     }
 
-    fn clear(&mut self, context: &mut Context<'_>, pid: Pid) {
+    fn clear(&mut self, context: &mut WatcherContext<'_>, pid: Pid) {
         self.calls.clear(context.probes, pid);
         let event = Event::HandlersWatched { at: context.now(), pid, starts: false, ends: false };
         context.events.push(event);
@@ -66,9 +66,9 @@ impl BreakpointKind for HandlerBreakpoints {
     const REPORTS_MISSED: bool = true;
     const COUNTED: &[Probe] = &[Probe::Handler, Probe::Check];
 
-    fn come(&mut self, _: &mut Context<'_>, _: Pid, _: &Interpreter) {}
+    fn come(&mut self, _: &mut WatcherContext<'_>, _: Pid, _: &Interpreter) {}
 
-    fn gone(&mut self, context: &mut Context<'_>, pid: Pid, _: &WatchedProcess<()>) {
+    fn gone(&mut self, context: &mut WatcherContext<'_>, pid: Pid, _: &WatchedProcess<()>) {
         self.clear(context, pid);
     }
 
@@ -86,7 +86,7 @@ impl BreakpointKind for HandlerBreakpoints {
 
     fn set(
         &mut self,
-        context: &mut Context<'_>,
+        context: &mut WatcherContext<'_>,
         pid: Pid,
         process: &mut WatchedProcess<()>,
     ) -> Result<bool, Refused> {
@@ -109,7 +109,7 @@ impl BreakpointKind for HandlerBreakpoints {
         Ok(true)
     }
 
-    fn clear(&mut self, context: &mut Context<'_>, pid: Pid, _: &mut WatchedProcess<()>) {
+    fn clear(&mut self, context: &mut WatcherContext<'_>, pid: Pid, _: &mut WatchedProcess<()>) {
         Self::clear(self, context, pid);
     }
 
@@ -129,7 +129,7 @@ impl BreakpointKind for HandlerBreakpoints {
     }
 
     /// Handlers that have still to begin.
-    fn finish(&mut self, context: &mut Context<'_>, _: Nanos, processes: &Processes<()>) {
+    fn finish(&mut self, context: &mut WatcherContext<'_>, _: Nanos, processes: &WatchedProcesses<()>) {
         for (&pid, process) in processes.iter().filter(|(_, process)| process.state == State::Watched) {
             let handlers = process.interpreter.handlers.as_ref();
             let pending = handlers.and_then(|handlers| handlers.pending(&ProcessMemory::new(pid)));
@@ -139,13 +139,13 @@ impl BreakpointKind for HandlerBreakpoints {
 }
 
 /// A filter of system calls may kill the target for a breakpoint at a return.
-fn may_see_ends(context: &mut Context<'_>, pid: Pid) -> bool {
+fn may_see_ends(context: &mut WatcherContext<'_>, pid: Pid) -> bool {
     let Some(release) = may_kill(pid) else { return true };
     let why = format!("it has a seccomp filter, and Linux {release} could make that kill it");
     shed_ends(context, pid, why);
     false
 }
 
-fn shed_ends(context: &mut Context<'_>, pid: Pid, why: String) {
+fn shed_ends(context: &mut WatcherContext<'_>, pid: Pid, why: String) {
     context.shed(format!("ends of the signal handlers of process {pid}"), why);
 }

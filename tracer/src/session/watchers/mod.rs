@@ -44,7 +44,7 @@ pub trait Watcher {
     ///
     /// # Errors
     /// When the kernel refuses what was asked for by name.
-    fn prepare(&mut self, _: &mut Context<'_>) -> Result<(), Error> {
+    fn prepare(&mut self, _: &mut WatcherContext<'_>) -> Result<(), Error> {
         Ok(())
     }
 
@@ -55,7 +55,7 @@ pub trait Watcher {
     ///
     /// # Errors
     /// When the kernel refuses.
-    fn poll(&mut self, context: &mut Context<'_>) -> Result<(), Error>;
+    fn poll(&mut self, context: &mut WatcherContext<'_>) -> Result<(), Error>;
 
     /// Whether there is something to see that no message announces.
     fn is_needed_soon(&self, _: &Spaces) -> bool {
@@ -63,10 +63,10 @@ pub trait Watcher {
     }
 
     /// Gives up what has cost too much.
-    fn check_budget(&mut self, _: &mut Context<'_>, _: &BreakpointCost<'_>) {}
+    fn check_budget(&mut self, _: &mut WatcherContext<'_>, _: &BreakpointCost<'_>) {}
 
     /// A second has passed.
-    fn pass_second(&mut self, _: &mut Context<'_>, _: &BreakpointCost<'_>) {}
+    fn pass_second(&mut self, _: &mut WatcherContext<'_>, _: &BreakpointCost<'_>) {}
 
     /// For how long it has watched what is watched for a part of the time.
     fn cover(&self, _: &mut Coverage, _now: Instant) {}
@@ -78,7 +78,7 @@ pub trait Watcher {
     fn release(&mut self, _: &mut Probes) {}
 
     /// The window has ended: reports what goes on still.
-    fn finish(&mut self, _: &mut Context<'_>, _end_ns: Nanos) {}
+    fn finish(&mut self, _: &mut WatcherContext<'_>, _end_ns: Nanos) {}
 
     /// What a hit of each of its breakpoints costs beside the program, if traps cost this.
     fn trap_costs(&self, _: &TrapCost) -> Vec<(Probe, Nanos)> {
@@ -87,7 +87,7 @@ pub trait Watcher {
 }
 
 /// What watchers may use of a run, and where what they see goes.
-pub struct Context<'a> {
+pub struct WatcherContext<'a> {
     /// The probes.
     pub probes: &'a mut Probes,
     /// Which interpreter lives where.
@@ -102,7 +102,7 @@ pub struct Context<'a> {
     pub shed: &'a mut ShedList,
 }
 
-impl Context<'_> {
+impl WatcherContext<'_> {
     /// Since the start of the window.
     #[must_use]
     pub fn now(&self) -> Nanos {

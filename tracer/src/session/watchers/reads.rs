@@ -6,7 +6,7 @@ use tracer_common::counters::Probe;
 
 use super::neighbours::Neighbours;
 use super::part_time::PartTime;
-use super::{BreakpointCost, Context, Coverage, Watcher};
+use super::{BreakpointCost, Coverage, Watcher, WatcherContext};
 use crate::attach::Error;
 use crate::clock::nanos;
 use crate::session::Options;
@@ -31,7 +31,7 @@ impl ReadWatcher {
 
 impl Watcher for ReadWatcher {
     /// Their hook has been attached with the others.
-    fn prepare(&mut self, _: &mut Context<'_>) -> Result<(), Error> {
+    fn prepare(&mut self, _: &mut WatcherContext<'_>) -> Result<(), Error> {
         self.part = PartTime::new(true);
         Ok(())
     }
@@ -40,7 +40,7 @@ impl Watcher for ReadWatcher {
         self.before = self.part.watched(Instant::now());
     }
 
-    fn poll(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
+    fn poll(&mut self, context: &mut WatcherContext<'_>) -> Result<(), Error> {
         let in_bursts = context.given_up.has(Detail::Reads) || self.neighbours.are_spared();
         let due = self.part.is_due(!in_bursts, Instant::now());
         if due != context.probes.watches_reads() {
@@ -55,7 +55,7 @@ impl Watcher for ReadWatcher {
         self.neighbours.are_spared()
     }
 
-    fn pass_second(&mut self, context: &mut Context<'_>, cost: &BreakpointCost<'_>) {
+    fn pass_second(&mut self, context: &mut WatcherContext<'_>, cost: &BreakpointCost<'_>) {
         let watched = self.part.watched(Instant::now());
         let lately = watched.saturating_sub(std::mem::replace(&mut self.before, watched));
         let shed = self.neighbours.second(cost.second.filtered(Probe::Syscall), lately);

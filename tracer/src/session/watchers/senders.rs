@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use procfs::{Current, LoadAverage};
 
-use super::{BreakpointCost, Context, Watcher};
+use super::{BreakpointCost, Watcher, WatcherContext};
 use crate::attach::{Error, Probes, Senders};
 use crate::clock::monotonic_ns;
 use crate::event::{Pid, SpaceId};
@@ -76,12 +76,12 @@ impl SenderWatcher {
 }
 
 impl Watcher for SenderWatcher {
-    fn pass_second(&mut self, _: &mut Context<'_>, _: &BreakpointCost<'_>) {
+    fn pass_second(&mut self, _: &mut WatcherContext<'_>, _: &BreakpointCost<'_>) {
         self.follow();
     }
 
     /// Probes one of them: that takes some milliseconds, in which others want their turn.
-    fn poll(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
+    fn poll(&mut self, context: &mut WatcherContext<'_>) -> Result<(), Error> {
         if !std::mem::replace(&mut self.listed, true) {
             self.follow();
         }

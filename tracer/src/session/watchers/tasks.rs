@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Context, Watcher};
+use super::{Watcher, WatcherContext};
 use crate::attach::{Error, Loops};
 use crate::clock::monotonic_ns;
 use crate::event::{Bytes, Event, Nanos, Pid, Task, Tid};
@@ -39,13 +39,13 @@ impl TaskWatcher {
 }
 
 impl Watcher for TaskWatcher {
-    fn prepare(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
+    fn prepare(&mut self, context: &mut WatcherContext<'_>) -> Result<(), Error> {
         context.events.push(Event::LoopsWatched);
         Ok(())
     }
 
     /// The tasks of the long turns that go on now.
-    fn poll(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
+    fn poll(&mut self, context: &mut WatcherContext<'_>) -> Result<(), Error> {
         let spaces = &*context.spaces;
         if !any_has_tasks(spaces) {
             return Ok(());
@@ -74,7 +74,7 @@ impl Watcher for TaskWatcher {
     }
 
     /// What all loops have done.
-    fn finish(&mut self, context: &mut Context<'_>, _: Nanos) {
+    fn finish(&mut self, context: &mut WatcherContext<'_>, _: Nanos) {
         let counts = self.loops.all().map(|(tid, turns)| Event::Loop {
             task: context.probes.shown_task(turns.pid, tid),
             turns: turns.turns,

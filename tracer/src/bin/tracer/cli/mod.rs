@@ -11,7 +11,7 @@ use clap::{Command, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use output::OutputOptions;
 pub use recordings::{RecordOptions, ReportOptions};
-pub use targets::{Choice, Targets};
+pub use targets::{SelectionOptions, Targets};
 pub use trace::TraceOptions;
 pub use verbs::{
     AnswerOptions, CompletionsOptions, DiffOptions, DoctorOptions, DumpOptions, ExportOptions, ManOptions,

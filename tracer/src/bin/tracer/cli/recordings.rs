@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use regex_lite::Regex;
-use tracer::session::{Choice, Range, Trigger, Triggers, View};
+use tracer::session::{EventFilter, Range, Trigger, Triggers, View};
 
 use super::values;
 use super::{OutputOptions, Targets, TraceOptions};
@@ -102,7 +102,7 @@ pub struct ReportOptions {
 impl ReportOptions {
     /// What of the recording is wanted.
     pub fn view(&self) -> View {
-        let choice = Choice {
+        let choice = EventFilter {
             processes: self.process.clone(),
             threads: self.thread.clone(),
             include: self.include.clone(),

@@ -20,12 +20,12 @@ pub struct Targets {
     positional: Vec<u32>,
 
     #[command(flatten)]
-    pub choice: Choice,
+    pub choice: SelectionOptions,
 }
 
 /// Python processes by what they are; those that meet every condition given.
 #[derive(Debug, Args)]
-pub struct Choice {
+pub struct SelectionOptions {
     /// Python processes by command line, also later ones
     ///
     /// Those whose command line matches; processes that start later and match are traced too.
@@ -60,7 +60,7 @@ impl Targets {
     }
 }
 
-impl Choice {
+impl SelectionOptions {
     /// What was asked for.
     pub fn selection(&self) -> Selection {
         Selection {

@@ -8,7 +8,7 @@ use tracer::sections::{Section, Sections};
 use tracer::session::{Options, Rule};
 
 use super::OutputOptions;
-use super::values::{self, Budget};
+use super::values::{self, BudgetOption};
 
 /// How to trace, and where the report goes.
 #[derive(Debug, Args)]
@@ -17,13 +17,8 @@ pub struct TraceOptions {
     #[arg(short, long, value_name = "DUR", value_parser = values::duration)]
     duration: Option<Duration>,
 
-    /// On-CPU stack samples per second on each CPU
-    #[arg(hide_short_help = true, short, long, value_name = "HZ", default_value_t = Plan::RATE_HZ, value_parser = clap::value_parser!(u32).range(1..=20_000))]
-    rate: u32,
-
-    /// Frames to keep of each stack, innermost first
-    #[arg(hide_short_help = true, long, value_name = "N", default_value_t = Plan::DEPTH, value_parser = values::depth())]
-    depth: u32,
+    #[command(flatten)]
+    stacks: StackOptions,
 
     /// Also trace child processes, present and future (the default)
     #[arg(hide_short_help = true, short = 's', long, overrides_with = "no_follow")]
@@ -33,6 +28,50 @@ pub struct TraceOptions {
     #[arg(hide_short_help = true, long)]
     no_follow: bool,
 
+    #[command(flatten)]
+    sections: SectionOptions,
+
+    #[command(flatten)]
+    limits: LimitOptions,
+
+    /// Print one JSON object per line: events as they happen, then the report
+    #[arg(hide_short_help = true, long, conflicts_with_all = ["json", "output", "format"])]
+    pub jsonl: bool,
+
+    #[command(flatten)]
+    pub output: OutputOptions,
+
+    #[command(flatten)]
+    room: RoomOptions,
+
+    /// Print only errors on stderr
+    #[arg(hide_short_help = true, short, long)]
+    pub quiet: bool,
+
+    /// Print more on stderr
+    #[arg(hide_short_help = true, short, long)]
+    pub verbose: bool,
+
+    /// Hide arguments, paths and peers
+    #[arg(hide_short_help = true, long)]
+    pub redact: bool,
+}
+
+/// How often stacks are read, and how deep.
+#[derive(Debug, Args)]
+struct StackOptions {
+    /// On-CPU stack samples per second on each CPU
+    #[arg(hide_short_help = true, short, long, value_name = "HZ", default_value_t = Plan::RATE_HZ, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    rate: u32,
+
+    /// Frames to keep of each stack, innermost first
+    #[arg(hide_short_help = true, long, value_name = "N", default_value_t = Plan::DEPTH, value_parser = values::depth())]
+    depth: u32,
+}
+
+/// What is traced.
+#[derive(Debug, Args)]
+struct SectionOptions {
     /// Only these sections: reads, switches, signals, …
     ///
     /// There are reads, switches, processes, signals, frames and gc.
@@ -50,10 +89,14 @@ pub struct TraceOptions {
     /// Also see when signal handlers end; costs a trap each time that the interpreter checks for signals
     #[arg(hide_short_help = true, long)]
     handler_ends: bool,
+}
 
+/// What tracing may cost and lose, and what ends or fails a run.
+#[derive(Debug, Args)]
+struct LimitOptions {
     /// Share of the target's CPU time that tracing may cost before it records less detail, or `off`
     #[arg(hide_short_help = true, long, value_name = "PCT|off", default_value = "3%", value_parser = values::budget)]
-    budget: Budget,
+    budget: BudgetOption,
 
     /// Share of its events that a section may lose; above it the exit code is 8
     #[arg(hide_short_help = true, long, value_name = "PCT", default_value = "0%", value_parser = values::percentage)]
@@ -71,14 +114,11 @@ pub struct TraceOptions {
     /// share of the samples), frame.total("main"). With /s behind it, for each second: reads.avoidable/s>100
     #[arg(hide_short_help = true, long, value_name = "RULE", value_parser = values::rule)]
     fail_on: Vec<Rule>,
+}
 
-    /// Print one JSON object per line: events as they happen, then the report
-    #[arg(hide_short_help = true, long, conflicts_with_all = ["json", "output", "format"])]
-    pub jsonl: bool,
-
-    #[command(flatten)]
-    pub output: OutputOptions,
-
+/// Memory in the kernel.
+#[derive(Debug, Args)]
+struct RoomOptions {
     /// Size of the buffer between kernel and tracer, a power of two from 64KiB to 1GiB [default: 4MiB; 8MiB with a
     /// --depth above 128]
     #[arg(hide_short_help = true, long, value_name = "SIZE", value_parser = values::ring_size)]
@@ -88,57 +128,47 @@ pub struct TraceOptions {
     #[arg(hide_short_help = true, long, value_name = "TIMES", default_value_t = 1,
           value_parser = clap::value_parser!(u32).range(1..=16))]
     room: u32,
+
     /// Rows that each table in the kernel has room for; what finds none is counted as lost [default: as many as a busy
     /// machine needs]
     #[arg(hide = true, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     table_rows: Option<u32>,
-
-    /// Print only errors on stderr
-    #[arg(hide_short_help = true, short, long)]
-    pub quiet: bool,
-
-    /// Print more on stderr
-    #[arg(hide_short_help = true, short, long)]
-    pub verbose: bool,
-
-    /// Hide arguments, paths and peers
-    #[arg(hide_short_help = true, long)]
-    pub redact: bool,
 }
 
 impl TraceOptions {
     /// What the run is to do.
     pub fn options(&self) -> Options {
-        let sections = if self.only.is_empty() { Sections::ALL } else { Sections::only(&self.only) };
+        let sections =
+            if self.sections.only.is_empty() { Sections::ALL } else { Sections::only(&self.sections.only) };
         Options {
             plan: Plan {
-                sections: sections.without(&self.skip),
-                depth: self.depth,
-                rate_hz: self.rate,
-                ring_bytes: self.ring_size.unwrap_or_else(|| Plan::ring_bytes(self.depth)),
-                room: self.room,
-                table_rows: self.table_rows,
-                calls: self.calls,
-                handler_ends: self.handler_ends,
+                sections: sections.without(&self.sections.skip),
+                depth: self.stacks.depth,
+                rate_hz: self.stacks.rate,
+                ring_bytes: self.room.ring_size.unwrap_or_else(|| Plan::ring_bytes(self.stacks.depth)),
+                room: self.room.room,
+                table_rows: self.room.table_rows,
+                calls: self.sections.calls,
+                handler_ends: self.sections.handler_ends,
                 ..Plan::default()
             },
             follow: self.follow || !self.no_follow,
             duration: self.duration,
-            budget: self.budget.0,
-            reads_by_name: self.only.contains(&Section::Reads),
-            until: self.until.clone(),
+            budget: self.limits.budget.0,
+            reads_by_name: self.sections.only.contains(&Section::Reads),
+            until: self.limits.until.clone(),
             ..Options::default()
         }
     }
 
     /// Rules whose fulfilment is a failure.
     pub fn fail_on(&self) -> &[Rule] {
-        &self.fail_on
+        &self.limits.fail_on
     }
 
     /// Greatest share of its own hits that a section may lose.
     pub fn max_loss(&self) -> f64 {
-        self.max_loss
+        self.limits.max_loss
     }
 }
 

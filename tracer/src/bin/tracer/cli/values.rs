@@ -11,7 +11,7 @@ use tracer::session::{Range, Rule, Trigger};
 
 /// What tracing may cost, as a share of the target's CPU time.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Budget(pub Option<f64>);
+pub struct BudgetOption(pub Option<f64>);
 
 /// A process id; a name is refused with a hint how to find its ids.
 pub fn pid(text: &str) -> Result<u32, String> {
@@ -101,8 +101,12 @@ pub fn until(text: &str) -> Result<Rule, String> {
 }
 
 /// A percentage, or `off`.
-pub fn budget(text: &str) -> Result<Budget, String> {
-    if text == "off" { Ok(Budget(None)) } else { percentage(text).map(|share| Budget(Some(share))) }
+pub fn budget(text: &str) -> Result<BudgetOption, String> {
+    if text == "off" {
+        Ok(BudgetOption(None))
+    } else {
+        percentage(text).map(|share| BudgetOption(Some(share)))
+    }
 }
 
 /// `15%` or `15`: a share of 0.15.
@@ -148,6 +152,6 @@ mod tests {
         assert!(duration("0").is_err() && duration("3 days").is_err() && duration("s").is_err());
         assert_eq!((ring_size("64KiB"), ring_size("8MiB")), (Ok(65_536), Ok(8 << 20)));
         assert!(ring_size("100KiB").is_err() && ring_size("4KiB").is_err() && ring_size("8GiB").is_err());
-        assert_eq!((budget("off"), budget("15%")), (Ok(Budget(None)), Ok(Budget(Some(0.15)))));
+        assert_eq!((budget("off"), budget("15%")), (Ok(BudgetOption(None)), Ok(BudgetOption(Some(0.15)))));
     }
 }

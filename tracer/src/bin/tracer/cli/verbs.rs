@@ -8,7 +8,7 @@ use clap_complete::Shell;
 use tracer::session::Rule;
 
 use super::values;
-use super::{Choice, Color, OutputOptions, Targets, TraceOptions};
+use super::{Color, OutputOptions, SelectionOptions, Targets, TraceOptions};
 
 const DUMP_EXAMPLES: &str = "\
 Examples:
@@ -100,7 +100,7 @@ pub struct DumpOptions {
 #[command(after_long_help = PS_EXAMPLES)]
 pub struct PsOptions {
     #[command(flatten)]
-    pub choice: Choice,
+    pub choice: SelectionOptions,
 
     /// Hide arguments, paths and peers
     #[arg(long)]

@@ -34,9 +34,10 @@ pub fn run(options: &RunOptions) -> Result<u8, Failure> {
     let waiting = Waiting::start(&options.command, stdout, user(options)?)?;
     let roots = [Root::before_exec(Process::open(waiting.pid)?)];
     let command = Name::new(options.command[0].as_encoded_bytes());
-    let mut run = Run { console: Console::new(&options.trace), command, waiting: Some(waiting), child: None };
+    let mut run =
+        LaunchWatch { console: Console::new(&options.trace), command, waiting: Some(waiting), child: None };
     let finished = session::run(&options.trace.options(), &roots, &mut run)?;
-    let Run { console, command, child, .. } = run;
+    let LaunchWatch { console, command, child, .. } = run;
     let child = child.transpose()?;
     let status = console.status;
     show(&options.trace, &finished.report, outputs, console.stream)?;
@@ -109,26 +110,26 @@ fn how(exit: ExitStatus) -> String {
 }
 
 /// The session's watcher, which lets the command go once everything is attached.
-struct Run {
+struct LaunchWatch {
     console: Console,
     command: Name,
     waiting: Option<Waiting>,
     child: Option<Result<Child, launch::Error>>,
 }
 
-impl Run {
+impl LaunchWatch {
     fn failed(&self) -> bool {
         matches!(self.child, Some(Err(_)))
     }
 }
 
-impl Listener for Run {
+impl Listener for LaunchWatch {
     fn event(&mut self, event: &Event, names: &Names) {
         self.console.event(event, names);
     }
 }
 
-impl Watch for Run {
+impl Watch for LaunchWatch {
     fn attached(&mut self, roots: &[Root], _took: Duration) {
         self.child = self.waiting.take().map(Waiting::release);
         limits::only_watch(); // the command has begun, with all that it had

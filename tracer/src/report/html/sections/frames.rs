@@ -1,7 +1,7 @@
 //! Where the time went, by line and by stack.
 
 use super::Section;
-use crate::report::html::table::{Cell, Row, Setting::*, Table, frames};
+use crate::report::html::table::{Cell, Setting::*, Table, TableRow, frames};
 use crate::report::text::frames::summary;
 use crate::report::{EntryMetric, Frames, HotLine, HotStack, Report};
 use crate::units::{count, duration};
@@ -21,7 +21,7 @@ fn lines(of: &Frames, most: usize) -> Table<'_> {
         of.hot.rows.iter().map(|row| row.self_samples).max().unwrap_or_default(),
         of.hot.rows.iter().map(|row| row.off_cpu_ns).max().unwrap_or_default(),
     );
-    Table::of(
+    Table::from_rows(
         ("hot-lines", "Lines"),
         &[
             ("pid", Figure),
@@ -31,7 +31,7 @@ fn lines(of: &Frames, most: usize) -> Table<'_> {
             ("line", Word),
         ],
         (&of.hot, most),
-        |row: &HotLine| Row {
+        |row: &HotLine| TableRow {
             cells: vec![
                 Cell::id(row.pid),
                 Cell::count(row.self_samples).share_of(hottest),
@@ -41,7 +41,7 @@ fn lines(of: &Frames, most: usize) -> Table<'_> {
             ],
             pids: vec![row.pid],
             frames: vec![&row.frame],
-            ..Row::default()
+            ..TableRow::default()
         },
         |totals| {
             // One sample counts for each of its lines: that sum says nothing.
@@ -52,7 +52,7 @@ fn lines(of: &Frames, most: usize) -> Table<'_> {
 }
 
 fn stacks(of: &Frames, most: usize) -> Table<'_> {
-    Table::of(
+    Table::from_rows(
         ("hot-stacks", "Stacks"),
         &[
             ("pid", Figure),
@@ -63,7 +63,7 @@ fn stacks(of: &Frames, most: usize) -> Table<'_> {
             ("at", Word),
         ],
         (&of.stacks, most),
-        |row: &HotStack| Row {
+        |row: &HotStack| TableRow {
             cells: vec![
                 Cell::id(row.pid),
                 Cell::id(row.tid),
@@ -74,7 +74,7 @@ fn stacks(of: &Frames, most: usize) -> Table<'_> {
             ],
             pids: vec![row.pid],
             frames: frames(Some(&row.stack)),
-            ..Row::default()
+            ..TableRow::default()
         },
         |totals| {
             let figures = [Cell::count(totals.samples), Cell::duration(totals.off_cpu_ns), Cell::none()];
@@ -92,15 +92,15 @@ pub fn calls(report: &Report, most: usize) -> Option<Section<'_>> {
     };
     let all = count(entries.rows.sum().totals.count);
     let summary = format!("{all} {metric} in the {} that were counted", duration(entries.covered_ns));
-    let table = Table::of(
+    let table = Table::from_rows(
         ("entries", "Functions"),
         &[("pid", Figure), ("count", Figure), ("function", Word)],
         (&entries.rows, most),
-        |row| Row {
+        |row| TableRow {
             cells: vec![Cell::id(row.pid), Cell::count(row.count), Cell::frame(Some(&row.frame))],
             pids: vec![row.pid],
             frames: vec![&row.frame],
-            ..Row::default()
+            ..TableRow::default()
         },
         |totals| vec![Cell::count(totals.count), Cell::none()],
     );

@@ -1,7 +1,7 @@
 //! Pauses of the garbage collector.
 
 use super::Section;
-use crate::report::html::table::{Cell, Row, Setting::*, Table};
+use crate::report::html::table::{Cell, Setting::*, Table, TableRow};
 use crate::report::text::gc::summary;
 use crate::report::{Gc, GcCollections, GcPauses, Report, Stack};
 
@@ -17,7 +17,7 @@ pub fn section(report: &Report, most: usize) -> Option<Section<'_>> {
 
 fn pauses(gc: &Gc, most: usize) -> Table<'_> {
     let longest = gc.pauses.rows.iter().map(|row| row.total_ns).max().unwrap_or_default();
-    Table::of(
+    Table::from_rows(
         ("gc-pauses", "Pauses"),
         &[
             ("pid", Figure),
@@ -45,9 +45,9 @@ fn pauses(gc: &Gc, most: usize) -> Table<'_> {
     )
 }
 
-fn pause(row: &GcPauses, longest: u64) -> Row<'_> {
+fn pause(row: &GcPauses, longest: u64) -> TableRow<'_> {
     let line: Option<Stack> = row.started_by.clone().map(|line| vec![line]);
-    Row {
+    TableRow {
         cells: vec![
             Cell::id(row.pid),
             Cell::known(row.generation.map(u64::from), Cell::count),
@@ -60,16 +60,16 @@ fn pause(row: &GcPauses, longest: u64) -> Row<'_> {
         ],
         pids: vec![row.pid],
         frames: row.stack.iter().flatten().chain(&row.started_by).collect(),
-        ..Row::default()
+        ..TableRow::default()
     }
 }
 
 fn collections(gc: &Gc, most: usize) -> Table<'_> {
-    Table::of(
+    Table::from_rows(
         ("gc-collections", "Collections"),
         &[("pid", Figure), ("generation", Figure), ("collections", Figure), ("freed", Figure), ("", Word)],
         (&gc.collections, most),
-        |row: &GcCollections| Row {
+        |row: &GcCollections| TableRow {
             cells: vec![
                 Cell::id(row.pid),
                 Cell::count(row.generation.into()),
@@ -78,7 +78,7 @@ fn collections(gc: &Gc, most: usize) -> Table<'_> {
                 Cell::Word(if row.at_least { "at least" } else { "" }.to_owned()),
             ],
             pids: vec![row.pid],
-            ..Row::default()
+            ..TableRow::default()
         },
         |totals| vec![Cell::none(), Cell::count(totals.count), Cell::count(totals.collected), Cell::none()],
     )

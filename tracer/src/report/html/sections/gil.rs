@@ -1,7 +1,7 @@
 //! Who waited for the GIL, and who held it.
 
 use super::Section;
-use crate::report::html::table::{Cell, Row, Setting::*, Table};
+use crate::report::html::table::{Cell, Setting::*, Table, TableRow};
 use crate::report::text::gil::summary;
 use crate::report::{BlockedHolder, Gil, GilHolder, Report};
 
@@ -21,11 +21,11 @@ pub fn section(report: &Report, most: usize) -> Option<Section<'_>> {
 fn holders(gil: &Gil, most: usize) -> Table<'_> {
     let longest =
         gil.holders.rows.iter().map(|row| row.held_while_others_waited_ns).max().unwrap_or_default();
-    Table::of(
+    Table::from_rows(
         ("gil-holders", "Held while others waited"),
         &[("pid", Figure), ("thread", Figure), ("threads", Figure), ("held", Figure), ("line", Word)],
         (&gil.holders, most),
-        |row: &GilHolder| Row {
+        |row: &GilHolder| TableRow {
             cells: vec![
                 Cell::id(row.pid),
                 Cell::id(row.tid),
@@ -35,7 +35,7 @@ fn holders(gil: &Gil, most: usize) -> Table<'_> {
             ],
             pids: vec![row.pid],
             frames: row.frame.iter().collect(),
-            ..Row::default()
+            ..TableRow::default()
         },
         |totals| {
             vec![Cell::none(), Cell::none(), Cell::duration(totals.held_while_others_waited_ns), Cell::none()]
@@ -44,7 +44,7 @@ fn holders(gil: &Gil, most: usize) -> Table<'_> {
 }
 
 fn blocked(gil: &Gil, most: usize) -> Table<'_> {
-    Table::of(
+    Table::from_rows(
         ("gil-blocked", "Slept without releasing it"),
         &[
             ("pid", Figure),
@@ -55,7 +55,7 @@ fn blocked(gil: &Gil, most: usize) -> Table<'_> {
             ("line", Word),
         ],
         (&gil.blocked_while_held, most),
-        |row: &BlockedHolder| Row {
+        |row: &BlockedHolder| TableRow {
             cells: vec![
                 Cell::id(row.pid),
                 Cell::count(row.count),
@@ -67,7 +67,7 @@ fn blocked(gil: &Gil, most: usize) -> Table<'_> {
             pids: vec![row.pid],
             frames: row.frame.iter().collect(),
             about: row.cause.as_str().to_owned(),
-            ..Row::default()
+            ..TableRow::default()
         },
         |totals| {
             let (count, slept) = (Cell::count(totals.count), Cell::duration(totals.off_cpu_ns));

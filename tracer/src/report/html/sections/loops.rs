@@ -1,7 +1,7 @@
 //! What kept event loops from their sockets.
 
 use super::Section;
-use crate::report::html::table::{Cell, Row, Setting, Setting::*, Table, frames};
+use crate::report::html::table::{Cell, Setting, Setting::*, Table, TableRow, frames};
 use crate::report::{Loop, LoopBlock, Report};
 use crate::units::{counted, duration};
 
@@ -33,11 +33,16 @@ pub fn section(report: &Report, most: usize) -> Option<Section<'_>> {
 
 fn table(of: &Loop, most: usize) -> Table<'_> {
     let row = |by| row(of, by);
-    let mut table = Table::of(("loop-rows", "What blocked them"), COLUMNS, (&of.by, most), row, |totals| {
-        let figures =
-            [Cell::count(totals.count), Cell::duration(totals.total_ns), Cell::duration(totals.max_ns)];
-        [Cell::none(), Cell::none()].into_iter().chain(figures).chain([Cell::none(), Cell::none()]).collect()
-    });
+    let mut table =
+        Table::from_rows(("loop-rows", "What blocked them"), COLUMNS, (&of.by, most), row, |totals| {
+            let figures =
+                [Cell::count(totals.count), Cell::duration(totals.total_ns), Cell::duration(totals.max_ns)];
+            [Cell::none(), Cell::none()]
+                .into_iter()
+                .chain(figures)
+                .chain([Cell::none(), Cell::none()])
+                .collect()
+        });
     table.all = None; // of one loop alone
     table
 }
@@ -47,9 +52,9 @@ fn joined<'a>(mut one: Table<'a>, other: Table<'a>) -> Table<'a> {
     one
 }
 
-fn row<'a>(of: &'a Loop, by: &'a LoopBlock) -> Row<'a> {
+fn row<'a>(of: &'a Loop, by: &'a LoopBlock) -> TableRow<'a> {
     let task = by.task.as_ref().or(by.callback.as_ref());
-    Row {
+    TableRow {
         cells: vec![
             Cell::id(of.pid),
             Cell::id(of.tid),
@@ -63,6 +68,6 @@ fn row<'a>(of: &'a Loop, by: &'a LoopBlock) -> Row<'a> {
         pids: vec![of.pid],
         frames: frames(by.stack.as_ref()).into_iter().chain(&by.frame).collect(),
         about: by.why().to_owned(),
-        ..Row::default()
+        ..TableRow::default()
     }
 }

@@ -1,7 +1,7 @@
 //! Which processes there were, and which children were left behind.
 
 use super::Section;
-use crate::report::html::table::{Cell, Row, Setting::*, Table, frames};
+use crate::report::html::table::{Cell, Setting::*, Table, TableRow, frames};
 use crate::report::text::processes::end as zombie_end;
 use crate::report::text::tree::end;
 use crate::report::{Kill, Orphan, ParentEnd, Report, TargetProcess, Zombie};
@@ -23,7 +23,7 @@ pub fn section(report: &Report, most: usize) -> Section<'_> {
 }
 
 fn traced(report: &Report, most: usize) -> Table<'_> {
-    Table::of(
+    Table::from_rows(
         ("traced", "Traced"),
         &[
             ("pid", Figure),
@@ -42,10 +42,10 @@ fn traced(report: &Report, most: usize) -> Table<'_> {
     )
 }
 
-fn process(row: &TargetProcess) -> Row<'_> {
+fn process(row: &TargetProcess) -> TableRow<'_> {
     let title = if row.title.is_empty() { &row.comm } else { &row.title };
     let started = row.started_by.clone().or_else(|| row.started_at.clone().map(|line| vec![line]));
-    Row {
+    TableRow {
         cells: vec![
             Cell::id(row.pid),
             Cell::id(row.ppid),
@@ -60,7 +60,7 @@ fn process(row: &TargetProcess) -> Row<'_> {
         pids: vec![row.pid],
         frames: frames(row.started_by.as_ref()),
         at_ns: row.ended_at_ns,
-        ..Row::default()
+        ..TableRow::default()
     }
 }
 
@@ -73,7 +73,7 @@ fn ended_in(row: &TargetProcess) -> Vec<String> {
 }
 
 fn zombies(report: &Report, most: usize) -> Table<'_> {
-    Table::of(
+    Table::from_rows(
         ("zombies", "Zombies"),
         &[
             ("pid", Figure),
@@ -95,12 +95,12 @@ fn zombies(report: &Report, most: usize) -> Table<'_> {
     )
 }
 
-fn zombie(row: &Zombie) -> Row<'_> {
+fn zombie(row: &Zombie) -> TableRow<'_> {
     let doing = row.parent_doing.as_ref().and_then(|stack| stack.first());
     let doing = doing
         .map(|frame| format!("meanwhile the parent was at {}", crate::report::text::place::place(frame)));
     let bound = row.end_is_upper_bound.then(|| "waited for at some moment in this time".to_owned());
-    Row {
+    TableRow {
         cells: vec![
             Cell::id(row.pid),
             Cell::id(row.ppid),
@@ -118,16 +118,16 @@ fn zombie(row: &Zombie) -> Row<'_> {
         ],
         pids: vec![row.ppid, row.pid],
         frames: frames(row.spawned_at.as_ref()),
-        ..Row::default()
+        ..TableRow::default()
     }
 }
 
 fn orphans(report: &Report, most: usize) -> Table<'_> {
-    Table::of(
+    Table::from_rows(
         ("orphans", "Orphans"),
         &[("pid", Figure), ("name", Word), ("parent was", Figure), ("it", Word), ("parent now", Figure)],
         (&report.processes.orphans, most),
-        |row: &Orphan| Row {
+        |row: &Orphan| TableRow {
             cells: vec![
                 Cell::id(row.pid),
                 Cell::word(&row.comm),
@@ -140,14 +140,14 @@ fn orphans(report: &Report, most: usize) -> Table<'_> {
                 Cell::id(row.new_ppid),
             ],
             pids: vec![row.old_ppid, row.pid],
-            ..Row::default()
+            ..TableRow::default()
         },
         |_| (0..4).map(|_| Cell::none()).collect(),
     )
 }
 
 fn kills(report: &Report, most: usize) -> Table<'_> {
-    Table::of(
+    Table::from_rows(
         ("kills", "Signals to end processes"),
         &[
             ("at", Figure),
@@ -165,11 +165,11 @@ fn kills(report: &Report, most: usize) -> Table<'_> {
     )
 }
 
-fn kill(row: &Kill) -> Row<'_> {
+fn kill(row: &Kill) -> TableRow<'_> {
     let sender = row.sender.as_ref();
     let group = row.pgid.map_or_else(String::new, |group| format!(" (group {group})"));
     let left = row.left.iter().map(|left| format!("left behind: {} {}", left.pid, left.comm));
-    Row {
+    TableRow {
         cells: vec![
             Cell::duration(row.at_ns),
             Cell::word(&row.signal),

@@ -1,7 +1,7 @@
 //! What was not seen, and what tracing cost.
 
 use super::Section;
-use crate::report::html::table::{Cell, Column, Row, Table};
+use crate::report::html::table::{Cell, Column, Table, TableRow};
 use crate::report::text::overhead::{memory, times};
 use crate::report::text::quality::{losses, samples};
 use crate::report::{ProgramTime, Report, Shed};
@@ -86,6 +86,6 @@ fn plain<'a>(
     rows: impl Iterator<Item = Vec<Cell>>,
 ) -> Table<'a> {
     let columns = columns.iter().map(|&(label, is_figure)| Column { label, is_figure }).collect();
-    let rows = rows.map(|cells| Row { cells, ..Row::default() }).collect();
+    let rows = rows.map(|cells| TableRow { cells, ..TableRow::default() }).collect();
     Table { id, title, columns, rows, rest: None, all: None }
 }

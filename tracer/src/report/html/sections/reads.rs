@@ -1,7 +1,7 @@
 //! What was read, in which pieces.
 
 use super::Section;
-use crate::report::html::table::{Cell, Row, Setting::*, Table, frames};
+use crate::report::html::table::{Cell, Setting::*, Table, TableRow, frames};
 use crate::report::text::reads::{UNSEEN, errors, nothing_to_win, sizes, usual};
 use crate::report::{Read, ReadTotals, Report};
 use crate::units::{bytes, counted};
@@ -16,7 +16,7 @@ pub fn section(report: &Report, most: usize) -> Section<'_> {
         true => "none seen".to_owned(),
         false => format!("{} returned {}", counted(totals.syscalls, "call"), bytes(totals.bytes)),
     };
-    let table = Table::of(
+    let table = Table::from_rows(
         ("read-rows", "Files"),
         &[
             ("pid", Figure),
@@ -37,8 +37,8 @@ pub fn section(report: &Report, most: usize) -> Section<'_> {
     Section::new("reads", "Reads", format!("{summary} ({UNSEEN})")).hint(HINT).tables([table])
 }
 
-fn row(read: &Read, most_calls: u64) -> Row<'_> {
-    Row {
+fn row(read: &Read, most_calls: u64) -> TableRow<'_> {
+    TableRow {
         cells: vec![
             Cell::id(read.pid),
             Cell::word(&read.path),
@@ -54,7 +54,7 @@ fn row(read: &Read, most_calls: u64) -> Row<'_> {
         pids: vec![read.pid],
         frames: frames(read.stack.as_ref()),
         about: read.path.to_string(),
-        ..Row::default()
+        ..TableRow::default()
     }
 }
 

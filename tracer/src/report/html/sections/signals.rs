@@ -1,7 +1,7 @@
 //! Who sent which signal, and what became of it.
 
 use super::Section;
-use crate::report::html::table::{Cell, Row, Setting::*, Table};
+use crate::report::html::table::{Cell, Setting::*, Table, TableRow};
 use crate::report::text::signals::{delay, from, handler, interrupted, to};
 use crate::report::{Report, Signal};
 use crate::units::counted;
@@ -13,7 +13,7 @@ pub fn section(report: &Report, most: usize) -> Section<'_> {
         true => "none seen".to_owned(),
         false => counted(report.signals.sum().totals.count, "signal"),
     };
-    let table = Table::of(
+    let table = Table::from_rows(
         ("signal-rows", "Signals by time"),
         &[
             ("at", Figure),
@@ -36,12 +36,12 @@ pub fn section(report: &Report, most: usize) -> Section<'_> {
     Section::new("signals", "Signals", summary).hint(HINT).tables([table])
 }
 
-fn row(signal: &Signal) -> Row<'_> {
+fn row(signal: &Signal) -> TableRow<'_> {
     let began = signal.handler.as_ref().and_then(|handler| handler.started_after_ns);
     let notes = [handler(signal), delay(signal), interrupted(signal)];
     let interrupted = signal.interrupted.as_ref().and_then(|interrupted| interrupted.frame.as_ref());
     let called = signal.handler.as_ref().and_then(|handler| handler.frame.as_ref());
-    Row {
+    TableRow {
         cells: vec![
             Cell::duration(signal.at_ns),
             Cell::word(&signal.signal),

@@ -1,7 +1,7 @@
 //! Why threads left their CPU.
 
 use super::Section;
-use crate::report::html::table::{Cell, Row, Setting::*, Table, frames};
+use crate::report::html::table::{Cell, Setting::*, Table, TableRow, frames};
 use crate::report::text::switches::{clipped, summary};
 use crate::report::{CauseTotals, Report, SwitchCause, Waker};
 use crate::units::{count, counted};
@@ -13,7 +13,7 @@ of which the run queue is the part in which they were ready to run.";
 pub fn section(report: &Report, most: usize) -> Section<'_> {
     let switches = &report.switches;
     let longest = switches.causes.rows.iter().map(|row| row.off_cpu_ns).max().unwrap_or_default();
-    let table = Table::of(
+    let table = Table::from_rows(
         ("causes", "Causes"),
         &[
             ("pid", Figure),
@@ -35,8 +35,8 @@ pub fn section(report: &Report, most: usize) -> Section<'_> {
         .tables([table])
 }
 
-fn row(cause: &SwitchCause, longest: u64) -> Row<'_> {
-    Row {
+fn row(cause: &SwitchCause, longest: u64) -> TableRow<'_> {
+    TableRow {
         cells: vec![
             Cell::id(cause.pid),
             Cell::word(cause.cause.as_str().replace('_', " ")),
@@ -50,7 +50,7 @@ fn row(cause: &SwitchCause, longest: u64) -> Row<'_> {
         pids: vec![cause.pid],
         frames: frames(cause.stack.as_ref()),
         about: cause.cause.as_str().to_owned(),
-        ..Row::default()
+        ..TableRow::default()
     }
 }
 
