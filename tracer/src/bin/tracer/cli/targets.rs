@@ -12,11 +12,11 @@ pub struct Targets {
     /// Processes to trace, separated by commas
     ///
     /// A thread ID stands for its process.
-    #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',', action = ArgAction::Append, conflicts_with = "Choice", value_parser = values::pid)]
+    #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',', action = ArgAction::Append, conflicts_with = "SelectionOptions", value_parser = values::pid)]
     pids: Vec<u32>,
 
     /// The same as --pid
-    #[arg(hide_short_help = true, value_name = "PID", value_delimiter = ',', conflicts_with = "Choice", value_parser = values::pid)]
+    #[arg(hide_short_help = true, value_name = "PID", value_delimiter = ',', conflicts_with = "SelectionOptions", value_parser = values::pid)]
     positional: Vec<u32>,
 
     #[command(flatten)]
