@@ -105,7 +105,7 @@ impl Analysis {
         self.traced.described(pid)
     }
 
-    /// Processes with signals whose fate has not been seen, of which the kernel may know more.
+    /// Processes with signals whose outcome has not been seen, of which the kernel may know more.
     pub fn undecided_signals(&self) -> impl Iterator<Item = Pid> {
         self.signals.undecided()
     }

@@ -39,7 +39,7 @@ pub struct OverTime {
 #[derive(Debug, Default)]
 struct ThreadSteps {
     /// Drained rows whose time is not placed yet.
-    news: States,
+    since_drain: States,
     steps: Vec<States>,
     /// To which moment of the window its time is placed; `None` before there is any of a thread that was not seen to begin.
     known_until: Option<Nanos>,
@@ -122,15 +122,15 @@ impl ThreadSteps {
             (ThreadState::RunQueue, run_queue),
             (waits(key), value.off_cpu_ns - run_queue),
         ] {
-            self.news[state as usize] += ns;
+            self.since_drain[state as usize] += ns;
         }
     }
 
     /// Places what is new behind what is known: a thread is in one state after the other, and the one in which it still is
     /// has not been reported. Of more than the time between two drains, the first was before them.
     fn place(&mut self, (drained, at): (Nanos, Nanos), step_ns: Nanos) {
-        let news = std::mem::take(&mut self.news);
-        let total = news.iter().sum::<Nanos>();
+        let since_drain = std::mem::take(&mut self.since_drain);
+        let total = since_drain.iter().sum::<Nanos>();
         if total == 0 {
             return;
         }
@@ -139,7 +139,7 @@ impl ThreadSteps {
         let end = begin + total;
         self.known_until = Some(end);
         let latest = end.saturating_sub(at - drained).max(begin);
-        let mut states: Vec<_> = news.into_iter().enumerate().filter(|(_, ns)| *ns > 0).collect();
+        let mut states: Vec<_> = since_drain.into_iter().enumerate().filter(|(_, ns)| *ns > 0).collect();
         states.sort_unstable_by_key(|(_, ns)| Reverse(*ns));
         let mut before = begin;
         for (state, ns) in states {

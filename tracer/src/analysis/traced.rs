@@ -14,7 +14,7 @@ use crate::symbols::Symbols;
 const ENDED: usize = 4_096;
 /// Processes that live at a time.
 const LIVING: usize = 32_768;
-/// How many others may be let go before the news of a reaping arrives: it comes from another CPU.
+/// How many others may be let go before the message of a reaping arrives: it comes from another CPU.
 const LATELY: usize = 64;
 
 /// Every traced process.

@@ -10,7 +10,7 @@ use crate::decode::{self, Numbered};
 use crate::event::{EntryRow, Event, HoldRow, Pid, ReadRow, SampleRow, SwitchRow, Task, Tid, WakeupRow};
 
 /// Ends of children that are remembered until somebody waits for them: some parents never do.
-const OBITUARIES: usize = 4096;
+const CHILD_ENDS: usize = 4096;
 
 /// Both numbers of tasks.
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ pub struct Ids {
     /// What is known in another namespace than the initial one; there all numbers are their own.
     known: Option<KnownNumbers>,
     /// Children that have ended and that their parent knows by another number than ours: by the parent, and that.
-    obituaries: HashMap<(Pid, Pid), Pid>,
+    child_ends: HashMap<(Pid, Pid), Pid>,
 }
 
 #[derive(Debug, Default)]
@@ -35,7 +35,7 @@ impl Ids {
     /// Of the initial pid namespace, or of another.
     pub fn new(is_initial: bool) -> Self {
         let known = (!is_initial).then(KnownNumbers::default);
-        Self { known, obituaries: HashMap::new() }
+        Self { known, child_ends: HashMap::new() }
     }
 
     /// These are all tasks of our namespace.
@@ -70,8 +70,8 @@ impl Ids {
         match decode::numbered(bytes) {
             Some(Numbered::Birth { child, shown }) => self.born(child, shown),
             Some(Numbered::End { tid }) => self.ended(tid),
-            Some(Numbered::Obituary { parent, pid, child }) if pid != child => {
-                self.obituary((parent, pid), child);
+            Some(Numbered::ChildEnd { parent, pid, child }) if pid != child => {
+                self.child_end((parent, pid), child);
             }
             _ => {}
         }
@@ -79,8 +79,8 @@ impl Ids {
         if self.known.is_some() {
             decode::renumber(message.to_mut(), |id| self.shown(id));
         }
-        if !self.obituaries.is_empty() {
-            decode::renumber_reaped(&mut message, |parent, pid| self.obituaries.remove(&(parent, pid)));
+        if !self.child_ends.is_empty() {
+            decode::renumber_reaped(&mut message, |parent, pid| self.child_ends.remove(&(parent, pid)));
         }
         message
     }
@@ -118,11 +118,11 @@ impl Ids {
         }
     }
 
-    fn obituary(&mut self, to: (Pid, Pid), child: Pid) {
-        if self.obituaries.len() == OBITUARIES {
-            self.obituaries.clear();
+    fn child_end(&mut self, to: (Pid, Pid), child: Pid) {
+        if self.child_ends.len() == CHILD_ENDS {
+            self.child_ends.clear();
         }
-        self.obituaries.insert(to, child);
+        self.child_ends.insert(to, child);
     }
 }
 
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn parents_that_never_wait_are_not_remembered_for_ever() {
         let mut ids = Ids::new(true);
-        (0..2 * OBITUARIES as u32).for_each(|pid| ids.obituary((1, pid), 1));
-        assert!(ids.obituaries.len() <= OBITUARIES);
+        (0..2 * CHILD_ENDS as u32).for_each(|pid| ids.child_end((1, pid), 1));
+        assert!(ids.child_ends.len() <= CHILD_ENDS);
     }
 }

@@ -153,7 +153,7 @@ impl Probes {
     }
 
     /// Writes into the map where threads have been asleep since before the window, unless they have switched since: whether it was
-    /// news, for each.
+    /// new, for each.
     ///
     /// # Errors
     /// When the kernel does not list the tasks of our pid namespace.
@@ -203,7 +203,7 @@ impl Probes {
         Ok(self.ids.kernel(pid))
     }
 
-    /// A message's or a row's, if they are news: the message of their birth was lost, or came before the first.
+    /// A message's or a row's, if they are new: the message of their birth was lost, or came before the first.
     fn learn_ids_of(&mut self, numbers: (u32, u32)) -> Result<(), Error> {
         while let Some(unknown) = self.ids.unknown(numbers) {
             self.learn_ids()?;

@@ -30,7 +30,7 @@ pub enum Numbered {
         tid: u32,
     },
     /// A child notified its parent that it has ended.
-    Obituary {
+    ChildEnd {
         /// Our number of the parent.
         parent: u32,
         /// The child, as the parent's pid namespace numbers it.
@@ -54,7 +54,7 @@ pub fn numbered(bytes: &[u8]) -> Option<Numbered> {
             let ended = signal.signal == SIGCHLD && signal.info == 2 && ENDED.contains(&signal.code);
             let (parent, pid, child) = (signal.target.pid, signal.info_pid, signal.sender.pid);
             let by_itself = ended && pid == signal.sender_to_receiver;
-            by_itself.then_some(Numbered::Obituary { parent, pid, child })
+            by_itself.then_some(Numbered::ChildEnd { parent, pid, child })
         }
         _ => None,
     }

@@ -68,9 +68,9 @@ impl Recorder {
     }
 
     /// How the run stands, and what was learnt since it stood last.
-    pub fn stand(&mut self, news: &[Entry], standing: &Standing) {
+    pub fn stand(&mut self, entries: &[Entry], standing: &Standing) {
         let mut raw = Vec::new();
-        for entry in news {
+        for entry in entries {
             raw = self.append(raw, &Borrowed::Symbol(entry));
         }
         if raw.len() + self.events.len() > LARGEST / 2 {

@@ -23,7 +23,7 @@ pub struct Relay<'a> {
 
 /// A signal is delivered soon after it was sent, and its handler begins soon after that, unless something is wrong:
 /// the report should have both.
-const FATE_OF_A_SIGNAL: Duration = Duration::from_millis(200);
+const OUTCOME_OF_A_SIGNAL: Duration = Duration::from_millis(200);
 
 impl<'a> Relay<'a> {
     /// To a watcher, until a rule holds.
@@ -45,7 +45,7 @@ impl<'a> Relay<'a> {
     /// The rule holds, and what follows from it has had its time.
     pub fn is_over(&self) -> bool {
         let patience = match self.until {
-            Some(Rule::Signal(_)) => FATE_OF_A_SIGNAL,
+            Some(Rule::Signal(_)) => OUTCOME_OF_A_SIGNAL,
             _ => Duration::ZERO,
         };
         self.held_since.is_some_and(|since| since.elapsed() >= patience)

@@ -40,19 +40,19 @@ pub struct Journal {
 }
 
 impl Symbols {
-    /// From now on [`Symbols::news`] has what is learnt; before it, all that is known.
+    /// From now on [`Symbols::new_entries`] has what is learnt; before it, all that is known.
     pub fn keep_journal(&mut self) {
         self.journal = Some(Journal { frames: 0, entries: self.known_otherwise().collect() });
         self.stacks.keep_journal();
     }
 
     /// What has been learnt since this was asked last: what others refer to comes before them.
-    pub fn news(&mut self) -> Vec<Entry> {
+    pub fn new_entries(&mut self) -> Vec<Entry> {
         let Some(journal) = &mut self.journal else { return Vec::new() };
         let recorded = std::mem::replace(&mut journal.frames, self.frames.len());
         let others = std::mem::take(&mut journal.entries);
         let frames = self.frames[recorded..].iter().zip(recorded..).map(|(frame, id)| frame_entry(id, frame));
-        frames.chain(self.stacks.news()).chain(others).collect()
+        frames.chain(self.stacks.new_entries()).chain(others).collect()
     }
 
     /// All that is known.
@@ -142,16 +142,16 @@ mod tests {
         Stack { frames: frames.into(), status: StackStatus::Ok, truncated: false }
     }
 
-    /// Learns a few things, is asked for news, and learns more.
+    /// Learns a few things, is asked for new entries, and learns more.
     fn learnt() -> (Symbols, Vec<Entry>) {
         let mut symbols = Symbols::default();
         let first = symbols.intern(line(1));
         symbols.stacks.insert(StackId(7), stack(&[first]));
         symbols.keep_journal();
         symbols.stacks.insert(StackId(6), stack(&[first, first]));
-        let mut news = symbols.news();
-        assert_eq!(news.len(), 3, "what was known before, and what refers to it: {news:?}");
-        assert!(symbols.news().is_empty(), "all has been recorded");
+        let mut entries = symbols.new_entries();
+        assert_eq!(entries.len(), 3, "what was known before, and what refers to it: {entries:?}");
+        assert!(symbols.new_entries().is_empty(), "all has been recorded");
         let second = symbols.intern(line(2));
         symbols.stacks.insert(StackId(8), stack(&[second, first]));
         symbols.stacks.insert(StackId(9), stack(&[second, first]));
@@ -160,10 +160,10 @@ mod tests {
         symbols.insert_site(SpaceId(1), site, second);
         symbols.insert_file(FileId(3), File { path: "/etc/passwd".into(), kind: FileKind::Regular });
         symbols.insert_calls((SpaceId(1), 5, 0), Calls { opens: true, ..Calls::default() });
-        let more = symbols.news();
+        let more = symbols.new_entries();
         assert_eq!(more.len(), 6, "each once: {more:?}");
-        news.extend(more);
-        (symbols, news)
+        entries.extend(more);
+        (symbols, entries)
     }
 
     fn taken(entries: impl IntoIterator<Item = Entry>) -> Symbols {
@@ -174,8 +174,8 @@ mod tests {
 
     #[test]
     fn what_one_has_learnt_another_knows() {
-        let (learnt, news) = learnt();
-        for (name, other) in [("the news", taken(news)), ("all at once", taken(learnt.known()))] {
+        let (learnt, entries) = learnt();
+        for (name, other) in [("new entries", taken(entries)), ("all at once", taken(learnt.known()))] {
             assert_eq!((&other.frames, &other.files), (&learnt.frames, &learnt.files), "{name}");
             assert_eq!((&other.sites, &other.calls), (&learnt.sites, &learnt.calls), "{name}");
             for id in [6, 7, 8, 9] {
@@ -200,8 +200,8 @@ mod tests {
     /// A block of a recording may be damaged: what comes later keeps its meaning.
     #[test]
     fn a_missing_frame_makes_no_other_wrong() {
-        let (learnt, news) = learnt();
-        let without_the_first = taken(news.into_iter().skip(1));
+        let (learnt, entries) = learnt();
+        let without_the_first = taken(entries.into_iter().skip(1));
         let innermost = |symbols: &Symbols| symbols.stacks.get(StackId(8)).map(|stack| stack.frames[0]);
         assert_eq!(innermost(&without_the_first), None, "its caller is not known");
         let site = python::Frame { code: 5, ..python::Frame::default() };

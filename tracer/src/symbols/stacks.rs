@@ -73,13 +73,13 @@ impl Stacks {
         }
     }
 
-    /// From now on [`Stacks::news`] has what is learnt; before it, all that is known.
+    /// From now on [`Stacks::new_entries`] has what is learnt; before it, all that is known.
     pub(super) fn keep_journal(&mut self) {
         self.journal = Some(self.known().collect());
     }
 
     /// What has been learnt since this was asked last.
-    pub(super) fn news(&mut self) -> Vec<Entry> {
+    pub(super) fn new_entries(&mut self) -> Vec<Entry> {
         self.journal.as_mut().map(std::mem::take).unwrap_or_default()
     }
 

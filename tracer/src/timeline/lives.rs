@@ -29,7 +29,7 @@ struct Life {
     ended: bool,
     reaped: bool,
     /// The process that had its pid before was reaped, which has not been reported.
-    owes_reaping: bool,
+    awaits_reaping: bool,
 }
 
 impl Lives {
@@ -44,8 +44,8 @@ impl Lives {
         let (at, pid) = (fork.at, fork.child.pid);
         let before = self.current.remove(&pid);
         self.births += 1;
-        let owes_reaping = before.as_ref().is_some_and(|life| life.ended && !life.reaped);
-        let life = Life { id: LifeId(self.births), ended: false, reaped: false, owes_reaping };
+        let awaits_reaping = before.as_ref().is_some_and(|life| life.ended && !life.reaped);
+        let life = Life { id: LifeId(self.births), ended: false, reaped: false, awaits_reaping };
         self.current.insert(pid, life);
         before.map(|_| Event::Free { at, pid })
     }
@@ -57,7 +57,7 @@ impl Lives {
                 self.change(task.pid, |life| life.ended = true)
             }
             Event::Reaped { child, of_earlier, .. } => self.change(*child, |life| {
-                *of_earlier = !life.ended && std::mem::take(&mut life.owes_reaping);
+                *of_earlier = !life.ended && std::mem::take(&mut life.awaits_reaping);
                 life.reaped |= !*of_earlier;
             }),
             Event::Free { pid, .. } => _ = self.current.remove(pid),

@@ -31,7 +31,7 @@ def forks_until(stop, pipe):
         if os.fork() == 0:
             stays(pipe)
         brief.append(os.fork() or ends())
-        os.write(news, b".")
+        os.write(news_writer, b".")
         brief = [pid for pid in brief if os.waitpid(pid, os.WNOHANG)[0] == 0]
     for pid in brief:
         os.waitpid(pid, 0)
@@ -45,7 +45,7 @@ def children(pid):
 
 end, keep = os.pipe()
 enough, stop = os.pipe()
-news_reader, news = os.pipe()
+news_reader, news_writer = os.pipe()
 mother = os.fork()
 if mother == 0:
     os.close(keep)

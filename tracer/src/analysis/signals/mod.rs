@@ -86,7 +86,7 @@ impl Signals {
             return;
         }
         if row.is_open() {
-            self.meet(&row, traced);
+            self.note_untraced(&row, traced);
             self.open(row);
             self.deliver_early(signal.at);
         } else {
@@ -94,8 +94,8 @@ impl Signals {
         }
     }
 
-    /// Of strangers whose signals have been pending for long nothing more is expected.
-    fn meet(&mut self, row: &SignalRow, traced: &Traced) {
+    /// Of an untraced process whose signals have been pending for long nothing more is expected.
+    fn note_untraced(&mut self, row: &SignalRow, traced: &Traced) {
         let pid = row.aim.target.pid;
         if traced.contains(pid) || self.open.contains_key(&pid) {
             return;
@@ -122,7 +122,7 @@ impl Signals {
         self.rows.extend(oldest.map(SignalRow::give_up));
     }
 
-    /// Processes with signals whose fate has not been seen.
+    /// Processes with signals whose outcome has not been seen.
     pub fn undecided(&self) -> impl Iterator<Item = Pid> {
         self.open.iter().filter(|(_, open)| !open.is_empty()).map(|(pid, _)| *pid)
     }

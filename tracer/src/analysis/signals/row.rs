@@ -274,7 +274,7 @@ impl SignalRow {
     }
 }
 
-/// A program, or the child that the kernel speaks for; nobody for what is the kernel's own.
+/// A program, or the child that the kernel sends it for; nobody for what is the kernel's own.
 fn sender(signal: &SignalGenerate, origin: Origin) -> Option<SignalSender> {
     let is_the_child = |pid| pid == 0 || pid == signal.current.pid;
     let known = match signal.info {

@@ -40,7 +40,7 @@ fn delivered(at: Nanos, task: Task, number: u32, handler: Handler) -> Event {
 }
 
 /// Signal, outcome and delay of each row.
-fn fates(rows: &Bounded<Signal>) -> Vec<(u32, Outcome, Option<Nanos>)> {
+fn outcomes(rows: &Bounded<Signal>) -> Vec<(u32, Outcome, Option<Nanos>)> {
     rows.rows.iter().map(|row| (row.number, row.outcome, row.delivered_after_ns)).collect()
 }
 
@@ -99,7 +99,7 @@ fn a_delivery_closes_the_generation_before_it() {
             vec![(40, Outcome::Handled, Some(15)), (40, Outcome::Handled, Some(6))],
         ),
     ] {
-        assert_eq!(fates(&found(&events)), expected, "{name}");
+        assert_eq!(outcomes(&found(&events)), expected, "{name}");
     }
 }
 
@@ -172,7 +172,7 @@ fn a_child_from_before_gets_what_ends_it() {
     let from_a_stranger = Event::SignalGenerate(signal(9, SENDER, task(8, 8)));
     let kill = delivered(15, task(8, 8), 9, Handler::Default);
     let rows = found(&[old, from_a_stranger, kill, exit(16, 8, 7, 9)]);
-    assert_eq!(fates(&rows), [(9, Outcome::Killed, Some(15))]);
+    assert_eq!(outcomes(&rows), [(9, Outcome::Killed, Some(15))]);
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn what_is_sent_to_others_is_followed_to_its_delivery() {
         let row = &found(&[to_other(), delivered(15, other, 10, handler)]).rows[0];
         assert_eq!((row.disposition, row.handler_state, row.outcome), expected, "{name}");
     }
-    assert_eq!(fates(&found(&[to_other()])), [(10, Outcome::Pending, None)]);
+    assert_eq!(outcomes(&found(&[to_other()])), [(10, Outcome::Pending, None)]);
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn a_delivered_sigkill_stands_for_the_signal_that_kills() {
             vec![(15, Outcome::Blocked, None)],
         ),
     ] {
-        assert_eq!(fates(&found(&events)), expected, "{name}");
+        assert_eq!(outcomes(&found(&events)), expected, "{name}");
     }
 }
 
@@ -263,7 +263,7 @@ fn a_signal_aimed_at_a_thread_is_delivered_to_it_and_first() {
         delivered(20, THREAD, 10, Handler::C),
         delivered(30, THREAD, 10, Handler::C),
     ]);
-    assert_eq!(fates(&rows), [(10, Outcome::Handled, Some(20)), (10, Outcome::Handled, Some(9))]);
+    assert_eq!(outcomes(&rows), [(10, Outcome::Handled, Some(20)), (10, Outcome::Handled, Some(9))]);
     assert_eq!(rows.rows.iter().map(|row| row.target.tid).collect::<Vec<_>>(), [Some(8), Some(8)]);
 }
 
@@ -292,7 +292,7 @@ fn nobody_sends_what_the_kernel_sends() {
         ("a timer", 14, SignalInfo::Kernel, None),
         ("a fault", 11, code(1, 0), None),
         ("a child", 17, code(1, 99), Some(99)),
-        ("a child that another process speaks for", 17, code(1, 55), None),
+        ("a child that another process sends it for", 17, code(1, 55), None),
         ("a program", 15, code(0, 99), Some(99)),
         ("without siginfo", 15, SignalInfo::None, Some(99)),
     ] {

@@ -36,7 +36,7 @@ pub struct Zombies {
     children: HashMap<Pid, KnownChild>,
     /// Children without `Reaped` that the kernel has let go of: their pids may be others' already.
     freed: VecDeque<(Nanos, KnownChild)>,
-    /// Those of them that have been taken for reaped: on a busy machine the news may still come.
+    /// Those of them that have been taken for reaped: on a busy machine the message may still come.
     presumed: VecDeque<Pid>,
     /// Where main threads were blocked when the window ended.
     doing: HashMap<Pid, StackId>,
@@ -192,8 +192,8 @@ impl Zombies {
     fn notify(&mut self, signal: &SignalGenerate, traced: &Traced) {
         let (pid, parent) = (death_notice(signal), signal.target.pid);
         let Some(pid) = pid.filter(|_| traced.contains(parent)) else { return };
-        let speaks_for_itself = pid == signal.current.pid;
-        if !speaks_for_itself && self.children.get(&pid).is_none_or(|child| child.ppid != parent) {
+        let is_its_own = pid == signal.current.pid;
+        if !is_its_own && self.children.get(&pid).is_none_or(|child| child.ppid != parent) {
             return;
         }
         let comm = self.children.get(&pid).map_or(&signal.comm, |child| &child.comm).clone();

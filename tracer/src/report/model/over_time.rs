@@ -29,7 +29,7 @@ vocabulary! {
         Lock = "lock",
         /// It waits for a file, a disk or a socket that it reads or writes.
         Io = "io",
-        /// It waits for news: `poll`, `sleep`, `wait`.
+        /// It waits for work or data: `poll`, `sleep`, `wait`.
         Idle = "idle",
         /// It waits for anything else.
         Other = "other",

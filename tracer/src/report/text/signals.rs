@@ -22,13 +22,13 @@ pub fn write(page: &mut Page, signals: &Bounded<Signal>) {
     }
     let all = counted(signals.sum().totals.count, "signal");
     let is_shown = |signal: &Signal| page.is_full() || is_news(signal);
-    let (news, rest): (Vec<_>, Vec<_>) = folded(&signals.rows).into_iter().partition(is_shown);
-    let news = Bounded { rows: news, rest: signals.rest };
-    if news.is_empty() {
+    let (notable, rest): (Vec<_>, Vec<_>) = folded(&signals.rows).into_iter().partition(is_shown);
+    let notable = Bounded { rows: notable, rest: signals.rest };
+    if notable.is_empty() {
         return page.quiet_section("SIGNALS", &of_rest(&rest).unwrap_or(all));
     }
     page.section("SIGNALS", Ink::Plain, &all);
-    let (shown, others) = news.top(page.most(SHOWN));
+    let (shown, others) = notable.top(page.most(SHOWN));
     table(page, shown).write(page);
     if let Some(others) = others {
         and_more(page, others.omitted, &counted(others.totals.count, "signal"));

@@ -40,8 +40,8 @@ pub fn seed_sleeping_threads(
         let threads = threads.iter().filter(|thread| !thread.torn);
         let (entries, sleeping): (Vec<_>, Vec<_>) =
             threads.map(|thread| sleeping_thread(root, thread)).unzip();
-        let news = probes.assume_asleep(&entries)?.into_iter().zip(sleeping);
-        seeded.extend(news.filter_map(|(is_news, sleeping_thread)| is_news.then_some(sleeping_thread)));
+        let are_new = probes.assume_asleep(&entries)?.into_iter().zip(sleeping);
+        seeded.extend(are_new.filter_map(|(is_new, sleeping_thread)| is_new.then_some(sleeping_thread)));
     }
     Ok(seeded)
 }

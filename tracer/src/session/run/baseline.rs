@@ -51,14 +51,14 @@ impl Run<'_> {
         }
         let mut known: HashSet<_> = self.roots.iter().map(|root| root.process.pid).collect();
         for _ in 0..GENERATIONS {
-            let mut news = window::descendants(self.roots);
-            news.retain(|stat| known.insert(stat.pid.unsigned_abs()));
+            let mut new = window::descendants(self.roots);
+            new.retain(|stat| known.insert(stat.pid.unsigned_abs()));
             let mut joined = false;
-            for stat in &news {
+            for stat in &new {
                 joined |= self.describe_descendant(stat)?;
             }
             if !joined {
-                break; // children of those that are traced are, too: there may be news of such without end
+                break; // children of those that are traced are, too: there may be new ones without end
             }
         }
         Ok(())

@@ -81,9 +81,9 @@ impl Run<'_> {
     }
 
     fn publish(&mut self, standing: &Standing) {
-        let news = self.collector.names.symbols.news();
+        let entries = self.collector.names.symbols.new_entries();
         if let Some(recorder) = self.collector.listener.watch.recorder() {
-            recorder.stand(&news, standing);
+            recorder.stand(&entries, standing);
         }
     }
 

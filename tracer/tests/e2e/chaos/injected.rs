@@ -12,7 +12,7 @@ use crate::harness::{
     Holdings, Program, Run, Scratch, Signal, Tracer, number, only_child, skip, system, turn, until,
 };
 
-/// What fails, how, and how it may end besides: before `main` the dynamic linker speaks, with 127; what gets no memory
+/// What fails, how, and how it may end besides: before `main` the dynamic linker fails, with 127; what gets no memory
 /// is aborted by the standard library; and where the kernel seems not to know global functions, it verifies some probes for
 /// a minute, until it is asked to end.
 const FAULTS: [(&str, &str, &[i32]); 9] = [

@@ -12,7 +12,10 @@ fn assert_refused(run: &Run, code: i32, words: &[&str]) {
     assert_eq!(run.code, code, "{run:?}");
     assert_eq!(run.stdout, "", "stdout carries reports and nothing else");
     let line = run.stderr.strip_suffix('\n').unwrap_or(&run.stderr);
-    assert!(line.starts_with("tracer: ") && !line.contains('\n'), "one line that says who speaks: {line:?}");
+    assert!(
+        line.starts_with("tracer: ") && !line.contains('\n'),
+        "one line that begins with our name: {line:?}"
+    );
     for word in words {
         assert!(line.contains(word), "{word:?} is missing: {line}");
     }

@@ -1,8 +1,8 @@
 //! Each signal is reported once per receiver: from which process, by which way, to which thread, and what became of it.
 
 mod dispositions;
-mod fates;
 mod handlers;
+mod outcomes;
 
 use serde_json::Value;
 
@@ -101,7 +101,7 @@ fn line(row: &Value) -> String {
         sender => format!("{}/{}", sender["pid"], sender["tid"]),
     };
     let target = &row["target"];
-    // A signal that is dropped because one like it is pending meets no thread, and so no disposition.
+    // A signal that is dropped because one like it is pending reaches no thread, and so no disposition.
     let dropped = row["outcome"] == "coalesced";
     let [receiver, disposition] =
         [&target["tid"], &row["disposition"]].map(|known| if dropped { &Value::Null } else { known });

@@ -1,4 +1,4 @@
-"""Signals that meet every fate there is, in itself and in its children, one after another."""
+"""Signals with every outcome there is, in itself and in its children, one after another."""
 
 import asyncio
 import ctypes

@@ -1,21 +1,22 @@
-//! What becomes of a signal, whatever takes it: each fate once, as the program knows it.
+//! What becomes of a signal, whatever takes it: each outcome once, as the program knows it.
 
 use serde_json::{Value, json};
 
 use crate::harness::{Program, Python, Tracer, on_every_python, rows, system, text, turn};
 
-on_every_python!(every_fate_is_reported);
+on_every_python!(every_outcome_is_reported);
 
-fn every_fate_is_reported(python: &Python) {
+fn every_outcome_is_reported(python: &Python) {
     let untraced = Program::start(python, "ignores.py");
-    let mut program = Program::start_with(python, "fates.py", &[&untraced.pid().to_string()]);
+    let mut program = Program::start_with(python, "outcomes.py", &[&untraced.pid().to_string()]);
     let tracer = Tracer::attach(program.pid(), &[]);
     let truth = program.go();
     let report = tracer.stop().exact();
     let mut reported: Vec<_> = rows(&report["signals"]).collect();
-    for fate in rows(&truth) {
-        let index = reported.iter().position(|row| is(row, fate));
-        let index = index.unwrap_or_else(|| panic!("no row is {fate}: {}", alike(&report["signals"], fate)));
+    for outcome in rows(&truth) {
+        let index = reported.iter().position(|row| is(row, outcome));
+        let index =
+            index.unwrap_or_else(|| panic!("no row is {outcome}: {}", alike(&report["signals"], outcome)));
         reported.remove(index);
     }
     // Nobody waits for the notices of the children that were forked on the way.
@@ -24,7 +25,7 @@ fn every_fate_is_reported(python: &Python) {
 }
 
 /// Whether a row of the report agrees with all that the program prints.
-fn is(row: &Value, fate: &Value) -> bool {
+fn is(row: &Value, outcome: &Value) -> bool {
     let agrees = |(key, expected): (&String, &Value)| match key.as_str() {
         "pid" => row["target"]["pid"] == *expected,
         "tid" => row["target"]["tid"] == *expected,
@@ -34,12 +35,12 @@ fn is(row: &Value, fate: &Value) -> bool {
         "interrupted" => row["interrupted"]["frame"]["function"] == *expected,
         _ => row[key] == *expected,
     };
-    row["count"] == 1 && fate.as_object().expect("a program prints objects").iter().all(agrees)
+    row["count"] == 1 && outcome.as_object().expect("a program prints objects").iter().all(agrees)
 }
 
 /// The rows of the same signal, for the developer who has to find out why.
-fn alike(signals: &Value, fate: &Value) -> Value {
-    json!(rows(signals).filter(|row| row["number"] == fate["number"]).collect::<Vec<_>>())
+fn alike(signals: &Value, outcome: &Value) -> Value {
+    json!(rows(signals).filter(|row| row["number"] == outcome["number"]).collect::<Vec<_>>())
 }
 
 #[test]
