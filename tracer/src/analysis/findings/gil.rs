@@ -2,7 +2,7 @@
 
 use super::waits::{contended, of_process, sums};
 use super::whose::Whose;
-use super::{RankedFinding, at, grouped, own, place};
+use super::{RankedFinding, grouped, own, place};
 use crate::analysis::lines::is_standard_library;
 use crate::report::{BlockedHolder, Cause, FindingKind, Frame, Programs, Report, Severity, SwitchCause};
 use crate::units::{self, counted, duration, percent};
@@ -30,12 +30,12 @@ fn waits_of(report: &Report, waits: &[&SwitchCause]) -> Option<RankedFinding> {
         whose.pids().into_iter().flat_map(|pid| of_process(report, pid)).map(|row| row.off_cpu_ns).sum();
     let holder = dearest_line(report, &whose);
     let text = format!(
-        "threads of {} waited {} for the GIL ({} of their off-CPU time, {} switches), most{}{}{}; {}",
+        "threads of {} waited {} for the GIL ({} of their off-CPU time, {} switches){}{}{}; {}",
         whose.text(report),
         duration(waited),
         percent(waited, off_cpu),
         units::count(count),
-        at(most.stack.as_ref()),
+        own(most.stack.as_ref()).map_or_else(String::new, |frame| format!(", most at {}", place(frame))),
         whose.outliers(report, duration),
         holder.as_ref().map_or_else(String::new, LineHeld::text),
         holder.as_ref().map_or("use fewer threads, or processes", LineHeld::remedy),

@@ -73,7 +73,8 @@ fn a_wrapper_that_waits_for_its_child_is_no_finding() {
         ..SwitchCause::default()
     };
     let mut report = report();
-    report.switches.causes = vec![row].into();
+    let works = SwitchCause { pid: 9, count: 5, ..SwitchCause::default() };
+    report.switches.causes = vec![row, works].into();
     let other = |pid, ppid, python: Option<&str>| TargetProcess {
         pid,
         ppid,
@@ -86,6 +87,8 @@ fn a_wrapper_that_waits_for_its_child_is_no_finding() {
         ("it waits", other(6, 1, None), other(8, 6, Some("3.12.1")), &[][..]),
         ("it has no child", other(6, 1, None), other(8, 1, None), &[idle]),
         ("it is a Python", other(6, 1, Some("3.12.1")), other(8, 6, None), &[idle]),
+        ("it is a Python whose worker works", other(6, 1, Some("3.12.1")), other(9, 6, None), &[]),
+        ("somebody else's worker works", other(6, 1, Some("3.12.1")), other(9, 1, None), &[idle]),
     ] {
         report.target.processes.rows.truncate(1);
         report.target.processes.rows.extend([parent, child]);
@@ -106,9 +109,16 @@ fn waits_for_the_gil_and_for_locks_are_reported_where_they_cost() {
     let sleeps = row(Cause::Sleep, 1, 3 * SECOND);
     let gil = "threads of pid 7 (app) waited 1.00 s for the GIL (25.0% of their off-CPU time, 200 switches), most at a.py:3 in \
                f; use fewer threads, or processes";
+    let foreign = "threads of pid 7 (app) waited 1.00 s for the GIL (25.0% of their off-CPU time, 200 switches); use fewer \
+                   threads, or processes";
     let lock = "threads of pid 7 (app) waited 1.00 s for a lock at a.py:3 in f, 200 times";
     for (name, rows, expected) in [
-        ("the GIL", vec![row(Cause::Gil, 200, SECOND), sleeps], vec![gil]),
+        ("the GIL", vec![row(Cause::Gil, 200, SECOND), sleeps.clone()], vec![gil]),
+        (
+            "outside of Python",
+            vec![SwitchCause { stack: None, ..row(Cause::Gil, 200, SECOND) }, sleeps],
+            vec![foreign],
+        ),
         ("a lock", vec![row(Cause::Lock, 150, SECOND / 2), row(Cause::Lock, 50, SECOND / 2)], vec![lock]),
         ("seldom", vec![row(Cause::Lock, 20, SECOND)], vec![]),
         ("shortly", vec![row(Cause::Gil, 200, SECOND / 10), row(Cause::Lock, 200, SECOND / 10)], vec![]),

@@ -95,12 +95,14 @@ impl<'a> Idle<'a> {
     }
 }
 
-/// A shell, a `timeout`, an init that waits for what it has started has nothing else to do.
+/// A shell, a `timeout`, an init that waits for what it has started has nothing else to do; nor has a Python program
+/// whose workers work.
 fn waits_for_children(report: &Report, idle: &Idle<'_>) -> bool {
     let processes = &report.target.processes.rows;
     let pid = idle.row.pid;
     let is_other = processes.iter().any(|process| process.pid == pid && process.python.is_none());
-    is_other && processes.iter().any(|process| process.ppid == pid)
+    let switched = |pid| report.switches.causes.rows.iter().any(|row| row.pid == pid && row.count > 0);
+    processes.iter().any(|process| process.ppid == pid && (is_other || switched(process.pid)))
 }
 
 fn idle_of(report: &Report, alike: &[Idle<'_>]) -> RankedFinding {
