@@ -7,6 +7,7 @@ mod end;
 mod errors;
 mod exports;
 mod hints;
+mod library;
 mod output;
 mod page;
 mod run;
