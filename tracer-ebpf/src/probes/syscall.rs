@@ -28,34 +28,7 @@ use crate::task::Task;
 use crate::turn::turn_begins;
 use crate::user;
 
-/// System call numbers of x86-64.
-/// <https://github.com/torvalds/linux/blob/v6.12/arch/x86/entry/syscalls/syscall_64.tbl>
-mod nr {
-    pub const READ: i64 = 0;
-    pub const OPEN: i64 = 2;
-    pub const PREAD64: i64 = 17;
-    pub const READV: i64 = 19;
-    pub const PIPE: i64 = 22;
-    pub const SOCKET: i64 = 41;
-    pub const ACCEPT: i64 = 43;
-    pub const RECVFROM: i64 = 45;
-    pub const RECVMSG: i64 = 47;
-    pub const SOCKETPAIR: i64 = 53;
-    pub const WAIT4: i64 = 61;
-    pub const CREAT: i64 = 85;
-    pub const EPOLL_WAIT: i64 = 232;
-    pub const WAITID: i64 = 247;
-    pub const OPENAT: i64 = 257;
-    pub const EPOLL_PWAIT: i64 = 281;
-    pub const ACCEPT4: i64 = 288;
-    pub const PIPE2: i64 = 293;
-    pub const PREADV: i64 = 295;
-    pub const RECVMMSG: i64 = 299;
-    pub const MEMFD_CREATE: i64 = 319;
-    pub const PREADV2: i64 = 327;
-    pub const OPENAT2: i64 = 437;
-    pub const EPOLL_PWAIT2: i64 = 441;
-}
+mod nr;
 
 const O_NONBLOCK: u32 = 0o4000;
 const O_DIRECT: u32 = 0o40000;
@@ -81,6 +54,7 @@ pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
             nr::READ
             | nr::PREAD64
             | nr::READV
+            | nr::SENDFILE
             | nr::RECVFROM
             | nr::RECVMSG
             | nr::PREADV
@@ -162,7 +136,7 @@ fn returned(control: &Control, registers: Registers, result: i64) -> Outcome {
     row.calls += 1;
     row.bytes += call.bytes;
     if scratch.read.file != 0 {
-        let seen = opens::read(ReadCall::offset(registers), call.bytes);
+        let seen = opens::read(call.offset(registers), call.bytes);
         row.opens += seen & seen::FIRST;
         row.opens_unknown += (seen / seen::UNKNOWN) & 1;
         row.own += (seen / seen::OWN) & 1;
@@ -208,7 +182,8 @@ fn find_row(control: &Control, task: Task, target: &Target, registers: Registers
         syscall: low(registers.syscall().cast_unsigned()),
         flags: 0,
     };
-    scratch.read.file = file::opened(Probe::Syscall as u32, low(registers.first()));
+    let from = if registers.syscall() == nr::SENDFILE { registers.second() } else { registers.first() };
+    scratch.read.file = file::opened(Probe::Syscall as u32, low(from));
     let site = site(control, target);
     // Looked up anew: both wrote to it behind the compiler's back.
     let scratch = scratch::of_probe(Probe::Syscall)?;
@@ -258,10 +233,14 @@ impl ReadCall {
 
     /// Where in the file it read; `u64::MAX` for the file's own position.
     #[inline(always)]
-    fn offset(registers: Registers) -> u64 {
+    fn offset(&self, registers: Registers) -> u64 {
         match registers.syscall() {
             // preadv2 too means the file's own position by -1.
             nr::PREAD64 | nr::PREADV | nr::PREADV2 => registers.fourth(),
+            // What the third argument points at has gone on with the call.
+            nr::SENDFILE if registers.third() != 0 => {
+                user::read::<u64>(registers.third()).map_or(u64::MAX, |next| next.wrapping_sub(self.bytes))
+            }
             _ => u64::MAX,
         }
     }
@@ -327,6 +306,7 @@ fn overflow(key: &ReadKey, which: u32, what: u32) {
 fn asked(registers: Registers, syscall: i64) -> u64 {
     match syscall {
         nr::READ | nr::PREAD64 | nr::RECVFROM => registers.third(),
+        nr::SENDFILE => registers.fourth(),
         nr::RECVMSG => message_room(registers.second()),
         // Of several messages the first, since they are alike as a rule.
         nr::RECVMMSG => message_room(registers.second()) * registers.third(),

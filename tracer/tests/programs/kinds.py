@@ -84,6 +84,14 @@ def into(file, buffer):
     return file.readinto(buffer)
 
 
+def sent(out, fd):
+    return os.sendfile(out, fd, None, 64)
+
+
+def sent_from(out, fd, start):
+    return os.sendfile(out, fd, start, 64)
+
+
 def opened(path, flags=os.O_RDONLY):
     return os.open(path, flags)
 
@@ -92,6 +100,7 @@ def row_of(read, kind, path, calls, bytes, **more):
     errors = more.pop("errors", {})
     return {
         "frame": protocol.only_line(read),
+        "syscall": more.pop("syscall", "read"),
         "kind": kind,
         "path": path,
         "syscalls": calls,
@@ -203,6 +212,18 @@ def failures():
     yield row_of(interrupted, "pipe", path, 2, got, errors={"EINTR": 1})
 
 
+def sendings():
+    """The file that is read is the second argument."""
+    path = os.path.join(HERE, "regular file")
+    out = os.memfd_create("what is written to")
+    fd = opened(path)
+    got = sum(sent(out, fd) for _ in range(3))
+    yield row_of(sent, "file", path, 3, got, syscall="sendfile", through=None)
+    got = sum(sent_from(out, fd, start) for start in (0, 5000, 9990))
+    yield row_of(sent_from, "file", path, 3, got, syscall="sendfile", through=None)
+    os.close(fd)
+
+
 def buffers():
     path = os.path.join(HERE, "regular file")
     with open(path, "rb", buffering=512) as file:
@@ -219,6 +240,6 @@ def buffers():
 
 
 protocol.ready()
-truth = [site for kind in (files, streams, failures, buffers) for site in kind()]
+truth = [site for kind in (files, streams, failures, sendings, buffers) for site in kind()]
 protocol.report(truth)
 protocol.stay()

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Program, Python, Scratch, Tracer, on_pythons, rows, site, text};
+use crate::harness::{Program, Python, Scratch, Tracer, on_pythons, rows, site};
 
 on_pythons! {
     every_kind_is_reported:
@@ -34,11 +34,11 @@ fn every_kind_is_reported(python: &Python) {
 fn seen(row: &Value, expected: &Value) -> Value {
     let mut seen = json!({ "frame": row["stack"][0] });
     let fields = seen.as_object_mut().expect("just made");
-    for name in ["kind", "path", "syscalls", "bytes", "errors", "o_direct", "nonblocking", "opens", "through"]
-    {
+    let names =
+        ["syscall", "kind", "path", "syscalls", "bytes", "errors", "o_direct", "nonblocking", "opens"];
+    for name in names.into_iter().chain(["through"]) {
         let is_known = !expected[name].is_null();
         fields.insert(name.to_owned(), if is_known { row[name].clone() } else { Value::Null });
     }
-    assert_eq!(text(&row["syscall"]), "read");
     seen
 }
