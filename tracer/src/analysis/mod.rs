@@ -38,7 +38,9 @@ pub use findings::findings;
 pub use signal_names::signal_name;
 pub use window::Window;
 
-use crate::event::{Event, Pid, ProcessDescription};
+use std::collections::BTreeSet;
+
+use crate::event::{Event, Pid, ProcessDescription, Tid};
 use crate::report::{self, Bounded};
 use crate::symbols::Symbols;
 
@@ -106,7 +108,7 @@ impl Analysis {
     }
 
     /// Processes with signals whose outcome has not been seen, of which the kernel may know more.
-    pub fn undecided_signals(&self) -> impl Iterator<Item = Pid> {
+    pub fn undecided_signals(&self) -> impl Iterator<Item = (Pid, BTreeSet<Tid>)> {
         self.signals.undecided()
     }
 

@@ -11,7 +11,7 @@ use super::sampler::Sampler;
 use super::seen::{GilHolders, SeenThread, state_of, status_of};
 use crate::attach;
 use crate::event::{Bytes, Pid, StackStatus, Task, Tid};
-use crate::process::Error;
+use crate::process::{Deadline, Error};
 use crate::python::{Asleep, asleep};
 use crate::report::{self, Name, Target};
 use crate::session::Root;
@@ -64,7 +64,15 @@ impl<'a> ThreadReader<'a> {
         for root in self.roots {
             let tids = self.awake_in(root.process.pid);
             let (python, depth) = (root.interpreter.as_ref(), self.depth as usize);
-            let found = asleep::of_threads(&root.process, python, &root.process.described(&tids), depth);
+            let limit = asleep::patience(tids.len());
+            let (described, _) = root.process.described(&tids, Deadline::after(limit));
+            let (found, _) = asleep::of_threads(
+                &root.process,
+                python,
+                &described,
+                depth,
+                asleep::ReadingTime { limit, certain: 0 },
+            );
             let holders = gil_holders(root);
             for thread in found.into_iter().filter(|thread| !thread.torn && counts(thread)) {
                 let status = status_of(StackStatus::from_wire(thread.status));

@@ -20,6 +20,7 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::event::{Bytes, Pid, Tid};
 use crate::process::Masks;
 use crate::process::cgroup::{control_group, control_groups};
+use crate::process::deadline::Deadline;
 use crate::process::error::{Error, printable};
 use crate::process::maps::{self, Mapping};
 use crate::process::namespace;
@@ -226,10 +227,10 @@ impl Process {
         Ok(ThreadStatus::parse(&record::read(&self.open_task(tid, "status")?)?))
     }
 
-    /// The same of those of these threads that have not been reaped.
+    /// The same of those of these threads that have not been reaped, and of how many there was no time to ask.
     #[must_use]
-    pub fn described(&self, tids: &[Tid]) -> Vec<(Tid, ThreadStatus)> {
-        tids.iter().filter_map(|&tid| Some((tid, self.thread(tid).ok()?))).collect()
+    pub fn described(&self, tids: &[Tid], deadline: Deadline) -> (Vec<(Tid, ThreadStatus)>, usize) {
+        deadline.each(tids, |&tid| Some((tid, self.thread(tid).ok()?)))
     }
 
     /// What a thread blocks, and what waits for it.

@@ -4,6 +4,7 @@
 pub mod allowance;
 pub mod cgroup;
 pub mod comm;
+pub mod deadline;
 pub mod elf;
 pub mod error;
 pub mod facts;
@@ -16,6 +17,7 @@ mod record;
 pub mod sleep;
 mod thread_status;
 
+pub use deadline::Deadline;
 pub use error::Error;
 pub use facts::Process;
 pub use masks::Masks;

@@ -11,7 +11,7 @@ use crate::cpython::pages::Pages;
 use crate::cpython::walk::{self, Walk};
 use crate::event::{Task, Tid};
 use crate::process::sleep::SleepsIn;
-use crate::process::{Process, ThreadStatus};
+use crate::process::{Deadline, Process, ThreadStatus};
 use crate::python::discover::Interpreter;
 use crate::python::threads::{self, ThreadState};
 use crate::sys::aside::PATIENTLY;
@@ -21,6 +21,21 @@ use crate::sys::memory::ProcessMemory;
 const TRIES: u32 = 3;
 /// What each of many threads may take: a tenth is usual.
 const A_THREAD: Duration = Duration::from_millis(1);
+
+/// How long the threads of a process may be read.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadingTime {
+    /// So long.
+    pub limit: Duration,
+    /// So many are read however long that takes.
+    pub certain: usize,
+}
+
+/// What so many threads may take where nobody waits for the window.
+#[must_use]
+pub fn patience(threads: usize) -> Duration {
+    PATIENTLY + A_THREAD * u32::try_from(threads).unwrap_or(u32::MAX)
+}
 
 /// A thread that is blocked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,30 +56,19 @@ pub struct Asleep {
     pub thread: ThreadStatus,
 }
 
-/// All blocked threads of some processes; those without an interpreter have no frames and are unresolved.
-///
-/// Threads that run, and processes that end meanwhile, are left out.
-pub fn asleep<'a>(
-    targets: impl IntoIterator<Item = (&'a Process, Option<&'a Arc<Interpreter>>)>,
-    depth: usize,
-) -> Vec<Asleep> {
-    targets.into_iter().flat_map(|(process, interpreter)| in_process(process, interpreter, depth)).collect()
-}
-
-fn in_process(process: &Process, interpreter: Option<&Arc<Interpreter>>, depth: usize) -> Vec<Asleep> {
-    let threads = process.described(&process.threads().unwrap_or_default());
-    of_threads(process, interpreter, &threads, depth)
-}
-
-/// Those of some threads of a process, as described before, that have been blocked since, as [`asleep`] has them.
+/// Those of some threads of a process, as described before, that have been blocked since; without an interpreter they have
+/// no frames and are unresolved. Threads that run, or end meanwhile, are left out. And how many could not be read within this
+/// time.
 pub fn of_threads(
     process: &Process,
     interpreter: Option<&Arc<Interpreter>>,
     threads: &[(Tid, ThreadStatus)],
     depth: usize,
-) -> Vec<Asleep> {
+    time: ReadingTime,
+) -> (Vec<Asleep>, usize) {
     let (interpreter, threads) = (interpreter.cloned(), threads.to_vec());
-    aside(process, threads.len(), move |process| read_all(process, interpreter.as_deref(), &threads, depth))
+    let count = threads.len();
+    aside(process, count, move |process| read_all(process, interpreter.as_deref(), &threads, depth, time))
 }
 
 /// Reads the memory of many threads aside. If it does not answer, all is done again without it: what there is to be said
@@ -74,9 +78,8 @@ fn aside<T: Send + 'static>(
     threads: usize,
     read: impl Fn(&Process) -> T + Clone + Send + 'static,
 ) -> T {
-    let limit = PATIENTLY + A_THREAD * threads as u32;
     let again = read.clone();
-    process.aside(limit, move |process| read(process)).unwrap_or_else(|_silent| again(process))
+    process.aside(patience(threads), move |process| read(process)).unwrap_or_else(|_silent| again(process))
 }
 
 fn read_all(
@@ -84,9 +87,12 @@ fn read_all(
     interpreter: Option<&Interpreter>,
     threads: &[(Tid, ThreadStatus)],
     depth: usize,
-) -> Vec<Asleep> {
+    time: ReadingTime,
+) -> (Vec<Asleep>, usize) {
+    // It begins here: memory that has not answered has taken its time already.
+    let deadline = Deadline::after(time.limit).with_certain(time.certain);
     let stacks = interpreter.map(|interpreter| StackReader::new(process, interpreter, threads, depth));
-    threads.iter().filter_map(|&(tid, thread)| one(process, stacks.as_ref(), tid, thread)).collect()
+    deadline.each(threads, |&(tid, thread)| one(process, stacks.as_ref(), tid, thread))
 }
 
 /// What threads that run seem to do: they are read while they move, so that all are torn.
@@ -96,7 +102,7 @@ pub fn moving(process: &Process, interpreter: &Arc<Interpreter>, tids: &[Tid], d
 }
 
 fn read_moving(process: &Process, interpreter: &Interpreter, tids: &[Tid], depth: usize) -> Vec<Asleep> {
-    let threads = process.described(tids);
+    let (threads, _) = process.described(tids, Deadline::after(patience(tids.len())));
     let stacks = StackReader::new(process, interpreter, &threads, depth);
     let seen = threads.iter().map(|&(tid, thread)| {
         let walk = stacks.seen(thread.namespace_tid).walk;
@@ -187,7 +193,11 @@ impl<'a> StackReader<'a> {
         depth: usize,
     ) -> Self {
         let memory = process.memory();
-        let tids: Vec<_> = threads.iter().map(|(_, thread)| thread.namespace_tid).collect();
+        let mut tids: Vec<_> = threads.iter().map(|(_, thread)| thread.namespace_tid).collect();
+        // The more are known, the surer is where they are named; in another pid namespace the others are not.
+        if threads.iter().all(|(tid, thread)| *tid == thread.namespace_tid) {
+            tids.extend(process.threads().unwrap_or_default());
+        }
         let states = interpreter.thread_states(&memory).ok();
         let states = states.map(|states| threads::by_tid(&memory, &states, &tids));
         Self { memory, interpreter, states, depth }

@@ -22,5 +22,5 @@ pub mod version;
 #[cfg(test)]
 mod parked;
 
-pub use asleep::{Asleep, asleep};
+pub use asleep::Asleep;
 pub use discover::{Interpreter, discover, discover_briefly};

@@ -15,7 +15,7 @@ use crate::cpython::memory::Memory;
 use crate::cpython::walk::stack_id;
 use crate::error::ErrorKind;
 use crate::event::{SpaceId, Tid};
-use crate::process::{Error, Process};
+use crate::process::{Deadline, Error, Process};
 use crate::python::{Interpreter, asleep, discover};
 
 const PROGRAM: &str = include_str!("parked.py");
@@ -95,7 +95,18 @@ fn check_stacks(truth: &BTreeMap<Tid, Vec<FrameLine>>, process: &Process, interp
     let (memory, layout) = (process.memory(), &interpreter.layout);
     let mut ids = HashSet::new();
     let mut seen = 0;
-    for thread in asleep([(process, Some(interpreter))], DEPTH) {
+    let tids = process.threads().expect("its threads");
+    let limit = asleep::patience(tids.len());
+    let (threads, _) = process.described(&tids, Deadline::after(limit));
+    let (sleeping, late) = asleep::of_threads(
+        process,
+        Some(interpreter),
+        &threads,
+        DEPTH,
+        asleep::ReadingTime { limit, certain: 0 },
+    );
+    assert_eq!(late, 0, "{}", interpreter.version);
+    for thread in sleeping {
         let Some(expected) = truth.get(&thread.thread.namespace_tid) else { continue };
         assert!(!thread.torn, "{} thread {}", interpreter.version, thread.task.tid);
         assert_eq!(thread.status, status::OK, "{} thread {}", interpreter.version, thread.task.tid);

@@ -180,7 +180,8 @@ impl<L: Listener> EventCollector<L> {
             self.event(Event::ZombieAtEnd { pid });
         }
         let undecided: Vec<_> = self.analysis.undecided_signals().collect();
-        for pending in undecided.into_iter().filter_map(window::signals_pending) {
+        let pending = undecided.into_iter().filter_map(|(pid, tids)| window::signals_pending(pid, tids));
+        for pending in pending {
             self.event(Event::SignalsPending(pending));
         }
         let pids: Vec<_> = self.descriptions.pids().collect();

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::baseline::left_out::{DESCRIBING, Unread};
 use super::baseline::threads::Threads;
 use super::baseline::window;
 use super::event_collector::EventCollector;
@@ -139,7 +140,7 @@ impl<'a> Run<'a> {
     /// Counts from now on.
     fn start(&mut self) -> Result<(), Error> {
         // Before the window: a thousand threads take ten milliseconds to read.
-        let before = self.kernel_switches(&Threads::of_all(self.roots));
+        let before = Threads::of_all(self.roots, DESCRIBING);
         let living = self.living_roots();
         (self.begin.start_ns, self.begin.start) = (monotonic_ns(), utc_now());
         self.began = Instant::now();
@@ -147,10 +148,12 @@ impl<'a> Run<'a> {
         self.collector.start(self.begin.start_ns);
         self.probes.start(self.begin.start_ns)?;
         self.watchers.list.iter_mut().for_each(|watcher| watcher.start());
-        let threads = Threads::of_all(self.roots);
+        let threads = Threads::of_all(self.roots, DESCRIBING);
         let counted = self.kernel_switches(&threads);
-        self.begin.switches_in_doubt = window::switches_between(&before, &counted);
-        for (task, voluntary, involuntary) in counted {
+        self.begin.switches_in_doubt = window::switches_between(&self.kernel_switches(&before), &counted);
+        let unread = window::unread(&before);
+        for (task, voluntary, involuntary) in counted.into_iter().filter(|(task, ..)| !unread.contains(task))
+        {
             self.collector.event(Event::KernelSwitchesBefore { task, voluntary, involuntary });
         }
         self.newcomers =
@@ -255,7 +258,7 @@ impl<'a> Run<'a> {
 
     /// Stops counting, takes in what is left, and puts the report together.
     pub fn finish(mut self, ended: Ended) -> Result<Finished, Error> {
-        let kernel = self.kernel_switches(&Threads::of_all(self.roots));
+        let last = Threads::of_all(self.roots, DESCRIBING);
         self.watchers.list.iter_mut().for_each(|watcher| watcher.stop());
         self.probes.stop()?;
         self.detach();
@@ -263,8 +266,13 @@ impl<'a> Run<'a> {
         let end_ns = monotonic_ns();
         let stopped = Instant::now();
         let cost = Cost::now(); // while the programs are there
-        let after = self.kernel_switches(&Threads::of_all(self.roots));
-        self.begin.switches_in_doubt += window::switches_between(&kernel, &after);
+        let after = Threads::of_all(self.roots, DESCRIBING);
+        let mut kernel = self.kernel_switches(&last);
+        self.begin.switches_in_doubt += window::switches_between(&kernel, &self.kernel_switches(&after));
+        // How far one may be apart from ours is not known without both.
+        let unread = window::unread(&after);
+        kernel.retain(|(task, ..)| !unread.contains(task));
+        self.report_unread(Unread::CountAtEnd, after.iter().map(Threads::left_out));
         let counters = self.tables.ledger.by_probe()?;
         let traps = self.trap_costs(&counters);
         self.collector.names.renew();
@@ -274,7 +282,9 @@ impl<'a> Run<'a> {
         self.collector.listener.watch.ended(ended);
         self.drain()?;
         let mut unfinished = unfinished(&mut self.probes, self.begin.start_ns, end_ns)?;
-        still_asleep::collect(&mut unfinished, &mut self.collector, self.options.plan.depth as usize);
+        let depth = self.options.plan.depth as usize;
+        let left_out = still_asleep::collect(&mut unfinished, &mut self.collector, depth);
+        self.report_unread(Unread::CallersAtEnd, left_out);
         // After those of threads that have ended, which may have had the same ids.
         let of_thread =
             |(task, voluntary, involuntary)| Event::KernelSwitches { task, voluntary, involuntary };

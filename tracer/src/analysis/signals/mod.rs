@@ -22,7 +22,7 @@ mod rows;
 mod tests;
 mod waits;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use self::handlers::Handlers;
 use self::open::OpenSignals;
@@ -30,7 +30,7 @@ pub use self::origin::{is_sent, origin, seen};
 use self::row::SignalRow;
 use self::rows::Rows;
 use super::traced::Traced;
-use crate::event::{Event, Exit, Nanos, Pid, SignalDeliver, SignalGenerate, SignalsPending};
+use crate::event::{Event, Exit, Nanos, Pid, SignalDeliver, SignalGenerate, SignalsPending, Tid};
 use crate::report::{Bounded, Signal};
 use crate::symbols::Symbols;
 
@@ -122,9 +122,10 @@ impl Signals {
         self.rows.extend(oldest.map(SignalRow::give_up));
     }
 
-    /// Processes with signals whose outcome has not been seen.
-    pub fn undecided(&self) -> impl Iterator<Item = Pid> {
-        self.open.iter().filter(|(_, open)| !open.is_empty()).map(|(pid, _)| *pid)
+    /// Processes with signals whose outcome has not been seen, and the threads that these are for, where they are for one alone.
+    pub fn undecided(&self) -> impl Iterator<Item = (Pid, BTreeSet<Tid>)> {
+        let with_signals = self.open.iter().filter(|(_, open)| !open.is_empty());
+        with_signals.map(|(pid, open)| (*pid, open.threads().collect()))
     }
 
     /// What the kernel says at the end.

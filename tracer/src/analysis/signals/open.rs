@@ -39,6 +39,11 @@ impl OpenSignals {
         self.queues.values().all(VecDeque::is_empty)
     }
 
+    /// The threads that what is pending is for, where it is for one alone.
+    pub fn threads(&self) -> impl Iterator<Item = Tid> {
+        self.queues.keys().filter_map(|(_, tid)| *tid)
+    }
+
     /// Whether a delivery can be that of a signal that is pending here.
     pub fn fits(&self, delivery: &SignalDeliver) -> bool {
         self.queue_for(delivery).is_some() || self.rows().any(|row| row.is_killed_by(delivery))

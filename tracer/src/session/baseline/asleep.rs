@@ -5,11 +5,13 @@ use tracer_common::python::status;
 use tracer_common::switch::{SwitchKey, Thread, flag, futex_flags};
 use tracer_common::wakeup::FUTEX;
 
+use super::left_out::{CERTAIN, Count, SLEEPERS};
 use super::threads::Threads;
 use crate::attach::{Error, Probes};
 use crate::cpython::walk::stack_id;
 use crate::decode;
 use crate::event::{Bytes, FileId};
+use crate::process::Deadline;
 use crate::process::sleep::SleepsIn;
 use crate::python::asleep::{self, Asleep};
 use crate::redact;
@@ -24,26 +26,32 @@ pub struct SleepingThread {
     pub file: Option<(FileId, File)>,
 }
 
-/// Reads those threads that sleep, and writes their sleep into the map of threads, unless they have moved since.
+/// Reads those threads that sleep, and writes their sleep into the map of threads, unless they have moved since; and how many
+/// of each process there was no time to read.
 pub fn seed_sleeping_threads(
     probes: &mut Probes,
     threads: &[Threads<'_>],
-) -> Result<Vec<SleepingThread>, Error> {
+) -> Result<(Vec<SleepingThread>, Vec<Count>), Error> {
     let depth = probes.plan().depth as usize;
-    let mut seeded = Vec::new();
-    for Threads { root, described } in threads {
+    let (mut seeded, mut left_out) = (Vec::new(), Vec::new());
+    let deadline = Deadline::after(SLEEPERS);
+    for (index, Threads { root, described, unread }) in threads.iter().enumerate() {
         // What a process does before it executes its program is not its own.
         if root.interpreter.is_none() && !root.other {
             continue;
         }
-        let threads = asleep::of_threads(&root.process, root.interpreter.as_ref(), described, depth);
+        let limit = deadline.share(threads.len() - index);
+        let time = asleep::ReadingTime { limit, certain: CERTAIN / threads.len() };
+        let interpreter = root.interpreter.as_ref();
+        let (threads, late) = asleep::of_threads(&root.process, interpreter, described, depth, time);
+        left_out.push((root.process.pid, late + unread.len()));
         let threads = threads.iter().filter(|thread| !thread.torn);
         let (entries, sleeping): (Vec<_>, Vec<_>) =
             threads.map(|thread| sleeping_thread(root, thread)).unzip();
         let are_new = probes.assume_asleep(&entries)?.into_iter().zip(sleeping);
         seeded.extend(are_new.filter_map(|(is_new, sleeping_thread)| is_new.then_some(sleeping_thread)));
     }
-    Ok(seeded)
+    Ok((seeded, left_out))
 }
 
 fn sleeping_thread(root: &Root, thread: &Asleep) -> (Thread, SleepingThread) {

@@ -23,8 +23,11 @@ pub fn register(probes: &mut Probes, threads: &[Threads<'_>]) -> Result<(), Erro
 fn known(threads: &Threads<'_>) -> Option<Vec<(Task, u64)>> {
     let root = threads.root;
     let interpreter = root.interpreter.as_ref().filter(|interpreter| interpreter.python.gil_holder != 0)?;
-    let tids: HashMap<_, _> =
+    let mut tids: HashMap<_, _> =
         threads.described.iter().map(|(tid, thread)| (thread.namespace_tid, *tid)).collect();
+    if tids.iter().all(|(inside, tid)| inside == tid) {
+        tids.extend(threads.unread.iter().map(|tid| (*tid, *tid)));
+    }
     let (interpreter, names) = (interpreter.clone(), tids.keys().copied().collect::<Vec<_>>());
     let read = root.process.aside(PATIENTLY, move |process| {
         let memory = process.memory();

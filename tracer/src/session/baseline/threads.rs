@@ -1,27 +1,48 @@
 //! The threads that the roots have when the window begins. Those that come later are reported by the probes.
 
+use std::time::Duration;
+
+use super::left_out::{CERTAIN, Count};
 use crate::event::{Event, Task, Tid};
-use crate::process::ThreadStatus;
+use crate::process::{Deadline, ThreadStatus};
 use crate::session::roots::Root;
 
-/// A root's threads, each read once for all who ask.
+/// What there is of a root's threads, each read once for all who ask.
 pub struct Threads<'a> {
     /// Whose.
     pub root: &'a Root,
     /// What the kernel said of them.
     pub described: Vec<(Tid, ThreadStatus)>,
+    /// Those that there was no time to ask about.
+    pub unread: Vec<Tid>,
 }
 
 impl<'a> Threads<'a> {
-    /// Of each root, as they are now.
+    /// Of each root, as they are now, as many as can be read in this time; the one with fewest threads comes first.
     #[must_use]
-    pub fn of_all(roots: &'a [Root]) -> Vec<Self> {
-        roots.iter().map(Self::new).collect()
+    pub fn of_all(roots: &'a [Root], limit: Duration) -> Vec<Self> {
+        let deadline = Deadline::after(limit);
+        let mut of_all: Vec<_> =
+            roots.iter().map(|root| (root, root.process.threads().unwrap_or_default())).collect();
+        // Who has few takes nothing from who has many.
+        of_all.sort_by_key(|(_, tids)| tids.len());
+        let count = of_all.len();
+        let read = |(index, (root, tids))| {
+            let limit = Deadline::after(deadline.share(count - index));
+            Self::new(root, tids, limit.with_certain(CERTAIN / count))
+        };
+        of_all.into_iter().enumerate().map(read).collect()
     }
 
-    fn new(root: &'a Root) -> Self {
-        let tids = root.process.threads().unwrap_or_default();
-        Self { root, described: root.process.described(&tids) }
+    fn new(root: &'a Root, mut tids: Vec<Tid>, deadline: Deadline) -> Self {
+        let (described, unread) = root.process.described(&tids, deadline);
+        Self { root, described, unread: tids.split_off(tids.len() - unread) }
+    }
+
+    /// How many there was no time to ask about, of which process.
+    #[must_use]
+    pub fn left_out(&self) -> Count {
+        (self.root.process.pid, self.unread.len())
     }
 
     /// A thread of these, in the words of events.

@@ -1,11 +1,11 @@
 //! What `/proc` says at the two ends of the window.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use procfs::process::Stat;
 
 use super::threads::Threads;
-use crate::event::{Bytes, Event, Nanos, Pid, SignalsPending, Task};
+use crate::event::{Bytes, Event, Nanos, Pid, SignalsPending, Task, Tid};
 use crate::process::Process;
 use crate::process::ThreadStatus;
 use crate::session::roots::Root;
@@ -23,6 +23,12 @@ pub fn switches_between(before: &[(Task, u64, u64)], after: &[(Task, u64, u64)])
     let of_thread =
         |(task, of, other): &(Task, u64, u64)| Some((of + other).saturating_sub(*before.get(task)?));
     after.iter().filter_map(of_thread).sum()
+}
+
+/// Those of these threads that there was no time to ask about.
+#[must_use]
+pub fn unread(threads: &[Threads<'_>]) -> HashSet<Task> {
+    threads.iter().flat_map(|of_root| of_root.unread.iter().map(|tid| of_root.task(*tid))).collect()
 }
 
 /// None of a process that has ended: its threads' last switches report it.
@@ -73,11 +79,12 @@ pub fn cpu_ns(pid: Pid) -> Option<Nanos> {
     Some((stat.utime + stat.stime) * (1_000_000_000 / procfs::ticks_per_second()))
 }
 
-/// The signals that wait in a process, `None` when it is gone.
+/// The signals that wait in a process, and for which of these threads of it; `None` when it is gone.
 #[must_use]
-pub fn signals_pending(pid: Pid) -> Option<SignalsPending> {
+pub fn signals_pending(pid: Pid, mut threads: BTreeSet<Tid>) -> Option<SignalsPending> {
     let process = Process::open(pid).ok()?;
-    let threads = process.threads().ok()?;
+    // What waits for any of them stands in the status of each; the first is there until the last has ended.
+    threads.insert(pid);
     let masks: Vec<_> = threads.into_iter().filter_map(|tid| Some((tid, process.masks(tid).ok()?))).collect();
     let (_, first) = masks.first()?;
     Some(SignalsPending {

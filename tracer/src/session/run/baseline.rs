@@ -6,6 +6,7 @@ use std::time::Instant;
 use procfs::process::Stat;
 use tracer_common::target::Target;
 
+use super::super::baseline::left_out::{Count, Unread};
 use super::super::baseline::threads::Threads;
 use super::super::baseline::{asleep, pthreads, window};
 use super::super::roots::{describe, follow_flag};
@@ -38,10 +39,18 @@ impl Run<'_> {
         threads.iter().flat_map(Threads::names).for_each(|event| self.collector.event(event));
         self.describe_descendants()?;
         pthreads::register(&mut self.probes, threads)?;
-        for thread in asleep::seed_sleeping_threads(&mut self.probes, threads)? {
-            self.collector.add_sleeping_thread(thread);
-        }
+        let (sleeping, left_out) = asleep::seed_sleeping_threads(&mut self.probes, threads)?;
+        sleeping.into_iter().for_each(|thread| self.collector.add_sleeping_thread(thread));
+        self.report_unread(Unread::Description, threads.iter().map(Threads::left_out));
+        self.report_unread(Unread::SleepBefore, left_out);
         Ok(())
+    }
+
+    /// Reports what is not known of so many threads of some processes, now.
+    pub(super) fn report_unread(&mut self, what: Unread, threads: impl IntoIterator<Item = Count>) {
+        let now = monotonic_ns().saturating_sub(self.begin.start_ns);
+        let unread = threads.into_iter().filter_map(|of_process| what.of(of_process, now));
+        unread.for_each(|shed| self.watchers.shed.push(shed));
     }
 
     /// Whose children they were when the window began, zombies too.

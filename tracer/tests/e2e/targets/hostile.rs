@@ -177,6 +177,30 @@ fn maps_that_take_long() {
     }
 }
 
+/// More threads than can be read while the window waits for it: twelve thousand took two seconds and more
+/// of it. Of which nothing is known is said.
+#[test]
+fn threads_by_thousands() {
+    /// There are pids for no more than 32,768 threads on most machines.
+    const THREADS: u64 = 12_000;
+    let Some(python) = system() else { return };
+    let _turn = turn();
+    let mut program = Program::start_with(&python, "thousands.py", &[&THREADS.to_string()]);
+    let report = run(["--json", "-d", "1", "--budget", "off", "--pid", &program.pid().to_string()]).report();
+    let lasted_ms = number(&report["window"]["duration_ns"]) / 1_000_000;
+    assert!((1_000..1_500).contains(&lasted_ms), "{lasted_ms} ms");
+    let sleepers = rows(&report["switches"]["causes"]).filter(|row| row["stack"][0]["function"] == "wait");
+    let seen: u64 = sleepers.map(|row| number(&row["still_blocked"])).sum();
+    let shed = || rows(&report["overhead"]["shed"]).map(|row| text(&row["what"]));
+    let unread = |what: &str| -> u64 {
+        let words = shed().find(|what_of| what_of.starts_with(what)).map(|what_of| what_of.split(' '));
+        words.map_or(0, |mut words| words.find_map(|word| word.parse().ok()).expect("how many"))
+    };
+    assert!(seen > 0, "{:?}", shed().collect::<Vec<_>>());
+    assert_eq!(seen + unread("sleeps since before"), THREADS, "{:?}", shed().collect::<Vec<_>>());
+    program.go(); // it lives
+}
+
 /// Bits of capabilities, capabilities(7): what it takes to read, and what no command needs.
 const READING: u64 = 1 << 2 | 1 << 19 | 1 << 21 | 1 << 40;
 const WATCHING: u64 = READING | 1 << 38 | 1 << 39;
