@@ -188,7 +188,8 @@ fn threads_by_thousands() {
     let mut program = Program::start_with(&python, "thousands.py", &[&THREADS.to_string()]);
     let report = run(["--json", "-d", "1", "--budget", "off", "--pid", &program.pid().to_string()]).report();
     let lasted_ms = number(&report["window"]["duration_ns"]) / 1_000_000;
-    assert!((1_000..1_500).contains(&lasted_ms), "{lasted_ms} ms");
+    // As much again for a machine that gives us a seventh of a CPU: 1.1 s is usual, 4.5 s were so with 20,000.
+    assert!((1_000..SOON.as_millis() as u64).contains(&lasted_ms), "{lasted_ms} ms");
     let sleepers = rows(&report["switches"]["causes"]).filter(|row| row["stack"][0]["function"] == "wait");
     let seen: u64 = sleepers.map(|row| number(&row["still_blocked"])).sum();
     let shed = || rows(&report["overhead"]["shed"]).map(|row| text(&row["what"]));
