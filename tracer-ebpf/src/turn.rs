@@ -70,7 +70,15 @@ pub extern "C" fn turn_sampled(tid: u32, stack: u64) -> u32 {
 
 /// Sends what the turn has been spent on, if it is long.
 #[inline(always)]
-fn send_piece(probe: Probe, tid: u32, turns: &mut Loop, stack: u64, object: u64, syscall: i32, flags: u32) -> u32 {
+fn send_piece(
+    probe: Probe,
+    tid: u32,
+    turns: &mut Loop,
+    stack: u64,
+    object: u64,
+    syscall: i32,
+    flags: u32,
+) -> u32 {
     let at = now();
     let busy = at.saturating_sub(turns.began_ns).saturating_sub(turns.waited_ns);
     let lasted_ns = at.saturating_sub(turns.reported_ns);
