@@ -1,7 +1,7 @@
 //! Threads that sleep when the window ends, and whose callers were not read when they fell asleep: read from outside,
 //! so that one that hangs shows where.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use tracer_common::switch::flag;
 
@@ -22,7 +22,7 @@ pub fn collect<L: Listener>(
     collector: &mut EventCollector<L>,
     depth: usize,
 ) -> Vec<Count> {
-    let mut alone: HashMap<Pid, HashMap<Tid, &mut SwitchRow>> = HashMap::new();
+    let mut alone: BTreeMap<Pid, HashMap<Tid, &mut SwitchRow>> = BTreeMap::new();
     for key in rows.iter_mut().filter_map(alone_row) {
         alone.entry(key.task.pid).or_default().insert(key.task.tid, key);
     }

@@ -1,4 +1,4 @@
-"""Works, has children that come and go, and answers: what it has counted has to add up, whoever reads it."""
+"""Works, has children that come and go, and answers: what it has counted has to add up in every report."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What a target may do to whoever reads it. It lives in spite of itself, and answers."""
+"""What a target may do to a program that reads it. It goes on running, and answers."""
 
 import ctypes
 import mmap
@@ -168,7 +168,7 @@ def storm(library):
 
 
 def breed(parents):
-    """Has children that have ever new ones, without pause: whoever looks for all of them finds more each time."""
+    """Has children that have ever new ones, without pause: each search for all of them finds more."""
     for _ in range(int(parents)):
         pid = os.fork()
         while not pid:

@@ -36,7 +36,7 @@ pub struct Round {
     pub per_cpu_s: f64,
     /// Of that CPU time, what was spent in the kernel.
     pub system_share: f64,
-    /// Ticks that all CPUs of the machine were busy for a unit of work, whoever was.
+    /// Ticks that all CPUs of the machine were busy for a unit of work, with all processes.
     pub host_per_unit: f64,
     /// Units of work a second in the fastest piece of 20 ms. What a contender does once in a second is not in it.
     pub fastest: f64,

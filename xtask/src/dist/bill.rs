@@ -17,7 +17,7 @@ use crate::tree;
 /// What a part's licence may name: each lets a program that holds it be given away.
 const ALLOWED: &[&str] = &[
     "0BSD",
-    // Of inferno, by file: whoever passes the program on says where that crate's source is, as the bill does.
+    // Of inferno, by file: a distributor of the program says where that crate's source is, as the bill does.
     "CDDL-1.0",
     "MIT",
     "Apache-2.0",

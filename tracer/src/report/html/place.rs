@@ -3,7 +3,7 @@
 use crate::report::text::place::fit_path;
 use crate::report::{Frame, Stack};
 
-/// Columns that a path may take in a table; the whole of it is shown to whoever points at it.
+/// Columns that a path may take in a table; the pointer over it shows the whole.
 const WIDTH: usize = 44;
 
 /// Callers that are shown; a recursion has thousands.

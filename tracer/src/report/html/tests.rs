@@ -235,7 +235,7 @@ fn a_report_of_nothing_is_a_page_too() {
         crate::report::Window { sections: crate::sections::Sections::ALL.list(), ..Default::default() };
     let page = render(&Report { window, signals: Bounded::default(), ..Report::default() });
     let markup = Markup::read(&page);
-    assert_eq!((markup.count("script"), markup.count("h1")), (2, 2), "no stacks, hence no data");
+    assert_eq!((markup.count("script"), markup.count("h1")), (2, 2), "without stacks there is no data");
     assert!(page.contains("None of the patterns that tracer knows"));
 }
 

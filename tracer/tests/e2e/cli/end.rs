@@ -185,7 +185,7 @@ fn a_stderr_that_stalls_keeps_nobody() {
     }
 }
 
-/// Whoever started us may have blocked what is to end us.
+/// The process that started us may have blocked the signals that are to end us.
 #[test]
 fn signals_that_were_blocked_are_heard() {
     let Some(python) = system() else { return };
