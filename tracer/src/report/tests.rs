@@ -68,7 +68,7 @@ fn text_reads_as_before() {
 }
 
 #[test]
-fn every_row_is_shown_to_whoever_asks() {
+fn every_row_is_shown_on_request() {
     let mut report = sample();
     report.signals = Bounded::default();
     let signal = |pid| Signal {

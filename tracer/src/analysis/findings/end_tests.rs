@@ -55,7 +55,7 @@ fn report_of(children: Vec<TargetProcess>, signals: Vec<Signal>) -> Report {
 
 /// What uvicorn does: it is not the one to blame.
 #[test]
-fn a_signal_that_is_raised_again_is_reported_by_whoever_sent_it_first() {
+fn a_signal_that_is_raised_again_is_reported_by_its_first_sender() {
     let server = TargetProcess { exit_code: None, exit_signal: Some("SIGTERM".into()), ..child(8, 1) };
     let asked = signal(15, "SIGTERM", 900, 8, 1);
     let raised = Signal {

@@ -66,7 +66,7 @@ mod tests {
     use crate::analysis::samples::{signal, task};
 
     #[test]
-    fn the_siginfo_decides_whoever_was_running() {
+    fn the_siginfo_decides_and_not_what_was_running() {
         let code = |code| SignalInfo::Code { code, pid: 0 };
         for (name, number, info, expected) in [
             ("os.kill", 15, code(SI_USER), Origin::Kill),
