@@ -1,5 +1,6 @@
-"""Spends a known share of its CPU time in each of four functions."""
+"""Spends CPU time in four functions, in a random order, and counts the work of each."""
 
+import random
 import sys
 import time
 
@@ -35,24 +36,37 @@ def rest(turns):
 
 
 SHARES = {half: 50, third: 30, seventh: 15, rest: 5}
-TURNS_PER_SHARE = 4000
-clocks = dict.fromkeys(SHARES, 0.0)
-turn_times = []
-rounds = 0
+# About a millisecond's work: whatever takes the CPU away for a moment, or slows it, hits all functions alike.
+TURNS = range(10000, 40000)
+# Neither in a fixed order nor of a fixed length: a sampler, or a host's own timer, would else keep step with them.
+choice = random.Random(1)
+calls = []
+for work, share in SHARES.items():
+    calls += [work] * share
+pieces = {work: [] for work in SHARES}
+spent = 0.0
 protocol.ready()
-while sum(clocks.values()) < float(sys.argv[1]):
-    for work, share in SHARES.items():
-        started = time.thread_time()
-        work(share * TURNS_PER_SHARE)
-        taken = time.thread_time() - started
-        clocks[work] += taken
-        if work is rest:
-            turn_times.append(taken / (share * TURNS_PER_SHARE))
-    rounds += 1
-turns = {work.__qualname__: rounds * share * TURNS_PER_SHARE for work, share in SHARES.items()}
-# Of the shortest function, so that a host which takes the CPU away for a moment hits few of its calls. Where it is slow itself,
-# with caches that others have used, all turns together took less.
-usual = sorted(turn_times)[len(turn_times) // 2]
-mean = sum(clocks.values()) / sum(turns.values())
-protocol.report({"turns": turns, "usual_turn_s": min(usual, mean)})
+while spent < float(sys.argv[1]):
+    work = choice.choice(calls)
+    turns = choice.choice(TURNS)
+    started = time.thread_time()
+    work(turns)
+    taken = time.thread_time() - started
+    pieces[work].append((turns, taken))
+    spent += taken
+
+
+def seconds(pieces):
+    """CPU time of all turns, as long as a turn usually takes.
+
+    By the median, so that a host which takes the CPU away for a moment hits few of the pieces; where it is slow itself, with
+    caches that others have used, all turns together took less. A function has a time of its own: where its code object lies
+    makes the same instructions up to 40 % slower.
+    """
+    turns = sum(turns for turns, _ in pieces)
+    times = sorted(taken / turns for turns, taken in pieces)
+    return min(times[len(times) // 2] * turns, sum(taken for _, taken in pieces))
+
+
+protocol.report({"seconds": {work.__qualname__: seconds(all) for work, all in pieces.items()}})
 protocol.stay()

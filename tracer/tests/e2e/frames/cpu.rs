@@ -12,8 +12,8 @@ const RATE: &str = "999";
 /// Percentage points by which the two distributions may differ in all (total variation distance).
 const POINTS: f64 = 3.0;
 
-/// The truth is the work, not the thread's clock: a host that takes a CPU away for a moment takes the clock of the samples
-/// too, and the thread's goes on.
+/// The truth is the work, times what a turn usually takes in that function, not the thread's clock: a host that takes a CPU
+/// away for a moment takes the clock of the samples too, and the thread's goes on.
 fn shares_equal_the_work_done(python: &Python) {
     let _turn = turn();
     let mut program = Program::start_with(python, "cpu.py", &[&SECONDS.to_string()]);
@@ -21,15 +21,15 @@ fn shares_equal_the_work_done(python: &Python) {
     let truth = program.go();
     let report = tracer.stop().exact();
 
-    let turns: BTreeMap<String, f64> =
-        serde_json::from_value(truth["turns"].clone()).expect("turns by function");
-    let seen = samples(&report, program.pid(), turns.keys());
-    let distance = distance(&shares(&turns), &shares(&seen));
-    assert!(100.0 * distance <= POINTS, "{distance:.4} apart: {seen:?} samples, {turns:?} turns");
+    let work: BTreeMap<String, f64> =
+        serde_json::from_value(truth["seconds"].clone()).expect("seconds by function");
+    let seen = samples(&report, program.pid(), work.keys());
+    let distance = distance(&shares(&work), &shares(&seen));
+    assert!(100.0 * distance <= POINTS, "{distance:.4} apart: {seen:?} samples, {work:?} s");
 
     let expected = number(&report["quality"]["samples"]["expected"]) as f64;
     let taken = number(&report["quality"]["samples"]["taken"]) as f64;
-    let worked = turns.values().sum::<f64>() * truth["usual_turn_s"].as_f64().expect("seconds");
+    let worked: f64 = work.values().sum();
     let least = RATE.parse::<f64>().expect("a number") * worked;
     assert!(
         taken > 0.95 * least,
