@@ -7,8 +7,9 @@ use crate::dump::{self, Dump};
 use crate::error::Error;
 use crate::event::{Event, Pid};
 use crate::report::{Ended, Report};
+use crate::roots::Root;
 use crate::sections::{Section, Sections};
-use crate::session::{self, Listener, Options, Root, Watch};
+use crate::session::{self, Listener, Options, Watch};
 use crate::timeline::Names;
 
 /// One trace of running Python processes.

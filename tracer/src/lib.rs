@@ -68,6 +68,8 @@ pub mod recording;
 #[doc(hidden)]
 pub mod redact;
 #[doc(hidden)]
+pub mod roots;
+#[doc(hidden)]
 pub mod sections;
 #[doc(hidden)]
 pub mod selection;

@@ -7,12 +7,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Where modules lie, and one of each circle that is meant.
-const CRATES: [(&str, &[&str]); 3] = [
+const CRATES: [(&str, &[&str]); 5] = [
     // A thread's entry has who wakes it, and a wakeup's row the row of the sleep.
     ("tracer-common/src", &["wakeup"]),
     // What probes keep is defined by those who use it; a file that is opened has the call site that a read has.
     ("tracer-ebpf/src", &["maps", "probes::opening"]),
     ("tracer/src", &[]),
+    ("tracer/src/bin/tracer", &[]),
+    ("xtask/src", &[]),
 ];
 
 #[test]
@@ -42,9 +44,7 @@ fn modules(source: &Path) -> BTreeMap<String, String> {
         names.pop_if(|name| ["mod", "lib", "main"].contains(name));
         let last = *names.last()?;
         let is_test = last == "tests" || last.ends_with("_tests") || ["fuzz", "bin"].contains(&names[0]);
-        // A run and what it is made of name each other still.
-        let is_left_out = is_test || names[0] == "session";
-        (!is_left_out).then(|| Some((names.join("::"), code(&fs::read_to_string(&path).ok()?))))?
+        (!is_test).then(|| Some((names.join("::"), code(&fs::read_to_string(&path).ok()?))))?
     };
     files.into_iter().filter_map(module).collect()
 }

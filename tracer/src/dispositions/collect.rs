@@ -11,7 +11,7 @@ use crate::python::Interpreter;
 use crate::python::signals::Handlers;
 use crate::redact;
 use crate::report::{Disposition, Name};
-use crate::session::Root;
+use crate::roots::Root;
 use crate::sys::memory::ProcessMemory;
 
 /// Reads it.

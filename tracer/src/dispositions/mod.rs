@@ -12,7 +12,7 @@ pub use text::render;
 
 use crate::event::Pid;
 use crate::process::Error;
-use crate::session::Root;
+use crate::roots::Root;
 
 /// Reads some processes; which of them are gone.
 ///

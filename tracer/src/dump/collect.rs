@@ -14,7 +14,7 @@ use crate::event::{Bytes, Pid, StackStatus, Task, Tid};
 use crate::process::{Deadline, Error};
 use crate::python::{Asleep, asleep};
 use crate::report::{self, Name, Target};
-use crate::session::Root;
+use crate::roots::Root;
 
 /// Times that threads which run are read before the kernel is asked about them: most only woke up for a moment.
 const READS: u32 = 3;

@@ -6,7 +6,7 @@ use crate::event::{Bytes, Tid};
 use crate::python::Interpreter;
 use crate::python::asyncio::{Asyncio, RELEASE};
 use crate::python::threads::{self, ThreadState};
-use crate::session::Root;
+use crate::roots::Root;
 use crate::sys::aside::PATIENTLY;
 use crate::sys::memory::ProcessMemory;
 

@@ -17,7 +17,7 @@ pub use text::render;
 use crate::attach;
 use crate::event::Pid;
 use crate::process;
-use crate::session::Root;
+use crate::roots::Root;
 use collect::ThreadReader;
 
 /// What was found. Dropping it detaches the probes, which may take a while: show it first.

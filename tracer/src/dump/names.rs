@@ -6,7 +6,7 @@ use crate::cpython::walk::stack_id;
 use crate::decode::{self, Message};
 use crate::event::{SpaceId, StackId, Task};
 use crate::report::{Frame, Name, Stack};
-use crate::session::Root;
+use crate::roots::Root;
 use crate::timeline::{self, LifeId, Spaces};
 
 /// Names, and the address spaces that they come from.

@@ -8,8 +8,8 @@ use super::names::DumpNames;
 use crate::attach::{Aggregates, Error, Plan, Probes};
 use crate::clock::monotonic_ns;
 use crate::event::{Event, StackId, StackStatus, Task};
+use crate::roots::Root;
 use crate::sections::{Section, Sections};
-use crate::session::Root;
 
 /// Ticks of each CPU's clock a second: a thread that runs is seen within two milliseconds.
 const RATE_HZ: u32 = 1000;

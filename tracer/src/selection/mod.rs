@@ -13,7 +13,7 @@ pub use newcomers::Newcomers;
 use crate::event::Pid;
 use crate::process::{self, Process};
 use crate::python::discover_briefly;
-use crate::session::Root;
+use crate::roots::Root;
 use control_group::{is_at_or_below, names_container, names_unit};
 
 /// Conditions on processes: one that meets all that are given is selected.

@@ -4,8 +4,8 @@ use tracer_common::control::{MOST_THINNING, SHED_READ_SITES};
 
 use tracer_common::counters::Probe;
 
+use super::part_time::PARTS;
 use super::shed_list::ShedList;
-use super::watchers::PARTS;
 use crate::event::Nanos;
 use crate::report::Shed;
 

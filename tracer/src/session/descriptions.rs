@@ -3,7 +3,6 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::roots::describe;
 use super::titles::Titles;
 use crate::event::{Exec, Fork, Nanos, Pid, ProcessDescription};
 use crate::process::Process;
@@ -11,6 +10,7 @@ use crate::process::cgroup::cgroup_of_zombie;
 use crate::python::Interpreter;
 use crate::redact;
 use crate::report::Shed;
+use crate::roots::describe;
 
 /// Traced processes that the kernel has not let go of.
 #[derive(Default)]

@@ -7,7 +7,6 @@ use tracer_common::counters::{Counters, Probe};
 use super::Options;
 use super::event_collector::{EventCollector, Listener};
 use super::losses::{self, SeenHits};
-use super::roots::Root;
 use super::run::Begin;
 use crate::analysis::{Analysis, Window, findings};
 use crate::attach::{of_probe, total};
@@ -17,6 +16,7 @@ use crate::report::{
     self, Bounded, Ended, Host, Overhead, ProgramTime, Quality, Records, Report, Shed, Switches, Target,
     TracerInfo,
 };
+use crate::roots::Root;
 use crate::sections::{Section, Sections};
 use crate::symbols::{LINES, Symbols};
 use crate::sys::aside;

@@ -7,9 +7,9 @@ mod descriptions;
 mod event_collector;
 mod finish;
 mod losses;
+mod part_time;
 mod relay;
 mod replay;
-mod roots;
 mod rules;
 mod run;
 mod shed_list;
@@ -23,7 +23,6 @@ use std::time::{Duration, Instant};
 
 pub use event_collector::Listener;
 pub use replay::{EventFilter, Range, Replayed, View, replay};
-pub use roots::Root;
 pub use rules::Rule;
 pub use triggers::{Trigger, Triggers};
 
@@ -31,6 +30,7 @@ use crate::attach::{self, Plan, Probes};
 use crate::event::Pid;
 use crate::recording::Recorder;
 use crate::report::{Ended, Report};
+use crate::roots::Root;
 use crate::selection::Selection;
 use run::Run;
 use stop::{Alive, StopSignals};

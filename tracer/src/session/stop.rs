@@ -11,8 +11,8 @@ use signal_hook::low_level::{self, exit};
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::roots::Root;
 use crate::attach::wait_for_removals;
+use crate::roots::Root;
 use crate::sys::readable;
 
 /// Exit code of a death by a signal, as shells have it.

@@ -153,8 +153,13 @@ impl Contender {
         Some(command)
     }
 
+    /// Whether its program is here.
+    pub fn is_here(self, peers: &Peers) -> bool {
+        self.program().is_none_or(|program| peers.find(program).is_some())
+    }
+
     /// The program that it is.
-    pub fn program(self) -> Option<&'static str> {
+    fn program(self) -> Option<&'static str> {
         Some(match self {
             Untraced => return None,
             Tracer(_) | TracerDump => "tracer",

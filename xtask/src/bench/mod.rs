@@ -56,7 +56,7 @@ fn measure(case: &Case, peers: &Peers, folder: &Path, rounds: usize, seconds: f6
         say(format!("leaving out {}: there is no CPython 3.{}", case.name, case.minor));
         return Ok(());
     };
-    let contenders: Vec<_> = case.contenders.iter().filter(|&&contender| peers.has(contender)).collect();
+    let contenders: Vec<_> = case.contenders.iter().filter(|contender| contender.is_here(peers)).collect();
     let mut seen: Vec<Vec<Round>> = vec![Vec::new(); contenders.len()];
     let rounds = rounds.min(case.rounds);
     for turn in 0..rounds {

@@ -6,7 +6,6 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::contender::Contender;
 use crate::command::{on_path, output, run, say};
 use crate::{apt, tree};
 
@@ -44,11 +43,6 @@ impl Peers {
             paths.insert("python3.15", sampler);
         }
         Ok(Self { paths })
-    }
-
-    /// Whether it is here.
-    pub fn has(&self, contender: Contender) -> bool {
-        contender.program().is_none_or(|program| self.paths.contains_key(program))
     }
 
     /// Where it is, if it is here.

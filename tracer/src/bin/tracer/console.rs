@@ -9,7 +9,8 @@ use tracer::limits;
 use tracer::recording::{Recorder, Saved};
 use tracer::report::output::OutputError;
 use tracer::report::{Ended, Name};
-use tracer::session::{Listener, Root, Watch};
+use tracer::roots::Root;
+use tracer::session::{Listener, Watch};
 use tracer::timeline::Names;
 use tracer::units::bytes;
 

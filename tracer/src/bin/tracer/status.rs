@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracer::event::Pid;
 use tracer::redact;
 use tracer::report::{Ended, Name};
-use tracer::session::Root;
+use tracer::roots::Root;
 use tracer::units::{counted, duration};
 
 use crate::notice;

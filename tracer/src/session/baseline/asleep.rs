@@ -15,7 +15,7 @@ use crate::process::Deadline;
 use crate::process::sleep::SleepsIn;
 use crate::python::asleep::{self, Asleep};
 use crate::redact;
-use crate::session::roots::Root;
+use crate::roots::Root;
 use crate::symbols::{File, FileKind};
 
 /// What was found out of one sleeping thread.

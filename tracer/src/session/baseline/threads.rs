@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::left_out::{CERTAIN, Count};
 use crate::event::{Event, Task, Tid};
 use crate::process::{Deadline, ThreadStatus};
-use crate::session::roots::Root;
+use crate::roots::Root;
 
 /// What there is of a root's threads, each read once for all who ask.
 pub struct Threads<'a> {

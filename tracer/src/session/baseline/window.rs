@@ -8,7 +8,6 @@ use super::threads::Threads;
 use crate::event::{Bytes, Event, Nanos, Pid, SignalsPending, Task, Tid};
 use crate::process::Process;
 use crate::process::ThreadStatus;
-use crate::session::roots::Root;
 use crate::timeline::children;
 
 /// The kernel's own counts of switches, of each thread that the roots have now.
@@ -39,26 +38,6 @@ fn of_root(threads: &Threads<'_>) -> Vec<(Task, u64, u64)> {
     let counts =
         |(tid, thread): &(_, ThreadStatus)| (threads.task(*tid), thread.voluntary, thread.involuntary);
     threads.described.iter().map(counts).collect()
-}
-
-/// Descendants that the roots have now, but for those that are roots themselves, and but for us, if one of them may
-/// have started: parents come before their children.
-#[must_use]
-pub fn descendants(roots: &[Root]) -> Vec<Stat> {
-    let Ok(processes) = procfs::process::all_processes() else { return Vec::new() };
-    let mut others: Vec<_> = processes.flatten().filter_map(|process| process.stat().ok()).collect();
-    let roots: HashSet<_> = roots.iter().map(|root| root.process.pid.cast_signed()).collect();
-    let own = std::process::id().cast_signed();
-    others.retain(|stat| !roots.contains(&stat.pid) && stat.pid != own);
-    let (mut found, mut parents) = (Vec::new(), roots);
-    while !parents.is_empty() {
-        let (children, rest) = others.into_iter().partition(|stat| parents.contains(&stat.ppid));
-        let children: Vec<Stat> = children;
-        parents = children.iter().map(|stat| stat.pid).collect();
-        found.extend(children);
-        others = rest;
-    }
-    found
 }
 
 /// A descendant that was there before the window.

@@ -9,12 +9,12 @@ use tracer_common::target::Target;
 use super::super::baseline::left_out::{Count, Unread};
 use super::super::baseline::threads::Threads;
 use super::super::baseline::{asleep, pthreads, window};
-use super::super::roots::{describe, follow_flag};
 use super::Run;
 use crate::attach::Error;
 use crate::clock::{monotonic_ns, nanos};
 use crate::event::{Event, ProcessDescription};
 use crate::process::Process;
+use crate::roots::{descendants, describe, follow_flag};
 
 /// Looks for processes that were forked by those that the scan before has found: they are traced by then, so that a
 /// second scan mostly finds no more.
@@ -60,7 +60,7 @@ impl Run<'_> {
         }
         let mut known: HashSet<_> = self.roots.iter().map(|root| root.process.pid).collect();
         for _ in 0..GENERATIONS {
-            let mut new = window::descendants(self.roots);
+            let mut new = descendants(self.roots);
             new.retain(|stat| known.insert(stat.pid.unsigned_abs()));
             let mut joined = false;
             for stat in &new {

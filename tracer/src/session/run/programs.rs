@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use tracer_common::target::{Target, flag};
 
-use super::super::roots::known;
 use super::Run;
 use crate::attach::Error;
 use crate::event::{Pid, SpaceId};
 use crate::process::Process;
 use crate::python::Interpreter;
+use crate::roots::known;
 use crate::timeline::{FoundProgram, LifeId};
 
 impl Run<'_> {

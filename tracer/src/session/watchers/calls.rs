@@ -4,14 +4,14 @@ use std::time::Instant;
 
 use tracer_common::counters::Probe;
 
-use super::part_time::PartTime;
 use super::{Coverage, Watcher, WatcherContext};
 use crate::attach::{Error, Probes, TrapCost};
 use crate::clock::nanos;
 use crate::event::{Nanos, Pid};
 use crate::python::eval::EvalFrame;
+use crate::roots::Root;
 use crate::session::budget::Detail;
-use crate::session::roots::Root;
+use crate::session::part_time::PartTime;
 
 /// Whose entries are counted, and for how long they were.
 pub struct CallWatcher {

@@ -8,7 +8,6 @@ mod collections;
 mod counted;
 mod handlers;
 mod neighbours;
-mod part_time;
 mod reads;
 mod senders;
 mod tasks;
@@ -18,16 +17,15 @@ use std::time::Instant;
 use tracer_common::counters::Probe;
 
 pub use breakpoint_cost::BreakpointCost;
-pub use part_time::PARTS;
 
 use super::Options;
 use super::budget::GivenUp;
-use super::roots::Root;
 use super::shed_list::ShedList;
 use crate::attach::{Error, Loops, Probes, TrapCost};
 use crate::clock::monotonic_ns;
 use crate::event::{Event, Nanos};
 use crate::report::Shed;
+use crate::roots::Root;
 use crate::sections::Section;
 use crate::timeline::Spaces;
 use breakpoints::BreakpointWatcher;

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use tracer_common::counters::Probe;
 
 use super::neighbours::Neighbours;
-use super::part_time::PartTime;
 use super::{BreakpointCost, Coverage, Watcher, WatcherContext};
 use crate::attach::Error;
 use crate::clock::nanos;
 use crate::session::Options;
 use crate::session::budget::Detail;
+use crate::session::part_time::PartTime;
 use crate::timeline::Spaces;
 
 /// For how long they were watched.

@@ -12,7 +12,7 @@ use crate::clock::monotonic_ns;
 use crate::event::{Pid, SpaceId};
 use crate::process::Process;
 use crate::python::discover_briefly;
-use crate::session::roots::{Root, known};
+use crate::roots::{Root, known};
 
 /// Those that are known, and those that are still to be probed.
 pub struct SenderWatcher {

@@ -14,7 +14,8 @@ use tracer::limits;
 use tracer::process::Process;
 use tracer::report::output::Invoker;
 use tracer::report::{Ended, Name, Report};
-use tracer::session::{self, Listener, Root, Watch};
+use tracer::roots::Root;
+use tracer::session::{self, Listener, Watch};
 use tracer::timeline::Names;
 
 use super::outputs::Outputs;

@@ -1,7 +1,8 @@
 //! Bare `tracer`: watches processes that run, and reports.
 
 use tracer::report::{Report, json};
-use tracer::session::{self, Finished, Options, Root, Rule, Triggers};
+use tracer::roots::Root;
+use tracer::session::{self, Finished, Options, Rule, Triggers};
 
 use super::outputs::Outputs;
 use super::{pids, say_gone, threads_among};

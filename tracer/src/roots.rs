@@ -1,12 +1,12 @@
 //! The processes that were asked for, and those that descend from them when the window begins.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use procfs::process::Stat;
 use tracer_common::target::{Target, flag};
 
-use super::baseline::window;
 use crate::clock::monotonic_ns;
 use crate::event::{self, Groups, Pid, SpaceId};
 use crate::process::{self, Process};
@@ -102,7 +102,7 @@ impl Root {
         let is_python = |stat: &Stat| {
             Process::open(stat.pid.unsigned_abs()).and_then(|process| discover_briefly(&process)).is_ok()
         };
-        let heads = window::descendants(&roots).iter().any(is_python);
+        let heads = descendants(&roots).iter().any(is_python);
         Ok(roots.into_iter().next().filter(|_| heads))
     }
 
@@ -120,7 +120,7 @@ impl Root {
 
     /// Adds the processes that descend from these, Python or not.
     fn add_descendants(roots: &mut Vec<Self>) {
-        let living = window::descendants(roots).into_iter().filter(|stat| stat.state != 'Z');
+        let living = descendants(roots).into_iter().filter(|stat| stat.state != 'Z');
         let found: Vec<_> =
             living.filter_map(|stat| Self::descendant(stat.pid.unsigned_abs()).ok()).collect();
         roots.extend(found);
@@ -152,6 +152,26 @@ impl Root {
     pub fn describe(&self) -> event::ProcessDescription {
         event::ProcessDescription { root: self.asked, ..describe(&self.process, self.interpreter.as_deref()) }
     }
+}
+
+/// Descendants that the roots have now, but for those that are roots themselves, and but for us, if one of them may
+/// have started: parents come before their children.
+#[must_use]
+pub fn descendants(roots: &[Root]) -> Vec<Stat> {
+    let Ok(processes) = procfs::process::all_processes() else { return Vec::new() };
+    let mut others: Vec<_> = processes.flatten().filter_map(|process| process.stat().ok()).collect();
+    let roots: HashSet<_> = roots.iter().map(|root| root.process.pid.cast_signed()).collect();
+    let own = std::process::id().cast_signed();
+    others.retain(|stat| !roots.contains(&stat.pid) && stat.pid != own);
+    let (mut found, mut parents) = (Vec::new(), roots);
+    while !parents.is_empty() {
+        let (children, rest) = others.into_iter().partition(|stat| parents.contains(&stat.ppid));
+        let children: Vec<Stat> = children;
+        parents = children.iter().map(|stat| stat.pid).collect();
+        found.extend(children);
+        others = rest;
+    }
+    found
 }
 
 /// An interpreter that has just been started is not there yet: it is waited for.
