@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
@@ -17,22 +19,32 @@ use super::record::{Borrowed, Record, Records};
 use super::recorder::{Save, Sink};
 use super::standing::Standing;
 use super::{MAGIC, VERSION};
-use crate::report::output::{GrowingFile, Invoker, OutputError};
+use crate::report::output::{Draft, Invoker, OutputError};
 
 /// Blocks that may wait for the thread: it never waits for a disk but while it saves.
 const WAITING: usize = 64;
 /// Most that is kept, packed: five minutes of 10,000 events a second take half of it.
 const MOST: usize = 48 << 20;
 
-/// One file.
+/// What became of a save.
 #[derive(Debug)]
-pub struct Saved {
-    /// Why it was saved.
-    pub why: String,
-    /// Where it is.
-    pub path: PathBuf,
-    /// Its length in bytes, or why it is not there.
-    pub bytes: Result<u64, OutputError>,
+pub enum Saved {
+    /// A file is there.
+    File {
+        /// Why it was saved.
+        why: String,
+        /// Where it is.
+        path: PathBuf,
+        /// Its length.
+        bytes: u64,
+    },
+    /// It could not be written.
+    Failed(OutputError),
+    /// There are as many files as there may be.
+    LeftOut {
+        /// Why it was to be saved.
+        why: String,
+    },
 }
 
 /// Keeps the last part of a run.
@@ -40,6 +52,8 @@ pub struct FlightRecorder {
     path: PathBuf,
     messages: SyncSender<ThreadMessage>,
     saved: Sender<Saved>,
+    /// Files that may still be written.
+    left: Arc<AtomicU32>,
     /// The thread did not keep up for a minute: a disk does not answer. Nothing may be missing without a word, so that
     /// this ends the run.
     failed: bool,
@@ -51,20 +65,22 @@ enum ThreadMessage {
 }
 
 impl FlightRecorder {
-    /// Keeps what happened in the last `length`; files are called as `path`, with the time before the ending.
+    /// Keeps what happened in the last `length`; at most so many files are called as `path`, with the time before the
+    /// ending.
     ///
     /// # Errors
     /// When no file can be made there with the rights of the user who asked.
-    pub fn start(path: &Path, length: Duration) -> Result<(Self, Receiver<Saved>), OutputError> {
+    pub fn start(path: &Path, length: Duration, most: u32) -> Result<(Self, Receiver<Saved>), OutputError> {
         let cannot = |cause| OutputError::create(path, cause);
         let (messages, queue) = sync_channel(WAITING);
         let (saved, files) = channel();
         let (begun, begin) = channel();
-        let own_saved = saved.clone();
+        let left = Arc::new(AtomicU32::new(most));
+        let (own_saved, own_left) = (saved.clone(), Arc::clone(&left));
         let own_path = path.to_owned();
         let keep = move || {
             let tried = become_invoker(&own_path).and_then(|invoker| {
-                GrowingFile::create(&invoker, &own_path)?; // leaves nothing
+                Draft::create(&invoker, &own_path)?; // leaves nothing
                 Ok(invoker)
             });
             let (answer, invoker) = match tried {
@@ -73,19 +89,18 @@ impl FlightRecorder {
             };
             let _ = begun.send(answer); // the caller waits for it
             if let Some(invoker) = invoker {
-                Kept::new(own_path, invoker, length).listen(&queue, &own_saved);
+                Kept::new(own_path, invoker, length).listen(&queue, &own_saved, &own_left);
             }
         };
         Builder::new().name("flight-recorder".into()).spawn(keep).map_err(cannot)?;
         begin.recv().unwrap_or_else(|_| Err(cannot(io::Error::other("its thread has ended"))))?;
-        Ok((Self { path: path.to_owned(), messages, saved, failed: false }, files))
+        Ok((Self { path: path.to_owned(), messages, saved, left, failed: false }, files))
     }
 
     fn send(&mut self, message: ThreadMessage) {
         if !self.failed && self.messages.try_send(message).is_err() {
             self.failed = true;
-            let bytes = Err(OutputError::write(&self.path, io::ErrorKind::TimedOut));
-            let _ = self.saved.send(Saved { why: String::new(), path: self.path.clone(), bytes });
+            let _ = self.saved.send(Saved::Failed(OutputError::write(&self.path, io::ErrorKind::TimedOut)));
         }
     }
 }
@@ -99,6 +114,15 @@ fn become_invoker(path: &Path) -> Result<Invoker, OutputError> {
 impl Sink for FlightRecorder {
     fn block(&mut self, raw: Vec<u8>) {
         self.send(ThreadMessage::Block(raw));
+    }
+
+    fn takes_save(&mut self, why: &str) -> bool {
+        let one_less = |left: u32| left.checked_sub(1);
+        let takes = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok();
+        if !takes {
+            let _ = self.saved.send(Saved::LeftOut { why: why.to_owned() }); // nobody has to listen
+        }
+        takes
     }
 
     fn save(&mut self, save: Save) {
@@ -131,14 +155,19 @@ impl Kept {
         Self { path, invoker, length, opening: None, before, base: None, blocks, bytes: 0 }
     }
 
-    fn listen(mut self, queue: &Receiver<ThreadMessage>, saved: &Sender<Saved>) {
+    fn listen(mut self, queue: &Receiver<ThreadMessage>, saved: &Sender<Saved>, left: &AtomicU32) {
         for message in queue {
             match message {
                 ThreadMessage::Block(raw) => self.block(&raw, Instant::now()),
                 ThreadMessage::Save(save) => {
                     let path = self.unused_name(Timestamp::now());
-                    let bytes = self.save(&path, &save);
-                    let _ = saved.send(Saved { why: save.why, path, bytes }); // nobody has to listen
+                    let _ = saved.send(match self.save(&path, &save) {
+                        Ok(bytes) => Saved::File { why: save.why, path, bytes },
+                        Err(error) => {
+                            left.fetch_add(1, Ordering::Relaxed); // no file of it is there
+                            Saved::Failed(error)
+                        }
+                    }); // nobody has to listen
                 }
             }
         }
@@ -192,27 +221,38 @@ impl Kept {
     /// Two rules may hold in one second.
     fn unused_name(&self, now: Timestamp) -> PathBuf {
         let names = (1..=1_000).map(|number| named(&self.path, now, number));
-        names.into_iter().find(|name| !name.exists()).unwrap_or_else(|| named(&self.path, now, 1))
+        // A link to nowhere is in the way too.
+        names
+            .into_iter()
+            .find(|name| name.symlink_metadata().is_err())
+            .unwrap_or_else(|| named(&self.path, now, 1))
     }
 
+    /// The file has its name once it is whole, and on the disk.
     fn save(&self, path: &Path, save: &Save) -> Result<u64, OutputError> {
-        let mut file = GrowingFile::create(&self.invoker, path)?;
+        let mut draft = Draft::create(&self.invoker, path)?;
+        let mut written = 0;
+        let mut append = |piece: &[u8]| {
+            written += piece.len() as u64;
+            draft.write(piece)
+        };
         let opening = self.opening.as_deref().unwrap_or_default();
-        file.append(&[&MAGIC[..], &VERSION.to_le_bytes(), opening].concat())?;
+        append(&[&MAGIC[..], &VERSION.to_le_bytes(), opening].concat())?;
         if let Some(base) = &self.base {
             let before = self.before.clone().into_events();
             let raw = before.fold(Vec::new(), |raw, event| Borrowed::Event(&event).append_to(raw));
-            file.append(&pack(&Borrowed::Base(base).append_to(Vec::new())))?;
-            file.append(&pack(&raw))?;
+            append(&pack(&Borrowed::Base(base).append_to(Vec::new())))?;
+            append(&pack(&raw))?;
         }
         for raw in &save.known {
-            file.append(&pack(raw))?;
+            append(&pack(raw))?;
         }
         for (_, block) in &self.blocks {
-            file.append(block)?;
+            append(block)?;
         }
-        file.append(&pack(&save.standing))?;
-        Ok(file.written())
+        append(&pack(&save.standing))?;
+        draft.finish(&[])?;
+        Ok(written)
     }
 }
 

@@ -15,6 +15,10 @@ const SPLIT: usize = LARGEST / 4;
 pub trait Sink {
     /// One more, not packed.
     fn block(&mut self, raw: Vec<u8>);
+    /// There is to be a save for this reason: whether there may be one more.
+    fn takes_save(&mut self, _why: &str) -> bool {
+        true
+    }
     /// What is kept is to be saved; who keeps all has saved it already.
     fn save(&mut self, save: Save) {
         drop(save);
@@ -82,6 +86,9 @@ impl Recorder {
 
     /// Saves what is kept, where that is only the last part of the run: all that ids stand for, and how the run stands.
     pub fn save(&mut self, why: String, known: impl Iterator<Item = Entry>, standing: &Standing) {
+        if !self.sink.takes_save(&why) {
+            return;
+        }
         let mut blocks = vec![Vec::new()];
         for entry in known {
             let raw = blocks.pop().unwrap_or_default();

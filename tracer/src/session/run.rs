@@ -110,8 +110,7 @@ impl<'a> Run<'a> {
         for root in roots {
             probes.trace(root.process.pid, &root.target(options.follow))?;
         }
-        let saves = options.triggers.clone().map(|triggers| Saves::new(triggers, began)).transpose();
-        let saves = saves.map_err(|error| Error::system("watch for signals", &error))?;
+        let saves = options.triggers.clone().map(|triggers| Saves::new(triggers, began));
         let collector = EventCollector::new(Relay::new(watch, options.until.clone(), saves));
         let mut run = Self {
             options,

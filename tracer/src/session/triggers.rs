@@ -13,12 +13,28 @@ use super::rules::Rule;
 use crate::event::Event;
 
 /// What is asked of a flight recorder.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Triggers {
-    /// Each time that one of them holds.
-    pub rules: Vec<Trigger>,
-    /// So often whatever happens.
-    pub every: Option<Duration>,
+    rules: Vec<Trigger>,
+    every: Option<Duration>,
+    /// SIGUSR1 has come.
+    asked: Arc<AtomicBool>,
+}
+
+impl Triggers {
+    /// Each time that one of the rules holds, and so often whatever happens.
+    #[must_use]
+    pub fn new(rules: Vec<Trigger>, every: Option<Duration>) -> Self {
+        Self { rules, every, asked: Arc::default() }
+    }
+
+    /// Takes SIGUSR1 from now on, which would end us otherwise: it may come while we attach.
+    ///
+    /// # Errors
+    /// When the system has no room for a handler.
+    pub fn watch_for_signal(&self) -> io::Result<()> {
+        flag::register(SIGUSR1, self.asked.clone()).map(|_| ())
+    }
 }
 
 /// A rule that can be seen to hold while a run goes on, and how it was written.
@@ -52,19 +68,12 @@ pub struct Saves {
     pending: Option<(String, Instant)>,
     zombies: usize,
     saved: Instant,
-    /// SIGUSR1 has come.
-    asked: Arc<AtomicBool>,
 }
 
 impl Saves {
-    /// Takes SIGUSR1, which would end us otherwise.
-    ///
-    /// # Errors
-    /// When the system has no room for a handler.
-    pub fn new(triggers: Triggers, now: Instant) -> io::Result<Self> {
-        let asked = Arc::new(AtomicBool::new(false));
-        flag::register(SIGUSR1, asked.clone())?;
-        Ok(Self { triggers, pending: None, zombies: 0, saved: now, asked })
+    /// Nothing has been saved so far.
+    pub fn new(triggers: Triggers, now: Instant) -> Self {
+        Self { triggers, pending: None, zombies: 0, saved: now }
     }
 
     /// Something happened.
@@ -89,7 +98,7 @@ impl Saves {
     /// Why it is to be saved now, if it is; to be asked each second, and at the end.
     pub fn due(&mut self, now: Instant, is_end: bool) -> Option<String> {
         let is_late = |(_, at): &mut (String, Instant)| is_end || now.duration_since(*at) >= AFTERMATH;
-        let why = if self.asked.swap(false, Ordering::Relaxed) {
+        let why = if self.triggers.asked.swap(false, Ordering::Relaxed) {
             Some("SIGUSR1".to_owned())
         } else if let Some((why, _)) = self.pending.take_if(is_late) {
             Some(why)
@@ -114,8 +123,8 @@ mod tests {
     fn saves(rules: &[&str]) -> (Saves, Instant) {
         let now = Instant::now();
         let rules = rules.iter().map(|rule| rule.parse().unwrap()).collect();
-        let triggers = Triggers { rules, every: Some(Duration::from_secs(60)) };
-        (Saves::new(triggers, now).unwrap(), now)
+        let triggers = Triggers::new(rules, Some(Duration::from_secs(60)));
+        (Saves::new(triggers, now), now)
     }
 
     #[test]

@@ -1,20 +1,17 @@
 //! What a person or a program sees while a run goes on.
 
-use std::path::Path;
-use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tracer::event::{Event, Pid};
 use tracer::limits;
-use tracer::recording::{Recorder, Saved};
-use tracer::report::output::OutputError;
-use tracer::report::{Ended, Name};
+use tracer::recording::Recorder;
+use tracer::report::Ended;
 use tracer::roots::Root;
 use tracer::session::{Listener, Watch};
 use tracer::timeline::Names;
-use tracer::units::bytes;
 
 use crate::cli::TraceOptions;
+use crate::saved_files::SavedFiles;
 use crate::status::Status;
 use crate::stream::Stream;
 use crate::writer::StdoutReader;
@@ -26,7 +23,7 @@ pub struct Console {
     /// Dropped, it ends the recording.
     pub recorder: Option<Recorder>,
     /// What a flight recorder has saved.
-    pub saved: Option<Receiver<Saved>>,
+    pub saved: Option<SavedFiles>,
     /// `None` where stdout is not ours.
     reader: Option<StdoutReader>,
 }
@@ -38,42 +35,6 @@ impl Console {
         let reader = options.output.has_stdout().then(StdoutReader::watch);
         Self { status: Status::new(options.quiet), stream, recorder: None, saved: None, reader }
     }
-}
-
-/// How long the last file may take: a minute's writing, and a disk that does not answer is not waited for.
-const LAST_FILE: Duration = Duration::from_secs(10);
-
-impl Console {
-    /// Says what has been saved; the first that could not be is what the run ends with.
-    fn say_saved(&mut self) {
-        let saved: Vec<_> = self.saved.iter().flat_map(|saved| saved.try_iter()).collect();
-        for Saved { why, path, bytes } in saved {
-            match bytes {
-                Ok(written) => self.status.say(&saved_line(&why, &path, written)),
-                Err(error) => eprintln!("tracer: {error}"),
-            }
-        }
-    }
-
-    /// The same, once all has been written and the recorder is gone.
-    ///
-    /// # Errors
-    /// When the last file cannot be written.
-    pub fn say_rest_saved(&mut self) -> Result<(), OutputError> {
-        let Some(saved) = self.saved.take() else { return Ok(()) };
-        let end = Instant::now() + LAST_FILE;
-        while let Ok(Saved { why, path, bytes }) =
-            saved.recv_timeout(end.saturating_duration_since(Instant::now()))
-        {
-            self.status.say(&saved_line(&why, &path, bytes?));
-        }
-        Ok(())
-    }
-}
-
-fn saved_line(why: &str, path: &Path, written: u64) -> String {
-    let name = Name::new(path.as_os_str().as_encoded_bytes());
-    format!("{why}: {} in {name}; try tracer report {name}", bytes(written))
 }
 
 impl Listener for Console {
@@ -95,7 +56,7 @@ impl Watch for Console {
     }
 
     fn progress(&mut self, elapsed: Duration, events: u64, lost: u64) {
-        self.say_saved();
+        self.saved.iter_mut().for_each(|saved| saved.say(&self.status));
         self.status.progress(elapsed, events, lost);
     }
 

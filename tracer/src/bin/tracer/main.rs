@@ -5,6 +5,7 @@ mod commands;
 mod console;
 mod failure;
 mod notice;
+mod saved_files;
 mod screen;
 mod status;
 mod stream;

@@ -17,7 +17,7 @@ use super::invoker::Invoker;
 /// Names that are tried before giving up: somebody may have taken the first ones.
 const NAMES: u32 = 100;
 
-/// A report being written, under a name of its own beside its destination.
+/// A file being written, under a name of its own beside its destination.
 #[derive(Debug)]
 pub struct Draft {
     invoker: Invoker,

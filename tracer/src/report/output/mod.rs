@@ -11,6 +11,7 @@ mod file_thread;
 mod growing;
 mod invoker;
 
+pub(crate) use draft::Draft;
 pub use growing::GrowingFile;
 pub use invoker::Invoker;
 

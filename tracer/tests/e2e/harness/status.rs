@@ -43,6 +43,11 @@ impl Status {
         kib.parse::<u64>().expect("a process has memory") << 10
     }
 
+    /// Signals that have a handler, a bit each.
+    pub fn caught(&self) -> u64 {
+        u64::from_str_radix(self.field("SigCgt"), 16).unwrap_or(0)
+    }
+
     /// A signal was sent to the process and no thread has taken it yet.
     pub fn pending(&self, signal: i32) -> bool {
         let mask = u64::from_str_radix(self.field("ShdPnd"), 16).unwrap_or(0);

@@ -10,7 +10,7 @@ mod verbs;
 use clap::{Command, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use output::OutputOptions;
-pub use recordings::{RecordOptions, ReportOptions};
+pub use recordings::{FlightPlan, RecordOptions, ReportOptions};
 pub use targets::{SelectionOptions, Targets};
 pub use trace::TraceOptions;
 pub use verbs::{

@@ -55,13 +55,26 @@ struct FlightOptions {
     /// Save this often
     #[arg(long, value_name = "DUR", value_parser = values::duration, requires = "ring")]
     every: Option<Duration>,
+
+    /// Save at most this many files: what is not saved then is counted, and said
+    #[arg(long, value_name = "N", default_value_t = 100, requires = "ring")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    saves: u32,
+}
+
+/// What of a run is kept, and when it is saved.
+pub struct FlightPlan {
+    pub length: Duration,
+    pub triggers: Triggers,
+    pub most_files: u32,
 }
 
 impl RecordOptions {
-    /// How much is kept, and when it is saved, if not all is.
-    pub fn flight(&self) -> Option<(Duration, Triggers)> {
-        let FlightOptions { ring, on, every } = &self.flight;
-        Some(((*ring)?, Triggers { rules: on.clone(), every: *every }))
+    /// If not all is kept.
+    pub fn flight(&self) -> Option<FlightPlan> {
+        let FlightOptions { ring, on, every, saves } = &self.flight;
+        let triggers = Triggers::new(on.clone(), *every);
+        Some(FlightPlan { length: (*ring)?, triggers, most_files: *saves })
     }
 }
 

@@ -1,0 +1,77 @@
+//! What is said of the files that a flight recorder saves.
+
+use std::path::Path;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use tracer::recording::Saved;
+use tracer::report::Name;
+use tracer::report::output::OutputError;
+use tracer::units::{bytes, counted};
+
+use crate::notice;
+use crate::status::Status;
+
+/// How long the last file may take: a minute's writing, and a disk that does not answer is not waited for.
+const LAST_FILE: Duration = Duration::from_secs(10);
+
+/// Those that were saved, and those that were not.
+pub struct SavedFiles {
+    saves: Receiver<Saved>,
+    written: u64,
+    left_out: u64,
+}
+
+impl SavedFiles {
+    /// None so far.
+    pub fn new(saves: Receiver<Saved>) -> Self {
+        Self { saves, written: 0, left_out: 0 }
+    }
+
+    /// Says what has become of those that were due.
+    pub fn say(&mut self, status: &Status) {
+        while let Ok(saved) = self.saves.try_recv() {
+            if let Err(error) = self.say_one(status, saved) {
+                notice::say(error);
+            }
+        }
+    }
+
+    /// The same, once the recorder is gone, and how many there was no room for.
+    ///
+    /// # Errors
+    /// When the last file cannot be written.
+    pub fn say_rest(mut self, status: &Status) -> Result<(), OutputError> {
+        let end = Instant::now() + LAST_FILE;
+        while let Ok(saved) = self.saves.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            self.say_one(status, saved)?;
+        }
+        if self.left_out > 0 {
+            let (files, saves) = (counted(self.written, "file"), counted(self.left_out, "save"));
+            notice::say(format!("{files} saved, {saves} left out: --saves sets how many there may be"));
+        }
+        Ok(())
+    }
+
+    fn say_one(&mut self, status: &Status, saved: Saved) -> Result<(), OutputError> {
+        match saved {
+            Saved::File { why, path, bytes } => {
+                self.written += 1;
+                status.say(&saved_line(&why, &path, bytes));
+            }
+            Saved::Failed(error) => return Err(error),
+            Saved::LeftOut { why } => {
+                self.left_out += 1;
+                if self.left_out == 1 {
+                    notice::say(format!("{why}: not saved, nor is what follows; try a larger --saves"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn saved_line(why: &str, path: &Path, written: u64) -> String {
+    let name = Name::new(path.as_os_str().as_encoded_bytes());
+    format!("{why}: {} in {name}; try tracer report {name}", bytes(written))
+}
