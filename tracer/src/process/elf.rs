@@ -4,7 +4,7 @@
 //! never mapped; each piece has a cap, and each number in it is checked before it is used. Names are compared where they
 //! begin: none is searched for its end, which may be as far away as the file is long. None of it takes any capability.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -24,6 +24,8 @@ pub use text::Segment;
 
 /// Largest table that is read: the symbols of the largest interpreters take a few MiB.
 const TABLE_LIMIT: u64 = 16 << 20;
+/// Most that all tables of a file may take: they are held until it has been searched for the last time.
+const TABLES_LIMIT: u64 = 2 * TABLE_LIMIT;
 /// Longest end of a clone's name that is examined: `.constprop.0.isra.0.lto_priv.0`.
 const SUFFIX_LIMIT: usize = 64;
 /// Most clones of a function: compilers make two or three.
@@ -59,6 +61,8 @@ struct ElfFile {
     file: File,
     length: u64,
     allowance: Allowance,
+    /// What its tables may still take.
+    room: Cell<u64>,
 }
 
 /// A symbol table and its strings.
@@ -73,13 +77,14 @@ impl Elf {
     #[must_use]
     pub fn read(file: File, allowance: &Allowance) -> Option<Self> {
         let _parsing = Unprivileged::begin();
-        let file = ElfFile { length: file.metadata().ok()?.len(), file, allowance: allowance.clone() };
+        let (length, room) = (file.metadata().ok()?.len(), Cell::new(TABLES_LIMIT));
+        let file = ElfFile { length, file, allowance: allowance.clone(), room };
         let header = header(&file)?;
-        let segments = file.table(header.e_phoff.get(LE), header.e_phnum.get(LE).into())?;
+        let segments = file.kept_table(header.e_phoff.get(LE), header.e_phnum.get(LE).into())?;
         let sections: Vec<SectionHeader64<LE>> =
-            file.table(header.e_shoff.get(LE), header.e_shnum.get(LE).into()).unwrap_or_default();
+            file.kept_table(header.e_shoff.get(LE), header.e_shnum.get(LE).into()).unwrap_or_default();
         let names = sections.get(usize::from(header.e_shstrndx.get(LE).0));
-        let section_names = names.and_then(|section| file.contents(section)).unwrap_or_default();
+        let section_names = names.and_then(|section| file.kept_contents(section)).unwrap_or_default();
         let dynamic = ElfSymbols::read(&file, &sections, elf::SHT_DYNSYM).unwrap_or_default();
         let is_fixed = header.e_type.get(LE) == elf::ET_EXEC;
         Some(Self { file, is_fixed, segments, sections, section_names, dynamic, all: OnceCell::new() })
@@ -189,7 +194,8 @@ impl ElfSymbols {
         let section = sections.iter().find(|section| section.sh_type.get(LE) == kind)?;
         let strings = sections.get(section.sh_link.get(LE) as usize)?;
         let count = section.sh_size.get(LE) / size_of::<Sym64<LE>>() as u64;
-        Some(Self { table: file.table(section.sh_offset.get(LE), count)?, strings: file.contents(strings)? })
+        let table = file.kept_table(section.sh_offset.get(LE), count)?;
+        Some(Self { table, strings: file.kept_contents(strings)? })
     }
 
     /// All symbols, for a search that pays for them.
@@ -253,8 +259,16 @@ fn header(file: &ElfFile) -> Option<FileHeader64<LE>> {
 }
 
 impl ElfFile {
-    fn contents(&self, section: &SectionHeader64<LE>) -> Option<Vec<u8>> {
-        self.piece(section.sh_offset.get(LE), section.sh_size.get(LE))
+    fn kept_contents(&self, section: &SectionHeader64<LE>) -> Option<Vec<u8>> {
+        self.kept_table(section.sh_offset.get(LE), section.sh_size.get(LE))
+    }
+
+    /// A table that is held as long as the file.
+    fn kept_table<T: Pod>(&self, offset: u64, count: u64) -> Option<Vec<T>> {
+        let room = self.room.get().checked_sub(count.checked_mul(size_of::<T>() as u64)?)?;
+        let table = self.table(offset, count)?;
+        self.room.set(room);
+        Some(table)
     }
 
     /// A piece of the file, if the file is as long and the piece not too large.
@@ -289,112 +303,4 @@ fn is(strings: &[u8], offset: u32, name: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Write;
-
-    fn ours() -> Vec<u8> {
-        std::fs::read("/proc/self/exe").expect("our own executable")
-    }
-
-    fn read(bytes: &[u8]) -> Option<Elf> {
-        read_within(bytes, &Allowance::default())
-    }
-
-    fn read_within(bytes: &[u8], allowance: &Allowance) -> Option<Elf> {
-        let memory = rustix::fs::memfd_create("elf", rustix::fs::MemfdFlags::CLOEXEC).expect("a memfd");
-        let mut file = File::from(memory);
-        file.write_all(bytes).expect("room");
-        Elf::read(file, allowance)
-    }
-
-    #[test]
-    fn finds_symbols_and_their_bytes() {
-        let elf = read(&ours()[..]).expect("an ELF file");
-        let main = elf.symbol("main").expect("a main function");
-        let from_memory: [u8; 4] = elf.bytes(main.address).expect("text");
-        let offset = elf.file_offset(main.address).expect("text") as usize;
-        assert_eq!(from_memory, ours()[offset..offset + 4]);
-        assert_eq!(elf.symbol("no_such_symbol"), None);
-        assert!(elf.writable().next().is_some());
-    }
-
-    #[test]
-    fn clones_are_functions_and_cold_parts_are_none() {
-        for (symbol, expected) in [
-            ("collect", true),
-            ("collect.constprop.0", true),
-            ("collect.isra.0.lto_priv.1", true),
-            ("collect.cold", false),
-            ("collect.constprop.0.cold", false),
-            ("collecting", false),
-            ("gc_collect", false),
-        ] {
-            assert_eq!(is_clone(format!("{symbol}\0.cold\0").as_bytes(), "collect"), expected, "{symbol}");
-        }
-        assert!(!is_clone(b"collect", "collect"), "a string table ends with a NUL");
-        let endless = format!("collect.{}", "x".repeat(SUFFIX_LIMIT));
-        assert!(!is_clone(endless.as_bytes(), "collect"), "no compiler makes such names");
-    }
-
-    #[test]
-    fn hostile_files_are_refused_or_lose_a_table() {
-        let good = ours();
-        assert!(read(b"").is_none());
-        assert!(read(b"#!/bin/sh\n").is_none());
-        assert!(read(&good[..64]).is_none(), "no program headers");
-        for (name, at, bytes) in [
-            ("section headers past the end", 0x28, &u64::MAX.to_le_bytes()[..]),
-            ("no name section", 0x3e, &[0xfe, 0xff]),
-            ("more sections than there are", 0x3c, &[0xff, 0xff]),
-        ] {
-            let mut bad = good.clone();
-            bad[at..at + bytes.len()].copy_from_slice(bytes);
-            let elf = read(&bad).unwrap_or_else(|| panic!("{name}"));
-            assert_eq!(elf.section(".no_such_section"), None, "{name}");
-        }
-    }
-
-    /// 699,050 symbols whose names have no end for 16 MiB: scanned for that, one search reads ten terabytes.
-    #[test]
-    fn names_without_end_take_no_time() {
-        let count = TABLE_LIMIT as usize / size_of::<Sym64<LE>>();
-        let mut symbol = [0; size_of::<Sym64<LE>>()];
-        (symbol[4], symbol[6]) = (elf::STT_FUNC.0, 1);
-        let symbols = ElfSymbols {
-            table: vec![*pod::from_bytes(&symbol).expect("a symbol").0; count],
-            strings: vec![b'c'; TABLE_LIMIT as usize],
-        };
-        let allowance = Allowance::default();
-        let began = std::time::Instant::now();
-        assert_eq!(symbols.find("ccc", &allowance), None);
-        assert_eq!(symbols.clones("ccc", &allowance), Some(Vec::new()));
-        assert!(!symbols.needs_any(&["Py_"], &allowance));
-        // Milliseconds, and a second without optimisation beside other builds; scanned, it takes an hour.
-        assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
-        let searches = (0..100).map_while(|_| symbols.clones("ccc", &allowance)).count();
-        assert_eq!((searches, allowance.is_spent()), (29, true), "a search costs what it reads");
-    }
-
-    #[test]
-    fn what_is_not_allowed_is_not_read() {
-        let good = ours();
-        let header = size_of::<FileHeader64<LE>>() as u64;
-        assert!(read_within(&good, &Allowance::new(header - 1)).is_none());
-        let elf = read_within(&good, &Allowance::new(4096)).expect("an ELF file");
-        assert_eq!(elf.symbol("main"), None, "its tables are larger");
-    }
-
-    #[test]
-    fn any_header_is_survived() {
-        let mut bytes = ours()[..4096].to_vec();
-        let mut state = 1_u32;
-        for _ in 0..2000 {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            bytes[16 + (state >> 8) as usize % 1000] = (state >> 24) as u8;
-            if let Some(elf) = read(&bytes) {
-                let _ = (elf.symbol("main"), elf.section(".text"), elf.file_offset(u64::from(state)));
-            }
-        }
-    }
-}
+mod tests;

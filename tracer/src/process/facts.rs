@@ -266,9 +266,18 @@ impl Process {
     /// # Errors
     /// When the process is gone, or we may not know.
     pub fn maps(&self) -> Result<Vec<Mapping>, Error> {
+        self.maps_up_to_limit().map(|(maps, _)| maps)
+    }
+
+    /// The same, and whether that is all: there may be more of it than is read.
+    ///
+    /// # Errors
+    /// As [`maps`](Self::maps).
+    pub fn maps_up_to_limit(&self) -> Result<(Vec<Mapping>, bool), Error> {
         let path = format!("task/{}/maps", self.memory_tid);
         let text = self.aside(PATIENTLY, move |process| process.read(&path, FILE_LIMIT)).flatten();
-        text.map(|text| maps::parse(&text)).map_err(|cause| Error::reading(self.pid, "maps", cause))
+        text.map(|text| (maps::parse(&text), (text.len() as u64) < FILE_LIMIT))
+            .map_err(|cause| Error::reading(self.pid, "maps", cause))
     }
 
     fn open_task(&self, tid: Tid, file: &str) -> io::Result<File> {

@@ -56,6 +56,8 @@ pub struct Interpreter {
     pub handlers_to_come: bool,
     /// Where the instructions of the interpreter's file are mapped: a signal handler in there is CPython's own.
     pub text: Vec<Range<u64>>,
+    /// There are no further mappings than those that were read.
+    maps_are_all: bool,
 }
 
 /// Finds the interpreter of a process.
@@ -80,9 +82,11 @@ fn discover_within(process: &Process, limit: Duration) -> Result<Interpreter, Er
 }
 
 fn probe(process: &Process) -> Result<Interpreter, Error> {
-    let maps = process.maps()?;
+    let (maps, is_all) = process.maps_up_to_limit()?;
     let allowance = Allowance::default();
-    runtime::find(process, &maps, &allowance, |runtime| interpreter(process, &maps, runtime, &allowance))
+    let found =
+        runtime::find(process, &maps, &allowance, |runtime| interpreter(process, &maps, runtime, &allowance));
+    found.map(|found| Interpreter { maps_are_all: is_all, ..found })
 }
 
 /// What runs in the process, if it is this one.
@@ -140,10 +144,31 @@ fn interpreter(
         layout,
         eval_frame: EvalFrame::find(&runtime),
         text: runtime.text,
+        maps_are_all: true,
     })
 }
 
+/// Most mappings of an interpreter's instructions in which a breakpoint is set: programs have one or two.
+const TEXTS: usize = 64;
+
 impl Interpreter {
+    /// Why it gets no breakpoints, if that is so: the kernel sets each one in every mapping of the file, for which it keeps
+    /// the process from mapping anything, and gives it a page of its own each time.
+    #[must_use]
+    pub fn mapped_too_often(&self) -> Option<String> {
+        let mappings = self.text.len();
+        if !self.maps_are_all {
+            return Some(
+                "it has more mappings than can be read, and each of its Python takes a breakpoint".into(),
+            );
+        }
+        (mappings > TEXTS).then(|| {
+            format!(
+                "its Python is mapped {mappings} times, and a breakpoint is set in each of these mappings"
+            )
+        })
+    }
+
     /// Whether a thread that sleeps so waits for the GIL.
     #[must_use]
     pub fn waits_for_gil(&self, memory: &dyn Memory, sleeps_in: SleepsIn) -> bool {

@@ -56,6 +56,19 @@ def maps():
     kept.append(pages)
 
 
+def texts():
+    """Has the interpreter's instructions in as many mappings as the kernel allows."""
+    libc = ctypes.CDLL(None)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+    path = os.path.realpath(sys.executable)
+    file = os.open(path, os.O_RDONLY)
+    length = os.path.getsize(path)
+    for _ in range(60_000):
+        assert libc.mmap(None, length, mmap.PROT_READ | mmap.PROT_EXEC, mmap.MAP_PRIVATE, file, 0) != 2**64 - 1
+    os.close(file)
+
+
 def address_of(pages):
     """Where a mapping begins: the largest of ours that has a name of such length."""
     with open("/proc/self/maps") as maps:
@@ -185,6 +198,7 @@ ways = {
     "server": server,
     "silent": silent,
     "storm": storm,
+    "texts": texts,
 }
 work = ways[sys.argv[1]](*sys.argv[2:])
 protocol.ready()

@@ -7,6 +7,9 @@ use super::{Elf, is};
 use crate::process::machine_code::jumps_through;
 use crate::process::open::DeviceInode;
 
+/// Most that is held of a file's segments at a time: the instructions of the largest interpreters take some 10 MiB.
+const PARTS_LIMIT: u64 = 16 << 20;
+
 /// A loaded piece of a file.
 #[derive(Debug)]
 pub struct Segment {
@@ -36,6 +39,11 @@ impl Elf {
     }
 
     fn parts(&self, is_wanted: impl Fn(&ProgramHeader64<LE>) -> bool) -> Option<Vec<Segment>> {
+        let sizes =
+            self.loaded().filter(|segment| is_wanted(segment)).map(|segment| segment.p_filesz.get(LE));
+        if sizes.fold(0, u64::saturating_add) > PARTS_LIMIT {
+            return None;
+        }
         let part = |segment: &ProgramHeader64<LE>| {
             let address = segment.p_vaddr.get(LE);
             Some(Segment {

@@ -45,6 +45,7 @@ pub fn find(elf: &Elf, constant: &[u8], function: &str) -> Option<(Vec<u64>, boo
     let constants = elf.constants()?;
     let addresses = constants.iter().flat_map(|part| addresses(part, constant)).take(CONSTANTS + 1);
     let addresses: Vec<_> = addresses.collect();
+    drop(constants); // as large as what follows
     if addresses.len() > CONSTANTS {
         return None;
     }

@@ -218,6 +218,11 @@ impl<K: BreakpointKind> BreakpointWatcher<K> {
             context.shed_once(detail::<K>("further processes"), K::why_full);
             return;
         }
+        if let Some(why) = process.interpreter.mapped_too_often() {
+            process.state = State::Refused;
+            context.shed(detail::<K>(&format!("process {pid}")), why);
+            return;
+        }
         match self.kind.set(context, pid, process) {
             Ok(true) => process.state = State::Watched,
             Ok(false) | Err(Refused::Gone) => {}

@@ -16,15 +16,24 @@ use crate::session::part_time::PartTime;
 /// Whose entries are counted, and for how long they were.
 pub struct CallWatcher {
     places: Vec<(Pid, EvalFrame)>,
+    /// Processes that get no breakpoints, and why.
+    refused: Vec<(Pid, String)>,
     part: PartTime,
 }
 
 impl CallWatcher {
     /// Of these processes.
     pub fn new(roots: &[Root]) -> Self {
-        let place = |root: &Root| Some((root.process.pid, root.interpreter.as_ref()?.eval_frame.clone()?));
-        let places = roots.iter().filter_map(place).collect();
-        Self { places, part: PartTime::new(false) }
+        let (mut places, mut refused) = (Vec::new(), Vec::new());
+        for root in roots {
+            let Some(interpreter) = &root.interpreter else { continue };
+            match (interpreter.mapped_too_often(), &interpreter.eval_frame) {
+                (Some(why), Some(_)) => refused.push((root.process.pid, why)),
+                (None, Some(place)) => places.push((root.process.pid, place.clone())),
+                (_, None) => {}
+            }
+        }
+        Self { places, refused, part: PartTime::new(false) }
     }
 
     fn count(&mut self, probes: &mut Probes, wanted: bool) -> Result<(), Error> {
@@ -40,6 +49,9 @@ impl CallWatcher {
 
 impl Watcher for CallWatcher {
     fn prepare(&mut self, context: &mut WatcherContext<'_>) -> Result<(), Error> {
+        for (pid, why) in self.refused.drain(..) {
+            context.shed(format!("calls of process {pid}"), why);
+        }
         self.count(context.probes, true)
     }
 

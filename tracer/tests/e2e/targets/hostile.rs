@@ -177,6 +177,30 @@ fn maps_that_take_long() {
     }
 }
 
+/// Each breakpoint is set in each of them: it took the kernel 16 s to begin and 7 s to end, in which the target could map
+/// nothing, and gave it a page each time.
+#[test]
+fn instructions_that_are_mapped_everywhere() {
+    let Some(python) = system() else { return };
+    let _turn = turn();
+    let mut program = Program::start_with(&python, "hostile.py", &["texts"]);
+    let pid = program.pid().to_string();
+    let resident = || Status::new(program.pid()).expect("it runs").resident_kib();
+    let before = resident();
+    let (took, traced) = timed(&["--json", "-d", "1", "--calls", "--pid", &pid]);
+    assert!(took < SOON, "{took:?}");
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 4 * 60_000, "{grown} KiB: a page in each mapping");
+    let report = traced.report();
+    let shed: Vec<_> = rows(&report["overhead"]["shed"]).collect();
+    for what in ["starts of the signal handlers", "calls"] {
+        let of = shed.iter().find(|row| text(&row["what"]).starts_with(what));
+        let why = of.map(|row| text(&row["why"]));
+        assert!(why.is_some_and(|why| why.starts_with("its Python is mapped 60")), "{what}: {shed:?}");
+    }
+    program.go(); // it lives
+}
+
 /// More threads than can be read while the window waits for it: twelve thousand took two seconds and more
 /// of it. Of which nothing is known is said.
 #[test]
