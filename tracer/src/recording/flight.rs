@@ -40,10 +40,12 @@ pub enum Saved {
     },
     /// It could not be written.
     Failed(OutputError),
-    /// There are as many files as there may be.
+    /// There was no room for it.
     LeftOut {
         /// Why it was to be saved.
         why: String,
+        /// There are as many files as there may be; if not, the disk has not taken the one before.
+        are_enough: bool,
     },
 }
 
@@ -52,11 +54,17 @@ pub struct FlightRecorder {
     path: PathBuf,
     messages: SyncSender<ThreadMessage>,
     saved: Sender<Saved>,
-    /// Files that may still be written.
-    left: Arc<AtomicU32>,
+    counts: Arc<SaveCounts>,
     /// The thread did not keep up for a minute: a disk does not answer. Nothing may be missing without a word, so that
     /// this ends the run.
     failed: bool,
+}
+
+struct SaveCounts {
+    /// Files that may still be written.
+    left: AtomicU32,
+    /// Saves that the thread has not written yet.
+    waiting: AtomicU32,
 }
 
 enum ThreadMessage {
@@ -75,8 +83,8 @@ impl FlightRecorder {
         let (messages, queue) = sync_channel(WAITING);
         let (saved, files) = channel();
         let (begun, begin) = channel();
-        let left = Arc::new(AtomicU32::new(most));
-        let (own_saved, own_left) = (saved.clone(), Arc::clone(&left));
+        let counts = Arc::new(SaveCounts { left: AtomicU32::new(most), waiting: AtomicU32::new(0) });
+        let (own_saved, own_counts) = (saved.clone(), Arc::clone(&counts));
         let own_path = path.to_owned();
         let keep = move || {
             let tried = become_invoker(&own_path).and_then(|invoker| {
@@ -89,12 +97,12 @@ impl FlightRecorder {
             };
             let _ = begun.send(answer); // the caller waits for it
             if let Some(invoker) = invoker {
-                Kept::new(own_path, invoker, length).listen(&queue, &own_saved, &own_left);
+                Kept::new(own_path, invoker, length).listen(&queue, &own_saved, &own_counts);
             }
         };
         Builder::new().name("flight-recorder".into()).spawn(keep).map_err(cannot)?;
         begin.recv().unwrap_or_else(|_| Err(cannot(io::Error::other("its thread has ended"))))?;
-        Ok((Self { path: path.to_owned(), messages, saved, left, failed: false }, files))
+        Ok((Self { path: path.to_owned(), messages, saved, counts, failed: false }, files))
     }
 
     fn send(&mut self, message: ThreadMessage) {
@@ -116,16 +124,20 @@ impl Sink for FlightRecorder {
         self.send(ThreadMessage::Block(raw));
     }
 
-    fn takes_save(&mut self, why: &str) -> bool {
-        let one_less = |left: u32| left.checked_sub(1);
-        let takes = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok();
+    /// What waits has all that ids stand for: one at a time, and the last.
+    fn takes_save(&mut self, why: &str, is_last: bool) -> bool {
+        let SaveCounts { left, waiting } = &*self.counts;
+        let are_enough = left.load(Ordering::Relaxed) == 0;
+        let takes = !are_enough && (is_last || waiting.load(Ordering::Relaxed) == 0);
         if !takes {
-            let _ = self.saved.send(Saved::LeftOut { why: why.to_owned() }); // nobody has to listen
+            let _ = self.saved.send(Saved::LeftOut { why: why.to_owned(), are_enough }); // nobody has to listen
         }
         takes
     }
 
     fn save(&mut self, save: Save) {
+        self.counts.left.fetch_sub(1, Ordering::Relaxed); // nobody else takes of it
+        self.counts.waiting.fetch_add(1, Ordering::Relaxed);
         self.send(ThreadMessage::Save(save));
     }
 
@@ -155,7 +167,7 @@ impl Kept {
         Self { path, invoker, length, opening: None, before, base: None, blocks, bytes: 0 }
     }
 
-    fn listen(mut self, queue: &Receiver<ThreadMessage>, saved: &Sender<Saved>, left: &AtomicU32) {
+    fn listen(mut self, queue: &Receiver<ThreadMessage>, saved: &Sender<Saved>, counts: &SaveCounts) {
         for message in queue {
             match message {
                 ThreadMessage::Block(raw) => self.block(&raw, Instant::now()),
@@ -164,10 +176,11 @@ impl Kept {
                     let _ = saved.send(match self.save(&path, &save) {
                         Ok(bytes) => Saved::File { why: save.why, path, bytes },
                         Err(error) => {
-                            left.fetch_add(1, Ordering::Relaxed); // no file of it is there
+                            counts.left.fetch_add(1, Ordering::Relaxed); // no file of it is there
                             Saved::Failed(error)
                         }
                     }); // nobody has to listen
+                    counts.waiting.fetch_sub(1, Ordering::Relaxed);
                 }
             }
         }
@@ -310,6 +323,28 @@ mod tests {
             }
         }
         assert_eq!((bases, children), (vec![19], (1..=30).collect::<Vec<_>>()));
+    }
+
+    /// Each has all that ids stand for: a disk that does not answer would have us hold one more each second.
+    #[test]
+    fn one_save_waits_and_the_last() {
+        let (messages, queue) = sync_channel(WAITING);
+        let (saved, said) = channel();
+        let counts = Arc::new(SaveCounts { left: AtomicU32::new(2), waiting: AtomicU32::new(0) });
+        let mut recorder =
+            FlightRecorder { path: "a.trc".into(), messages, saved, counts: counts.clone(), failed: false };
+        let save = || Save { why: String::new(), known: Vec::new(), standing: Vec::new() };
+        let are_enough =
+            || said.try_iter().map(|said| matches!(said, Saved::LeftOut { are_enough: true, .. }));
+        assert!(recorder.takes_save("a", false));
+        recorder.save(save());
+        assert!(!recorder.takes_save("b", false));
+        assert_eq!(are_enough().collect::<Vec<_>>(), [false]);
+        assert!(recorder.takes_save("the end", true));
+        recorder.save(save());
+        assert!(!recorder.takes_save("c", true));
+        assert_eq!(are_enough().collect::<Vec<_>>(), [true]);
+        assert_eq!(queue.try_iter().count(), 2);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::block::LARGEST;
 use super::record::Borrowed;
 use super::standing::{Opening, Standing};
 use crate::event::Event;
+use crate::report::Ended;
 use crate::symbols::Entry;
 
 /// A block is ended before it has more than that: so much may be lost of what was seen, and of memory while it is made.
@@ -15,8 +16,8 @@ const SPLIT: usize = LARGEST / 4;
 pub trait Sink {
     /// One more, not packed.
     fn block(&mut self, raw: Vec<u8>);
-    /// There is to be a save for this reason: whether there may be one more.
-    fn takes_save(&mut self, _why: &str) -> bool {
+    /// There is to be a save for this reason, perhaps the last: whether there is room for one more.
+    fn takes_save(&mut self, _why: &str, _is_last: bool) -> bool {
         true
     }
     /// What is kept is to be saved; who keeps all has saved it already.
@@ -86,7 +87,7 @@ impl Recorder {
 
     /// Saves what is kept, where that is only the last part of the run: all that ids stand for, and how the run stands.
     pub fn save(&mut self, why: String, known: impl Iterator<Item = Entry>, standing: &Standing) {
-        if !self.sink.takes_save(&why) {
+        if !self.sink.takes_save(&why, standing.ended != Some(Ended::Saved)) {
             return;
         }
         let mut blocks = vec![Vec::new()];

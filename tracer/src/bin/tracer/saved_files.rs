@@ -20,12 +20,16 @@ pub struct SavedFiles {
     saves: Receiver<Saved>,
     written: u64,
     left_out: u64,
+    /// There were as many files as there may be.
+    are_enough: bool,
+    /// It was said that the disk is too slow.
+    is_slow: bool,
 }
 
 impl SavedFiles {
     /// None so far.
     pub fn new(saves: Receiver<Saved>) -> Self {
-        Self { saves, written: 0, left_out: 0 }
+        Self { saves, written: 0, left_out: 0, are_enough: false, is_slow: false }
     }
 
     /// Says what has become of those that were due.
@@ -48,7 +52,8 @@ impl SavedFiles {
         }
         if self.left_out > 0 {
             let (files, saves) = (counted(self.written, "file"), counted(self.left_out, "save"));
-            notice::say(format!("{files} saved, {saves} left out: --saves sets how many there may be"));
+            let why = if self.are_enough { ": --saves sets how many there may be" } else { "" };
+            notice::say(format!("{files} saved, {saves} left out{why}"));
         }
         Ok(())
     }
@@ -60,10 +65,16 @@ impl SavedFiles {
                 status.say(&saved_line(&why, &path, bytes));
             }
             Saved::Failed(error) => return Err(error),
-            Saved::LeftOut { why } => {
+            Saved::LeftOut { why, are_enough } => {
                 self.left_out += 1;
-                if self.left_out == 1 {
-                    notice::say(format!("{why}: not saved, nor is what follows; try a larger --saves"));
+                let was_said = if are_enough { &mut self.are_enough } else { &mut self.is_slow };
+                if !std::mem::replace(was_said, true) {
+                    notice::say(match are_enough {
+                        true => format!("{why}: not saved, nor is what follows; try a larger --saves"),
+                        false => {
+                            format!("{why}: not saved: the one before is being written; try another disk")
+                        }
+                    });
                 }
             }
         }
