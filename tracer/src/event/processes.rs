@@ -31,7 +31,7 @@ pub struct ProcessDescription {
     pub root: bool,
     /// Its process group and session.
     pub groups: Option<Groups>,
-    /// Its control group, as `/proc/PID/cgroup` has it.
+    /// Its control group, as `/proc/PID/cgroup` has it; empty once it turns out that what was taken for it may be another's.
     pub cgroup: Option<Bytes>,
     /// When it was started, where that was in the window and nobody saw the fork: exact to a hundredth of a second.
     pub born: Option<Nanos>,

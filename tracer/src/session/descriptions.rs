@@ -64,11 +64,15 @@ impl Descriptions {
         ProcessDescription { root, ..describe(process, interpreter) }
     }
 
-    /// Whose memory ran out: a process may have been moved since it was read.
+    /// Whose memory ran out: a process may have been moved since it was read. Where its parent has reaped it before it could be
+    /// read at all, what is known is its parent's group, which says nothing of its own.
     #[must_use]
     pub fn with_control_group(&self, pid: Pid) -> Option<ProcessDescription> {
         let known = self.known.get(&pid)?.clone();
-        Some(ProcessDescription { cgroup: Some(redact::group(cgroup_of_zombie(pid)?)), ..known })
+        let never_read = self.young.iter().any(|(_, young)| *young == pid);
+        let group = cgroup_of_zombie(pid).map(redact::group);
+        let cgroup = group.or_else(|| known.cgroup.clone().filter(|_| !never_read)).unwrap_or_default();
+        Some(ProcessDescription { cgroup: Some(cgroup), ..known })
     }
 
     /// Its title and names as they stand now: programs change theirs.
@@ -99,5 +103,32 @@ impl Descriptions {
     #[must_use]
     pub fn cut(&self, at_ns: Nanos) -> Option<Shed> {
         self.titles.cut(at_ns)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::samples;
+    use crate::event::{Bytes, Event};
+
+    /// More than the kernel gives: <https://github.com/torvalds/linux/blob/v6.12/include/linux/threads.h#L34>
+    const GONE: Pid = 1 << 30;
+
+    #[test]
+    fn the_control_group_of_one_that_is_gone_is_its_own_or_none() {
+        let group = |name: &'static str| Some(Bytes::from_static(name.as_bytes()));
+        let mut known = Descriptions::default();
+        known.admit(&mut ProcessDescription { cgroup: group("/shop"), ..samples::process(7, "shop") });
+        let Event::Fork(fork) = samples::fork(10, 7, GONE, 0) else { panic!("a fork") };
+        known.fork(&fork);
+        let mut child = known.child(&fork).expect("its parent is known");
+        assert_eq!(child.cgroup, group("/shop"), "until it says otherwise");
+        known.admit(&mut child);
+        let at_the_end = |known: &Descriptions| known.with_control_group(GONE).expect("it is known").cgroup;
+        assert_eq!(at_the_end(&known), group(""), "its parent's says nothing");
+        assert_eq!(known.next_of_age(10, 0), Some(GONE));
+        known.admit(&mut ProcessDescription { cgroup: group("/shop/worker"), ..child });
+        assert_eq!(at_the_end(&known), group("/shop/worker"), "it was read while it lived");
     }
 }

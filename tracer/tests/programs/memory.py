@@ -1,6 +1,10 @@
-"""A child uses more memory than its control group may have; the kernel kills it, and not its parent."""
+"""A child uses more memory than its control group may have; the kernel kills it, and not its parent.
+
+With the argument `reaped`, which waits for it at once; else only when its input ends.
+"""
 
 import os
+import sys
 import time
 
 import protocol
@@ -51,10 +55,11 @@ def kill_by_memory():
             if root.endswith("memory"):
                 time.sleep(2.5)  # version 1 forgets a group at the end: it must have been read before
             use_up()
-        _, status = os.waitpid(pid, 0)
+        flags = 0 if sys.argv[1:] == ["reaped"] else os.WNOWAIT
+        ended = os.waitid(os.P_PID, pid, os.WEXITED | flags)
     finally:
         os.rmdir(root + path)
-    return {"pid": pid, "status": status, "cgroup": path}
+    return {"pid": pid, "signal": ended.si_status, "cgroup": path}
 
 
 protocol.ready()

@@ -77,7 +77,7 @@ impl KnownProcess {
             argv_cut: self.executed.as_ref().is_some_and(|executed| executed.cut),
             pgid: process.groups.map(|groups| groups.pgid).filter(is_seen),
             sid: process.groups.map(|groups| groups.sid).filter(is_seen),
-            cgroup: process.cgroup.as_ref().map(Name::new),
+            cgroup: process.cgroup.as_ref().filter(|group| !group.is_empty()).map(Name::new),
             exit_code: self.ended.and_then(KnownEnd::code),
             exit_signal: self.ended.and_then(KnownEnd::signal).map(signal_name),
             ended_in: self.ended.and_then(|ended| self.leaving.row(ended.signal().is_some(), symbols)),
