@@ -12,7 +12,7 @@ use super::sums::{Key, Sums};
 use super::switch_sum::{SwitchSum, is_voluntary};
 use super::wakers::{self, SleepsByWaker, Wakers};
 use crate::event::{Bytes, Event, FileId, Pid, StackId, StackStatus, SwitchRow, Task};
-use crate::report::{self, AfterCall, Cause, LockKind, Row as _, SwitchCause};
+use crate::report::{self, AfterCall, Bounded, Cause, LockKind, Row as _, SwitchCause};
 use crate::symbols::Symbols;
 
 /// Different threads, causes and stacks that are kept apart.
@@ -89,7 +89,7 @@ impl Switches {
                 one_in_at_most: 1 << self.thinning,
                 estimated: total(|sum| sum.estimated),
             }),
-            causes: self.causes(symbols).into(),
+            causes: self.causes(symbols),
         }
     }
 
@@ -98,18 +98,21 @@ impl Switches {
     }
 
     /// Rows of the report; only those that it keeps get their stacks.
-    fn causes(&self, symbols: &Symbols) -> Vec<SwitchCause> {
+    fn causes(&self, symbols: &Symbols) -> Bounded<SwitchCause> {
         let mut rows: Vec<_> = self.by_reason(symbols).into_iter().collect();
         let all = rows.iter().fold(SwitchSum::default(), |all, (_, sum)| all.plus(sum));
         rows.sort_by(|(a, x), (b, y)| y.share(&all).cmp(&x.share(&all)).then_with(|| a.cmp(b)));
-        let mut causes: Vec<_> = rows.iter().map(|(reason, sum)| reason.row(sum)).collect();
         let wakers = self.wakers_by_reason(symbols);
-        for (row, (reason, _)) in causes.iter_mut().zip(&rows).take(SwitchCause::LIMIT) {
-            reason.name(row, symbols);
-            row.wakers = wakers::can_be_woken(reason.cause)
-                .then(|| wakers.get(reason).map(|ended| ended.finish(symbols)).unwrap_or_default());
-        }
-        causes
+        let named = |(at, (reason, sum)): (usize, (Reason, SwitchSum))| {
+            let mut row = reason.row(&sum);
+            if at < SwitchCause::LIMIT {
+                reason.name(&mut row, symbols);
+                row.wakers = wakers::can_be_woken(reason.cause)
+                    .then(|| wakers.get(&reason).map(|ended| ended.finish(symbols)).unwrap_or_default());
+            }
+            row
+        };
+        rows.into_iter().enumerate().map(named).collect()
     }
 
     /// Who ended the sleeps of each reason.

@@ -42,14 +42,24 @@ pub struct Bounded<R: Row> {
     pub rest: Option<Omitted<R::Totals>>,
 }
 
-/// Keeps at most `limit` entries of `rows`; where they are more, the last entry is the totals of the others.
+/// Keeps at most `limit` entries of `rows`; where they are more, the last entry is the totals of the others. Rows that are not
+/// kept are added up as they come, so that only `limit` of them are in memory.
 pub fn bounded<R: Row>(rows: impl IntoIterator<Item = R>, limit: usize) -> Bounded<R> {
-    let mut rows: Vec<R> = rows.into_iter().collect();
-    if rows.len() <= limit {
-        return Bounded { rows, rest: None };
+    let mut others = rows.into_iter();
+    let mut rows: Vec<R> = others.by_ref().take(limit).collect();
+    let Some(next) = others.next() else { return Bounded { rows, rest: None } };
+    let mut rest = Omitted::default();
+    for row in rows.split_off(limit.saturating_sub(1)).into_iter().chain([next]).chain(others) {
+        rest.add(&row);
     }
-    let others = rows.split_off(limit.saturating_sub(1));
-    Bounded { rows, rest: fold(&others, None) }
+    Bounded { rows, rest: Some(rest) }
+}
+
+impl<T> Omitted<T> {
+    fn add<R: Row<Totals = T>>(&mut self, row: &R) {
+        self.omitted += 1;
+        row.add_to(&mut self.totals);
+    }
 }
 
 impl<R: Row> Bounded<R> {
@@ -88,8 +98,7 @@ fn fold<'a, R: Row + 'a>(
 ) -> Option<Omitted<R::Totals>> {
     rows.into_iter().fold(start, |rest, row| {
         let mut rest = rest.unwrap_or_default();
-        rest.omitted += 1;
-        row.add_to(&mut rest.totals);
+        rest.add(row);
         Some(rest)
     })
 }

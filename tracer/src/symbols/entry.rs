@@ -51,7 +51,7 @@ impl Symbols {
         let Some(journal) = &mut self.journal else { return Vec::new() };
         let recorded = std::mem::replace(&mut journal.frames, self.frames.len());
         let others = std::mem::take(&mut journal.entries);
-        let frames = self.frames[recorded..].iter().zip(recorded..).map(|(frame, id)| frame_entry(id, frame));
+        let frames = self.frames.iter().enumerate().skip(recorded).map(|(id, frame)| frame_entry(id, frame));
         frames.chain(self.stacks.new_entries()).chain(others).collect()
     }
 
@@ -103,8 +103,7 @@ impl Symbols {
 }
 
 fn frame_entry(id: usize, frame: &Frame) -> Entry {
-    let id = FrameId(u32::try_from(id).expect("fewer than 2^32 different frames"));
-    Entry::Frame { id, frame: frame.clone() }
+    Entry::Frame { id: super::frame_id(id), frame: frame.clone() }
 }
 
 /// Frames by the ids that another gave them.

@@ -1,7 +1,8 @@
 //! What ids stand for: stacks, code objects and files, interned at their first sight.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use indexmap::IndexSet;
 use serde::{Deserialize, Serialize};
 use tracer_common::python;
 
@@ -101,8 +102,9 @@ const SITES: usize = TABLE;
 /// Everything that ids stand for.
 #[derive(Debug, Default)]
 pub struct Symbols {
-    frames: Vec<Frame>,
-    frame_ids: HashMap<Frame, FrameId>,
+    frames: IndexSet<Frame>,
+    /// One copy of the name of each file, for all of its lines.
+    file_names: HashSet<Bytes>,
     name_bytes: usize,
     /// Stacks.
     pub stacks: Stacks,
@@ -120,19 +122,26 @@ pub type CodeKey = (SpaceId, u64, u32);
 impl Symbols {
     /// The id of a frame. Once there are too many, further ones are unknown.
     pub fn intern(&mut self, frame: Frame) -> FrameId {
-        if let Some(&id) = self.frame_ids.get(&frame) {
-            return id;
+        if let Some(index) = self.frames.get_index_of(&frame) {
+            return frame_id(index);
         }
         let bytes = self.name_bytes + frame.function.len() + frame.file.len();
         let frame = if self.has_all_lines() && bytes <= NAME_BYTES { frame } else { self.left_out() };
-        if let Some(&id) = self.frame_ids.get(&frame) {
-            return id;
+        let file = self.file_name(frame.file);
+        let (index, is_new) = self.frames.insert_full(Frame { file, ..frame });
+        if is_new {
+            let frame = &self.frames[index];
+            self.name_bytes += frame.function.len() + frame.file.len();
         }
-        let id = FrameId(u32::try_from(self.frames.len()).expect("fewer than 2^32 different frames"));
-        self.name_bytes += frame.function.len() + frame.file.len();
-        self.frames.push(frame.clone());
-        self.frame_ids.insert(frame, id);
-        id
+        frame_id(index)
+    }
+
+    fn file_name(&mut self, name: Bytes) -> Bytes {
+        if let Some(known) = self.file_names.get(&name) {
+            return known.clone();
+        }
+        self.file_names.insert(name.clone());
+        name
     }
 
     /// Whether no line has been left out so far.
@@ -212,6 +221,10 @@ impl Symbols {
     }
 }
 
+fn frame_id(index: usize) -> FrameId {
+    FrameId(u32::try_from(index).expect("fewer than 2^32 different frames"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,7 +253,7 @@ mod tests {
         assert_eq!(symbols.frame(further), &Frame::unknown());
         assert_eq!(symbols.intern(line(7)), ids[7]);
         assert_eq!(symbols.frames.len(), LINES + 1);
-        assert!(symbols.frame_ids.capacity() < LINES * 5 / 4, "room for {}", symbols.frame_ids.capacity());
+        assert!(symbols.frames.capacity() < LINES * 5 / 4, "room for {}", symbols.frames.capacity());
     }
 
     #[test]

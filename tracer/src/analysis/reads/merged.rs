@@ -14,11 +14,11 @@ use crate::analysis::patterns::Patterns;
 use crate::analysis::switch_sum::{SwitchSum, is_voluntary};
 use crate::analysis::switches::{Switches, after_call};
 use crate::event::{Bytes, FileId, Nanos, Pid, ReadRow, SwitchRow};
-use crate::report::{self, Read, Row as _, Through};
+use crate::report::{self, Bounded, Read, Row as _, Through};
 use crate::symbols::{Calls, FileKind, FrameId, Symbols};
 
-/// The rows of the report, most calls first.
-pub fn rows(reads: &Reads, symbols: &Symbols, switches: &Switches, window_ns: Nanos) -> Vec<Read> {
+/// The rows of the report, most calls first; only those that it keeps get their stacks and advice.
+pub fn rows(reads: &Reads, symbols: &Symbols, switches: &Switches, window_ns: Nanos) -> Bounded<Read> {
     let mut merged = Merged::new(reads, symbols);
     merged.join(switches, symbols);
     let busy_ns = switches.rows().map(|(_, sum)| sum.on_cpu_ns).sum();
@@ -26,20 +26,15 @@ pub fn rows(reads: &Reads, symbols: &Symbols, switches: &Switches, window_ns: Na
     let lines = merged.lines();
     let mut rows: Vec<_> = merged.rows.into_iter().collect();
     rows.sort_by(|(a, x), (b, y)| y.sum.calls.cmp(&x.sum.calls).then_with(|| a.cmp(b)));
-    let mut reads: Vec<_> = rows.iter().map(|(site, row)| row.read(site)).collect();
-    for (read, (site, row)) in reads.iter_mut().zip(&rows).take(Read::LIMIT) {
-        read.stack = row.usual_stack(symbols);
-        read.sampled = site.line.is_none() && read.stack.is_some();
-        // What is said of a line has to be true of all its reads, and of its own.
-        if !read.sampled || row.is_of_one_line(symbols) {
-            let calls = row.own_calls(site, symbols);
+    let explained = |(at, (site, row)): (usize, (MergedSite, Joined))| {
+        let mut read = row.read(&site);
+        if at < Read::LIMIT {
             let alone = lines[&(site.pid, site.path.clone())] == 1;
-            let opened = row.sum.own == row.sum.calls;
-            let reader = advice::ReadingCode { calls, opened, alone };
-            advice::advise(read, row.sum.flow, reader, window);
+            row.explain(&mut read, &site, alone, window, symbols);
         }
-    }
-    reads
+        read
+    };
+    rows.into_iter().enumerate().map(explained).collect()
 }
 
 /// What makes two reads one row of the report.
@@ -179,6 +174,26 @@ impl Joined {
         self.calls = Some(self.calls.map_or(calls, |known| Some(known?.and(calls?))));
         self.flags |= key.flags;
         self.kind = symbols.file(key.file).map_or(self.kind, |file| kind(file.kind));
+    }
+
+    /// The stack, and what could be done.
+    fn explain(
+        &self,
+        read: &mut Read,
+        site: &MergedSite,
+        alone: bool,
+        window: advice::WindowTimes,
+        symbols: &Symbols,
+    ) {
+        read.stack = self.usual_stack(symbols);
+        read.sampled = site.line.is_none() && read.stack.is_some();
+        // What is said of a line has to be true of all its reads, and of its own.
+        if !read.sampled || self.is_of_one_line(symbols) {
+            let calls = self.own_calls(site, symbols);
+            let opened = self.sum.own == self.sum.calls;
+            let reader = advice::ReadingCode { calls, opened, alone };
+            advice::advise(read, self.sum.flow, reader, window);
+        }
     }
 
     fn add_switches(&mut self, voluntary: bool, sum: &SwitchSum) {

@@ -80,7 +80,7 @@ impl Reads {
 
     /// The section of the report; `switches` has what happened inside the calls.
     pub fn finish(&self, symbols: &Symbols, switches: &Switches, window_ns: Nanos) -> Bounded<Read> {
-        merged::rows(self, symbols, switches, window_ns).into()
+        merged::rows(self, symbols, switches, window_ns)
     }
 }
 
