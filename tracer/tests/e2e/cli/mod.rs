@@ -5,6 +5,7 @@ mod doctor;
 mod dump;
 mod end;
 mod errors;
+mod evil_names;
 mod exports;
 mod hints;
 mod library;
