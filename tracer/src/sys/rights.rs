@@ -1,5 +1,7 @@
 //! What this process may do besides what it is for: nothing. Root has forty capabilities, and we need eleven.
 
+use std::io;
+
 use super::filter;
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_no_new_privs};
 
@@ -15,6 +17,21 @@ const NEEDED: CapabilitySet = CapabilitySet::BPF
     .union(CapabilitySet::SYSLOG) // addresses of /proc/kallsyms, where they are hidden
     .union(CapabilitySet::SETUID)
     .union(CapabilitySet::SETGID);
+
+/// Whether we have rights that who started us has not: our program's file has them, see capabilities(7).
+pub fn are_of_file() -> bool {
+    // SAFETY: this reads what the kernel has put on our stack, and takes no pointer.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
+/// Gives up all capabilities, for good, on this thread.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn give_up_all() -> io::Result<()> {
+    let none = CapabilitySet::empty();
+    Ok(set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?)
+}
 
 /// What is needed to read another process's memory and files.
 const READING: CapabilitySet = CapabilitySet::SYS_PTRACE

@@ -2,11 +2,16 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 
+use rustix::fs::XattrFlags;
 use serde_json::Value;
 
-use crate::harness::{Program, Report, Run, Scratch, Status, Tracer, number, rows, run, site, system};
+use crate::harness::{
+    Program, Report, Run, Scratch, Status, Tracer, install, number, rows, run, site, system,
+};
 
 #[test]
 fn stdout_is_json_alone() {
@@ -134,6 +139,48 @@ fn report_goes_where_the_caller_may_write() {
     assert!(!ours.exists());
     assert_eq!(fs::read_to_string(theirs.join("root.json")).expect("it is there"), "root's");
     assert_eq!(fs::metadata(theirs.join("new.json")).expect("it was written").uid(), NOBODY);
+}
+
+/// Gives a program's file capabilities that its caller has not: version 2, effective, as the kernel keeps them.
+fn give_capabilities(program: &Path) {
+    let (low, high): (u32, u32) = (1 << 1 | 1 << 2 | 1 << 19 | 1 << 21, 1 << 6 | 1 << 7);
+    let words: Vec<u8> = [0x0200_0001, low, 0, high, 0].into_iter().flat_map(u32::to_le_bytes).collect();
+    let given = rustix::fs::setxattr(program, "security.capability", &words, XattrFlags::empty());
+    given.expect("root may, on a file system that has them");
+}
+
+/// Who may run a tracer that is allowed to trace may write and read no file by it that was not theirs.
+#[test]
+fn capabilities_of_the_program_are_not_the_callers() {
+    const NOBODY: u32 = 65_534;
+    let Some(python) = system() else { return };
+    let program = Program::start(&python, "idle.py");
+    let scratch = Scratch::new();
+    let (binary, roots, theirs) = (scratch.file("tracer"), scratch.file("roots"), scratch.file("theirs"));
+    install(env!("CARGO_BIN_EXE_tracer"), &binary);
+    give_capabilities(&binary);
+    for folder in [&roots, &theirs] {
+        fs::create_dir(folder).expect("a new folder");
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).expect("it is ours");
+    }
+    fs::write(roots.join("secret.json"), "{}").expect("a new file");
+    chown(&theirs, Some(NOBODY), None).expect("root gives it away");
+    let (pid, secret) = (program.pid().to_string(), roots.join("secret.json").display().to_string());
+    let trace = ["-d", "100ms", "-p", &pid];
+    for (arguments, file, code) in [
+        (&trace[..], roots.join("new.json"), 1),
+        (&trace, theirs.join("new.json"), 0),
+        (&["record", "-d", "100ms", "-p", &pid], roots.join("new.trc"), 1),
+        (&["record", "-d", "1s", "--ring", "5s", "-p", &pid], roots.join("ring.trc"), 1),
+        (&["export", &secret], theirs.join("secret.md"), 1),
+    ] {
+        let mut command = Command::new(&binary);
+        let run = Tracer::spawn(command.uid(NOBODY).gid(NOBODY).args(arguments).arg("-o").arg(&file)).end();
+        assert_eq!(run.code, code, "{arguments:?} {}: {}", file.display(), run.stderr);
+        assert!(code == 0 || run.stderr.contains("permission denied"), "{arguments:?}: {}", run.stderr);
+    }
+    assert_eq!(fs::read_dir(&roots).expect("it is there").count(), 1, "the secret alone");
+    assert_eq!(fs::read_dir(&theirs).expect("it is there").count(), 1, "the report alone");
 }
 
 /// Neither arguments nor paths are in any output that is asked not to have them.
