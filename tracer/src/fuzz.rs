@@ -137,7 +137,7 @@ pub fn objects(bytes: &[u8]) {
     let said = DebugOffsets::read(&memory, 0).ok().flatten();
     let layout = said.as_ref().and_then(|said| said.apply(table).ok()).unwrap_or(*table);
     let _ = said.and_then(|said| said.collecting());
-    if let Head::Runtime(offset) = layout.head {
+    if let Head::Runtime(offset) = layout.interpreter.head {
         assert!(
             threads::interpreters(&memory, &layout, offset.into()).map_or(0, |found| found.len()) <= 1024
         );

@@ -149,13 +149,14 @@ fn read_lines(pointers: &Pointers, layout: &Layout, memory: &dyn Memory) -> io::
     if length > LINE_TABLE_LIMIT {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "line table too large"));
     }
-    let table = memory.bytes(pointers.line_table.wrapping_add(layout.bytes.into()), length as usize)?;
+    let table =
+        memory.bytes(pointers.line_table.wrapping_add(layout.strings.bytes.into()), length as usize)?;
     Ok(lines(layout, pointers.first_line, &table))
 }
 
 fn lines(layout: &Layout, first_line: i32, table: &[u8]) -> LineTable {
     let _parsing = Unprivileged::begin();
-    LineTable::decode(layout.lines, first_line, table)
+    LineTable::decode(layout.code.line_format, first_line, table)
 }
 
 /// Characters that the record holds of a name.
@@ -178,7 +179,7 @@ fn has_table(record: &python::Code) -> bool {
 
 fn copied_name(name: &python::Name, layout: &Layout) -> Bytes {
     let bytes = &name.bytes[..(kept(name) * name.width) as usize];
-    text::decode(layout.names, text::Raw { width: name.width, bytes, cut: !is_whole(name) })
+    text::decode(layout.strings.names, text::Raw { width: name.width, bytes, cut: !is_whole(name) })
 }
 
 #[cfg(test)]

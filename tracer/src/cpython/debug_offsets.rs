@@ -6,7 +6,7 @@
 use std::io;
 
 use crate::cpython::layout::{
-    Code, Frame, Gil, Head, Instruction, Interpreter, Layout, Names, ThreadLayout, Top,
+    Code, Frame, Gil, Head, Instruction, Interpreter, Layout, Names, Strings, ThreadLayout, Top,
 };
 use crate::cpython::memory::Memory;
 
@@ -41,50 +41,57 @@ pub struct Implausible {
 struct Positions {
     release: (u8, u8),
     size: usize,
-    interpreters_head: usize,
-    interpreter: [usize; 3],
+    interpreter: [usize; 4],
     thread: [usize; 4],
     frame: [usize; 4],
     code: [usize; 5],
     object_size: usize,
-    bytes: usize,
-    ascii: usize,
-    compact: Option<usize>,
+    strings: StringPositions,
     /// `tlbc_index` of a frame and `co_tlbc` of a code object, which only builds without GIL have.
     copies: Option<[usize; 2]>,
     collector: [usize; 2],
 }
 
+/// Likewise, of `str` and `bytes`.
+struct StringPositions {
+    bytes: usize,
+    ascii: usize,
+    compact: Option<usize>,
+}
+
 #[rustfmt::skip] // one block per release, aligned: a review sees what moved
 const POSITIONS: &[Positions] = &[
     // https://github.com/python/cpython/blob/v3.13.0/Include/internal/pycore_runtime.h
-    Positions { release: (3, 13), size: 584, interpreters_head: 40,
-        //           next, threads_head, ceval_gil
-        interpreter: [ 64,  72, 112],
+    Positions { release: (3, 13), size: 584,
+        //           interpreters_head, next, threads_head, ceval_gil
+        interpreter: [ 40,  64,  72, 112],
         //           next, current_frame, thread_id, native_thread_id
         thread:      [168, 184, 192, 200],
         //           previous, executable, instr_ptr, owner
         frame:       [232, 240, 248, 264],
         //           filename, qualname, linetable, firstlineno, co_code_adaptive
         code:        [280, 296, 304, 312, 344],
-        object_size: 352, bytes: 528, ascii: 560, compact: None, copies: None,
+        object_size: 352, copies: None,
+        strings:     StringPositions { bytes: 528, ascii: 560, compact: None },
         //           interpreter_state.gc, gc.collecting
         collector:   [ 80, 576] },
     // https://github.com/python/cpython/blob/v3.14.0/Include/internal/pycore_debug_offsets.h
-    Positions { release: (3, 14), size: 760, interpreters_head: 40,
-        interpreter: [ 64,  72, 120],
+    Positions { release: (3, 14), size: 760,
+        interpreter: [ 40,  64,  72, 120],
         thread:      [192, 208, 216, 224],
         frame:       [256, 264, 272, 288],
         code:        [320, 336, 344, 352, 384],
-        object_size: 400, bytes: 608, ascii: 640, compact: None, copies: Some([304, 392]),
+        object_size: 400, copies: Some([304, 392]),
+        strings:     StringPositions { bytes: 608, ascii: 640, compact: None },
         collector:   [ 88, 656] },
     // https://github.com/python/cpython/blob/v3.15.0/Include/internal/pycore_debug_offsets.h
-    Positions { release: (3, 15), size: 888, interpreters_head: 40,
-        interpreter: [ 64,  72, 120],
+    Positions { release: (3, 15), size: 888,
+        interpreter: [ 40,  64,  72, 120],
         thread:      [192, 208, 240, 248],
         frame:       [320, 328, 336, 352],
         code:        [384, 400, 408, 416, 448],
-        object_size: 464, bytes: 704, ascii: 736, compact: Some(744), copies: Some([368, 456]),
+        object_size: 464, copies: Some([368, 456]),
+        strings:     StringPositions { bytes: 704, ascii: 736, compact: Some(744) },
         collector:   [ 88, 760] },
 ];
 
@@ -114,14 +121,12 @@ impl DebugOffsets {
         let Some(positions) = Positions::for_release(table.release) else { return Ok(*table) };
         self.check_object_size(positions, table)?;
         Ok(Layout {
-            head: Head::Runtime(self.state("interpreters_head", positions.interpreters_head)?),
             interpreter: self.interpreter(positions.interpreter)?,
-            gil: self.gil(positions.interpreter[2], table.gil)?,
+            gil: self.gil(positions.interpreter[3], table.gil)?,
             thread: self.thread(positions.thread, table.thread)?,
             frame: self.frame(positions.frame, self.copies(positions, table, 0)?)?,
-            code: self.code(positions.code, table.code.flags, self.copies(positions, table, 1)?)?,
-            names: self.names(positions, table.names)?,
-            bytes: self.field("ob_sval", positions.bytes)?,
+            code: self.code(positions.code, table.code, self.copies(positions, table, 1)?)?,
+            strings: self.strings(&positions.strings, table.strings.names)?,
             ..*table
         })
     }
@@ -158,8 +163,12 @@ impl DebugOffsets {
         at.map(|at| self.bounded(name, at[which], limit)).transpose()
     }
 
-    fn interpreter(&self, at: [usize; 3]) -> Result<Interpreter, Implausible> {
-        Ok(Interpreter { next: self.state("next", at[0])?, threads: self.state("threads_head", at[1])? })
+    fn interpreter(&self, at: [usize; 4]) -> Result<Interpreter, Implausible> {
+        Ok(Interpreter {
+            head: Head::Runtime(self.state("interpreters_head", at[0])?),
+            next: self.state("next", at[1])?,
+            threads: self.state("threads_head", at[2])?,
+        })
     }
 
     fn thread(&self, at: [usize; 4], table: ThreadLayout) -> Result<ThreadLayout, Implausible> {
@@ -183,7 +192,7 @@ impl DebugOffsets {
         })
     }
 
-    fn code(&self, at: [usize; 5], flags: u16, copies: Option<u16>) -> Result<Code, Implausible> {
+    fn code(&self, at: [usize; 5], table: Code, copies: Option<u16>) -> Result<Code, Implausible> {
         Ok(Code {
             file: self.field("filename", at[0])?,
             name: self.field("qualname", at[1])?,
@@ -191,11 +200,16 @@ impl DebugOffsets {
             first_line: self.field("firstlineno", at[3])?,
             bytecode: Some(self.field("co_code_adaptive", at[4])?),
             copies,
-            flags,
+            ..table
         })
     }
 
-    fn names(&self, positions: &Positions, table: Names) -> Result<Names, Implausible> {
+    fn strings(&self, positions: &StringPositions, table: Names) -> Result<Strings, Implausible> {
+        let bytes = self.field("ob_sval", positions.bytes)?;
+        Ok(Strings { names: self.names(positions, table)?, bytes })
+    }
+
+    fn names(&self, positions: &StringPositions, table: Names) -> Result<Names, Implausible> {
         let Names::Unicode { compact, .. } = table else { return Ok(table) };
         let compact = match positions.compact {
             Some(at) => self.field("compactunicodeobject_size", at)?,
@@ -255,12 +269,11 @@ mod tests {
         let mut bytes = vec![0; positions.size];
         let mut put = |at: usize, value: u64| bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
         let wire = layout.wire();
-        let Head::Runtime(head) = layout.head else { unreachable!() };
+        let Head::Runtime(head) = layout.interpreter.head else { unreachable!() };
         let (Gil::Interpreter(gil) | Gil::Switched(gil)) = layout.gil else { unreachable!() };
         put(0, u64::from_le_bytes(COOKIE));
         put(8, u64::from(layout.release.0) << 24 | u64::from(layout.release.1) << 16);
-        put(positions.interpreters_head, head.into());
-        let interpreter = [layout.interpreter.next, layout.interpreter.threads, gil];
+        let interpreter = [head, layout.interpreter.next, layout.interpreter.threads, gil];
         positions.interpreter.iter().zip(interpreter).for_each(|(&at, value)| put(at, value.into()));
         let thread =
             [wire.thread_next, wire.top_frame, wire.thread_id, layout.thread.native_id.expect("since 3.11")];
@@ -280,9 +293,9 @@ mod tests {
         let copies = positions.copies.into_iter().flat_map(|at| at.into_iter().zip(copies));
         copies.for_each(|(at, value)| put(at, value.into()));
         put(positions.object_size, layout.object_bytes());
-        put(positions.bytes, layout.bytes.into());
-        put(positions.ascii, wire.ascii_data.into());
-        positions.compact.into_iter().for_each(|at| put(at, wire.compact_data.into()));
+        put(positions.strings.bytes, layout.strings.bytes.into());
+        put(positions.strings.ascii, wire.ascii_data.into());
+        positions.strings.compact.into_iter().for_each(|at| put(at, wire.compact_data.into()));
         bytes
     }
 

@@ -13,9 +13,7 @@ pub struct Layout {
     pub release: (u8, u8),
     /// A build without GIL has a layout of its own.
     pub free_threaded: bool,
-    /// Pointer to the newest interpreter state.
-    pub head: Head,
-    /// `PyInterpreterState`
+    /// `PyInterpreterState`, and where the list of them begins.
     pub interpreter: Interpreter,
     /// `PyThreadState`
     pub thread: ThreadLayout,
@@ -27,12 +25,8 @@ pub struct Layout {
     pub frame: Frame,
     /// `PyCodeObject`
     pub code: Code,
-    /// Strings in code objects.
-    pub names: Names,
-    /// `bytes` (`str` in 2.7): start of the bytes; their number is at [`OB_SIZE`].
-    pub bytes: u16,
-    /// How a code object's line table is written.
-    pub lines: LineFormat,
+    /// `str` and `bytes`
+    pub strings: Strings,
     /// Which argument of the evaluation function is the frame.
     pub entry_frame_argument: u32,
     /// The garbage collector's state.
@@ -53,6 +47,8 @@ pub enum Head {
 /// `PyInterpreterState`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interpreter {
+    /// Pointer to the newest interpreter state.
+    pub head: Head,
     /// Pointer to the next older interpreter state.
     pub next: u32,
     /// Pointer to the newest thread state.
@@ -167,6 +163,8 @@ pub struct Code {
     pub name: u16,
     /// `co_linetable` or `co_lnotab`
     pub lines: u16,
+    /// How that is written.
+    pub line_format: LineFormat,
     /// `co_firstlineno`
     pub first_line: u16,
     /// `co_flags`
@@ -175,6 +173,15 @@ pub struct Code {
     pub bytecode: Option<u16>,
     /// `co_tlbc`: pointer to the number of copies of the bytecode and their addresses; the first is `bytecode`.
     pub copies: Option<u16>,
+}
+
+/// `str` and `bytes`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Strings {
+    /// Strings in code objects.
+    pub names: Names,
+    /// `bytes` (`str` in 2.7): start of the bytes; their number is at [`OB_SIZE`].
+    pub bytes: u16,
 }
 
 /// Strings in code objects.

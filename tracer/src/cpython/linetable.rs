@@ -277,7 +277,7 @@ mod tests {
     fn check(layout: &Layout, code: &serde_json::Value) -> usize {
         let table: Vec<u8> = serde_json::from_value(code["table"].clone()).expect("bytes");
         let first_line = code["first_line"].as_i64().expect("a line") as i32;
-        let decoded = LineTable::decode(layout.lines, first_line, &table);
+        let decoded = LineTable::decode(layout.code.line_format, first_line, &table);
         let truth: Vec<(i64, i64, Option<u32>)> =
             serde_json::from_value(code["lines"].clone()).expect("ranges");
         for (start, end, line) in &truth {

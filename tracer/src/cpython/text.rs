@@ -53,12 +53,14 @@ pub fn read(memory: &dyn Memory, layout: &Layout, string: u64) -> io::Result<Byt
     let (width, data) = shape(memory, layout, string)?;
     let kept = length.min(NAME_LIMIT);
     let bytes = memory.bytes(string.wrapping_add(data), kept as usize * width as usize)?;
-    Ok(decode(layout.names, Raw { width, bytes: &bytes, cut: kept < length }))
+    Ok(decode(layout.strings.names, Raw { width, bytes: &bytes, cut: kept < length }))
 }
 
 /// Bytes a character, and where the characters begin.
 fn shape(memory: &dyn Memory, layout: &Layout, string: u64) -> io::Result<(u32, u64)> {
-    let Names::Unicode { ascii, compact } = layout.names else { return Ok((1, layout.bytes.into())) };
+    let Names::Unicode { ascii, compact } = layout.strings.names else {
+        return Ok((1, layout.strings.bytes.into()));
+    };
     let state = memory.u32(string.wrapping_add(layout.str_state()))?;
     let state = state >> if layout.has_interned_byte() { 8 } else { 2 };
     let (kind, is_compact, is_ascii) = (state & 7, state & 8 != 0, state & 16 != 0);
@@ -104,7 +106,7 @@ mod tests {
             ((3, 15), true, 3 | 1 << 8 | 1 << 11 | 1 << 12),
         ] {
             let layout = Layout::for_release((release.0, release.1), free_threaded).expect("known");
-            let Names::Unicode { ascii, .. } = layout.names else { unreachable!() };
+            let Names::Unicode { ascii, .. } = layout.strings.names else { unreachable!() };
             let mut memory = Fake::default();
             memory.map(STRING, [&vec![0; ascii.into()][..], b"f.py"].concat());
             memory.set(STRING + layout.ob_size(), &4_u64.to_le_bytes());

@@ -14,7 +14,7 @@ impl Layout {
     #[must_use]
     pub fn wire(&self) -> python::Layout {
         let (top_frame, cframe_frame) = self.thread.top.offsets();
-        let (ascii_data, compact_data) = self.names.offsets();
+        let (ascii_data, compact_data) = self.strings.names.offsets();
         python::Layout {
             flags: self.flags(),
             interpreter_next: self.interpreter.next,
@@ -38,7 +38,7 @@ impl Layout {
             code_bytecode: self.code.bytecode.unwrap_or_default(),
             ascii_data,
             compact_data,
-            bytes_data: self.bytes,
+            bytes_data: self.strings.bytes,
         }
     }
 
@@ -47,7 +47,7 @@ impl Layout {
         when(matches!(self.thread.top, Top::ViaCFrame { .. }), flag::VIA_CFRAME)
             | when(!matches!(self.frame.instruction, Instruction::Pointer(_)), flag::INDEX)
             | when(self.frame.owner.is_some(), flag::OWNER)
-            | when(self.names == Names::Bytes, flag::BYTE_NAMES)
+            | when(self.strings.names == Names::Bytes, flag::BYTE_NAMES)
             | when(self.free_threaded, flag::FREE_THREADED)
             | when(self.has_interned_byte(), flag::INTERNED_BYTE)
             | when(self.frame.copy.is_some() && self.code.copies.is_some(), flag::COPIES)

@@ -258,7 +258,7 @@ impl Build {
 
 /// Address of the pointer to the newest interpreter state.
 fn head(pid: Pid, runtime: &Runtime, layout: &Layout) -> Result<u64, Error> {
-    let head = match layout.head {
+    let head = match layout.interpreter.head {
         Head::Runtime(offset) => runtime.address().map(|address| address.wrapping_add(offset.into())),
         Head::Variable(name) => runtime.symbol(name).or_else(|| loaded_by_accessor(runtime)),
     };
