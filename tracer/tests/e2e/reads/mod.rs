@@ -4,6 +4,7 @@ mod advice;
 mod connections;
 mod kinds;
 mod psutil_polls;
+mod sendfile;
 
 use std::fs;
 use std::path::Path;
