@@ -32,6 +32,7 @@ mod memo;
 mod parked;
 mod state;
 mod thinned;
+mod top_frame;
 pub use code::send_site;
 pub use gc::{counts, has_stopped_others, holds_gil};
 use identity::{first_line, identity, identity_word};
@@ -42,6 +43,7 @@ pub use parked::parked;
 pub use state::{gil_with, own_gil};
 use state::{listed_thread_state, may_have_others, slot_thread_state};
 pub use thinned::{is_to_be_walked, place, walk_some};
+use top_frame::TopFrame;
 
 /// Tag bits of a frame's code pointer (3.14 and later); objects are 16-byte aligned in every version.
 const TAG_BITS: u64 = 7;
@@ -239,24 +241,15 @@ fn top_frame(target: &Target, memory: Memory) -> Result<u64, u32> {
     let python = &target.python;
     let fsbase = task.fsbase();
     if python.has_slot() {
-        let top = top_frame_of(&python.layout, memory, slot_thread_state(python, memory, fsbase)?)?;
+        let top = TopFrame::of(&python.layout).address(memory, slot_thread_state(python, memory, fsbase)?)?;
         if top != 0 || !may_have_others(python, memory) {
             return Ok(top);
         }
     }
     // One call for both: a search takes a quarter of the stack that there is for all functions together.
+    // And what leads to the frame is read once more after it, since it would lie on the stack meanwhile.
     let state = listed_thread_state(python, memory, fsbase, python.has_slot())?;
-    top_frame_of(&python.layout, memory, state)
-}
-
-/// Address of the innermost frame of a thread state, 0 when it has none.
-#[inline(always)]
-fn top_frame_of(layout: &Layout, memory: Memory, state: u64) -> Result<u64, u32> {
-    let top = user::word(memory, state + u64::from(layout.top_frame)).ok_or(status::FAULTED)?;
-    if layout.flags & flag::VIA_CFRAME == 0 || top == 0 {
-        return Ok(top);
-    }
-    user::word(memory, top + u64::from(layout.cframe_frame)).ok_or(status::FAULTED)
+    TopFrame::of(&python.layout).address(memory, state)
 }
 
 /// A frame and the address of its caller's; `None` where its memory is not resident.

@@ -4,8 +4,9 @@ use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::bpf_loop;
 use tracer_common::gil::GILS;
-use tracer_common::python::{Python, THREAD_STATES, flag, status};
+use tracer_common::python::{Python, THREAD_STATES, status};
 
+use super::top_frame::TopFrame;
 use crate::direct::Memory;
 use crate::gil;
 use crate::scratch;
@@ -46,11 +47,9 @@ struct StateSearch {
     next_interpreter: u32,
     thread_id: u16,
     next: u16,
-    /// As in the layout, where only a state with a frame will do; else 0.
-    top_frame: u16,
-    /// 1 where that leads to a `_PyCFrame`.
-    via_cframe: u16,
-    cframe_frame: u16,
+    /// 1 where only a state with a frame will do.
+    with_frame: u16,
+    top_frame: TopFrame,
     found: u16,
     faulted: u16,
 }
@@ -83,9 +82,8 @@ pub fn listed_thread_state(
         next_interpreter: layout.interpreter_next,
         thread_id: layout.thread_id,
         next: layout.thread_next,
-        top_frame: if with_frame { layout.top_frame } else { 0 },
-        via_cframe: u16::from(layout.flags & flag::VIA_CFRAME != 0),
-        cframe_frame: layout.cframe_frame,
+        with_frame: u16::from(with_frame),
+        top_frame: TopFrame::of(layout),
         found: 0,
         faulted: 0,
     };
@@ -123,14 +121,8 @@ unsafe extern "C" fn search_step(_index: u64, context: *mut c_void) -> i64 {
 
 #[inline(always)]
 fn is_wanted(search: &StateSearch) -> bool {
-    if search.top_frame == 0 {
-        return true;
-    }
-    let top = user::word(search.memory, search.state + u64::from(search.top_frame)).unwrap_or(0);
-    if search.via_cframe == 0 || top == 0 {
-        return top != 0;
-    }
-    user::word(search.memory, top + u64::from(search.cframe_frame)).is_some_and(|frame| frame != 0)
+    search.with_frame == 0
+        || search.top_frame.address(search.memory, search.state).is_ok_and(|frame| frame != 0)
 }
 
 /// Goes on to the threads of the next older interpreter.
