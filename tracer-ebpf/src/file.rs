@@ -70,11 +70,11 @@ pub extern "C" fn opened(probe: u32, descriptor: u32) -> u64 {
     let task = Task::current();
     let Some(scratch) = scratch::get(probe) else { return 0 };
     let Some(opened) = look_up(task, descriptor) else { return 0 };
-    scratch.opened = opened;
-    identify(&mut scratch.opened, task, descriptor);
+    scratch.file.opened = opened;
+    identify(&mut scratch.file.opened, task, descriptor);
     send_once(probe, task, scratch);
     // Looked up anew: to send wrote to it behind the compiler's back.
-    scratch::get(probe).map_or(0, |scratch| scratch.opened.id)
+    scratch::get(probe).map_or(0, |scratch| scratch.file.opened.id)
 }
 
 /// The `struct file` that a descriptor means, and no more.
@@ -161,13 +161,13 @@ fn untyped(slot: u64) -> Option<Opened> {
 /// Sends what a file is, if that has not been sent.
 #[inline(always)]
 fn send_once(probe: u32, task: Task, scratch: &mut Scratch) {
-    let Opened { id, own, .. } = scratch.opened;
+    let Opened { id, own, .. } = scratch.file.opened;
     let slot = low(id) & (SEEN - 1);
     let Some(&seen) = SEEN_FILES.get(slot) else { return };
     if seen == id || seen == own {
         return;
     }
-    let is_another = identity::is_another(&scratch.opened, seen);
+    let is_another = identity::is_another(&scratch.file.opened, seen);
     let (flags, remembered) = if is_another { (flag::SEVERAL, id) } else { (0, own) };
     if send(probe, task, flags, scratch)
         && let Some(seen) = SEEN_FILES.get_ptr_mut(slot)
@@ -179,7 +179,7 @@ fn send_once(probe: u32, task: Task, scratch: &mut Scratch) {
 
 #[inline(always)]
 fn send(probe: u32, task: Task, flags: u32, scratch: &mut Scratch) -> bool {
-    let (opened, file) = (scratch.opened, &mut scratch.file);
+    let (opened, file) = (scratch.file.opened, &mut scratch.file.record);
     (file.id, file.inode, file.device) = (opened.id, opened.number, opened.device);
     (file.mode, file.open_flags) = (opened.mode, opened.flags);
     file.magic = word(opened.super_block, &kernel::SB_MAGIC);
@@ -188,8 +188,8 @@ fn send(probe: u32, task: Task, flags: u32, scratch: &mut Scratch) -> bool {
     start_climb(task, &opened, flags, scratch);
     let steps = if is_named == 0 { COMPONENTS } else { 0 };
     if is_named != 0 {
-        (scratch.climb.bytes, scratch.climb.done) = (u64::from(is_named), 1);
-        raise(&mut scratch.climb.flags, flag::NAMED);
+        (scratch.file.climb.bytes, scratch.file.climb.done) = (u64::from(is_named), 1);
+        raise(&mut scratch.file.climb.flags, flag::NAMED);
     }
     let mut number = probe;
     // SAFETY: `climb_step` has the signature that the helper wants, and `number` outlives the loop.
@@ -202,14 +202,14 @@ fn send(probe: u32, task: Task, flags: u32, scratch: &mut Scratch) -> bool {
 fn finish(probe: u32, task: Task) -> bool {
     // Looked up anew: the steps wrote to it behind the compiler's back.
     let Some(scratch) = scratch::get(probe) else { return false };
-    let (climb, file) = (&scratch.climb, &mut scratch.file);
+    let (climb, file) = (&scratch.file.climb, &mut scratch.file.record);
     file.flags = climb.flags | if climb.done == 0 { flag::TRUNCATED } else { 0 };
     file.path_bytes = low(climb.bytes);
     let bytes =
         File::FIXED as u64 + u64::from(file.path_bytes & (2 * count(PATH_BYTES) - 1)).min(PATH_BYTES as u64);
     file.header = header(kind::FILE, index(bytes), now(), task);
     // SAFETY: the record is as long as its longest path.
-    unsafe { send_record(probe, (&raw const scratch.file).cast(), bytes) }
+    unsafe { send_record(probe, (&raw const scratch.file.record).cast(), bytes) }
 }
 
 /// Address family of a socket, and the end of it that is reported; bytes of a Unix socket's name, which becomes the path.
@@ -261,7 +261,7 @@ fn start_climb(task: Task, opened: &Opened, flags: u32, scratch: &mut Scratch) {
     let dentry = word(opened.file, &kernel::FILE_DENTRY);
     let (root_dentry, root_mount) = task.root();
     let hashed = word(dentry, &kernel::DENTRY_PPREV) != 0;
-    scratch.climb = Climb {
+    scratch.file.climb = Climb {
         dentry,
         mount: word(opened.file, &kernel::FILE_MNT),
         root_dentry,
@@ -277,7 +277,7 @@ unsafe extern "C" fn climb_step(index: u64, context: *mut c_void) -> i64 {
     // SAFETY: `bpf_loop` hands on what it was given.
     let probe = unsafe { *context.cast::<u32>() };
     let Some(scratch) = scratch::get(probe) else { return 1 };
-    let climb = &mut scratch.climb;
+    let climb = &mut scratch.file.climb;
     if climb.dentry == climb.root_dentry && climb.mount == climb.root_mount {
         climb.flags |= flag::ROOTED;
         climb.done = 1;
@@ -287,7 +287,7 @@ unsafe extern "C" fn climb_step(index: u64, context: *mut c_void) -> i64 {
     let at_mount = climb.dentry == word(climb.mount, &kernel::VFSMOUNT_ROOT);
     if !at_mount && parent != climb.dentry {
         let appended = append_name(scratch);
-        scratch.climb.dentry = parent;
+        scratch.file.climb.dentry = parent;
         return i64::from(!appended);
     }
     if cross_mount(climb) {
@@ -317,18 +317,18 @@ fn cross_mount(climb: &mut Climb) -> bool {
 /// Appends the name of the current dentry; false when there is no room.
 #[inline(always)]
 fn append_name(scratch: &mut Scratch) -> bool {
-    let at = scratch.climb.bytes;
+    let at = scratch.file.climb.bytes;
     if at > (PATH_BYTES - COMPONENT_BYTES) as u64 {
         return false;
     }
-    let name = word(scratch.climb.dentry, &kernel::DENTRY_NAME);
+    let name = word(scratch.file.climb.dentry, &kernel::DENTRY_NAME);
     // SAFETY: there is room for the longest component, as just checked.
     let copied = unsafe {
-        let into = scratch.file.path.as_mut_ptr().add(index(at));
+        let into = scratch.file.record.path.as_mut_ptr().add(index(at));
         bpf_probe_read_kernel_str(into.cast(), count(COMPONENT_BYTES), name as *const _)
     };
     if copied > 0 {
-        scratch.climb.bytes = at + copied.cast_unsigned();
+        scratch.file.climb.bytes = at + copied.cast_unsigned();
     }
     copied > 0
 }

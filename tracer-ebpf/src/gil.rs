@@ -62,13 +62,13 @@ pub extern "C" fn gil_at_leave(now: u64, slice: u32) -> u32 {
     let Some(thread) = THREADS.get_ptr_mut(task.tid()) else { return Outcome::MAP_BUSY.0 };
     // SAFETY: a preallocated entry; the thread is on this CPU, so that no other switch touches it.
     let thread = unsafe { &mut *thread };
-    if scratch.switch.flags & flag::DEAD != 0 {
+    if scratch.switch.key.flags & flag::DEAD != 0 {
         forget_thread(task, thread);
         return Outcome::AGGREGATED.0;
     }
     introduce(task, thread);
     const ASLEEP_FOR_IT: u32 = flag::GIL | flag::VOLUNTARY;
-    let waits = scratch.switch.flags & ASLEEP_FOR_IT == ASLEEP_FOR_IT;
+    let waits = scratch.switch.key.flags & ASLEEP_FOR_IT == ASLEEP_FOR_IT;
     if !waits {
         // Which one a thread waits for has been found by where it sleeps.
         thread.gil = own_gil(Probe::Switch as u32);
@@ -76,7 +76,7 @@ pub extern "C" fn gil_at_leave(now: u64, slice: u32) -> u32 {
     let holder = holder_pthread(&scratch.target.python, scratch.memory, thread.gil);
     let is_own = holder == thread.pthread;
     if is_own {
-        raise(&mut scratch.switch.flags, flag::HOLDS_GIL);
+        raise(&mut scratch.switch.key.flags, flag::HOLDS_GIL);
     }
     if !waits && !is_own && !is_last_holder(task, thread.gil) {
         return Outcome::AGGREGATED.0;
@@ -97,7 +97,7 @@ pub extern "C" fn gil_at_leave(now: u64, slice: u32) -> u32 {
     }
     queue.holder_tid = task.tid();
     queue.away_site.code = zero();
-    if scratch.switch.stack != 0 {
+    if scratch.switch.key.stack != 0 {
         copy(&mut queue.away_site, &scratch.stack.frames[0]);
     }
     queue.away_tid = task.tid();

@@ -77,7 +77,7 @@ fn slot(file: u64) -> Option<&'static mut Open> {
 #[inline(never)]
 pub extern "C" fn read(offset: u64, bytes: u64) -> u64 {
     let Some(scratch) = scratch::of_probe(Probe::Syscall) else { return seen::UNKNOWN };
-    let (opened, key) = (&scratch.opened, &scratch.read);
+    let (opened, key) = (&scratch.file.opened, &scratch.read.key);
     let Some(open) = slot(opened.file) else { return seen::UNKNOWN };
     if open.file & !EVICTS != opened.file {
         let evicts = u64::from(open.file != 0) * EVICTS;

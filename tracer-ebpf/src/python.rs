@@ -264,7 +264,7 @@ fn read_frame(scratch: &mut Scratch, address: u64) -> Option<(Frame, u64)> {
 /// Fetches what the layout wants of one frame; false where that takes a copy.
 #[inline(always)]
 fn fetch_frame(scratch: &mut Scratch, address: u64) -> bool {
-    let Scratch { target, memory, frames, .. } = scratch;
+    let Scratch { target, memory, copies, .. } = scratch;
     let layout = &target.python.layout;
     let at = memory.resident(address, u64::from(layout.frame_bytes).min(FRAME_BYTES as u64));
     if at == 0 {
@@ -273,7 +273,7 @@ fn fetch_frame(scratch: &mut Scratch, address: u64) -> bool {
     let mut fetch = |offset: u16| {
         let offset = offset & const { low_quarter(FRAME_BYTES as u64 - 8) };
         // SAFETY: found there.
-        frames[usize::from(offset >> 3)] = unsafe { load_cast(at + u64::from(offset)) };
+        copies.frames[usize::from(offset >> 3)] = unsafe { load_cast(at + u64::from(offset)) };
     };
     fetch(layout.frame_previous);
     fetch(layout.frame_code);
@@ -313,7 +313,9 @@ fn walk_frame(scratch: &mut Scratch, address: u64) -> Option<(Frame, u64)> {
 fn copy_frame(scratch: &mut Scratch, before: u64, address: u64) -> bool {
     let bytes = u32::from(scratch.target.python.layout.frame_bytes).min(count(FRAME_BYTES));
     // SAFETY: the buffer has room for a frame and as many bytes as any caller wants before it.
-    unsafe { user::read_into(scratch.frames.as_mut_ptr().cast(), low(before) + bytes, address - before) }
+    unsafe {
+        user::read_into(scratch.copies.frames.as_mut_ptr().cast(), low(before) + bytes, address - before)
+    }
 }
 
 /// The frame so many bytes from the start of the frame buffer, and the address of its caller's.
@@ -324,7 +326,7 @@ fn frame_in_buffer(
     identity: impl FnOnce(&mut Scratch, u64) -> u32,
 ) -> (Frame, u64) {
     let layout = &scratch.target.python.layout;
-    let word = |offset: u16| frame_word(&scratch.frames, start, offset);
+    let word = |offset: u16| frame_word(&scratch.copies.frames, start, offset);
     let previous = word(layout.frame_previous);
     if layout.flags & flag::OWNER != 0 {
         let owner = lowest_byte(word(layout.frame_owner) >> (8 * (u32::from(layout.frame_owner) & 7)));

@@ -27,43 +27,71 @@ pub struct Scratch {
     pub target: Target,
     /// Its memory.
     pub memory: Memory,
-    /// The frame being read, and what lies before it.
-    pub frames: [u64; BUFFER_BYTES / 8],
-    /// The part of a code object that distinguishes it from others.
-    pub identity: [u64; IDENTITY_WORDS],
+    /// What was copied of it last.
+    pub copies: Copies,
     /// The call site that was looked for last.
     pub leaf: Frame,
     /// The stack being put together.
     pub stack: Stack,
     /// The code object being sent.
     pub code: Code,
-    /// The descriptor that was looked up last.
-    pub opened: Opened,
-    /// The file being sent.
-    pub file: File,
-    /// The path being followed upwards.
-    pub climb: Climb,
+    /// Of files.
+    pub file: FileRoom,
     /// The stack being walked.
     pub walk: Walk,
     /// The code objects that it has read.
     pub memo: Memo,
-    /// The row of a switch. Kept here rather than on the stack: what the verifier reads back from a map is unknown to
-    /// it, so that the many ways to a value do not multiply the states that it must follow.
-    pub switch: SwitchKey,
+    /// Of a switch.
+    pub switch: SwitchRoom,
+    /// Of a read.
+    pub read: ReadRoom,
+    /// 1 while a program that may be preempted uses this room.
+    pub busy: u64,
+}
+
+/// Pieces of interpreter memory.
+#[repr(C)]
+pub struct Copies {
+    /// The frame being read, and what lies before it.
+    pub frames: [u64; BUFFER_BYTES / 8],
+    /// The part of a code object that distinguishes it from others.
+    pub identity: [u64; IDENTITY_WORDS],
+}
+
+/// What a descriptor means, and what is sent of it.
+#[repr(C)]
+pub struct FileRoom {
+    /// The descriptor that was looked up last.
+    pub opened: Opened,
+    /// The file being sent.
+    pub record: File,
+    /// The path being followed upwards.
+    pub climb: Climb,
+}
+
+/// What a switch adds, and where.
+#[repr(C)]
+pub struct SwitchRoom {
+    /// Its row. Kept here rather than on the stack: what the verifier reads back from a map is unknown to it, so that the
+    /// many ways to a value do not multiply the states that it must follow.
+    pub key: SwitchKey,
     /// What is added to that row.
     pub gap: SwitchValue,
     /// Where the switch-out of a hit ended.
     pub outcome: u32,
     /// Where its switch-in ended.
     pub arrived: u32,
-    /// The row of a read, kept here for the same reason.
-    pub read: ReadKey,
-    /// The thread that `read` is of, once that is whole, if there is a GIL that it may wait for; else 0.
+}
+
+/// Where a read is added.
+#[repr(C)]
+pub struct ReadRoom {
+    /// Its row, kept here for the same reason.
+    pub key: ReadKey,
+    /// The thread that `key` is of, once that is whole, if there is a GIL that it may wait for; else 0.
     pub reader: u32,
     /// Fills the struct up to its alignment.
     pub pad: u32,
-    /// 1 while a program that may be preempted uses this room.
-    pub busy: u64,
     /// Never written: a new row's value, too wide for the stack.
     pub no_reads: ReadValue,
 }

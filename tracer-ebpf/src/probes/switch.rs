@@ -48,9 +48,9 @@ pub fn sched_switch(ctx: BtfTracePointContext) -> i32 {
         let Some(scratch) = scratch::of_probe(Probe::Switch) else { return Outcome::MAP_BUSY };
         let switch =
             Switch { control, now: now(), preempt: ctx.arg::<u64>(0) & 1 == 1, state: prev_state(&ctx) };
-        scratch.outcome = leave(&switch, prev, scratch).0;
-        scratch.arrived = arrive(&switch, next, scratch).0;
-        Outcome(worse(scratch.outcome, scratch.arrived))
+        scratch.switch.outcome = leave(&switch, prev, scratch).0;
+        scratch.switch.arrived = arrive(&switch, next, scratch).0;
+        Outcome(worse(scratch.switch.outcome, scratch.switch.arrived))
     })
 }
 
@@ -86,7 +86,7 @@ fn leave(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
     if thread.running == 0 {
         made_up = make_up_for_return(switch, task, thread, scratch);
     }
-    scratch.switch = SwitchKey {
+    scratch.switch.key = SwitchKey {
         stack: zero(),
         object: zero(),
         pid: task.pid(),
@@ -98,7 +98,7 @@ fn leave(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
         after_call: NO_CALL,
         pad: 0,
     };
-    scratch.gap = SwitchValue {
+    scratch.switch.gap = SwitchValue {
         count: 1,
         off_cpu_ns: zero(),
         run_queue_ns: zero(),
@@ -119,15 +119,15 @@ fn leave(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
     let Some(scratch) = scratch::of_probe(Probe::Switch) else { return Outcome::MAP_BUSY };
     let outcome = add_gap();
     // What the thread does now holds also where there is no row to count it in.
-    copy(&mut thread.key, &scratch.switch);
-    thread.place = if scratch.switch.stack == 0 { 0 } else { place(&scratch.stack.frames[0]) };
+    copy(&mut thread.key, &scratch.switch.key);
+    thread.place = if scratch.switch.key.stack == 0 { 0 } else { place(&scratch.stack.frames[0]) };
     thread.since_ns = switch.now;
     // A thread that was preempted, or that a signal kept from sleeping, stays runnable.
-    let stays = switch.state == 0 || scratch.switch.flags & flag::VOLUNTARY == 0;
+    let stays = switch.state == 0 || scratch.switch.key.flags & flag::VOLUNTARY == 0;
     thread.runnable_ns = if stays { switch.now } else { 0 };
     thread.voluntary_seen = task.voluntary_switches() + 1;
     thread.running = 0;
-    if scratch.switch.flags & flag::DEAD != 0 {
+    if scratch.switch.key.flags & flag::DEAD != 0 {
         let _ = THREADS.remove(task.tid());
         send_counts(switch.now);
     }
@@ -140,7 +140,7 @@ fn leave(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
 #[inline(always)]
 fn charge_for_gil(thread: &mut Thread) {
     let Some(scratch) = scratch::of_probe(Probe::Switch) else { return };
-    let row = &mut scratch.switch;
+    let row = &mut scratch.switch.key;
     take_last_read(thread, row.tid);
     const ASLEEP_FOR_IT: u32 = flag::GIL | flag::VOLUNTARY;
     if row.flags & ASLEEP_FOR_IT != ASLEEP_FOR_IT {
@@ -167,7 +167,7 @@ fn charge_for_gil(thread: &mut Thread) {
         row.object = before.object;
         row.after_call = if goes_on { before.after_call } else { before.syscall };
     }
-    scratch.gap.gil_waits = u64::from(!goes_on);
+    scratch.switch.gap.gil_waits = u64::from(!goes_on);
     thread.last_read.fresh = 0;
 }
 
@@ -175,11 +175,11 @@ fn charge_for_gil(thread: &mut Thread) {
 #[inline(always)]
 fn take_last_read(thread: &mut Thread, tid: u32) {
     let Some(reading) = scratch::of_probe(Probe::Syscall) else { return };
-    if reading.reader == tid {
-        let ReadKey { site, file, syscall, .. } = &reading.read;
+    if reading.read.reader == tid {
+        let ReadKey { site, file, syscall, .. } = &reading.read.key;
         copy(&mut thread.last_read.site, site);
         (thread.last_read.file, thread.last_read.syscall, thread.last_read.fresh) = (*file, *syscall, 1);
-        reading.reader = 0;
+        reading.read.reader = 0;
     }
 }
 
@@ -193,11 +193,11 @@ fn make_up_for_return(switch: &Switch, task: Task, thread: &mut Thread, scratch:
     }
     gil_at_return(switch, task, thread);
     let returned = if thread.runnable_ns == 0 { switch.now } else { thread.runnable_ns };
-    scratch.gap = gap(&Switch { now: returned, ..*switch }, task, thread);
-    add_wait(thread, &scratch.gap);
+    scratch.switch.gap = gap(&Switch { now: returned, ..*switch }, task, thread);
+    add_wait(thread, &scratch.switch.gap);
     thread.since_ns = returned;
     thread.key.slice = slice(switch.control);
-    copy(&mut scratch.switch, &thread.key);
+    copy(&mut scratch.switch.key, &thread.key);
     Outcome(add_gap())
 }
 
@@ -211,7 +211,7 @@ fn start(switch: &Switch, task: Task) -> u64 {
 #[inline(always)]
 fn explain(switch: &Switch, task: Task, target: &Target, thread: &mut Thread, scratch: &mut Scratch) {
     let registers = task.registers();
-    let row = &mut scratch.switch;
+    let row = &mut scratch.switch.key;
     row.syscall = registers.call();
     if is_voluntary(switch, task, thread) {
         raise(&mut row.flags, flag::VOLUNTARY);
@@ -239,18 +239,18 @@ fn explain(switch: &Switch, task: Task, target: &Target, thread: &mut Thread, sc
     }
     if row.flags & flag::VOLUNTARY != 0 && names_descriptor(row.syscall) {
         // The file that the system call's first argument names.
-        scratch.switch.object = file::opened(Probe::Switch as u32, low(registers.first()));
+        scratch.switch.key.object = file::opened(Probe::Switch as u32, low(registers.first()));
     }
     // What keeps an event loop is not given up: a loop that is not kept leaves its CPU for its waits alone.
-    let keeps_loop = thread.turns != 0 && !turn::waits(scratch.switch.syscall);
+    let keeps_loop = thread.turns != 0 && !turn::waits(scratch.switch.key.syscall);
     let thinning = if keeps_loop { 0 } else { switch.control.thinning };
-    let stack = walk_some(Probe::Switch, target, scratch.switch.tid, thinning);
-    (scratch.switch.stack, scratch.switch.status) = (stack.id, stack.status);
-    raise(&mut scratch.switch.flags, stack.flags);
-    if scratch.switch.syscall == FUTEX && scratch.switch.flags & flag::GIL == 0 {
-        raise(&mut scratch.switch.flags, lock_by_thread(registers, target, thread));
+    let stack = walk_some(Probe::Switch, target, scratch.switch.key.tid, thinning);
+    (scratch.switch.key.stack, scratch.switch.key.status) = (stack.id, stack.status);
+    raise(&mut scratch.switch.key.flags, stack.flags);
+    if scratch.switch.key.syscall == FUTEX && scratch.switch.key.flags & flag::GIL == 0 {
+        raise(&mut scratch.switch.key.flags, lock_by_thread(registers, target, thread));
     }
-    if scratch.switch.flags & (flag::VOLUNTARY | flag::GIL) == flag::VOLUNTARY {
+    if scratch.switch.key.flags & (flag::VOLUNTARY | flag::GIL) == flag::VOLUNTARY {
         thread.gil_words = [0; 2];
     }
 }
@@ -324,10 +324,10 @@ fn arrive(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
         thread.runnable_ns = start(switch, task);
     }
     let held = gil_at_return(switch, task, thread);
-    scratch.gap = gap(switch, task, thread);
-    add_wait(thread, &scratch.gap);
+    scratch.switch.gap = gap(switch, task, thread);
+    add_wait(thread, &scratch.switch.gap);
     thread.key.slice = slice(switch.control);
-    copy(&mut scratch.switch, &thread.key);
+    copy(&mut scratch.switch.key, &thread.key);
     (thread.running, thread.since_ns, thread.runnable_ns) = (1, switch.now, 0);
     Outcome(worse(held, add_gap()))
 }
@@ -362,17 +362,17 @@ fn gap(switch: &Switch, task: Task, thread: &Thread) -> SwitchValue {
 #[inline(never)]
 extern "C" fn add_gap() -> u32 {
     let Some(scratch) = scratch::of_probe(Probe::Switch) else { return Outcome::MAP_BUSY.0 };
-    let (row, _) = match row(&SWITCHES, &scratch.switch, &NEW) {
+    let (row, _) = match row(&SWITCHES, &scratch.switch.key, &NEW) {
         Ok(row) => row,
         Err(refused) => return refused.0,
     };
     // SAFETY: this CPU's row; the program does not interrupt itself.
     let row = unsafe { &mut *row };
-    row.count += scratch.gap.count;
-    row.off_cpu_ns += scratch.gap.off_cpu_ns;
-    row.run_queue_ns += scratch.gap.run_queue_ns;
-    row.on_cpu_ns += scratch.gap.on_cpu_ns;
-    row.began_before += scratch.gap.began_before;
-    row.gil_waits += scratch.gap.gil_waits;
+    row.count += scratch.switch.gap.count;
+    row.off_cpu_ns += scratch.switch.gap.off_cpu_ns;
+    row.run_queue_ns += scratch.switch.gap.run_queue_ns;
+    row.on_cpu_ns += scratch.switch.gap.on_cpu_ns;
+    row.began_before += scratch.switch.gap.began_before;
+    row.gil_waits += scratch.switch.gap.gil_waits;
     Outcome::AGGREGATED.0
 }

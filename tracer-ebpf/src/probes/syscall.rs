@@ -120,22 +120,22 @@ fn returned(control: &Control, registers: Registers, result: i64) -> Outcome {
     }
     let Some(scratch) = scratch::of_probe(Probe::Syscall) else { return Outcome::MAP_BUSY };
     // The thread may have to wait for the GIL now: then it is known what for.
-    scratch.reader = if target.python.has_gil() { task.tid() } else { 0 };
-    let (row, fresh) = match row(&READS, &scratch.read, &scratch.no_reads) {
+    scratch.read.reader = if target.python.has_gil() { task.tid() } else { 0 };
+    let (row, fresh) = match row(&READS, &scratch.read.key, &scratch.read.no_reads) {
         Ok(row) => row,
         Err(refused) => return refused,
     };
     // SAFETY: this CPU's row; the program does not interrupt itself.
     let row = unsafe { &mut *row };
     if fresh || row.calls == 0 {
-        if is_to_be_walked(target.space, task.tid(), &scratch.read.site, control.thinning) {
+        if is_to_be_walked(target.space, task.tid(), &scratch.read.key.site, control.thinning) {
             row.stack = walk(Probe::Syscall, target).id;
         }
         row.into = destination(registers, call.asked);
     }
     row.calls += 1;
     row.bytes += call.bytes;
-    if scratch.read.file != 0 {
+    if scratch.read.key.file != 0 {
         let seen = opens::read(call.offset(registers), call.bytes);
         row.opens += seen & seen::FIRST;
         row.opens_unknown += (seen / seen::UNKNOWN) & 1;
@@ -144,7 +144,7 @@ fn returned(control: &Control, registers: Registers, result: i64) -> Outcome {
         row.full += (seen / seen::FULL) & 1;
     }
     row.eof += u64::from(result == 0 && call.asked > 0);
-    call.add_sizes(row, &scratch.read);
+    call.add_sizes(row, &scratch.read.key);
     Outcome::AGGREGATED
 }
 
@@ -172,8 +172,8 @@ fn destination(registers: Registers, asked: u64) -> u32 {
 #[inline(always)]
 fn find_row(control: &Control, task: Task, target: &Target, registers: Registers) -> Option<()> {
     let scratch = scratch::of_probe(Probe::Syscall)?;
-    scratch.reader = 0; // until the row is whole
-    scratch.read = ReadKey {
+    scratch.read.reader = 0; // until the row is whole
+    scratch.read.key = ReadKey {
         site: Frame { code: zero(), instruction: 0, identity: 0 },
         space: target.space,
         file: 0,
@@ -183,12 +183,12 @@ fn find_row(control: &Control, task: Task, target: &Target, registers: Registers
         flags: 0,
     };
     let from = if registers.syscall() == nr::SENDFILE { registers.second() } else { registers.first() };
-    scratch.read.file = file::opened(Probe::Syscall as u32, low(from));
+    scratch.read.key.file = file::opened(Probe::Syscall as u32, low(from));
     let site = site(control, target);
     // Looked up anew: both wrote to it behind the compiler's back.
     let scratch = scratch::of_probe(Probe::Syscall)?;
-    let key = &mut scratch.read;
-    key.flags = if key.file == 0 { flag::NO_FILE } else { opened_flags(scratch.opened.flags) };
+    let key = &mut scratch.read.key;
+    key.flags = if key.file == 0 { flag::NO_FILE } else { opened_flags(scratch.file.opened.flags) };
     match site {
         status::OK => key.site = scratch.leaf,
         status => raise(&mut key.flags, status << flag::STATUS_SHIFT),

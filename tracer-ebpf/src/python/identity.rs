@@ -15,8 +15,9 @@ pub fn identity(scratch: &mut Scratch, code: u64) -> u32 {
     let bytes = u32::from(layout.code_line_table + 8 - start) & (8 * count(IDENTITY_WORDS) - 1);
     if !fetch_identity(scratch, code + u64::from(start), bytes) {
         // SAFETY: the buffer has 128 bytes.
-        let read =
-            unsafe { user::read_into(scratch.identity.as_mut_ptr().cast(), bytes, code + u64::from(start)) };
+        let read = unsafe {
+            user::read_into(scratch.copies.identity.as_mut_ptr().cast(), bytes, code + u64::from(start))
+        };
         if !read {
             return 0;
         }
@@ -35,13 +36,13 @@ fn fetch_identity(scratch: &mut Scratch, address: u64, bytes: u32) -> bool {
     if at == 0 {
         return false;
     }
-    let Scratch { target, identity, .. } = scratch;
+    let Scratch { target, copies, .. } = scratch;
     let layout = &target.python.layout;
     let start = identity_start(layout);
     let mut fetch = |offset: u16| {
         let word = (offset.wrapping_sub(start) >> 3) as usize & (IDENTITY_WORDS - 1);
         // SAFETY: found there.
-        identity[word] = unsafe { load_cast(at + 8 * word as u64) };
+        copies.identity[word] = unsafe { load_cast(at + 8 * word as u64) };
     };
     fetch(layout.code_filename);
     fetch(layout.code_name);
@@ -64,7 +65,7 @@ fn identity_start(layout: &Layout) -> u16 {
 #[inline(always)]
 pub fn identity_word(scratch: &Scratch, offset: u16) -> u64 {
     let index = (offset.wrapping_sub(identity_start(&scratch.target.python.layout)) >> 3) as usize;
-    scratch.identity[index & (IDENTITY_WORDS - 1)]
+    scratch.copies.identity[index & (IDENTITY_WORDS - 1)]
 }
 
 /// `co_firstlineno` of the code object that was read last for its identity.
