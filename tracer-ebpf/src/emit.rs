@@ -75,7 +75,7 @@ pub fn counted(probe: Probe, body: impl FnOnce(&'static Control) -> Outcome) -> 
         return 0;
     }
     let Some(counters) = COUNTERS.get_ptr_mut(probe as u32) else { return 0 };
-    // SAFETY: this CPU's counters of this probe: nobody else touches them now.
+    // SAFETY: this CPU's counters of this probe: no other code touches them now.
     unsafe { (*counters).hits += 1 };
     start_timing(counters);
     let outcome = body(control);

@@ -1,11 +1,11 @@
-//! The GIL: who holds it while others wait. An interpreter beside the main one may have a GIL of its own, which has a queue
-//! of its own here; 0 stands for the main interpreter's.
+//! The GIL: which thread holds it while others wait. An interpreter beside the main one may have a GIL of its own, which
+//! has a queue of its own here; 0 stands for the main interpreter's.
 //!
 //! Time is charged piece by piece to the thread that held the GIL: when a thread goes to sleep for it, to the holder that
 //! it sees; when it is handed over, to the thread that does so; when a waiter returns, to the holder that was seen last;
-//! when the holder leaves its CPU or returns, to the holder itself. Each moment in which somebody waits is charged once,
-//! however many do. A piece off the CPU has the line that it left at. A piece on the CPU has none: the line at which it
-//! ends is the one that gives the GIL away, and not the one that ran. Samples show which lines ran.
+//! when the holder leaves its CPU or returns, to the holder itself. Each moment in which threads wait is charged once,
+//! however many they are. A piece off the CPU has the line that it left at. A piece on the CPU has none: the line at which
+//! it ends is the one that gives the GIL away, and not the one that ran. Samples show which lines ran.
 
 use core::ffi::c_void;
 
@@ -32,7 +32,7 @@ const HANDED: u32 = 2;
 
 /// No queue yet. In read-only data, since a program has only 512 bytes of stack.
 // SAFETY: a struct of numbers.
-static NOBODY: Queue = unsafe { core::mem::zeroed() };
+static EMPTY: Queue = unsafe { core::mem::zeroed() };
 
 /// Whether the current thread, which sleeps on a futex, does so for this GIL: on a word of it, or with musl on one of its own
 /// stack.
@@ -52,8 +52,8 @@ pub extern "C" fn leads_to(gil: u64, futex: u64, stack_pointer: u64) -> u32 {
     u32::from(is_linked(gil, futex, stack_pointer, NEWER, |address| user::word(memory, address)))
 }
 
-/// What the current thread, which leaves its CPU, sees: that it holds the GIL itself, or who does when it goes to sleep
-/// for it. A global function, see [`crate::python::walk`], by what lies in the scratch buffer.
+/// What the current thread, which leaves its CPU, sees: that it holds the GIL itself, or which thread does when it goes to
+/// sleep for it. A global function, see [`crate::python::walk`], by what lies in the scratch buffer.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn gil_at_leave(now: u64, slice: u32) -> u32 {
@@ -91,7 +91,7 @@ pub extern "C" fn gil_at_leave(now: u64, slice: u32) -> u32 {
     }
     let outcome = charge(task.pid(), scratch.target.space, slice, queue, task.tid(), waited);
     if !is_own {
-        // It has given the GIL away, and nobody has it until the thread that was woken up for it runs.
+        // It has given the GIL away, and no thread has it until the thread that was woken up for it runs.
         queue.holder_tid = 0;
         return outcome.0;
     }
@@ -175,7 +175,7 @@ fn is_waited_for(pid: u32, gil: u64) -> bool {
         .is_some_and(|queue| unsafe { (&raw const (*queue).waiters).read_volatile().cast_signed() > 0 })
 }
 
-/// `pthread_self()` of the thread that holds this GIL; 0 where nobody does. The thread that gave it up last stays the
+/// `pthread_self()` of the thread that holds this GIL; 0 where none does. The thread that gave it up last stays the
 /// last holder. <https://github.com/python/cpython/blob/v3.12.0/Python/ceval_gil.c#L229>
 #[inline(always)]
 fn holder_pthread(python: &Python, memory: Memory, gil: u64) -> u64 {
@@ -196,7 +196,7 @@ fn introduce(task: Task, thread: &mut Thread) {
     let pointer = task.fsbase();
     if thread.pthread != pointer {
         thread.pthread = pointer;
-        // Without room its holds are reported as nobody's.
+        // Without room its holds are reported as no thread's.
         let _ = PTHREADS.insert(Pthread { pointer, pid: task.pid(), pad: 0 }, task.tid(), 0);
     }
 }
@@ -206,7 +206,7 @@ fn forget_thread(task: Task, thread: &Thread) {
     let _ = PTHREADS.remove(Pthread { pointer: thread.pthread, pid: task.pid(), pad: 0 });
 }
 
-/// The process is gone, or executes another program: nobody waits for the GILs that it had. A global function, see
+/// The process is gone, or executes another program: no thread waits for the GILs that it had. A global function, see
 /// [`crate::python::walk`].
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -245,7 +245,7 @@ fn key(pid: u32, gil: u64) -> QueueKey {
 #[inline(always)]
 fn queue(pid: u32, gil: u64) -> Option<&'static mut Queue> {
     let key = key(pid, gil);
-    if QUEUES.get_ptr(key).is_none() && QUEUES.insert(key, &NOBODY, NO_EXIST).is_ok() && gil != 0 {
+    if QUEUES.get_ptr(key).is_none() && QUEUES.insert(key, &EMPTY, NO_EXIST).is_ok() && gil != 0 {
         link(pid, gil);
     }
     // SAFETY: a preallocated entry of plain words. Two CPUs may both take the same piece: they would have to come within
@@ -256,7 +256,7 @@ fn queue(pid: u32, gil: u64) -> Option<&'static mut Queue> {
 /// The main interpreter's queue leads to all others of its process, the newest first.
 #[inline(always)]
 fn link(pid: u32, gil: u64) {
-    let _ = QUEUES.insert(key(pid, 0), &NOBODY, NO_EXIST);
+    let _ = QUEUES.insert(key(pid, 0), &EMPTY, NO_EXIST);
     let (Some(main), Some(new)) = (QUEUES.get_ptr_mut(key(pid, 0)), QUEUES.get_ptr_mut(key(pid, gil))) else {
         return;
     };

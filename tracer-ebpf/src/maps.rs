@@ -58,11 +58,11 @@ pub static SWITCHES: HashMap<SwitchKey, SwitchValue> = HashMap::with_max_entries
 #[map]
 pub static WAKEUPS: HashMap<WakeKey, u64> = HashMap::with_max_entries(rows::WAKEUPS, 0);
 
-/// Who held the GIL while others waited: rows of two epochs.
+/// Threads that held the GIL while others waited: rows of two epochs.
 #[map]
 pub static HOLDS: HashMap<HoldKey, u64> = HashMap::with_max_entries(rows::HOLDS, 0);
 
-/// Who waits for each GIL: of a process that is traced, and of its interpreters beside the main one.
+/// Threads that wait for each GIL: of a process that is traced, and of its interpreters beside the main one.
 #[map]
 pub static QUEUES: HashMap<QueueKey, Queue> = HashMap::with_max_entries(8192, 0);
 

@@ -54,8 +54,8 @@ impl Namespace {
     }
 }
 
-/// A global function, see [`crate::python::walk`]: who sends a signal, and who gets it, are six numbers, and each has its ways to
-/// be 0.
+/// A global function, see [`crate::python::walk`]: a signal's sender and receiver are six numbers, and each has its ways to be
+/// 0.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn number_at(level_wanted: u32, namespace_wanted: u64, ids: u64) -> u32 {

@@ -131,7 +131,7 @@ pub fn zero() -> u64 {
 /// calls a function that copies byte by byte.
 #[inline(always)]
 pub fn copy<T: Copy>(into: &mut T, from: &T) {
-    // SAFETY: both are references, one of which nobody else has.
+    // SAFETY: both are references, one of which no other code has.
     unsafe { core::ptr::copy_nonoverlapping(from, into, 1) };
 }
 

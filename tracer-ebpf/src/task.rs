@@ -87,7 +87,7 @@ impl Task {
     #[inline(always)]
     pub fn own_call(self) -> i32 {
         const PF_EXITING: u32 = 0x4;
-        /// `PF_KTHREAD`, `PF_IO_WORKER`, `PF_USER_WORKER`: their registers are nobody's.
+        /// `PF_KTHREAD`, `PF_IO_WORKER`, `PF_USER_WORKER`: their registers are of no program.
         const PF_KERNELS_OWN: u32 = 0x0020_0000 | 0x10 | 0x4000;
         // SAFETY: the verifier knows the pointer as a `task_struct`, and checks the load.
         let flags: u32 = unsafe { field(self.0, &kernel::TASK_FLAGS) };

@@ -1,5 +1,5 @@
-//! Which rows an object belongs to that comes and goes. A server has a socket for each connection, whose inode nobody
-//! sees twice: with rows of their own they would fill the maps.
+//! Which rows an object belongs to that comes and goes. A server has a socket for each connection, whose inode is
+//! not seen twice: with rows of their own they would fill the maps.
 
 use tracer_common::hash::{SEED, fleeting_id, mix};
 

@@ -30,7 +30,7 @@ pub fn opened(control: &Control, result: i64) -> Outcome {
     Outcome::FILTERED
 }
 
-/// Likewise something that nobody opens by a path: who did it says nothing of how it is read.
+/// Likewise something that is not opened by a path: the line that makes it says nothing of how it is read.
 #[inline(always)]
 pub fn opened_without_path(result: i64) -> Outcome {
     let task = Task::current();

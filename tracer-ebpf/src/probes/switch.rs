@@ -108,7 +108,7 @@ fn leave(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
     };
     explain(switch, task, target, thread, scratch);
     charge_for_gil(thread);
-    // Nobody waits for the GIL of a process of one thread, and while that one is off its CPU there comes no other.
+    // No thread waits for the GIL of a process of one thread, and while that one is off its CPU there comes no other.
     let is_alone = task.threads() == 1 && !task.is_dead();
     let held = if target.python.gil_holder == 0 || is_alone {
         Outcome::AGGREGATED.0
@@ -319,7 +319,7 @@ fn arrive(switch: &Switch, task: Task, scratch: &mut Scratch) -> Outcome {
         Err(refused) => return refused,
     };
     if thread.key.pid == 0 {
-        // Nobody has woken it up since the window began: it waited for a CPU.
+        // It has not been woken up since the window began: it waited for a CPU.
         began_before(task, thread, 0);
         thread.runnable_ns = start(switch, task);
     }

@@ -17,11 +17,11 @@ use crate::scratch;
 use crate::task::Task;
 use crate::thread::{began_before, fresh};
 
-/// Somebody wakes a thread up: always runs on the waker's CPU, whereas `sched_wakeup` runs on the CPU that puts the
+/// A thread is woken up: always runs on the waker's CPU, whereas `sched_wakeup` runs on the CPU that puts the
 /// thread on its queue, which may be another.
 /// <https://github.com/torvalds/linux/blob/v6.12/kernel/sched/core.c#L4118>
 ///
-/// The thread may still be on its way to sleep. So who it is is only noted here, and counted by [`sched_wakeup`]; that
+/// The thread may still be on its way to sleep. So the waker is only noted here, and counted by [`sched_wakeup`]; that
 /// is also when the wait in the run queue begins, as the kernel counts it: to wake up a CPU that idles takes longer.
 ///
 /// proto: `struct task_struct *p`
@@ -117,10 +117,10 @@ fn sleeping_thread(task: Task) -> Option<&'static mut Thread> {
     Some(thread)
 }
 
-/// Counts the wakeup, if somebody did it.
+/// Counts the wakeup, if a thread did it.
 #[inline(always)]
 fn add(control: &Control, thread: &mut Thread) -> Result<(), Outcome> {
-    // Who held the GIL is reported by itself; who gave it on would be a row for each pair of stacks.
+    // The GIL's holder is reported by itself; the thread that gave it on would be a row for each pair of stacks.
     if thread.waker.tid == 0 || thread.key.flags & flag::GIL != 0 {
         return Ok(());
     }

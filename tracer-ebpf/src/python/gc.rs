@@ -1,4 +1,4 @@
-//! The garbage collector's own counts, and who holds the GIL.
+//! The garbage collector's own counts, and whether a thread holds the GIL.
 
 use tracer_common::gc::{Collector, Counts, GENERATIONS, RING_COUNTS, RING_ENTRY, RINGS, SINGLE_RINGS, flag};
 use tracer_common::target::Target;

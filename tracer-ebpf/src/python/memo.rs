@@ -1,7 +1,7 @@
 //! Identities of code objects that a walk has read already.
 //!
 //! A stack holds many a function more than once: recursion, wrappers, the layers of a framework. While a frame executes
-//! a code object, nobody frees it, so that within one walk an address means one code object.
+//! a code object, that is not freed, so that within one walk an address means one code object.
 
 use super::identity as read;
 use crate::narrow::index;

@@ -1,6 +1,6 @@
 //! Stacks of which the innermost frame is always read, and its callers one time in some, by chance.
 //!
-//! To read a code object for each caller is what a switch costs most. Who calls a line is known after a few reads; what
+//! To read a code object for each caller is what a switch costs most. What calls a line is known after a few reads; what
 //! happens there is counted each time. User space shares out what was seen of a line alone among the callers that were
 //! seen by chance (`analysis::callers`).
 

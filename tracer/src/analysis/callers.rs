@@ -1,4 +1,4 @@
-//! Who called a line: switches of which the line alone was read are shared out among the callers that were read.
+//! Callers of a line: switches of which the line alone was read are shared out among the callers that were read.
 //!
 //! A reading by chance, one time in N, stands for N - 1 others: N may change within a run. What is shared out is exact, of
 //! each thread, cause and line; which caller gets how much is an estimate. A caller has a part of the time by the time
@@ -20,7 +20,7 @@ const HOW: u32 = flag::LEAF_ONLY | flag::THINNING;
 pub struct SharedOut {
     /// By callers, as far as those are known.
     pub rows: Vec<(SwitchRow, SwitchSum)>,
-    /// Who got a part of each line's switches.
+    /// The callers that got a part of each line's switches.
     parts: HashMap<ReadLine, Vec<(SwitchRow, u128)>>,
 }
 

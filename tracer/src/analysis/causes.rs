@@ -297,7 +297,7 @@ mod tests {
             (Sysno::clone, D, Cause::Wait),
             (Sysno::fsync, D, Cause::Disk),
             (Sysno::openat, D, Cause::Disk),
-            (Sysno::openat, V, Cause::Other), // a FIFO that nobody has opened on its other side
+            (Sysno::openat, V, Cause::Other), // a FIFO that is not open on its other side
             (Sysno::mmap, D, Cause::Kernel),
             (Sysno::execve, D, Cause::Kernel),
             (Sysno::exit_group, V, Cause::Kernel),

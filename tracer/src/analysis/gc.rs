@@ -193,7 +193,7 @@ impl Gc {
         Some(report::Gc { method, collections, pauses: rows.into_iter().map(row).collect() })
     }
 
-    /// Those who collected most often first.
+    /// Those that collected most often first.
     fn collections(&self) -> impl Iterator<Item = GcCollections> {
         let mut counted: Vec<_> = self.counted.iter().filter(|(_, sum)| sum.count > 0).collect();
         counted.sort_by_key(|(key, sum)| (Reverse(sum.count), **key));

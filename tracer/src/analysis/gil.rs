@@ -1,4 +1,4 @@
-//! The GIL: what waiting for it cost, who held it meanwhile, and who slept with it in hand.
+//! The GIL: what waiting for it cost, which threads held it meanwhile, and which slept with it in hand.
 //!
 //! How long a thread held it is exact. At which lines it ran meanwhile is known from samples.
 
@@ -24,7 +24,7 @@ const ROWS: usize = 8_192;
 /// Why holders may not be known.
 const NOT_SAID: &str = "CPython 2.7 does not say who holds the GIL";
 
-/// Time in which threads waited for a GIL, by who held it.
+/// Time in which threads waited for a GIL, by its holder.
 #[derive(Debug)]
 pub struct Gil {
     rows: Sums<HoldRow, Nanos>,
@@ -32,7 +32,7 @@ pub struct Gil {
     ran: Sums<SampleRow, u64>,
     /// There is a GIL whose waits are distinguished from others.
     known: bool,
-    /// There is one that says who holds it.
+    /// There is one of which the holder is known.
     holders_known: bool,
 }
 
@@ -75,7 +75,7 @@ impl Gil {
     fn holders(&self, symbols: &Symbols) -> Bounded<GilHolder> {
         let by_line = pooled(self.by_thread(symbols)).into_iter().flat_map(|(pid, held)| {
             let lines = held.by_line().into_iter();
-            lines.map(|(line, ns)| ((pid, held.who(line), line), ns)).collect::<Vec<_>>()
+            lines.map(|(line, ns)| ((pid, held.holder_at(line), line), ns)).collect::<Vec<_>>()
         });
         let mut ranked: Vec<_> = by_line.collect();
         ranked.sort_by(|(a, x), (b, y)| y.cmp(x).then_with(|| a.cmp(b)));
@@ -113,7 +113,7 @@ impl Gil {
         threads
     }
 
-    /// Who went to sleep with the GIL in hand. A thread that others stop does not sleep.
+    /// The threads that went to sleep with the GIL in hand. A thread that others stop does not sleep.
     fn blocked(&self, symbols: &Symbols, switches: &Switches) -> Bounded<BlockedHolder> {
         let with_gil = |key: &SwitchRow| {
             let flags = key.flags & (flag::HOLDS_GIL | flag::GIL | flag::STOPPED);
@@ -198,7 +198,7 @@ impl HeldTime {
     }
 
     /// How many threads were seen at a line, and which of them held the GIL for longest; all of them at none.
-    fn who(&self, line: Option<FrameId>) -> (Tid, u64) {
+    fn holder_at(&self, line: Option<FrameId>) -> (Tid, u64) {
         let seen = self.seen.get(&line).filter(|_| line.is_some());
         let is_there = |tid: &Tid| seen.is_none_or(|seen| seen.contains(tid));
         let threads = || self.threads.iter().filter(|(tid, _)| is_there(tid));
@@ -277,7 +277,7 @@ mod tests {
                 vec![held(8, 0, 100), ran(8, 1, 2, true), ran(8, 2, 1, true)],
                 vec![(8, Some(1), 66), (8, Some(2), 34)],
             ),
-            ("nobody waited", vec![held(8, 0, 100), ran(8, 1, 3, false)], vec![(8, None, 100)]),
+            ("no thread waited", vec![held(8, 0, 100), ran(8, 1, 3, false)], vec![(8, None, 100)]),
             (
                 "no sample of a thread that held it",
                 vec![held(8, 0, 5), ran(9, 1, 3, true)],

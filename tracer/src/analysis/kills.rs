@@ -30,8 +30,8 @@ const NAMED: usize = 64;
 const ONE_CALL: Nanos = 10_000_000;
 /// A child that ends so soon after its parent does not live on.
 const AT_ONCE: Nanos = 100_000_000;
-/// Who exits so soon after its handler began does so because of the signal. Who cleans up for longer may have other
-/// reasons by then.
+/// A process that exits so soon after its handler began does so because of the signal. One that cleans up for longer may
+/// have other reasons by then.
 pub const BY_HANDLER: Nanos = 1_000_000_000;
 
 /// SIGINT, SIGQUIT and SIGHUP: what a terminal sends to a process group.
@@ -268,7 +268,7 @@ impl KillCall {
                 left.push(report::KillLeft { pid: life.pid, comm: Name::new(life.comm), pgid });
             }
         }
-        // Children from before the window that nobody follows are known only because they have another parent now.
+        // Children from before the window that are not followed are known only because they have another parent now.
         let ended = |pid| {
             let reached = self.reached.iter().find(|reached| reached.pid == pid)?;
             self.ends(reached, lives.at(pid, self.at))
@@ -292,7 +292,7 @@ mod tests {
 
     const S: Nanos = 1_000_000_000;
 
-    /// A root 7 with two children, of which the second leads a group of its own; somebody sends SIGTERM.
+    /// A root 7 with two children, of which the second leads a group of its own; a process sends SIGTERM.
     fn kills(sent: &[(Pid, Aim)], rest: &[Event], adopted: &[Adopted<'_>]) -> Vec<report::Kill> {
         let (mut kills, mut traced) = (Kills::default(), Traced::default());
         let born = [Event::Process(process(7, "app")), fork(1, 7, 8, 0), fork(2, 7, 9, 0), fork(3, 9, 10, 0)];
@@ -377,7 +377,7 @@ mod tests {
         let ends = [exit(S + 5, 7, 1, 15), exit(S + 5, 8, 1, 0), exit(2 * S, 9, 1, 9)];
         let rows = kills(&group, &ends, &[]);
         assert_eq!(rows.len(), 1);
-        assert_eq!(pids(&rows[0]), (vec![7, 8, 9], vec![]), "who left 10 was ended by another signal");
+        assert_eq!(pids(&rows[0]), (vec![7, 8, 9], vec![]), "the parent of 10 was ended by another signal");
         assert_eq!((rows[0].aim, rows[0].pgid), (KillAim::Group, Some(7)));
         let ends: Vec<_> = rows[0].reached.iter().map(|reached| reached.end).collect();
         assert_eq!(ends, [KillEnd::Killed, KillEnd::Exited, KillEnd::KilledOtherwise]);
@@ -386,6 +386,6 @@ mod tests {
 
         let again = kills(&[(7, Aim::Group), (7, Aim::Group)], &[], &[]);
         assert_eq!(again.len(), 2, "a process is reached once by a call");
-        assert!(kills(&[(7, Aim::One), (8, Aim::One)], &[], &[]).is_empty(), "nobody was left");
+        assert!(kills(&[(7, Aim::One), (8, Aim::One)], &[], &[]).is_empty(), "no process was left");
     }
 }

@@ -65,7 +65,7 @@ mod tests {
             ("killed", vec![main.clone(), left(9, StackId(2), None)], true, Some((Some(3), Some("read")))),
             ("a thread exits", vec![caller, main.clone()], false, Some((Some(9), Some("exit_group")))),
             ("Python had ended", vec![ended], false, Some((None, Some("exit_group")))),
-            ("not known who called", vec![main], false, None),
+            ("the caller is not known", vec![main], false, None),
             ("nothing known", vec![left(7, StackId::NONE, None)], true, None),
         ] {
             let mut leaving = Leaving::default();

@@ -106,7 +106,7 @@ fn is_own_line((function, file, line): FrameNames) -> bool {
 }
 
 /// `lib/python3.12`, `lib/python3.13t`, `lib64/python2.7`, and `python312.zip` anywhere. `lib/python3` is Debian's place
-/// for packages, and `python3.12` elsewhere may be anybody's.
+/// for packages, and `python3.12` elsewhere may be of any package.
 fn is_library(parent: &[u8], part: &[u8]) -> bool {
     let Some(version) = part.strip_prefix(b"python") else { return false };
     let (version, is_in_place) = match version.strip_suffix(b".zip") {

@@ -20,7 +20,7 @@ const STEP: Nanos = 1_000_000_000;
 const STEPS: usize = 240;
 /// Threads that are kept apart from one drain to the next.
 const THREADS: usize = 128;
-/// Who is not: all the others together.
+/// Those that are not: all together.
 const OTHERS: Task = Task { pid: 0, tid: 0 };
 
 /// Nanoseconds by state.

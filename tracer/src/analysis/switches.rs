@@ -115,7 +115,7 @@ impl Switches {
         rows.into_iter().enumerate().map(named).collect()
     }
 
-    /// Who ended the sleeps of each reason.
+    /// The threads that ended the sleeps of each reason.
     fn wakers_by_reason(&self, symbols: &Symbols) -> HashMap<Reason, SleepsByWaker> {
         let mut wakers = HashMap::<Reason, SleepsByWaker>::new();
         for (key, count) in self.wakers.rows() {

@@ -210,8 +210,8 @@ impl Traced {
         }
     }
 
-    /// Its pid may be given to another process from now on. Returns of system calls may not be watched: but nobody
-    /// else than a parent that was notified of its end, and is there still, can have waited for it.
+    /// Its pid may be given to another process from now on. Returns of system calls may not be watched: but only
+    /// a parent that was notified of its end, and is there still, can have waited for it.
     fn free(&mut self, pid: Pid) {
         let Some(mut known) = self.current.remove(&pid) else { return };
         let lives = |parent: &Pid| self.current.get(parent).is_some_and(|parent| parent.ended.is_none());
@@ -305,9 +305,9 @@ mod tests {
         for (name, events, expected) in [
             ("its call is seen", vec![dies.clone(), sigchld(), waits, free.clone()], (Some(7), Some(5))),
             ("it is not", vec![dies.clone(), sigchld(), free.clone()], (Some(7), None)),
-            ("nobody had to", vec![dies.clone(), free.clone()], (None, None)),
+            ("no parent had to", vec![dies.clone(), free.clone()], (None, None)),
             ("it has ended", vec![dies.clone(), sigchld(), exit(3, 7, 1, 0), free], (None, None)),
-            ("nobody has", vec![dies, sigchld()], (None, None)),
+            ("no parent has", vec![dies, sigchld()], (None, None)),
         ] {
             let rows =
                 folded(&[vec![root(), fork(1, 7, 8, 0)], events].concat()).finish(&symbols_of(&[])).rows;

@@ -1,4 +1,4 @@
-//! Who ended a thread's sleep: another thread, by a system call that fits what the waiting thread waited for.
+//! What ended a thread's sleep: another thread, by a system call that fits what the waiting thread waited for.
 //!
 //! While a thread is in a system call, an interrupt may wake others: a timer that has run out, a disk that has
 //! answered. Its victim is no waker: the probe distinguishes interrupts where the kernel lets it, but for softirqs, in
@@ -30,7 +30,7 @@ use crate::symbols::{FrameId, Symbols};
 /// Different rows and wakers that are kept apart.
 const ROWS: usize = 8_192;
 
-/// Every sleep that somebody ended, by its row and the waker.
+/// Every sleep that a thread ended, by its row and the waker.
 #[derive(Debug)]
 pub struct Wakers {
     rows: Sums<WakeupRow, u64>,
@@ -59,16 +59,16 @@ impl Wakers {
 /// First the waker's line is forgotten, then which thread woke which.
 impl Key for WakeupRow {
     fn coarser(self) -> Option<Self> {
-        let nobody = Self::default();
+        let unknown = Self::default();
         if self.waker.site.code != 0 {
             let WakerRow { task, comm, syscall, .. } = self.waker;
-            return Some(Self { waker: WakerRow { task, comm, syscall, ..nobody.waker }, ..self });
+            return Some(Self { waker: WakerRow { task, comm, syscall, ..unknown.waker }, ..self });
         }
-        (self != nobody).then_some(nobody)
+        (self != unknown).then_some(unknown)
     }
 }
 
-/// The sleeps of one row of the report, by who ended them.
+/// The sleeps of one row of the report, by the thread that ended them.
 #[derive(Debug, Default)]
 pub struct SleepsByWaker(HashMap<WakerLine, u64>);
 
@@ -130,7 +130,7 @@ pub fn can_end(cause: Cause, key: &WakeupRow) -> bool {
     ends(cause, act) && in_own_name && concerns
 }
 
-/// Whether anybody's system call can end such a sleep.
+/// Whether a system call of another thread can end such a sleep.
 pub fn can_be_woken(cause: Cause) -> bool {
     !matches!(cause, Cause::Disk | Cause::Preempted | Cause::Yield | Cause::Exit)
 }
@@ -198,8 +198,8 @@ mod tests {
     fn what_happens_in_the_background_is_the_senders_alone() {
         for (name, cause, call, expected) in [
             ("sent to its own machine", Cause::Network, Sysno::sendto, true),
-            ("a packet while somebody frees memory", Cause::Kernel, Sysno::munmap, false),
-            ("a timer while somebody unlocks", Cause::Lock, Sysno::futex, false),
+            ("a packet while a thread frees memory", Cause::Kernel, Sysno::munmap, false),
+            ("a timer while a thread unlocks", Cause::Lock, Sysno::futex, false),
         ] {
             let mut key = wakeup(call as i32);
             key.waker.in_softirq = true;
@@ -215,9 +215,9 @@ mod tests {
     fn the_victim_of_an_interrupt_is_no_waker() {
         for (name, cause, call, expected) in [
             ("handed over", Cause::Gil, Sysno::futex, true),
-            ("5 ms are over while somebody writes", Cause::Gil, Sysno::write, false),
+            ("5 ms are over while a thread writes", Cause::Gil, Sysno::write, false),
             ("released", Cause::Lock, Sysno::futex, true),
-            ("timed out while somebody reads", Cause::Lock, Sysno::read, false),
+            ("timed out while a thread reads", Cause::Lock, Sysno::read, false),
             ("unlocked by closing", Cause::Lock, Sysno::close, true),
             ("written to", Cause::Read, Sysno::write, true),
             ("drained", Cause::Write, Sysno::read, true),
@@ -227,14 +227,14 @@ mod tests {
             ("a futex is no message", Cause::Poll, Sysno::futex, false),
             ("a timer", Cause::Sleep, Sysno::write, false),
             ("a signal", Cause::Sleep, Sysno::kill, true),
-            ("a timer while somebody ends", Cause::Sleep, Sysno::exit_group, false),
+            ("a timer while a thread ends", Cause::Sleep, Sysno::exit_group, false),
             ("joined", Cause::Lock, Sysno::exit, true),
             ("the child's end", Cause::Wait, Sysno::exit_group, true),
             ("the child's exec", Cause::Wait, Sysno::execve, true),
             ("a disk that answers during a read", Cause::Disk, Sysno::read, false),
             ("a lock of the address space", Cause::PageFault, Sysno::munmap, true),
             ("continued", Cause::Stopped, Sysno::kill, true),
-            ("a call that wakes nobody", Cause::Unknown, Sysno::getpid, false),
+            ("a call that wakes no thread", Cause::Unknown, Sysno::getpid, false),
         ] {
             assert_eq!(can_end(cause, &wakeup(call as i32)), expected, "{name}");
         }

@@ -1,4 +1,4 @@
-//! CPU time of all traced processes together: it never becomes less, also where nobody waits for children that end.
+//! CPU time of all traced processes together: it never becomes less, also where children that end are not waited for.
 
 use std::collections::HashMap;
 

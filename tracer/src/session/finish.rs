@@ -113,7 +113,7 @@ fn names_not_read(names: &Names, at_ns: Nanos) -> Option<Shed> {
     names.is_over_time().then(|| Shed { at_ns, what: "names of some lines".to_owned(), why })
 }
 
-/// What is read of memory from outside: names that the probes could not copy, stacks of those who sleep.
+/// What is read of memory from outside: names that the probes could not copy, stacks of threads that sleep.
 fn not_answered(tid: Pid, at_ns: Nanos) -> Shed {
     let why = "it did not answer when it was read".to_owned();
     Shed { at_ns, what: format!("what is only in the memory of process {tid}"), why }

@@ -56,7 +56,7 @@ pub struct Options {
     pub triggers: Option<Triggers>,
 }
 
-/// What watches a run: the binary, a test.
+/// What watches a run: the program, a test.
 pub trait Watch: Listener {
     /// Everything is attached and counted from now on.
     fn attached(&mut self, roots: &[Root], took: Duration);
@@ -70,11 +70,11 @@ pub trait Watch: Listener {
     fn takes_signals(&self) -> bool {
         true
     }
-    /// Nobody watches any more: the run ends.
+    /// The run is not watched any more, and ends.
     fn is_over(&self) -> bool {
         false
     }
-    /// Who records the run.
+    /// What records the run.
     fn recorder(&mut self) -> Option<&mut Recorder> {
         None
     }

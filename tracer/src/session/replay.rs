@@ -65,8 +65,8 @@ struct RecordedRun<'a> {
 
 /// Makes the report of a recording.
 ///
-/// The analysis was made for what a kernel reports. Somebody may have made a recording by hand, and what stops at its
-/// contradictions must not take those down who read it.
+/// The analysis was made for what a kernel reports. A recording may have been made by hand, and an analysis that stops at
+/// its contradictions must not end the program that reads it.
 ///
 /// # Errors
 /// When it cannot be read, has no block that is whole, contradicts itself, or ends before the range begins.

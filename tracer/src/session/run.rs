@@ -168,7 +168,7 @@ impl<'a> Run<'a> {
         Some(self.began + self.options.duration?)
     }
 
-    /// Collects until something else ends the run, its rule holds, or nobody watches any more.
+    /// Collects until something else ends the run, its rule holds, or it is not watched any more.
     pub async fn watch(&mut self) -> Result<Ended, Error> {
         let began = self.reader.pace.begin();
         let mut second = Beat::new(SECOND, began);

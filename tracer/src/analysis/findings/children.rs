@@ -1,4 +1,4 @@
-//! Children that nobody waited for, and children that were left alone.
+//! Children that were not waited for, and children that were left alone.
 
 use super::whose::Whose;
 use super::{RankedFinding, grouped, own, place, process};
@@ -7,20 +7,20 @@ use crate::report::{
 };
 use crate::units::duration;
 
-/// Somebody who waits for a child at once leaves it a zombie for less.
+/// A parent that waits for a child at once leaves it a zombie for less.
 const WORTH_A_FINDING_NS: u64 = 1_000_000_000;
 
 /// One sentence for the zombies of one program that were started at one line.
 pub fn zombies(report: &Report, programs: &Programs) -> Vec<RankedFinding> {
     let end = |zombie: &Zombie| (zombie.reaped, zombie.parent_ended);
     let line = |zombie: &&Zombie| {
-        // Why nobody has waited matters as long as nobody has.
+        // Why it was not waited for matters as long as it was not.
         let notice = zombie.sigchld.filter(|_| end(zombie) == (false, false));
         (programs.first(zombie.ppid), end(zombie), notice, own(zombie.spawned_at.as_ref()).cloned())
     };
     let rows = report.processes.zombies.rows.iter();
-    // Of one that is young at the end nobody knows whether its parent waits at its next event; unless it is what the trace
-    // was to end with.
+    // Of one that is young at the end it is not known whether its parent waits at its next event; unless it is what the
+    // trace was to end with.
     let is_awaited = report.window.ended == Ended::Until;
     let long = rows.filter(|zombie| zombie.zombie_ns >= worth_a_finding(report) || is_awaited);
     grouped(long, line).iter().map(|group| zombie(report, group)).collect()
@@ -120,8 +120,8 @@ fn ended_at_once(report: &Report, orphan: &Orphan) -> bool {
     own.zip(parents).is_some_and(|(own, parents)| own <= parents + AT_ONCE)
 }
 
-/// Whether it is one of those processes of `multiprocessing`, or of joblib's copy of it, that end by themselves once nobody
-/// is left to write to them: after the trace, if the end of their parent ended that.
+/// Whether it is one of those processes of `multiprocessing`, or of joblib's copy of it, that end by themselves once no
+/// process is left to write to them: after the trace, if the end of their parent ended that.
 /// <https://github.com/python/cpython/blob/v3.12.1/Lib/multiprocessing/resource_tracker.py#L131>
 fn is_helper(report: &Report, orphan: &Orphan) -> bool {
     const HELPERS: [&str; 2] =

@@ -1,4 +1,4 @@
-//! Processes that exited: not with 0, after their parent gave them up, or because somebody from outside asked them to.
+//! Processes that exited: not with 0, after their parent gave them up, or because they were asked to from outside.
 
 use std::collections::BTreeSet;
 
@@ -41,7 +41,7 @@ pub fn call(ended: &EndedIn) -> Option<String> {
     ended.syscall.as_ref().map(|call| format!(", in {call}{object}"))
 }
 
-/// A process that somebody from outside asked to end, and all those below it that ended with it.
+/// A process that was asked from outside to end, and all those below it that ended with it.
 pub struct Service<'a> {
     signal: &'a Signal,
     head: &'a TargetProcess,

@@ -6,7 +6,7 @@ use super::{RankedFinding, grouped, own, place};
 use crate::report::{FindingKind, Frame, GcPauses, Programs, Report, Severity};
 use crate::units::{count, counted, duration};
 
-/// Somebody who waits notices.
+/// A person who waits notices.
 const LONG_NS: u64 = 50_000_000;
 const VERY_LONG_NS: u64 = 100_000_000;
 /// Examining an object takes the collector no longer.
@@ -36,7 +36,7 @@ fn worst<'a>(rows: &[&'a GcPauses]) -> &'a GcPauses {
     rows.iter().max_by_key(|row| row.max_ns).expect("a group has a row")
 }
 
-/// Whether no Python code ran: the interpreter collects so at its end, when nobody waits for it any more.
+/// Whether no Python code ran: the interpreter collects so at its end, when it is not waited for any more.
 /// <https://github.com/python/cpython/blob/v3.13.0/Python/pylifecycle.c> (`finalize_modules`)
 fn is_outside(pause: &GcPauses) -> bool {
     !pause.sampled && line(pause).is_none()

@@ -1,4 +1,4 @@
-//! The GIL: threads that waited for it, who made them wait, and who slept without releasing it.
+//! The GIL: threads that waited for it, threads that made them wait, and threads that slept without releasing it.
 
 use super::waits::{contended, of_process, sums};
 use super::whose::Whose;

@@ -6,7 +6,7 @@ use super::{RankedFinding, grouped, place};
 use crate::report::{Cause, FindingKind, Frame, Loop, LoopBlock, Programs, Report, Severity};
 use crate::units::{counted, duration};
 
-/// Somebody who waits for an answer notices.
+/// A person who waits for an answer notices.
 const LONG_NS: u64 = 100_000_000;
 
 /// What blocked loops for so long, once at least.

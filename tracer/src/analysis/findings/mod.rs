@@ -38,7 +38,7 @@ use crate::report::{
 };
 use crate::units::duration;
 
-/// More than that nobody reads.
+/// More than that are not read.
 const MOST: usize = 10;
 
 /// The findings of a report whose other sections are complete, gravest first.
@@ -114,7 +114,7 @@ fn at(stack: Option<&Stack>) -> String {
     own(stack).map_or_else(String::new, |frame| format!(" at {}", place(frame)))
 }
 
-/// The same, and who called it: ` at pool.py:5 in kill, called from pool.py:9 in murder_workers`.
+/// The same, and the line that called it: ` at pool.py:5 in kill, called from pool.py:9 in murder_workers`.
 fn at_called(stack: Option<&Stack>) -> String {
     let Some(frame) = own(stack) else { return String::new() };
     let callers = stack.into_iter().flatten().skip_while(|caller| *caller != frame).skip(1);

@@ -1,4 +1,4 @@
-//! Who sent a signal, in words; and which signals ask a process to end.
+//! The sender of a signal, in words; and which signals ask a process to end.
 
 use super::at_called;
 use crate::report::Signal;

@@ -43,7 +43,7 @@ fn small_reads_are_reported_with_no_promise_that_the_rows_do_not_keep() {
         ("one call an open", once_an_open, {
             facts(16, &none.replace("; a", ", one each time it is opened; a"))
         }),
-        ("nobody can say", Read { avoidable: None, ..useless.clone() }, None),
+        ("it is not known", Read { avoidable: None, ..useless.clone() }, None),
         ("not worth a sentence", Read { avoidable: Some(900), ..useless.clone() }, None),
         ("the writer decides", Read { avoidable: None, kind: FileKind::Pipe, ..useless }, None),
         (

@@ -10,7 +10,7 @@ use crate::units::duration;
 /// A process needs some time to end.
 const PATIENCE_NS: u64 = 1_000_000_000;
 
-/// One sentence for each process that somebody from outside asked to end, whose handler ran, and that has stayed. What it
+/// One sentence for each process that was asked from outside to end, whose handler ran, and that has stayed. What it
 /// asked of its own children is its own matter.
 pub fn stays(report: &Report) -> Vec<RankedFinding> {
     let mut asked = Vec::<&Signal>::new();

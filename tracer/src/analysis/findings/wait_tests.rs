@@ -88,7 +88,7 @@ fn a_wrapper_that_waits_for_its_child_is_no_finding() {
         ("it has no child", other(6, 1, None), other(8, 1, None), &[idle]),
         ("it is a Python", other(6, 1, Some("3.12.1")), other(8, 6, None), &[idle]),
         ("it is a Python whose worker works", other(6, 1, Some("3.12.1")), other(9, 6, None), &[]),
-        ("somebody else's worker works", other(6, 1, Some("3.12.1")), other(9, 1, None), &[idle]),
+        ("another parent's worker works", other(6, 1, Some("3.12.1")), other(9, 1, None), &[idle]),
     ] {
         report.target.processes.rows.truncate(1);
         report.target.processes.rows.extend([parent, child]);
@@ -129,7 +129,7 @@ fn waits_for_the_gil_and_for_locks_are_reported_where_they_cost() {
     }
 }
 
-/// The threads of a server wait for work at a line of the server's, and so does who waits for them to end.
+/// The threads of a server wait for work at a line of the server's, and so does the thread that waits for them to end.
 #[test]
 fn a_pool_without_work_is_no_deadlock() {
     let waits = |function: &str, place: &str| SwitchCause {
@@ -149,7 +149,7 @@ fn a_pool_without_work_is_no_deadlock() {
     assert_eq!(reported(&report), [(FindingKind::Stuck, Severity::Info, idle.to_owned())]);
 }
 
-/// A queue's reader waits for something to read; who waits for a semaphore waits for others to be done.
+/// A queue's reader waits for something to read; a thread that waits for a semaphore waits for others to be done.
 #[test]
 fn whoever_waits_for_news_does_not_wait_for_a_lock() {
     for (functions, is_reported) in [

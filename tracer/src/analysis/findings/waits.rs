@@ -153,7 +153,7 @@ pub fn locks(report: &Report, programs: &Programs) -> Vec<RankedFinding> {
     grouped(dear, alike).iter().filter_map(|waits| lock_of(report, waits)).collect()
 }
 
-/// A condition, an event, a queue or a thread's end is waited for by way of a lock, which nobody holds for long; a
+/// A condition, an event, a queue or a thread's end is waited for by way of a lock, which is not held for long; a
 /// semaphore is one by itself.
 fn waits_for_news(row: &SwitchCause) -> bool {
     let Some([innermost, callers @ ..]) = row.stack.as_deref() else { return false };

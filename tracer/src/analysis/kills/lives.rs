@@ -1,4 +1,4 @@
-//! Who had a pid at some time, and who was above it.
+//! Which process had a pid at some time, and which ones were above it.
 
 use std::collections::HashMap;
 
@@ -21,7 +21,7 @@ impl<'a> KilledLives<'a> {
         Self { all, by_pid }
     }
 
-    /// Who had a pid at some time.
+    /// The process that had a pid at some time.
     pub(super) fn at(&self, pid: Pid, at: Nanos) -> Option<&ProcessLife<'a>> {
         let lives = self.by_pid.get(&pid)?.iter().map(|&index| &self.all[index]);
         lives.filter(|life| life.born.is_none_or(|born| born <= at)).max_by_key(|life| life.born)

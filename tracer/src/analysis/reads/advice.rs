@@ -35,7 +35,7 @@ pub struct Flow {
     pub full: u64,
 }
 
-/// Who reads, as far as the Python code there shows.
+/// The code that reads, as far as the Python code there shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadingCode {
     /// What that calls; `None` where it is not known, or is not one's own code.
@@ -155,8 +155,8 @@ fn has_messages(read: &Read) -> bool {
     matches!(read.kind, FileKind::Pipe | FileKind::Fifo)
 }
 
-/// Who asks for one size each time, and is the only reader, does not read a header and then what that announces: a
-/// larger read would take bytes of the next message.
+/// A line that asks for one size each time, and is the only reader, does not read a header and then what that announces:
+/// else a larger read would take bytes of the next message.
 fn is_stream(read: &Read, reader: ReadingCode) -> bool {
     read.through == Some(Through::Buffered) || (reader.alone && read.requested.len() == 1)
 }

@@ -1,4 +1,4 @@
-//! Advice, by what is known of the reads and of who reads.
+//! Advice, by what is known of the reads and of the code that reads.
 
 use super::advice::{Flow, ReadingCode, WindowTimes, advise};
 use crate::event::Nanos;
@@ -34,7 +34,7 @@ fn advised(mut read: Read, continued: u64, full: u64) -> Read {
 
 #[test]
 fn what_a_line_does_not_read_itself_it_cannot_read_better() {
-    let nobody = Calls::default();
+    let nothing = Calls::default();
     let two_sizes =
         Read { requested: [(4, 4_000), (50, 4_000)].into(), ..read(FileKind::Pipe, 4, 8_000, 216_000, 0) };
     let pipe = read(FileKind::Pipe, 4, 8_000, 32_000, 0);
@@ -42,7 +42,7 @@ fn what_a_line_does_not_read_itself_it_cannot_read_better() {
     let own = ReadingCode { calls: Some(OWN), opened: true, alone: true };
     for (name, read, reader, expected) in [
         ("its own", &file, own, (Some(9_992), true)),
-        ("what it calls", &file, ReadingCode { calls: Some(nobody), ..own }, (None, false)),
+        ("what it calls", &file, ReadingCode { calls: Some(nothing), ..own }, (None, false)),
         ("not known, or the library's", &file, ReadingCode { calls: None, ..own }, (None, false)),
         ("sizes that are not known", &Read { sizes_unknown: 1, ..file.clone() }, own, (None, false)),
         ("a stream", &pipe, own, (Some(7_999), true)),

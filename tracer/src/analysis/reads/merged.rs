@@ -46,7 +46,7 @@ struct MergedSite {
     line: Option<FrameId>,
 }
 
-/// Who reads, without what: process, system call, line.
+/// What reads, without what is read: process, system call, line.
 type ReadingLine = (Pid, u32, Option<FrameId>);
 
 /// One row of the report, nearly.
@@ -240,7 +240,7 @@ impl Joined {
         }
     }
 
-    /// A text file is read in pieces of 8,192 bytes that are `bytes` too, whatever its buffer: who reads is not known then.
+    /// A text file is read in pieces of 8,192 bytes that are `bytes` too, whatever its buffer: what reads is not known then.
     /// <https://github.com/python/cpython/blob/v3.12.0/Modules/_io/textio.c#L1185>
     fn through(&self) -> Option<Through> {
         const TEXT: u64 = 8_192;
@@ -260,7 +260,7 @@ impl Joined {
         errors
     }
 
-    /// What its line calls, unless that belongs to the standard library, whose calls nobody can change.
+    /// What its line calls, unless that belongs to the standard library, whose calls cannot be changed.
     fn own_calls(&self, site: &MergedSite, symbols: &Symbols) -> Option<Calls> {
         let file = &symbols.frame(site.line?).file;
         self.calls.flatten().filter(|_| !lines::is_standard_library(file))

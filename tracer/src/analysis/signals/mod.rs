@@ -1,7 +1,7 @@
-//! Signals: who sent them, who took them, and what came of it.
+//! Signals: where they come from, where they go, and what came of it.
 //!
 //! A signal begins with its generation and ends with its delivery. A delivery without a generation is no signal: when
-//! a process ends, the kernel delivers a SIGKILL to each of its threads that nobody has sent. So a SIGKILL that is
+//! a process ends, the kernel delivers a SIGKILL to each of its threads that no process has sent. So a SIGKILL that is
 //! delivered stands for whichever pending signal kills the process, and the process's own end shows which one it was.
 //!
 //! ```text

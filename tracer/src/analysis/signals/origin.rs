@@ -1,4 +1,4 @@
-//! Who sent a signal: a user, a timer, a child, a fault, or the kernel.
+//! Where a signal comes from: a user, a timer, a child, a fault, or the kernel.
 //!
 //! `si_code` says, whatever was running: <https://github.com/torvalds/linux/blob/v6.12/include/uapi/asm-generic/siginfo.h>
 
@@ -35,7 +35,7 @@ pub fn is_sent(origin: Origin) -> bool {
     matches!(origin, Origin::Kill | Origin::Tgkill | Origin::Sigqueue)
 }
 
-/// A number of somebody in our pid namespace.
+/// The number of a process in our pid namespace, if it is in there.
 pub fn seen(id: u32) -> Option<u32> {
     (id != 0).then_some(id)
 }

@@ -31,7 +31,7 @@ impl SignalRow {
         }
     }
 
-    /// Somebody who is not traced has a handler for it, in Python or not.
+    /// A process that is not traced has a handler for it, in Python or not.
     fn is_taken_in_secret(&self) -> bool {
         self.outcome == Outcome::Handled && self.disposition.is_none() && self.receiver().is_some()
     }

@@ -97,7 +97,7 @@ pub struct Started {
     pub ended: Option<Nanos>,
 }
 
-/// Who sent a signal.
+/// The thread that sent a signal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SignalSender {
     pub task: Task,
@@ -231,7 +231,7 @@ impl SignalRow {
     /// It waits no more, and its delivery was not seen.
     pub fn vanish(&mut self, now: &SignalsPending) {
         self.outcome = match () {
-            // Nobody waits for a signal that is not blocked: its delivery was lost.
+            // A signal that is not blocked does not wait: its delivery was lost.
             () if !self.aim.blocked => Outcome::Unknown,
             () if now.ignores(self.signal) => Outcome::Ignored,
             () => Outcome::Handled,
@@ -274,7 +274,7 @@ impl SignalRow {
     }
 }
 
-/// A program, or the child that the kernel sends it for; nobody for what is the kernel's own.
+/// A program, or the child that the kernel sends it for; `None` for what is the kernel's own.
 fn sender(signal: &SignalGenerate, origin: Origin) -> Option<SignalSender> {
     let is_the_child = |pid| pid == 0 || pid == signal.current.pid;
     let known = match signal.info {
@@ -289,7 +289,7 @@ fn outcome_at_once(signal: &SignalGenerate) -> (Outcome, Option<Disposition>) {
     match signal.result {
         SignalResult::Delivered | SignalResult::LoseInfo => (Outcome::Pending, None),
         SignalResult::Ignored if signal.signal == SIGCONT => (Outcome::Continued, None),
-        // Nobody can ask for these to be ignored: the process had ended.
+        // These cannot be ignored on request: the process had ended.
         SignalResult::Ignored if matches!(signal.signal, SIGKILL | SIGSTOP) => (Outcome::Ignored, None),
         SignalResult::Ignored => (Outcome::Ignored, Some(Disposition::Ignored)),
         SignalResult::AlreadyPending => (Outcome::Coalesced, None),

@@ -11,7 +11,7 @@ use crate::symbols::Symbols;
 
 /// No wait: a handler begins some tens of microseconds after the delivery, later if the machine is busy.
 const AT_ONCE: Nanos = 1_000_000;
-/// What looks like so much time on a CPU is: a hypervisor takes a few milliseconds at a time, which nobody sees.
+/// What looks like so much time on a CPU is: a hypervisor takes a few milliseconds at a time, which is not seen.
 const NOT_STOLEN: Nanos = 10_000_000;
 /// The same where the thread has not advanced meanwhile: that is so in a C call, but also between the delivery and the
 /// next check of the interpreter.

@@ -21,7 +21,7 @@ pub(super) struct KnownProcess {
     /// Which process a SIGCHLD notified of its end.
     pub(super) notified: Option<Pid>,
     pub(super) reaped: Option<(Nanos, Task)>,
-    /// Who must have waited for it, where that was not seen.
+    /// The process that must have waited for it, where that was not seen.
     pub(super) reaper: Option<Pid>,
 }
 

@@ -1,4 +1,4 @@
-//! Children that have ended and that nobody waits for.
+//! Children that have ended and are not waited for.
 //!
 //! ```text
 //!  Fork ── … ── Exit ─ SIGCHLD ─────────────── Reaped ── Free
@@ -80,7 +80,7 @@ enum ZombieEnd {
     Reaped,
     /// Let go of by the kernel: reaped some time before.
     Freed,
-    /// Its parent has ended: now somebody else is to wait for it.
+    /// Its parent has ended: now another process is to wait for it.
     Parent,
     /// It still is one.
     Window,
@@ -168,7 +168,7 @@ impl Zombies {
         let pid = exit.task.pid;
         if !traced.contains(exit.parent) {
             self.exited += 1;
-            self.children.remove(&pid); // not ours, or not any more: somebody else waits for it
+            self.children.remove(&pid); // not ours, or not any more: another process waits for it
             return;
         }
         let Some(child) = self.child(pid, exit.parent, &exit.comm) else {
@@ -244,7 +244,7 @@ impl Zombies {
     /// Takes the kernel's letting go for the reaping where no `Reaped` has come.
     fn settle_freed(&mut self, now: Nanos) {
         while let Some((at, child)) = self.freed.pop_front_if(|(at, _)| *at + PATIENCE < now) {
-            // Of one that the kernel reaped itself nobody was notified, however late it lets go of it.
+            // Of one that the kernel reaped itself no parent was notified, however late it lets go of it.
             if child.was_zombie || child.notified.is_some() {
                 self.presume_reaped(child.pid);
                 self.end(child, at, ZombieEnd::Freed);

@@ -28,7 +28,7 @@ pub fn delivered(notice: Notice, delivery: &SignalDeliver) -> Notice {
 }
 
 /// Of which child's end this signal notifies its parent, if it does. Its own thread sends it; or, where that waited for it
-/// first, the one that traces it (strace, gdb), and the siginfo alone knows the child. Children also stop, and anybody
+/// first, the one that traces it (strace, gdb), and the siginfo alone knows the child. Children also stop, and any process
 /// may send a SIGCHLD by hand.
 /// <https://github.com/torvalds/linux/blob/v6.12/kernel/exit.c#L1110>
 pub fn death_notice(signal: &SignalGenerate) -> Option<Pid> {

@@ -9,7 +9,7 @@ use crate::report::Shed;
 pub const DESCRIBING: Duration = Duration::from_millis(150);
 /// What those that have slept since before the window may take: 60 to 150 µs each.
 pub const SLEEPERS: Duration = Duration::from_millis(400);
-/// The same at the end, where somebody waits for the report.
+/// The same at the end, where a person waits for the report.
 pub const SLEEPERS_AT_END: Duration = Duration::from_millis(200);
 
 /// So many threads are read whatever it takes, all processes together: a busy machine may not let us read for so long.

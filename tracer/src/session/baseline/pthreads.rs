@@ -1,5 +1,5 @@
-//! Threads as the interpreter names them: who holds the GIL is known by its `pthread_self()`, and the probes learn whose
-//! that is when the thread leaves its CPU for the first time. One that never does is registered here.
+//! Threads as the interpreter names them: the GIL's holder is known by its `pthread_self()`, and the probes learn which
+//! thread that is when it leaves its CPU for the first time. One that never does is registered here.
 
 use std::collections::HashMap;
 use std::io;

@@ -7,9 +7,9 @@ use crate::event::{Event, Task, Tid};
 use crate::process::{Deadline, ThreadStatus};
 use crate::roots::Root;
 
-/// What there is of a root's threads, each read once for all who ask.
+/// What there is of a root's threads, each read once for all uses.
 pub struct Threads<'a> {
-    /// Whose.
+    /// The process that they are of.
     pub root: &'a Root,
     /// What the kernel said of them.
     pub described: Vec<(Tid, ThreadStatus)>,
@@ -24,7 +24,7 @@ impl<'a> Threads<'a> {
         let deadline = Deadline::after(limit);
         let mut of_all: Vec<_> =
             roots.iter().map(|root| (root, root.process.threads().unwrap_or_default())).collect();
-        // Who has few takes nothing from who has many.
+        // A process with few threads takes no time from one with many.
         of_all.sort_by_key(|(_, tids)| tids.len());
         let count = of_all.len();
         let read = |(index, (root, tids))| {

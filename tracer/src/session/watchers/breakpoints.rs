@@ -1,4 +1,4 @@
-//! In which processes there are breakpoints of one kind: who gets them next, and when they are given up.
+//! In which processes there are breakpoints of one kind: which ones get them next, and when they are given up.
 
 use std::collections::HashMap;
 use std::sync::Arc;

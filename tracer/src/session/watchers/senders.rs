@@ -54,7 +54,7 @@ impl SenderWatcher {
         }
         let newest = LoadAverage::current().ok().map(|load| load.latest_pid);
         if newest.is_some() && std::mem::replace(&mut self.newest, newest) == newest {
-            return; // nobody has come
+            return; // no process has come
         }
         let Ok(entries) = std::fs::read_dir("/proc") else { return };
         // By their names alone: a host may have thousands, and this is done every second.
