@@ -61,6 +61,13 @@ impl Registers {
         unsafe { (*self.0).r10 }
     }
 
+    /// Fifth argument.
+    #[inline(always)]
+    pub fn fifth(self) -> u64 {
+        // SAFETY: the verifier knows the pointer as a `struct pt_regs *`, and lets its fields be read.
+        unsafe { (*self.0).r8 }
+    }
+
     /// Where the thread's stack ends.
     #[inline(always)]
     pub fn stack_pointer(self) -> u64 {

@@ -57,6 +57,7 @@ pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
             | nr::SENDFILE
             | nr::RECVFROM
             | nr::RECVMSG
+            | nr::SPLICE
             | nr::PREADV
             | nr::RECVMMSG
             | nr::PREADV2 => read(control, registers, result),
@@ -237,12 +238,17 @@ impl ReadCall {
         match registers.syscall() {
             // preadv2 too means the file's own position by -1.
             nr::PREAD64 | nr::PREADV | nr::PREADV2 => registers.fourth(),
-            // What the third argument points at has gone on with the call.
-            nr::SENDFILE if registers.third() != 0 => {
-                user::read::<u64>(registers.third()).map_or(u64::MAX, |next| next.wrapping_sub(self.bytes))
-            }
+            nr::SENDFILE => self.began_at(registers.third()),
+            nr::SPLICE => self.began_at(registers.second()),
             _ => u64::MAX,
         }
+    }
+
+    /// Where a call began: what its argument points at has gone on with it; NULL is the file's own position.
+    #[inline(always)]
+    fn began_at(&self, position: u64) -> u64 {
+        let next = if position == 0 { None } else { user::read::<u64>(position) };
+        next.map_or(u64::MAX, |next| next.wrapping_sub(self.bytes))
     }
 
     /// Counts its sizes in the row, or, where that has no slot left, by power of two beside it. The row counts the call
@@ -307,6 +313,7 @@ fn asked(registers: Registers, syscall: i64) -> u64 {
     match syscall {
         nr::READ | nr::PREAD64 | nr::RECVFROM => registers.third(),
         nr::SENDFILE => registers.fourth(),
+        nr::SPLICE => registers.fifth(),
         nr::RECVMSG => message_room(registers.second()),
         // Of several messages the first, since they are alike as a rule.
         nr::RECVMMSG => message_room(registers.second()) * registers.third(),

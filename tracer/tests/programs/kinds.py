@@ -92,6 +92,14 @@ def sent_from(out, fd, start):
     return os.sendfile(out, fd, start, 64)
 
 
+def spliced(fd, out, start):
+    return os.splice(fd, out, 64, offset_src=start)
+
+
+def spliced_on(fd, out):
+    return os.splice(fd, out, 40)
+
+
 def opened(path, flags=os.O_RDONLY):
     return os.open(path, flags)
 
@@ -224,6 +232,23 @@ def sendings():
     os.close(fd)
 
 
+def splicings():
+    """One end at least is a pipe; what is read is the first argument, in either case."""
+    if not hasattr(os, "splice"):  # before 3.10
+        return
+    path = os.path.join(HERE, "regular file")
+    fd = opened(path)
+    reader, writer = os.pipe()
+    pipe = os.readlink("/proc/self/fd/%d" % reader)
+    out = os.memfd_create("what is written to")
+    got = sum(spliced(fd, writer, start) for start in (0, 5000, 9990))
+    yield row_of(spliced, "file", path, 3, got, syscall="splice", through=None)
+    got = sum(spliced_on(reader, out) for _ in range(4))
+    yield row_of(spliced_on, "pipe", pipe, 4, got, syscall="splice", through=None)
+    for end in (fd, reader, writer, out):
+        os.close(end)
+
+
 def buffers():
     path = os.path.join(HERE, "regular file")
     with open(path, "rb", buffering=512) as file:
@@ -240,6 +265,6 @@ def buffers():
 
 
 protocol.ready()
-truth = [site for kind in (files, streams, failures, sendings, buffers) for site in kind()]
+truth = [site for kind in (files, streams, failures, sendings, splicings, buffers) for site in kind()]
 protocol.report(truth)
 protocol.stay()

@@ -17,6 +17,7 @@ pub const CREAT: i64 = 85;
 pub const EPOLL_WAIT: i64 = 232;
 pub const WAITID: i64 = 247;
 pub const OPENAT: i64 = 257;
+pub const SPLICE: i64 = 275;
 pub const EPOLL_PWAIT: i64 = 281;
 pub const ACCEPT4: i64 = 288;
 pub const PIPE2: i64 = 293;
