@@ -11,7 +11,7 @@ use crate::units::{bytes, count, counted, duration, known};
 const SHOWN: usize = 3;
 /// Fewer calls are not worth a note that nothing can be done about them.
 const MANY: u64 = 100;
-pub(in crate::report) const UNSEEN: &str = "mmap and io_uring are not seen";
+pub(in crate::report) const UNSEEN: &str = "mmap, io_uring and copy_file_range are not seen";
 
 pub fn write(page: &mut Page, report: &Report, processes: &ProcessLabels) {
     let reads = &report.reads;
