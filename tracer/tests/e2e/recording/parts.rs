@@ -51,8 +51,9 @@ fn times(recording: &Path, whole: &Report) {
     let early = part(recording, &["--range", "-3s"]).exact();
     let late = part(recording, &["--range", "5s-"]).exact();
     assert_eq!((early.ended(), late.ended()), ("range", "target_exited"));
-    // A function that ran in the other part is not in this one.
-    let found = |report: &Report| (samples(report, "first") > 100, samples(report, "second") > 100);
+    // A function that ran in the other part is not in this one. How many samples there are is a matter of the CPU that the
+    // program gets: the sums below are exact.
+    let found = |report: &Report| (samples(report, "first") > 0, samples(report, "second") > 0);
     assert_eq!((found(&early), found(&late), found(whole)), ((true, false), (false, true), (true, true)));
     assert_eq!((samples(&early, "second"), samples(&late, "first")), (0, 0));
     // Two parts that meet have what the whole has, to the unit.
