@@ -45,6 +45,7 @@ macro_rules! kernel_fields {
             FS_ROOT_MNT = fs_struct."root.mnt";
             FILE_INODE = file."f_inode";
             FILE_FLAGS = file."f_flags";
+            FILE_OPERATIONS = file."f_op";
             FILE_DENTRY = file."f_path.dentry";
             FILE_MNT = file."f_path.mnt";
             FILE_PRIVATE = file."private_data";

@@ -15,6 +15,8 @@ const S_IFSOCK: u32 = 0o140_000;
 const S_IFREG: u32 = 0o100_000;
 /// <https://github.com/torvalds/linux/blob/v6.12/include/uapi/linux/magic.h#L90>
 const PIPEFS: u64 = 0x5049_5045;
+/// <https://github.com/torvalds/linux/blob/v6.12/include/uapi/linux/magic.h> (`ANON_INODE_FS_MAGIC`)
+const ANON_INODES: u64 = 0x0904_1934;
 
 pub const AF_UNIX: u16 = 1;
 const AF_INET: u16 = 2;
@@ -32,6 +34,11 @@ pub fn identify(opened: &mut Opened, task: Task, descriptor: u32) {
         opened.own = opened.id;
         return;
     }
+    if is_internal(opened) && word(opened.super_block, &kernel::SB_MAGIC) == ANON_INODES {
+        opened.id = mix(opened.id, word(opened.file, &kernel::FILE_OPERATIONS));
+        opened.own = opened.id;
+        return;
+    }
     let is_pipe = opened.is_pipe() && word(opened.super_block, &kernel::SB_MAGIC) == PIPEFS;
     if is_pipe || (kind == S_IFREG && opened.links == 0) {
         let kind_and_device = u64::from(kind) << 32 | u64::from(opened.device);
@@ -39,6 +46,16 @@ pub fn identify(opened: &mut Opened, task: Task, descriptor: u32) {
         opened.own = opened.id & !LOWER | id & LOWER;
         opened.id = id;
     }
+}
+
+/// May be an eventfd, an epoll, a timerfd or the like: they all share one inode, and differ by their operations. Before Linux 6.17
+/// that inode has no type, since then that of a regular file. Those of block devices have a major number, and are most.
+/// <https://github.com/torvalds/linux/blob/v6.12/fs/anon_inodes.c> (`anon_inode_getfile`)
+#[inline(always)]
+fn is_internal(opened: &Opened) -> bool {
+    const MINOR_BITS: u32 = 20;
+    let kind = opened.mode & S_IFMT;
+    opened.device >> MINOR_BITS == 0 && (kind == 0 || kind == S_IFREG)
 }
 
 /// Whether what has been sent under this id was another object.

@@ -1,5 +1,6 @@
 """Reads one of each kind of file, once its way and once the other, each at a line of its own."""
 
+import ctypes
 import fcntl
 import os
 import pty
@@ -54,6 +55,14 @@ def device(fd):
 
 def memfd(fd):
     return os.read(fd, 64)
+
+
+def eventfd(fd):
+    return os.read(fd, 8)
+
+
+def timerfd(fd):
+    return os.read(fd, 8)
 
 
 def other_process(fd):
@@ -179,6 +188,17 @@ def streams():
     yield once(tty, "tty", path, slave, opens=None)
 
 
+def anonymous():
+    """Of one inode all of them; what distinguishes them is what they do."""
+    libc = ctypes.CDLL(None)
+    fds = [(eventfd, libc.eventfd(3, 0)), (timerfd, libc.timerfd_create(1, 0))]
+    soon = (ctypes.c_long * 4)(0, 0, 0, 1)
+    libc.timerfd_settime(fds[1][1], 0, soon, None)
+    for read, fd in fds:
+        path = os.readlink("/proc/self/fd/%d" % fd)
+        yield once(read, "other", path, fd, opens=None)
+
+
 def failing(read, fd):
     try:
         return len(read(fd))
@@ -265,6 +285,6 @@ def buffers():
 
 
 protocol.ready()
-truth = [site for kind in (files, streams, failures, sendings, splicings, buffers) for site in kind()]
+truth = [site for kind in (files, streams, anonymous, failures, sendings, splicings, buffers) for site in kind()]
 protocol.report(truth)
 protocol.stay()
