@@ -32,7 +32,7 @@ fn links_to_sources_are_pinned_to_a_tag() {
 fn words_are_those_of_the_field() {
     check(|file| match file.is_prose_checked() {
         true => file.lines_that(
-            |line| riddle(line).is_some(),
+            |line| unplain(line).is_some(),
             "say what is read, sent, reported or decided, in a plain word",
         ),
         false => Vec::new(),
@@ -121,20 +121,20 @@ fn is_pinned(link: &str) -> bool {
 }
 
 /// Words that say neither what is read, sent, reported or decided, nor by which thread; also as parts of names.
-const RIDDLES: [&str; 19] = [
+const NOT_PLAIN: [&str; 19] = [
     "told", "tell", "tells", "telling", "untold", "whom", "whomever", "verdict", "verdicts", "elder",
     "hasten", "glance", "begot", "beget", "betwixt", "thence", "whence", "ere", "naught",
 ];
 
 /// Likewise two words in a row: read, probe, poll, check.
-const RIDDLES_OF_TWO: [[&str; 2]; 6] =
+const NOT_PLAIN_PAIRS: [[&str; 2]; 6] =
     [["look", "at"], ["looks", "at"], ["looked", "at"], ["looking", "at"], ["a", "look"], ["look", "into"]];
 
 /// The first such word of a line.
-fn riddle(line: &str) -> Option<String> {
+fn unplain(line: &str) -> Option<String> {
     let words = words(line);
-    let alone = words.iter().find(|word| RIDDLES.contains(&word.as_str())).cloned();
-    let is_two = |two: &&[String]| RIDDLES_OF_TWO.iter().any(|riddle| two.iter().eq(riddle));
+    let alone = words.iter().find(|word| NOT_PLAIN.contains(&word.as_str())).cloned();
+    let is_two = |two: &&[String]| NOT_PLAIN_PAIRS.iter().any(|pair| two.iter().eq(pair));
     alone.or_else(|| words.windows(2).find(is_two).map(|two| two.join(" ")))
 }
 
@@ -180,7 +180,7 @@ fn the_checks_find_what_they_look_for() {
         ("struct LookedAt;", Some("looked at")),
         ("a toll of an intellect; it looks for what looks like `/proc`", None),
     ] {
-        assert_eq!(riddle(line).as_deref(), found, "{line}");
+        assert_eq!(unplain(line).as_deref(), found, "{line}");
     }
     assert!(MACHINE_FOLDERS.iter().all(|folder| names_machine_path(&format!("see `/{folder}/notes`"))));
     assert!(MACHINE_FOLDERS.iter().all(|folder| !names_machine_path(&format!("/proc/1/{folder}/lib"))));
