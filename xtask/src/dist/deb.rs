@@ -1,18 +1,30 @@
 //! The package for Debian and its derivatives. The program is static, so that it needs no other package.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::{Release, VERSION, place};
-use crate::command::run;
+use crate::command::{output, run};
 use crate::tree;
+
+/// Where the manual page goes.
+pub const MANUAL: &str = "usr/share/man/man1/tracer.1.gz";
+/// Where each shell looks for what completes command lines.
+pub const COMPLETIONS: [(&str, &str); 3] = [
+    ("bash", "usr/share/bash-completion/completions/tracer"),
+    ("zsh", "usr/share/zsh/vendor-completions/_tracer"),
+    ("fish", "usr/share/fish/vendor_completions.d/tracer.fish"),
+];
+/// Where systemd looks for the unit.
+pub const UNIT: &str = "usr/lib/systemd/system/tracer@.service";
 
 /// Where each file of the repository goes.
 const FILES: &[(&str, &str)] = &[
-    ("deploy/tracer@.service", "usr/lib/systemd/system/tracer@.service"),
+    ("deploy/tracer@.service", UNIT),
     ("README.md", "usr/share/doc/tracer/README.md"),
     ("CHANGELOG.md", "usr/share/doc/tracer/CHANGELOG.md"),
     ("docs/json.md", "usr/share/doc/tracer/docs/json.md"),
@@ -27,12 +39,37 @@ pub fn write(release: &Release, program: &Path, notices: &Path) -> Result<()> {
     for (from, to) in FILES {
         place(&tree::root().join(from), &package.join(to), 0o644)?;
     }
+    write_manual(program, &package.join(MANUAL))?;
+    for (shell, to) in COMPLETIONS {
+        let text = said(program, &["completions", shell])?;
+        write_new(&package.join(to), text.as_bytes())?;
+    }
     fs::create_dir(package.join("DEBIAN"))?;
     fs::write(package.join("DEBIAN/control"), control(fs::metadata(program)?.len()))?;
     let mut dpkg_deb = Command::new("dpkg-deb");
     dpkg_deb.args(["--root-owner-group", "--threads-max=1", "-Zxz", "--build"]).arg(&package);
     dpkg_deb.arg(release.folder.join(format!("tracer_{VERSION}_amd64.deb")));
     run(dpkg_deb.env("SOURCE_DATE_EPOCH", &release.epoch).stdout(std::io::stderr()))
+}
+
+/// Without a time and a name inside.
+fn write_manual(program: &Path, to: &Path) -> Result<()> {
+    let page = to.with_extension("");
+    write_new(&page, said(program, &["man"])?.as_bytes())?;
+    run(Command::new("gzip").args(["--best", "--no-name"]).arg(page))
+}
+
+/// What the program that was built just now prints.
+fn said(program: &Path, arguments: &[&str]) -> Result<String> {
+    let words = arguments.join(" ");
+    output(Command::new(program).args(arguments).env_clear())
+        .with_context(|| format!("cannot run tracer {words}"))
+}
+
+fn write_new(to: &Path, text: &[u8]) -> Result<()> {
+    fs::create_dir_all(to.parent().context("a file lies in a folder")?)?;
+    fs::write(to, text)?;
+    Ok(fs::set_permissions(to, fs::Permissions::from_mode(0o644))?)
 }
 
 /// <https://www.debian.org/doc/debian-policy/ch-controlfields.html>

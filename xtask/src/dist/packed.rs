@@ -54,3 +54,25 @@ pub fn copy_sources(to: &Path) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// What is built or run here alone: of a crate from a registry nobody runs tests.
+    const OURS_ALONE: [&str; 4] = ["Cargo.toml", "benches", "fuzz", "tests"];
+
+    #[test]
+    fn the_crate_holds_all_that_it_is_compiled_from() {
+        let files = output(git().args(["ls-files", "tracer"])).unwrap();
+        let names: BTreeSet<_> = files.lines().filter_map(|path| path.split('/').nth(1)).collect();
+        assert!(names.contains("templates"), "{names:?}");
+        let manifest = fs::read_to_string(tree::root().join("tracer/Cargo.toml")).unwrap();
+        let include = manifest.lines().find(|line| line.starts_with("include = ")).unwrap();
+        for name in names.into_iter().filter(|name| !OURS_ALONE.contains(name)) {
+            assert!(include.contains(&format!("\"/{name}\"")), "{name} is not packed: {include}");
+        }
+    }
+}
