@@ -33,6 +33,7 @@ mod clock;
 mod cpython;
 mod kernel;
 mod python;
+mod quick;
 mod sys;
 
 // What the command and the benchmarks are made of. It is nobody else's, and may change at any time.

@@ -1,9 +1,8 @@
 //! Our counts against the kernel's own, thread by thread.
 
-use std::collections::HashMap;
-
 use super::switch_sum::{counted, is_voluntary};
 use crate::event::{Event, Fork, Task};
+use crate::quick::QuickMap;
 
 /// Threads whose switches are counted apart, as many as the probes know; those of others are left out on both sides.
 const THREADS: usize = 16_384;
@@ -20,10 +19,10 @@ pub struct SwitchCounts {
 /// What we counted and what the kernel counted.
 #[derive(Debug, Default)]
 pub struct SwitchCheck {
-    ours: HashMap<Task, SwitchCounts>,
-    kernel: HashMap<Task, SwitchCounts>,
+    ours: QuickMap<Task, SwitchCounts>,
+    kernel: QuickMap<Task, SwitchCounts>,
     /// What the kernel had counted before the window, of threads whose later counts have not come.
-    before: HashMap<Task, SwitchCounts>,
+    before: QuickMap<Task, SwitchCounts>,
 }
 
 impl SwitchCheck {

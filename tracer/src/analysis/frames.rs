@@ -9,6 +9,7 @@ use super::switches::Switches;
 use super::traced::Traced;
 use super::window::Window;
 use crate::event::{Bytes, Event, Nanos, Pid, SampleRow, StackId, StackStatus, Task};
+use crate::quick::QuickMap;
 use crate::report::{self, HotLine, HotStack, Name, Row as _, Samples};
 use crate::symbols::{FrameId, Symbols};
 
@@ -21,7 +22,7 @@ const NAMES: usize = 16_384;
 #[derive(Debug)]
 pub struct Frames {
     samples: Sums<SampleRow, u64>,
-    names: HashMap<Task, Bytes>,
+    names: QuickMap<Task, Bytes>,
     entries: Entries,
 }
 
@@ -35,7 +36,7 @@ struct FrameCost {
 
 impl Default for Frames {
     fn default() -> Self {
-        Self { samples: Sums::new(ROWS), names: HashMap::new(), entries: Entries::default() }
+        Self { samples: Sums::new(ROWS), names: QuickMap::default(), entries: Entries::default() }
     }
 }
 

@@ -5,13 +5,14 @@
 //! since the drain before, the first of them began earlier: it is taken to be of the state with the most time.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, VecDeque};
 
 use tracer_common::switch::SwitchValue;
 
 use super::causes::cause;
 use super::window::Window;
 use crate::event::{Event, Nanos, SwitchRow, Task};
+use crate::quick::QuickMap;
 use crate::report::{self, Cause, ThreadOverTime, ThreadState};
 
 /// Length of a step, until the run is too long for it.
@@ -29,7 +30,7 @@ type States = [Nanos; ThreadState::ALL.len()];
 /// The states of all threads.
 #[derive(Debug)]
 pub struct OverTime {
-    threads: HashMap<Task, ThreadSteps>,
+    threads: QuickMap<Task, ThreadSteps>,
     step_ns: Nanos,
     /// When rows were drained last.
     drained: Nanos,
@@ -40,14 +41,19 @@ pub struct OverTime {
 struct ThreadSteps {
     /// Drained rows whose time is not placed yet.
     since_drain: States,
-    steps: Vec<States>,
+    /// From its first one on: most threads of some servers live for a moment of a long run.
+    steps: VecDeque<States>,
+    /// Which step of the run that is.
+    first: usize,
+    /// What all of them add up to.
+    sum: States,
     /// To which moment of the window its time is placed; `None` before there is any of a thread that was not seen to begin.
     known_until: Option<Nanos>,
 }
 
 impl Default for OverTime {
     fn default() -> Self {
-        Self { threads: HashMap::new(), step_ns: STEP, drained: 0 }
+        Self { threads: QuickMap::default(), step_ns: STEP, drained: 0 }
     }
 }
 
@@ -163,48 +169,59 @@ impl ThreadSteps {
             (left, time) = (left - share, time - part);
             if share > 0 {
                 self.step(step as usize)[state] += share;
+                self.sum[state] += share;
             }
         }
     }
 
     fn step(&mut self, step: usize) -> &mut States {
-        if self.steps.len() <= step {
-            self.steps.resize(step + 1, States::default());
+        if self.steps.is_empty() {
+            self.first = step;
         }
-        &mut self.steps[step]
+        while step < self.first {
+            self.steps.push_front(States::default());
+            self.first -= 1;
+        }
+        let at = step - self.first;
+        if self.steps.len() <= at {
+            self.steps.resize(at + 1, States::default());
+        }
+        &mut self.steps[at]
     }
 
     fn halve(&mut self) {
-        self.steps = self.steps.chunks(2).map(|pair| plus(pair[0], pair.get(1))).collect();
-    }
-
-    fn take(&mut self, other: Self) {
-        for (step, states) in other.steps.iter().enumerate() {
-            let sum = self.step(step);
-            *sum = plus(*sum, Some(states));
+        let (old, first) = (std::mem::take(&mut self.steps), self.first);
+        for (at, states) in old.into_iter().enumerate() {
+            let sum = self.step((first + at) / 2);
+            *sum = plus(*sum, Some(&states));
         }
     }
 
-    fn sum(&self) -> States {
-        self.steps.iter().fold(States::default(), |sum, states| plus(sum, Some(states)))
+    fn take(&mut self, other: Self) {
+        for (at, states) in other.steps.iter().enumerate() {
+            let sum = self.step(other.first + at);
+            *sum = plus(*sum, Some(states));
+        }
+        self.sum = plus(self.sum, Some(&other.sum));
     }
 
     fn total(&self) -> Nanos {
-        self.sum().iter().sum()
+        self.sum.iter().sum()
     }
 
     /// On a CPU, or kept from it by others: a pool's workers wait for work at a lock.
     fn awake(&self) -> Nanos {
-        let sum = self.sum();
         [ThreadState::OnCpu, ThreadState::RunQueue, ThreadState::Gil]
             .iter()
-            .map(|state| sum[*state as usize])
+            .map(|state| self.sum[*state as usize])
             .sum()
     }
 
     fn by_state(&self) -> BTreeMap<ThreadState, Vec<Nanos>> {
         let of = |state: ThreadState| {
-            let mut steps: Vec<_> = self.steps.iter().map(|states| states[state as usize]).collect();
+            let before = std::iter::repeat_n(0, self.first);
+            let mut steps: Vec<_> =
+                before.chain(self.steps.iter().map(|states| states[state as usize])).collect();
             steps.truncate(steps.iter().rposition(|ns| *ns > 0).map_or(0, |last| last + 1));
             (state, steps)
         };
@@ -328,6 +345,20 @@ mod tests {
         let found = finished(seconds, 1_000 * S);
         assert_eq!(found.step_ns, 8 * S);
         assert_eq!(steps(&found, ThreadState::OnCpu), [8 * 3 * S / 10; 125]);
+    }
+
+    #[test]
+    fn who_comes_late_is_where_it_was_in_longer_steps_too() {
+        let begun = [Event::Drained { at: 301 * S }];
+        let seconds = (302..=1_000).flat_map(|second| {
+            [switches(8, READ, 3 * S / 10, 7 * S / 10, 0), Event::Drained { at: second * S }]
+        });
+        let found = finished(begun.into_iter().chain(seconds), 1_000 * S);
+        let on_cpu = steps(&found, ThreadState::OnCpu);
+        assert_eq!((found.step_ns, on_cpu.len()), (8 * S, 125));
+        assert!(on_cpu[..37].iter().all(|ns| *ns == 0), "{on_cpu:?}");
+        assert_eq!(on_cpu[37], 3 * 3 * S / 10, "from 301 s to 304 s");
+        assert!(on_cpu[38..].iter().all(|ns| *ns == 8 * 3 * S / 10), "{on_cpu:?}");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Sums by key, in memory that does not grow with the length of a run.
 
-use std::collections::HashMap;
 use std::hash::Hash;
+
+use crate::quick::QuickMap;
 
 /// A key that can be made coarser.
 pub trait Key: Copy + Eq + Hash {
@@ -12,14 +13,14 @@ pub trait Key: Copy + Eq + Hash {
 /// Sums by key. Once there are `limit` of them, new keys add to the row of a coarser key: detail ends, no sum does.
 #[derive(Debug)]
 pub struct Sums<K, V> {
-    rows: HashMap<K, V>,
+    rows: QuickMap<K, V>,
     limit: usize,
 }
 
 impl<K: Key, V: Default> Sums<K, V> {
     /// No sums yet, and room for this many different keys.
     pub fn new(limit: usize) -> Self {
-        Self { rows: HashMap::new(), limit }
+        Self { rows: QuickMap::default(), limit }
     }
 
     /// The sums that this key adds to.

@@ -24,6 +24,7 @@ use super::causes::cause;
 use super::lines;
 use super::sums::{Key, Sums};
 use crate::event::{Bytes, Event, FileId, LoopPiece, Nanos, StackId, SwitchRow, Task};
+use crate::quick::QuickMap;
 use crate::report::{self, Bounded, Cause, LoopBlock, Name};
 use crate::symbols::{FrameId, Symbols};
 
@@ -40,10 +41,10 @@ pub struct Loops {
     /// They were watched.
     watched: bool,
     turns: BTreeMap<Task, Turns>,
-    open: HashMap<Task, OpenTurn>,
+    open: QuickMap<Task, OpenTurn>,
     rows: Sums<TurnPiece, TurnSum>,
     /// A stack of each thread that waits as loops do.
-    waits: HashMap<Task, StackId>,
+    waits: QuickMap<Task, StackId>,
 }
 
 /// Turns of one thread.
@@ -98,7 +99,13 @@ type Why = (bool, Option<Cause>);
 impl Default for Loops {
     fn default() -> Self {
         let rows = Sums::new(ROWS);
-        Self { watched: false, turns: BTreeMap::new(), open: HashMap::new(), rows, waits: HashMap::new() }
+        Self {
+            watched: false,
+            turns: BTreeMap::new(),
+            open: QuickMap::default(),
+            rows,
+            waits: QuickMap::default(),
+        }
     }
 }
 
