@@ -1,11 +1,11 @@
 //! The report of a run that was recorded: the same events, folded in the same order, put together by the same function. Of a
 //! part of its time, or of some of its rows, it is what a run of these alone would have shown, as far as that is known.
 
+mod ahead;
 mod choice;
 mod part;
 mod range;
 
-use std::collections::HashMap;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -17,7 +17,8 @@ use super::titles::Titles;
 use crate::analysis::Analysis;
 use crate::attach::total;
 use crate::event::{Bytes, Event, Nanos, Task};
-use crate::recording::{Damage, Opening, ReadError, Reader, Record, Records, Standing};
+use crate::quick::QuickMap;
+use crate::recording::{Damage, Opening, ReadError, Reader, Record, Standing};
 use crate::report::{Bounded, Ended, Report, Shed};
 use crate::symbols::{FrameIds, Symbols};
 use crate::units::{bytes, counted, duration};
@@ -56,7 +57,7 @@ struct RecordedRun<'a> {
     standing: Option<Standing>,
     symbols: Symbols,
     ids: FrameIds,
-    names: HashMap<Task, Bytes>,
+    names: QuickMap<Task, Bytes>,
     analysis: Analysis,
     titles: Titles,
     part: RecordedPart,
@@ -70,25 +71,18 @@ struct RecordedRun<'a> {
 ///
 /// # Errors
 /// When it cannot be read, has no block that is whole, contradicts itself, or ends before the range begins.
-pub fn replay<R: Read>(recording: Reader<R>, view: &View) -> Result<Replayed, ReadError> {
+pub fn replay<R: Read + Send>(recording: Reader<R>, view: &View) -> Result<Replayed, ReadError> {
     let path = recording.path().clone();
     let replayed = catch_unwind(AssertUnwindSafe(|| fold(recording, view)));
     replayed.unwrap_or(Err(ReadError::Contradiction { path }))
 }
 
-fn fold<R: Read>(mut recording: Reader<R>, view: &View) -> Result<Replayed, ReadError> {
+fn fold<R: Read + Send>(mut recording: Reader<R>, view: &View) -> Result<Replayed, ReadError> {
     let mut run = RecordedRun::new(view);
-    'recording: while let Some(block) = recording.block()? {
-        for record in Records::new(&block) {
-            match record.ok().filter(Record::is_possible) {
-                Some(record) => run.take(record),
-                None => recording.damage.records += 1,
-            }
-            if run.part.is_over() {
-                break 'recording;
-            }
-        }
-    }
+    let damage = ahead::read(&mut recording, |record| {
+        run.take(record);
+        !run.part.is_over()
+    })?;
     let path = || recording.path().clone();
     let (Some(opening), Some(standing)) = (run.opening, run.standing) else {
         return Err(ReadError::Nothing { path: path() });
@@ -97,7 +91,7 @@ fn fold<R: Read>(mut recording: Reader<R>, view: &View) -> Result<Replayed, Read
         let lasted = standing.at_ns.saturating_sub(opening.start_ns);
         return Err(ReadError::Shorter { path: path(), lasted: duration(lasted) });
     }
-    let (damage, is_cut) = (recording.damage, standing.ended.is_none() && !run.part.is_over());
+    let is_cut = standing.ended.is_none() && !run.part.is_over();
     let is_partial = run.part.begins_late()
         || standing.ended.is_none_or(|ended| ended == Ended::Saved)
         || run.part.is_over();
@@ -164,7 +158,7 @@ impl<'a> RecordedRun<'a> {
             standing: None,
             symbols: Symbols::default(),
             ids: FrameIds::default(),
-            names: HashMap::new(),
+            names: QuickMap::default(),
             analysis: Analysis::default(),
             titles: Titles::default(),
             part: RecordedPart::new(view.range),

@@ -1,11 +1,10 @@
 //! Whose events of a recording are wanted, and from where.
 
-use std::collections::HashMap;
-
 use regex_lite::Regex;
 use tracer_common::python;
 
 use crate::event::{Bytes, Event, Pid, SpaceId, StackId, Task, Tid};
+use crate::quick::QuickMap;
 use crate::report::Sentence;
 use crate::symbols::{Frame, Symbols};
 
@@ -39,7 +38,7 @@ enum SeenAt {
 impl EventFilter {
     /// Whether an event is wanted. What processes and threads are is read in any case, and what becomes of them of all
     /// that are chosen; rows are of one thread and one place.
-    pub fn admits(&self, event: &Event, names: &HashMap<Task, Bytes>, symbols: &Symbols) -> bool {
+    pub fn admits(&self, event: &Event, names: &QuickMap<Task, Bytes>, symbols: &Symbols) -> bool {
         if matches!(
             event,
             Event::Process(_) | Event::ThreadName { .. } | Event::LoopsWatched | Event::Drained { .. }
@@ -60,7 +59,7 @@ impl EventFilter {
         row(event).is_some()
     }
 
-    fn has_thread(&self, row: &RowOf, names: &HashMap<Task, Bytes>) -> bool {
+    fn has_thread(&self, row: &RowOf, names: &QuickMap<Task, Bytes>) -> bool {
         let is_called = |tid: Tid, asked: &String| {
             let name = names.get(&Task { pid: row.pid, tid });
             asked.parse() == Ok(tid) || name.is_some_and(|name| **name == *asked.as_bytes())
@@ -177,7 +176,7 @@ mod tests {
     fn rows_are_those_of_who_was_named_and_where() {
         let symbols =
             symbols_of(&[(1, &["/srv/shop.py:1", "/srv/app.py:9"]), (2, &["/lib/json/encoder.py:2"])]);
-        let names = HashMap::from([(task(7, 9), Bytes::from("worker"))]);
+        let names = QuickMap::from_iter([(task(7, 9), Bytes::from("worker"))]);
         let regex = |text| vec![Regex::new(text).unwrap()];
         let thread = |name: &str| EventFilter { threads: vec![name.to_owned()], ..EventFilter::default() };
         let (of_7, of_8) = (switches(7, 9, StackId(1)), switches(8, 8, StackId(2)));
