@@ -1,6 +1,7 @@
 """Traces target.py on this kernel and holds the report against what the program is known to do.
 
-Prints one line, `check: passed` or `check: failed: WHY`, for the machine outside. The argument says what is expected:
+Prints a line `verified PROGRAM INSTRUCTIONS` for each probe, and in the end `check: passed` or `check: failed: WHY`, for the
+machine outside. The argument says what is expected:
 `traces`, `preempts` where the kernel may take the CPU from a breakpoint's program, or `refuses` where the kernel lacks
 what the tracer needs.
 """
@@ -11,6 +12,7 @@ import sys
 import time
 
 import pair
+import programs
 import target
 
 TRACER = "/usr/bin/tracer"
@@ -84,6 +86,8 @@ def follow(process, tracer):
     attached = tracer.stderr.readline()
     if "attached" not in attached:
         raise AssertionError(attached + tracer.stderr.read())
+    for name, count in sorted(programs.verified().items()):
+        print(f"verified {name} {count}")
     process.stdin.write("go\n")
     process.stdin.flush()
     process.stdout.readline()

@@ -31,7 +31,7 @@ pub fn build(folder: &Path, emulator: &Emulator, tracer: &Path, expected: &str) 
     }
     let root = SYSTEM.root(&folder);
     copy(tracer, &root.join("usr/bin/tracer"))?;
-    for file in ["init", "check.py", "target.py", "pair.py"] {
+    for file in ["init", "check.py", "programs.py", "target.py", "pair.py"] {
         copy(&tree::root().join("xtask/kernels").join(file), &root.join(file))?;
     }
     fs::write(root.join("expected"), expected)?;

@@ -4,6 +4,7 @@ mod emulator;
 mod guest;
 mod image;
 mod package;
+mod verified;
 
 use std::path::Path;
 
@@ -63,6 +64,11 @@ impl Kernel {
     fn check(&self, folder: &Path, emulator: &Emulator, tracer: &Path) -> Result<String> {
         let kernel = package::kernel(folder, self.suite)?;
         let image = image::build(folder, emulator, tracer, self.expected)?;
-        guest::run(emulator, &kernel, self.parameters, &image)
+        let passed = guest::run(emulator, &kernel, self.parameters, &image)?;
+        // Other options ask for other programs.
+        if self.expected == "traces" {
+            verified::check(self.suite, &passed.verified)?;
+        }
+        Ok(passed.release)
     }
 }
