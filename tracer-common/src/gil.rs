@@ -64,6 +64,31 @@ pub struct Queue {
     pub holder_tid: u32,
 }
 
+/// The words of a [`Queue`] that several CPUs change at once.
+pub trait QueueWords {
+    /// [`Queue::waiters`]
+    fn waiters(&self) -> u64;
+    /// [`Queue::since_ns`]
+    fn since(&self) -> u64;
+    /// Sets [`Queue::since_ns`] to `now`, unless it is not `since` any more: whether it has done so.
+    fn replace_since(&self, since: u64, now: u64) -> bool;
+    /// Adds to [`Queue::waiters`].
+    fn add_waiters(&self, change: u64);
+}
+
+/// One more thread waits for the GIL, or one less: how long others have waited since the last time that this was reported.
+/// One CPU may wake up the waiter at the moment at which the thread that gave the GIL away goes to sleep on another: each
+/// piece of time goes to one of the two.
+#[inline(always)]
+pub fn pass(queue: &impl QueueWords, now: u64, change: u64) -> u64 {
+    // In this order: who takes a waiter back has taken its time before.
+    let waiters = queue.waiters();
+    let since = queue.since();
+    let is_ours = now > since && queue.replace_since(since, now);
+    queue.add_waiters(change);
+    if is_ours && waiters.cast_signed() > 0 { now - since } else { 0 }
+}
+
 /// What `pthread_self` returns in a thread of a process.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -138,7 +163,63 @@ pod!(HoldKey, Pthread);
 
 #[cfg(test)]
 mod tests {
+    use core::cell::Cell;
+
     use super::*;
+
+    /// A queue, and when another CPU passes it, with what change, once this one has read since when.
+    struct Shared {
+        waiters: Cell<u64>,
+        since: Cell<u64>,
+        other: Cell<Option<(u64, u64)>>,
+        other_took: Cell<u64>,
+    }
+
+    impl QueueWords for Shared {
+        fn waiters(&self) -> u64 {
+            self.waiters.get()
+        }
+
+        fn since(&self) -> u64 {
+            let since = self.since.get();
+            if let Some((now, change)) = self.other.take() {
+                self.other_took.set(pass(self, now, change));
+            }
+            since
+        }
+
+        fn replace_since(&self, since: u64, now: u64) -> bool {
+            let is_same = self.since.get() == since;
+            if is_same {
+                self.since.set(now);
+            }
+            is_same
+        }
+
+        fn add_waiters(&self, change: u64) {
+            self.waiters.set(self.waiters.get().wrapping_add(change));
+        }
+    }
+
+    #[test]
+    fn a_piece_of_time_is_charged_once() {
+        const GONE: u64 = u64::MAX;
+        for (name, waiters, now, other, taken, left) in [
+            ("alone", 1, 500, None, 400, 1),
+            ("nobody waits", 0, 500, None, 0, 0),
+            ("another CPU was first", 1, 500, Some((501, 0)), 401, 1),
+            ("another CPU's clock was read before", 1, 500, Some((499, 0)), 399, 1),
+            ("another CPU took the waiter back", 1, 500, Some((501, GONE)), 401, 0),
+            ("the clock was read long ago", 1, 90, None, 0, 1),
+        ] {
+            let (waiters, since) = (Cell::new(waiters), Cell::new(100));
+            let queue = Shared { waiters, since, other: Cell::new(other), other_took: Cell::new(0) };
+            let own = pass(&queue, now, 0);
+            assert_eq!((own + queue.other_took.get(), queue.waiters.get()), (taken, left), "{name}");
+            let end = other.map_or(now, |(now, _)| now).max(100);
+            assert_eq!(queue.since.get(), end, "{name}");
+        }
+    }
 
     const GIL: u64 = 0x10_0000;
     const STACK: u64 = 0x7f00_0000_1000;

@@ -157,6 +157,15 @@ pub fn add(counter: *mut u64, amount: u64) {
     unsafe { asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) counter, in(reg) amount) };
 }
 
+/// Replaces a word that another CPU may be changing, unless it is not `was` any more: whether it has done so.
+#[inline(always)]
+pub fn replace(word: *mut u64, was: u64, new: u64) -> bool {
+    let mut found = was;
+    // SAFETY: callers pass an aligned word of a map's value.
+    unsafe { asm!("r0 = cmpxchg_64({0} + 0, r0, {1})", in(reg) word, in(reg) new, inout("r0") found) };
+    found == was
+}
+
 /// Takes what one run of a program at a time may have; false if another run has it.
 #[inline(always)]
 pub fn claim(busy: *mut u64) -> bool {

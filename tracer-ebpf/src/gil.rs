@@ -11,14 +11,16 @@ use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::bpf_loop;
 use tracer_common::counters::Probe;
-use tracer_common::gil::{GILS, HoldKey, Holder, LAST_HOLDER, LOCKED, Pthread, Queue, QueueKey, is_linked};
+use tracer_common::gil::{
+    GILS, HoldKey, Holder, LAST_HOLDER, LOCKED, Pthread, Queue, QueueKey, QueueWords, is_linked, pass,
+};
 use tracer_common::python::{Frame, Python};
 use tracer_common::switch::{Thread, flag};
 use tracer_common::target::Target;
 use tracer_common::wakeup::FUTEX;
 
 use crate::direct::Memory;
-use crate::emit::{NO_EXIST, Outcome, add, row};
+use crate::emit::{NO_EXIST, Outcome, add, replace, row};
 use crate::maps::{HOLDS, PTHREADS, QUEUES, THREADS};
 use crate::narrow::low;
 use crate::python::own_gil;
@@ -82,7 +84,7 @@ pub extern "C" fn gil_at_leave(now: u64, slice: u32) -> u32 {
         return Outcome::AGGREGATED.0;
     }
     let Some(queue) = queue(task.pid(), thread.gil) else { return Outcome::AGGREGATED.0 };
-    let waited = pass(queue, now, u64::from(waits));
+    let waited = pass(&Shared(queue), now, u64::from(waits));
     if waits {
         thread.waits_for_gil = ASLEEP;
         // It cannot wait for itself: the GIL changed hands between the two reads.
@@ -119,7 +121,7 @@ pub extern "C" fn gil_at_arrive(pid: u32, tid: u32, now: u64, slice: u32) -> u32
     let change = if thread.waits_for_gil == 0 { 0 } else { u64::MAX };
     let was_handed = thread.waits_for_gil == HANDED;
     thread.waits_for_gil = 0;
-    let waited = pass(queue, now, change);
+    let waited = pass(&Shared(queue), now, change);
     let holder = if left_with_it { tid } else { queue.holder_tid };
     let outcome = charge(pid, target.space, slice, queue, holder, waited);
     if left_with_it {
@@ -142,7 +144,7 @@ pub fn woken(now: u64, slice: u32, task: Task, target: &Target, thread: &mut Thr
     }
     let Some(queue) = queue(task.pid(), thread.gil) else { return Outcome::AGGREGATED };
     thread.waits_for_gil = HANDED;
-    let waited = pass(queue, now, 0);
+    let waited = pass(&Shared(queue), now, 0);
     queue.holder_tid = waker.tid;
     charge(task.pid(), target.space, slice, queue, waker.tid, waited)
 }
@@ -248,8 +250,7 @@ fn queue(pid: u32, gil: u64) -> Option<&'static mut Queue> {
     if QUEUES.get_ptr(key).is_none() && QUEUES.insert(key, &EMPTY, NO_EXIST).is_ok() && gil != 0 {
         link(pid, gil);
     }
-    // SAFETY: a preallocated entry of plain words. Two CPUs may both take the same piece: they would have to come within
-    // the same few nanoseconds.
+    // SAFETY: a preallocated entry of plain words.
     QUEUES.get_ptr_mut(key).map(|queue| unsafe { &mut *queue })
 }
 
@@ -268,16 +269,32 @@ fn link(pid: u32, gil: u64) {
     }
 }
 
-/// One more thread waits for the GIL, or one less: how long others have waited since the last time that this was reported.
-#[inline(always)]
-fn pass(queue: &mut Queue, now: u64, change: u64) -> u64 {
-    // SAFETY: words of a preallocated entry, which another CPU may write meanwhile.
-    unsafe {
-        let since = (&raw const queue.since_ns).read_volatile();
-        (&raw mut queue.since_ns).write_volatile(now);
-        let waiters = (&raw const queue.waiters).read_volatile();
-        add(&raw mut queue.waiters, change);
-        if waiters.cast_signed() > 0 { now.saturating_sub(since) } else { 0 }
+/// A preallocated entry, which another CPU may write meanwhile.
+struct Shared(*mut Queue);
+
+impl QueueWords for Shared {
+    #[inline(always)]
+    fn waiters(&self) -> u64 {
+        // SAFETY: a word of a preallocated entry.
+        unsafe { (&raw const (*self.0).waiters).read_volatile() }
+    }
+
+    #[inline(always)]
+    fn since(&self) -> u64 {
+        // SAFETY: as above.
+        unsafe { (&raw const (*self.0).since_ns).read_volatile() }
+    }
+
+    #[inline(always)]
+    fn replace_since(&self, since: u64, now: u64) -> bool {
+        // SAFETY: as above.
+        replace(unsafe { &raw mut (*self.0).since_ns }, since, now)
+    }
+
+    #[inline(always)]
+    fn add_waiters(&self, change: u64) {
+        // SAFETY: as above.
+        add(unsafe { &raw mut (*self.0).waiters }, change);
     }
 }
 
