@@ -62,6 +62,37 @@ pub struct Queue {
     pub away_tid: u32,
     /// The thread that was given it last, or was last seen to hold it; 0 where that is not known.
     pub holder_tid: u32,
+    /// How long others have waited since [`Self::giver_tid`] gave it away, while nobody was seen to hold it.
+    pub unseen_ns: u64,
+    /// The thread that gave it away last, and may have taken it again; 0 once a holder has been seen since.
+    pub giver_tid: u32,
+    /// Fills the struct up to its alignment.
+    pub pad: u32,
+}
+
+impl Queue {
+    /// The GIL was given away to a thread that still has to come to a CPU.
+    #[inline(always)]
+    pub fn give(&mut self, giver: u32) {
+        (self.giver_tid, self.holder_tid, self.unseen_ns) = (giver, 0, 0);
+    }
+
+    /// Others waited for so long, and nobody was seen to hold it.
+    #[inline(always)]
+    pub fn add_unseen(&mut self, waited: u64) {
+        if self.giver_tid != 0 {
+            self.unseen_ns += waited;
+        }
+    }
+
+    /// Who holds it is seen, 0 for nobody: how long before it did so unseen. That is the thread that gave it away if it took
+    /// it again before another one did.
+    #[inline(always)]
+    pub fn see(&mut self, holder: u32) -> u64 {
+        let unseen = if holder == self.giver_tid { self.unseen_ns } else { 0 };
+        (self.holder_tid, self.giver_tid, self.unseen_ns) = (holder, 0, 0);
+        unseen
+    }
 }
 
 /// The words of a [`Queue`] that several CPUs change at once.
@@ -158,7 +189,7 @@ pub fn waits_on(slept_on: [u64; 2], futex: u64, value: u32) -> bool {
     futex != 0 && value == musl::CONTENDED && (futex == slept_on[0] || futex == slept_on[1])
 }
 
-sized!(Holder = 24, HoldKey = 40, QueueKey = 16, Queue = 48, Pthread = 16);
+sized!(Holder = 24, HoldKey = 40, QueueKey = 16, Queue = 64, Pthread = 16);
 pod!(HoldKey, Pthread);
 
 #[cfg(test)]
@@ -218,6 +249,20 @@ mod tests {
             assert_eq!((own + queue.other_took.get(), queue.waiters.get()), (taken, left), "{name}");
             let end = other.map_or(now, |(now, _)| now).max(100);
             assert_eq!(queue.since.get(), end, "{name}");
+        }
+    }
+
+    #[test]
+    fn who_gave_it_away_has_the_time_since_if_it_took_it_again() {
+        for (name, seen, unseen) in [("again", 7, 40), ("another", 8, 0), ("nobody", 0, 0)] {
+            let mut queue = Queue { holder_tid: 7, ..Queue::default() };
+            queue.add_unseen(9);
+            queue.give(7);
+            queue.add_unseen(30);
+            queue.add_unseen(10);
+            assert_eq!((queue.holder_tid, queue.see(seen), queue.holder_tid), (0, unseen, seen), "{name}");
+            queue.add_unseen(5);
+            assert_eq!(queue.see(7), 0, "{name}: it has been seen");
         }
     }
 

@@ -4,7 +4,8 @@
 //! Time is charged piece by piece to the thread that held the GIL: when a thread goes to sleep for it, to the holder that
 //! it sees; when it is handed over, to the thread that does so; when a waiter returns, to the holder that was seen last;
 //! when the holder leaves its CPU or returns, to the holder itself. Each moment in which threads wait is charged once,
-//! however many they are. A piece off the CPU has the line that it left at. A piece on the CPU has none: the line at which
+//! however many they are. From the hand-over until the thread that was woken up comes to a CPU nobody holds it, unless the
+//! thread that gave it away is seen to have it again. A piece off the CPU has the line that it left at. A piece on the CPU has none: the line at which
 //! it ends is the one that gives the GIL away, and not the one that ran. Samples show which lines ran.
 
 use core::ffi::c_void;
@@ -88,16 +89,17 @@ pub extern "C" fn gil_at_leave(now: u64, slice: u32) -> u32 {
     if waits {
         thread.waits_for_gil = ASLEEP;
         // It cannot wait for itself: the GIL changed hands between the two reads.
-        queue.holder_tid = if is_own { 0 } else { tid(task, holder) };
-        return charge(task.pid(), scratch.target.space, slice, queue, queue.holder_tid, waited).0;
+        let holder = if is_own { 0 } else { tid(task, holder) };
+        let waited = waited + queue.see(holder);
+        return charge(task.pid(), scratch.target.space, slice, queue, holder, waited).0;
     }
+    let waited = if is_own { waited + queue.see(task.tid()) } else { waited };
     let outcome = charge(task.pid(), scratch.target.space, slice, queue, task.tid(), waited);
     if !is_own {
         // It has given the GIL away, and no thread has it until the thread that was woken up for it runs.
-        queue.holder_tid = 0;
+        queue.see(0);
         return outcome.0;
     }
-    queue.holder_tid = task.tid();
     queue.away_site.code = zero();
     if scratch.switch.key.stack != 0 {
         copy(&mut queue.away_site, &scratch.stack.frames[0]);
@@ -123,6 +125,9 @@ pub extern "C" fn gil_at_arrive(pid: u32, tid: u32, now: u64, slice: u32) -> u32
     thread.waits_for_gil = 0;
     let waited = pass(&Shared(queue), now, change);
     let holder = if left_with_it { tid } else { queue.holder_tid };
+    if holder == 0 {
+        queue.add_unseen(waited);
+    }
     let outcome = charge(pid, target.space, slice, queue, holder, waited);
     if left_with_it {
         queue.away_tid = 0;
@@ -134,7 +139,7 @@ pub extern "C" fn gil_at_arrive(pid: u32, tid: u32, now: u64, slice: u32) -> u32
 }
 
 /// A thread that waits for the GIL is woken up: by the thread that gives it away, or since its time is up. It goes on to
-/// wait until it runs. Meanwhile the thread that gave the GIL away may take it again.
+/// wait until it runs. Meanwhile the thread that gave the GIL away may take it again, or run without it.
 #[inline(always)]
 pub fn woken(now: u64, slice: u32, task: Task, target: &Target, thread: &mut Thread) -> Outcome {
     let waker = &thread.waker;
@@ -144,9 +149,10 @@ pub fn woken(now: u64, slice: u32, task: Task, target: &Target, thread: &mut Thr
     }
     let Some(queue) = queue(task.pid(), thread.gil) else { return Outcome::AGGREGATED };
     thread.waits_for_gil = HANDED;
-    let waited = pass(&Shared(queue), now, 0);
-    queue.holder_tid = waker.tid;
-    charge(task.pid(), target.space, slice, queue, waker.tid, waited)
+    let waited = pass(&Shared(queue), now, 0) + queue.see(waker.tid);
+    let outcome = charge(task.pid(), target.space, slice, queue, waker.tid, waited);
+    queue.give(waker.tid);
+    outcome
 }
 
 /// Whether the current thread, which runs, holds the GIL while others sleep for it.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::held_in;
 use crate::harness::{
     Program, Python, Report, Tracer, number, on_every_gil, on_other_builds_with_gil, on_pythons, rows, site,
     text, turn,
@@ -13,6 +14,14 @@ on_pythons! {
     holders_are_named_with_their_line:
     system System,
     python3_6 Release(6),
+    python3_8 Release(8),
+    python3_12 Release(12),
+    python3_14 Release(14),
+}
+
+on_pythons! {
+    who_runs_without_it_keeps_nobody_waiting:
+    system System,
     python3_8 Release(8),
     python3_12 Release(12),
     python3_14 Release(14),
@@ -121,6 +130,22 @@ fn holders_are_named_with_their_line(python: &Python) {
     assert!(measured <= reported && measured * 100 >= reported * 97, "{measured} of {reported}");
     let waited = number(&row["others_waited_ns"]);
     assert!(waited <= measured && waited * 100 >= reported * 97, "others waited: {row}");
+}
+
+/// It gives the GIL away and computes on. The thread that is woken up for the GIL waits for the CPU, and for nobody.
+fn who_runs_without_it_keeps_nobody_waiting(python: &Python) {
+    let _turn = turn();
+    let mut program = Program::start(python, "gil_free.py");
+    let tracer = Tracer::attach(program.pid(), &["--rate", "1999"]);
+    let truth = program.go();
+    let report = tracer.stop().exact();
+    let held = |function: &str| held_in(&report, function);
+    assert!(held("compress") * 100 <= number(&truth["ns"]) * 3, "{truth}: {:#}", report["gil"]);
+    // The other one holds it whenever this one waits for it, and no CPU.
+    let waits = rows(&report["switches"]["causes"])
+        .filter(|row| row["cause"] == "gil" && row["stack"][0]["function"] == "compress");
+    let waited: u64 = waits.map(|row| number(&row["off_cpu_ns"]) - number(&row["run_queue_ns"])).sum();
+    assert!(waited > 0 && held("compute") * 100 >= waited * 97, "{waited}: {:#}", report["gil"]);
 }
 
 /// How long others waited while the thread of the truth was at its line.
