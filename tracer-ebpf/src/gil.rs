@@ -86,18 +86,21 @@ pub extern "C" fn gil_at_leave(now: u64, slice: u32) -> u32 {
     }
     let Some(queue) = queue(task.pid(), thread.gil) else { return Outcome::AGGREGATED.0 };
     let waited = pass(&Shared(queue), now, u64::from(waits));
+    let seen = match (is_own, waits) {
+        // It cannot wait for itself: the GIL changed hands between the two reads.
+        (true, true) => 0,
+        (true, false) => task.tid(),
+        (false, _) => tid(task, holder),
+    };
+    // A thread that was woken up for it, and loses its CPU before it finds that the other one has it again, never had it.
+    let had_it = !waits && !is_own && (seen == 0 || seen != queue.giver_tid);
+    let charged = if had_it { task.tid() } else { seen };
+    let waited = waited + queue.see(seen);
+    let outcome = charge(task.pid(), scratch.target.space, slice, queue, charged, waited);
     if waits {
         thread.waits_for_gil = ASLEEP;
-        // It cannot wait for itself: the GIL changed hands between the two reads.
-        let holder = if is_own { 0 } else { tid(task, holder) };
-        let waited = waited + queue.see(holder);
-        return charge(task.pid(), scratch.target.space, slice, queue, holder, waited).0;
     }
-    let waited = if is_own { waited + queue.see(task.tid()) } else { waited };
-    let outcome = charge(task.pid(), scratch.target.space, slice, queue, task.tid(), waited);
-    if !is_own {
-        // It has given the GIL away, and no thread has it until the thread that was woken up for it runs.
-        queue.see(0);
+    if waits || !is_own {
         return outcome.0;
     }
     queue.away_site.code = zero();
