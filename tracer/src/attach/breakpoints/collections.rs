@@ -96,10 +96,12 @@ impl Collections {
         Ok(())
     }
 
-    /// Sees them no more.
+    /// Sees them no more. The breakpoint at the begin is taken out before those at the ends: what has begun is then sure to
+    /// end, and where the kernel takes one out after the other, and waits in between, none is run into that begins.
     pub fn clear(&mut self, probes: &mut Probes, pid: Pid) {
-        for (breakpoint, _) in self.held.remove(&pid).unwrap_or_default() {
-            probes.breakpoints.remove(breakpoint);
+        let held = self.held.remove(&pid).unwrap_or_default();
+        if !held.is_empty() {
+            probes.breakpoints.remove(held.into_iter().rev().collect::<Vec<_>>());
         }
     }
 
